@@ -1,0 +1,45 @@
+# Vestibule's tasks. `make` alone lists them.
+
+GO      ?= go
+HTMX    := 4.0.1
+COMMON  := 4.1.3
+AIR     := v1.67.4
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev build test lint bench fuzz deps assets clean
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build, migrate data/vestibule.db and serve it on http://localhost:8080
+	./bin/vestibule serve
+
+dev: ## serve, and build and restart after every change
+	$(GO) run github.com/air-verse/air@$(AIR) -c .air.toml
+
+build: ## build bin/vestibule
+	$(GO) build -trimpath -o bin/vestibule ./cmd/vestibule
+
+test: deps lint ## install what is missing, then check and test everything
+	$(GO) test -race -timeout 30m ./...
+
+lint: ## vet, staticcheck and gofmt
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+
+deps: ## install Chromium and PostgreSQL for the tests, where apt-get can
+	@.ci/deps
+
+assets: ## renew htmx and the list of common passwords from the npm registry
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && cd "$$tmp" && \
+	npm pack --silent htmx.org@$(HTMX) @zxcvbn-ts/language-common@$(COMMON) >/dev/null && \
+	mkdir htmx common && tar xzf htmx.org-*.tgz -C htmx && tar xzf zxcvbn-ts-*.tgz -C common && \
+	cp htmx/package/dist/htmx.min.js $(CURDIR)/assets/htmx.min.js && \
+	cp htmx/package/LICENSE $(CURDIR)/assets/htmx.LICENSE && \
+	node -e 'const long = require("./common/package/src/passwords.json").filter(p => [...p].length >= 8); console.log([...new Set(long.map(p => p.toLowerCase()))].sort().join("\n"))' > common.txt && \
+	cp common.txt $(CURDIR)/app/password/common.txt && \
+	cp common/package/LICENSE.txt $(CURDIR)/app/password/common.LICENSE
+
+clean: ## remove what was built; the data stays
+	rm -rf bin

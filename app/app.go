@@ -1,0 +1,85 @@
+// Package app is the web application: one file a page, and routes.go with
+// every URL. A request comes through routes.go and the middleware to a
+// handler, which binds and checks a form, acts through models and renders.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"vestibule/app/password"
+	"vestibule/models"
+)
+
+// App is what every handler shares. It is safe for concurrent requests.
+type App struct {
+	config      Config
+	db          *models.DB
+	log         *slog.Logger
+	hasher      *password.Hasher
+	views       *views
+	crossOrigin http.CrossOriginProtection
+	handler     http.Handler
+}
+
+// New makes the application on a migrated database. The config is to be valid.
+func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
+	a := &App{config: config, db: db, log: log}
+	var err error
+	if a.hasher, err = password.NewHasher(config.argon2(), 0, 0); err != nil {
+		return nil, fmt.Errorf("password hashing: %w", err)
+	}
+	if a.views, err = newViews(); err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	if err := a.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
+		return nil, err
+	}
+	if a.handler, err = a.routes(); err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	return a, nil
+}
+
+// ServeHTTP answers one request.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead { // a GET, of which net/http drops the body
+		get := *r
+		get.Method = http.MethodGet
+		r = &get
+	}
+	a.handler.ServeHTTP(w, r)
+}
+
+// purgeEvery is how often expired sessions are deleted. They are dead without
+// it; the purge only keeps the table small.
+const purgeEvery = 10 * time.Minute
+
+// Work does what the application does beside requests until ctx ends.
+func (a *App) Work(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		n, err := a.db.PurgeSessions(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			a.log.Error("purge of expired sessions failed", "err", err)
+		case n > 0:
+			a.log.Info("expired sessions purged", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *App) lifetime() models.Lifetime {
+	return models.Lifetime{Idle: a.config.SessionIdle, Max: a.config.SessionMax}
+}

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+)
+
+// Config is every setting. Each comes from the environment variable in its env
+// tag, or from that name in a file .env, or else from its default.
+type Config struct {
+	Env            string        `env:"ENV" default:"development" help:"\"development\" or \"production\"."`
+	Addr           string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, on all."`
+	BaseURL        string        `env:"BASE_URL" help:"The site's own address as people type it, such as https://example.com. Needed in production; else http://ADDR."`
+	DatabaseURL    string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\"."`
+	DatabaseConns  int           `env:"DATABASE_CONNS" default:"0" help:"The most connections to the database; 0 suits the machine's cores."`
+	TrustedProxies string        `env:"TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For counts, separated by commas. None, unless set."`
+	SessionIdle    time.Duration `env:"SESSION_IDLE" default:"720h" help:"A session ends when it is not used for so long; it is renewed when half is gone."`
+	SessionMax     time.Duration `env:"SESSION_MAX" default:"2160h" help:"A session ends so long after sign-in, however much it is used."`
+	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory of one password hash, in KiB."`
+	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of one password hash over its memory."`
+	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of one password hash."`
+	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
+}
+
+// Validate fills in what follows from other settings, and returns a sentence
+// about each setting that has a value it cannot have.
+func (c *Config) Validate() error {
+	var errs []error
+	wrong := func(name, value, want string) {
+		errs = append(errs, fmt.Errorf("%s is %q: it must be %s", name, value, want))
+	}
+	if c.Env != "development" && c.Env != "production" {
+		wrong("ENV", c.Env, `"development" or "production"`)
+	}
+	host, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		wrong("ADDR", c.Addr, "host:port, such as localhost:8080")
+	}
+	if c.BaseURL == "" && err == nil {
+		if c.Production() {
+			errs = append(errs, errors.New("BASE_URL is not set: production needs the site's address, such as https://example.com"))
+		}
+		if host == "" || isUnspecified(host) {
+			host = "localhost"
+		}
+		c.BaseURL = "http://" + net.JoinHostPort(host, port)
+	}
+	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
+	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || u.Path+u.RawQuery+u.Fragment != "" || u.User != nil ||
+		u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+		wrong("BASE_URL", c.BaseURL, "https://HOST with no path, or http:// on localhost alone")
+	}
+	if _, err := c.trustedProxies(); err != nil {
+		wrong("TRUSTED_PROXIES", c.TrustedProxies, "IP addresses or networks such as 10.0.0.0/8, separated by commas")
+	}
+	if c.DatabaseConns < 0 || c.DatabaseConns == 1 { // a migration takes two
+		wrong("DATABASE_CONNS", fmt.Sprint(c.DatabaseConns), "0, or 2 or more")
+	}
+	if c.SessionIdle < time.Minute {
+		wrong("SESSION_IDLE", c.SessionIdle.String(), "a minute (1m) or more")
+	}
+	if c.SessionMax < c.SessionIdle {
+		wrong("SESSION_MAX", c.SessionMax.String(), "at least SESSION_IDLE")
+	}
+	// OWASP Password Storage Cheat Sheet: no less than 7 MiB (7168 KiB).
+	if c.Argon2Memory < 7168 || c.Argon2Memory > 256<<10 {
+		wrong("ARGON2_MEMORY", fmt.Sprint(c.Argon2Memory), "7168 to 262144 KiB")
+	}
+	if c.Argon2Time < 1 || c.Argon2Time > 16 {
+		wrong("ARGON2_TIME", fmt.Sprint(c.Argon2Time), "1 to 16")
+	}
+	if c.Argon2Threads < 1 || c.Argon2Threads > 16 {
+		wrong("ARGON2_THREADS", fmt.Sprint(c.Argon2Threads), "1 to 16")
+	}
+	if new(slog.Level).UnmarshalText([]byte(c.LogLevel)) != nil {
+		wrong("LOG_LEVEL", c.LogLevel, `"debug", "info", "warn" or "error"`)
+	}
+	return errors.Join(errs...)
+}
+
+// Production tells whether people, not only developers, use the site.
+func (c *Config) Production() bool { return c.Env == "production" }
+
+// Secure tells whether browsers reach the site by https, so that cookies get
+// the Secure attribute. Plain http is for localhost alone.
+func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://") }
+
+func (c *Config) argon2() argon2id.Params {
+	return argon2id.Params{
+		Memory:      c.Argon2Memory,
+		Iterations:  c.Argon2Time,
+		Parallelism: c.Argon2Threads,
+		SaltLength:  16,
+		KeyLength:   32,
+	}
+}
+
+func (c *Config) trustedProxies() ([]string, error) {
+	var proxies []string
+	for p := range strings.SplitSeq(c.TrustedProxies, ",") {
+		p = strings.TrimSpace(p)
+		if p == "" {
+			continue
+		}
+		if _, err := netip.ParseAddr(p); err != nil {
+			if _, err := netip.ParsePrefix(p); err != nil {
+				return nil, err
+			}
+		}
+		proxies = append(proxies, p)
+	}
+	return proxies, nil
+}
+
+func isUnspecified(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsUnspecified()
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

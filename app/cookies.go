@@ -1,0 +1,66 @@
+package app
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/models"
+)
+
+// cookieName has the __Host- prefix where browsers accept it: they then keep
+// the cookie to this host and to https (RFC 6265bis, 4.1.3.2).
+func (a *App) cookieName() string { return a.prefixed("session") }
+
+func (a *App) prefixed(name string) string {
+	if a.config.Secure() {
+		return "__Host-" + name
+	}
+	return name
+}
+
+func (a *App) setCookie(c *gin.Context, name, value string, maxAge time.Duration) {
+	http.SetCookie(c.Writer, &http.Cookie{
+		Name:     name,
+		Value:    value,
+		Path:     "/",
+		MaxAge:   int(maxAge.Seconds()),
+		HttpOnly: true,
+		Secure:   a.config.Secure(),
+		SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func (a *App) clearCookie(c *gin.Context, name string) { a.setCookie(c, name, "", -time.Second) }
+
+func (a *App) setSessionCookie(c *gin.Context, token string, s *models.Session) {
+	a.setCookie(c, a.cookieName(), token, time.Until(s.ExpiresAt))
+}
+
+func (a *App) clearSessionCookie(c *gin.Context) { a.clearCookie(c, a.cookieName()) }
+
+// toasts are the sentences that a page may show once, by their key. A cookie
+// carries the key over a redirect, never a sentence: whoever can set a cookie
+// could else put words into the site's mouth.
+var toasts = map[string]string{
+	"welcome":    "Your account is ready. Welcome!",
+	"signed-in":  "You are signed in.",
+	"signed-out": "You are signed out.",
+	"saved":      "Your changes are saved.",
+}
+
+// flash shows a toast on the next page.
+func (a *App) flash(c *gin.Context, toast string) {
+	a.setCookie(c, a.prefixed("toast"), toast, time.Minute)
+}
+
+// takeFlash returns the toast that the last page left, and forgets it.
+func (a *App) takeFlash(c *gin.Context) string {
+	key, err := c.Cookie(a.prefixed("toast"))
+	if err != nil {
+		return ""
+	}
+	a.clearCookie(c, a.prefixed("toast"))
+	return toasts[key]
+}

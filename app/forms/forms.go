@@ -1,0 +1,206 @@
+// Package forms carries an HTML form from the request to the page and back:
+// it binds, trims and checks what a person typed, and keeps each wrong field's
+// sentence beside it. It knows no page.
+//
+// A form is a struct of strings. Tags on each field say all about it:
+//
+//	form          the field's name in HTML
+//	label         its label on the page
+//	noun          what a sentence calls it; the label in lower case if absent
+//	type          the input's type; "text" if absent. A "password" is never
+//	              trimmed and never sent back
+//	autocomplete  the token for browsers and password managers
+//	hint          a line of help below the input
+//	validate      its rules, for github.com/go-playground/validator
+//
+// Rules that need more than one field go into a method Check(*Form).
+package forms
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// ErrUnreadable says that a request's body is not a form.
+var ErrUnreadable = errors.New("the request body is not a form")
+
+// Form is one form on its way: the struct that holds its values, and the
+// sentence for each field that is wrong.
+type Form struct {
+	in     reflect.Value // the caller's struct
+	fields []field
+	errors map[string]string
+
+	// Error is the sentence for the form as a whole.
+	Error string
+	// Checks is the URL that checks one field at a time, if the page has one.
+	Checks string
+	// Focus names the field where the person goes on when none is wrong.
+	Focus string
+}
+
+// Checker is a form with rules that the tags cannot say. Check calls f.Fail
+// for each one broken.
+type Checker interface{ Check(f *Form) }
+
+// New makes a form of in, a pointer to a struct whose fields are strings.
+func New(in any) *Form {
+	v := reflect.ValueOf(in).Elem()
+	return &Form{in: v, fields: fieldsOf(v.Type()), errors: map[string]string{}}
+}
+
+// Bind fills the form from r's body, trims it and checks it. It returns
+// ErrUnreadable when the body is no form, and *http.MaxBytesError when it is
+// larger than the server takes. Of a repeated field the first counts.
+func (f *Form) Bind(r *http.Request) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/x-www-form-urlencoded" {
+		return ErrUnreadable
+	}
+	if err := r.ParseForm(); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return err
+		}
+		return ErrUnreadable
+	}
+	for _, fd := range f.fields {
+		value := r.PostForm.Get(fd.Name)
+		if !fd.secret() {
+			value = strings.TrimSpace(value)
+		}
+		f.in.Field(fd.index).SetString(value)
+	}
+	f.check()
+	return nil
+}
+
+// Valid tells whether nothing is wrong.
+func (f *Form) Valid() bool { return f.Error == "" && len(f.errors) == 0 }
+
+// Fail says what is wrong with a field. The first sentence of a field stays.
+func (f *Form) Fail(name, sentence string) {
+	if _, ok := f.errors[name]; !ok {
+		f.errors[name] = sentence
+	}
+}
+
+// Good returns the value of a field that nothing is wrong with, else nothing.
+func (f *Form) Good(name string) string {
+	for _, fd := range f.fields {
+		if fd.Name == name && f.errors[name] == "" {
+			return f.in.Field(fd.index).String()
+		}
+	}
+	return ""
+}
+
+// Field is what a template needs to draw a field.
+type Field struct {
+	Name, Label, Type, Autocomplete, Hint string
+
+	Value     string // empty for a password
+	Error     string
+	Required  bool
+	MinLength string
+	Focus     bool   // the person goes on here: the first wrong field
+	Checks    string // see Form.Checks
+	OOB       bool   // not the main part of an htmx response
+}
+
+// Field returns the field of that name for a template. An unknown name is an
+// error, which stops the template and so shows in every test of the page.
+func (f *Form) Field(name string) (Field, error) {
+	first := true // no wrong field before this one
+	for _, fd := range f.fields {
+		sentence := f.errors[fd.Name]
+		if fd.Name != name {
+			first = first && sentence == ""
+			continue
+		}
+		out := fd.Field
+		out.Error = sentence
+		out.Focus = first && sentence != "" || len(f.errors) == 0 && name == f.Focus
+		out.Checks = f.Checks
+		if !fd.secret() {
+			out.Value = f.in.Field(fd.index).String()
+		}
+		return out, nil
+	}
+	return Field{}, errors.New("the form has no field " + name)
+}
+
+// Left returns the fields to draw anew when a person leaves the field of that
+// name: itself, and any filled one that must equal it. There are none when the
+// name is unknown.
+func (f *Form) Left(name string) []Field {
+	var left []Field
+	for _, fd := range f.fields {
+		repeats := fd.repeats == name && f.in.Field(fd.index).String() != ""
+		if fd.Name != name && !repeats {
+			continue
+		}
+		out, err := f.Field(fd.Name)
+		if err != nil {
+			return nil
+		}
+		out.Focus = false // the person is on the way to another field
+		out.OOB = repeats
+		left = append(left, out)
+	}
+	return left
+}
+
+type field struct {
+	Field
+	noun    string
+	index   int
+	repeats string // the name of the field that it must equal
+}
+
+func (fd field) secret() bool { return fd.Type == "password" }
+
+var fieldsByType sync.Map // reflect.Type → []field; a type's tags never change
+
+func fieldsOf(t reflect.Type) []field {
+	if known, ok := fieldsByType.Load(t); ok {
+		return known.([]field)
+	}
+	var fields []field
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag
+		fd := field{index: i, noun: tag.Get("noun"), Field: Field{
+			Name:         tag.Get("form"),
+			Label:        tag.Get("label"),
+			Type:         tag.Get("type"),
+			Autocomplete: tag.Get("autocomplete"),
+			Hint:         tag.Get("hint"),
+		}}
+		if fd.Type == "" {
+			fd.Type = "text"
+		}
+		if fd.noun == "" {
+			fd.noun = strings.ToLower(fd.Label)
+		}
+		for rule := range strings.SplitSeq(tag.Get("validate"), ",") {
+			if rule == "required" {
+				fd.Required = true
+			}
+			if n, ok := strings.CutPrefix(rule, "min="); ok {
+				fd.MinLength = n
+			}
+			if other, ok := strings.CutPrefix(rule, "eqfield="); ok {
+				if sf, ok := t.FieldByName(other); ok {
+					fd.repeats = sf.Tag.Get("form")
+				}
+			}
+		}
+		fields = append(fields, fd)
+	}
+	fieldsByType.Store(t, fields)
+	return fields
+}

@@ -1,0 +1,83 @@
+package forms
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-playground/validator/v10"
+)
+
+var rules = newRules()
+
+func newRules() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("form") })
+	for name, f := range map[string]func(string) bool{
+		"username": regexp.MustCompile(`^[A-Za-z0-9._-]*$`).MatchString,
+		"line":     isLine,
+	} {
+		err := v.RegisterValidation(name, func(fl validator.FieldLevel) bool { return f(fl.Field().String()) })
+		if err != nil {
+			panic(err) // a rule's name is wrong: no request can cause it
+		}
+	}
+	return v
+}
+
+// isLine tells whether s is one line of text: valid UTF-8 with no control
+// character, which no name holds and which PostgreSQL (NUL) and mail headers
+// (CR, LF) do not take, and none that turns the direction of the text around
+// it.
+func isLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+	})
+}
+
+// check fills f.errors by the rules of the tags and of Check.
+func (f *Form) check() {
+	for _, fd := range f.fields {
+		if !fd.secret() && !isLine(f.in.Field(fd.index).String()) {
+			f.Fail(fd.Name, sentence(fd, "line", ""))
+		}
+	}
+	var wrong validator.ValidationErrors
+	if errors.As(rules.Struct(f.in.Addr().Interface()), &wrong) {
+		for _, e := range wrong {
+			for _, fd := range f.fields {
+				if fd.Name == e.Field() {
+					f.Fail(fd.Name, sentence(fd, e.Tag(), e.Param()))
+				}
+			}
+		}
+	}
+	if c, ok := f.in.Addr().Interface().(Checker); ok {
+		c.Check(f)
+	}
+}
+
+// sentence is the one place where a broken rule becomes words.
+func sentence(fd field, rule, param string) string {
+	switch rule {
+	case "required":
+		return "Enter your " + fd.noun + "."
+	case "min":
+		return "Use at least " + param + " characters."
+	case "max":
+		return "Use at most " + param + " characters."
+	case "username":
+		return "Use only letters a to z, digits, dots, underscores and hyphens."
+	case "email":
+		return "Enter an e-mail address such as name@example.com."
+	case "eqfield":
+		return "The two passwords differ."
+	case "line":
+		return "This holds a character that cannot be used here."
+	}
+	return fmt.Sprintf("This %s cannot be used.", fd.noun)
+}

@@ -1,0 +1,166 @@
+// Package password hashes passwords with Argon2id, decides which passwords
+// may be chosen and estimates how strong they are.
+package password
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/alexedwards/argon2id"
+	"golang.org/x/text/unicode/norm"
+)
+
+// DefaultParams is the Argon2id configuration the OWASP Password Storage Cheat
+// Sheet recommends for servers: 19 MiB (Memory is in KiB), 2 passes, 1 lane.
+// Salt and key are the 16 and 32 bytes of RFC 9106, section 4.
+var DefaultParams = argon2id.Params{
+	Memory:      19 * 1024,
+	Iterations:  2,
+	Parallelism: 1,
+	SaltLength:  16,
+	KeyLength:   32,
+}
+
+// ErrBusy reports that the queue for hashing is full. Nothing was computed; the
+// caller may try again later.
+var ErrBusy = errors.New("password: too many passwords are being hashed")
+
+// Upper limits for parameters, whoever chose them. They leave room for every
+// OWASP configuration and keep one bad row in the database from taking all
+// memory: the hash itself says how much work verifying it is.
+const (
+	maxMemoryKiB   = 256 * 1024
+	maxIterations  = 16
+	maxParallelism = 16
+)
+
+// Normalize returns pw in Unicode NFC, so that a letter typed on one keyboard as
+// a base and a combining mark equals the precomposed one from another (NIST SP
+// 800-63B-4, section 3.1.1.2).
+func Normalize(pw string) string {
+	return norm.NFC.String(pw)
+}
+
+// Hasher hashes and verifies passwords, a few at a time: each computation takes
+// params.Memory KiB, so a burst of logins must not run all at once. It is safe
+// for concurrent use.
+type Hasher struct {
+	params  argon2id.Params
+	decoy   string
+	callers chan struct{} // holds one token per caller, running or waiting
+	running chan struct{} // holds one token per computation
+}
+
+// NewHasher returns a Hasher that runs at most workers computations at once
+// (0: one per CPU) and lets at most queue callers wait (0: 64 per worker).
+// It fails if params are out of range.
+func NewHasher(params argon2id.Params, workers, queue int) (*Hasher, error) {
+	if err := validate(params); err != nil {
+		return nil, err
+	}
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	if queue <= 0 {
+		queue = 64 * workers
+	}
+	decoy, err := argon2id.CreateHash(rand.Text(), &params)
+	if err != nil {
+		return nil, fmt.Errorf("password: decoy hash: %w", err)
+	}
+	return &Hasher{
+		params:  params,
+		decoy:   decoy,
+		callers: make(chan struct{}, workers+queue),
+		running: make(chan struct{}, workers),
+	}, nil
+}
+
+// Hash returns the hash of pw as a PHC string. It fails with [ErrBusy] or, if
+// ctx ends before its turn comes, with ctx.Err().
+func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
+	release, err := h.acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return argon2id.CreateHash(Normalize(pw), &h.params)
+}
+
+// Verify reports whether pw is the password of hash and, if so, whether the hash
+// is outdated: made with weaker parameters than the current ones, so that the
+// caller should store a new one.
+//
+// An empty hash stands for an unknown user. It never matches, but takes the same
+// time as a wrong password for a hash with the current parameters, so that the
+// response time does not tell who has an account (ASVS 5.0, 6.3.8).
+//
+// It fails like [Hasher.Hash], and if hash is malformed or its parameters are
+// out of range.
+func (h *Hasher) Verify(ctx context.Context, pw, hash string) (match, outdated bool, err error) {
+	known := hash != ""
+	if !known {
+		hash = h.decoy
+	}
+	stored, _, _, err := argon2id.DecodeHash(hash)
+	if err != nil {
+		return false, false, fmt.Errorf("password: stored hash: %w", err)
+	}
+	if err := validate(*stored); err != nil {
+		return false, false, err
+	}
+
+	release, err := h.acquire(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer release()
+	match, err = argon2id.ComparePasswordAndHash(Normalize(pw), hash)
+	match = match && known
+	return match, match && weaker(*stored, h.params), err
+}
+
+// acquire waits for a free worker. The caller must call release when done.
+func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case h.callers <- struct{}{}:
+	default:
+		return nil, ErrBusy
+	}
+	select {
+	case h.running <- struct{}{}:
+		return func() { <-h.running; <-h.callers }, nil
+	case <-ctx.Done():
+		<-h.callers
+		return nil, ctx.Err()
+	}
+}
+
+// validate rejects parameters that make argon2 panic (no pass, no lane), exceed
+// the limits above, or make a hash that proves nothing: any password matches an
+// empty key.
+func validate(p argon2id.Params) error {
+	if p.Memory > maxMemoryKiB ||
+		p.Iterations < 1 || p.Iterations > maxIterations ||
+		p.Parallelism < 1 || p.Parallelism > maxParallelism ||
+		p.SaltLength < 8 || p.SaltLength > 64 ||
+		p.KeyLength < 16 || p.KeyLength > 64 {
+		return fmt.Errorf("password: argon2id parameters out of range: %+v", p)
+	}
+	return nil
+}
+
+// weaker reports whether any parameter of p is below that of current.
+func weaker(p, current argon2id.Params) bool {
+	return p.Memory < current.Memory ||
+		p.Iterations < current.Iterations ||
+		p.Parallelism < current.Parallelism ||
+		p.SaltLength < current.SaltLength ||
+		p.KeyLength < current.KeyLength
+}

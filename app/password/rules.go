@@ -1,0 +1,151 @@
+package password
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/ccojocar/zxcvbn-go"
+	"github.com/ccojocar/zxcvbn-go/matching"
+	"golang.org/x/text/cases"
+)
+
+// Length limits of a password, in code points after [Normalize].
+//
+// ASVS 5.0 (6.2.1, 6.2.9) asks for at least 8 and for allowing 64 or more. NIST
+// SP 800-63B-4 asks for 15 where the password is the only factor. The maximum
+// only bounds the work a request can cause.
+const (
+	MinLength = 8
+	MaxLength = 128
+)
+
+// Problem is the reason why [Check] refuses a password: a sentence to show to
+// the person who chose it.
+type Problem string
+
+// The problems Check finds. There are no rules on composition, such as a digit
+// and a capital: ASVS 5.0 (6.2.5) and NIST SP 800-63B-4 forbid them.
+const (
+	ErrInvalid  Problem = "The password contains characters that cannot be read. Type it again."
+	ErrTooShort Problem = "Use at least 8 characters."
+	ErrTooLong  Problem = "Use at most 128 characters."
+	ErrCommon   Problem = "This password is on lists of commonly used ones. Choose another."
+	ErrPersonal Problem = "Do not use your own name, username or e-mail in the password."
+)
+
+// Error returns the sentence.
+func (p Problem) Error() string { return string(p) }
+
+// Check returns the first [Problem] of a password somebody wants to use, or nil.
+// The personal strings are that person's names, username and e-mail address.
+func Check(pw string, personal ...string) error {
+	if !utf8.ValidString(pw) {
+		return ErrInvalid
+	}
+	pw = Normalize(pw)
+	n := utf8.RuneCountInString(pw)
+	folded := fold(pw)
+	switch {
+	case n < MinLength:
+		return ErrTooShort
+	case n > MaxLength:
+		return ErrTooLong
+	case isCommon(folded):
+		return ErrCommon
+	}
+	for _, word := range words(personal) {
+		if strings.Contains(folded, word) {
+			return ErrPersonal
+		}
+	}
+	return nil
+}
+
+// commonList holds the passwords of MinLength or more characters from
+// src/passwords.json in the npm package @zxcvbn-ts/language-common 4.1.3 (see
+// common.LICENSE): lower-cased, sorted by bytes, one a line. ASVS 5.0 (6.2.4)
+// asks for the 3000 most used; these are 17,950.
+//
+//go:embed common.txt
+var commonList string
+
+var common = sync.OnceValue(func() []string { return strings.Fields(commonList) })
+
+// isCommon reports whether the folded, non-empty pw is on the list, or is one
+// character repeated or a run of the alphabet or of digits.
+func isCommon(pw string) bool {
+	if _, listed := slices.BinarySearch(common(), pw); listed {
+		return true
+	}
+	_, size := utf8.DecodeRuneInString(pw)
+	return strings.Trim(pw, pw[:size]) == "" ||
+		strings.Contains("abcdefghijklmnopqrstuvwxyz", pw) ||
+		strings.Contains("01234567890", pw)
+}
+
+// words returns what a password must not contain: each personal string and the
+// local part of each e-mail address, folded. Those below 3 characters are left
+// out, or nobody called Al could use "natural" in a passphrase.
+func words(personal []string) []string {
+	var list []string
+	for _, p := range personal {
+		p = fold(strings.TrimSpace(p))
+		local, _, _ := strings.Cut(p, "@")
+		for _, word := range []string{p, local} {
+			if utf8.RuneCountInString(word) >= 3 {
+				list = append(list, word)
+			}
+		}
+	}
+	return list
+}
+
+// fold makes strings that differ only in case or normalization equal.
+func fold(s string) string {
+	return cases.Fold().String(Normalize(s)) // a Caser is not safe to share
+}
+
+// Score is an estimate of the strength of a password from 0 to 4, or NoScore.
+type Score int
+
+// NoScore is the score of an empty password.
+const NoScore Score = -1
+
+// Label returns the score in words, or "" for NoScore.
+func (s Score) Label() string {
+	labels := [...]string{"Very weak", "Weak", "Fair", "Good", "Strong"}
+	if s < 0 || int(s) >= len(labels) {
+		return ""
+	}
+	return labels[s]
+}
+
+// maxScored is how many characters of a password are scored: the time zxcvbn
+// takes grows faster than the length, and 32 suffice for the top score.
+const maxScored = 32
+
+// unleet undoes the usual substitutions of symbols for letters.
+var unleet = strings.NewReplacer("4", "a", "@", "a", "3", "e", "1", "i", "!", "i",
+	"0", "o", "$", "s", "5", "s", "7", "t")
+
+// Strength scores a password for a meter that is advice only. One that [Check]
+// refuses scores 0.
+func Strength(pw string, personal ...string) Score {
+	if pw == "" {
+		return NoScore
+	}
+	if Check(pw, personal...) != nil {
+		return 0
+	}
+	runes := []rune(Normalize(pw))
+	pw = string(runes[:min(len(runes), maxScored)])
+	// zxcvbn's own matcher for such substitutions tries every combination of
+	// them, which is exponential. One more pass without them does.
+	score := func(pw string) int {
+		return zxcvbn.PasswordStrength(pw, words(personal), matching.FilterL33tMatcher).Score
+	}
+	return Score(min(score(pw), score(unleet.Replace(pw))))
+}

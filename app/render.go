@@ -1,0 +1,209 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/app/password"
+	"vestibule/assets"
+	"vestibule/models"
+	"vestibule/templates"
+)
+
+// views are the parsed pages: for each, the layout, every fragment and the
+// page's own file in one set, so that a page may define "title", "main" and "fragment".
+type views struct {
+	pages   map[string]*template.Template
+	buffers sync.Pool
+}
+
+func newViews() (*views, error) {
+	v := &views{pages: map[string]*template.Template{}}
+	v.buffers.New = func() any { return new(bytes.Buffer) }
+	shared, err := template.New("").Funcs(template.FuncMap{
+		"asset":   assets.Path,
+		"inWords": inWords,
+		"exactly": exactly,
+		"machine": machineTime,
+	}).ParseFS(templates.FS, "layouts/*.html", "fragments/*.html")
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(templates.FS, "pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		page, err := shared.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if page, err = page.ParseFS(templates.FS, file); err != nil {
+			return nil, err
+		}
+		v.pages[strings.TrimSuffix(path.Base(file), ".html")] = page
+	}
+	return v, nil
+}
+
+// view is what a template sees.
+type view struct {
+	User      *models.User
+	Session   *models.Session
+	RequestID string
+	Path      string
+	next      string // where sign-in leads back to
+	Toast     string
+	Form      *forms.Form
+	Data      any // the page's own
+}
+
+// render answers with a page, or under htmx with the page's "fragment" alone.
+// data is the page's form or whatever else its template wants.
+func (a *App) render(c *gin.Context, status int, page string, data any) {
+	if isHTMX(c) {
+		a.fragment(c, status, page, "fragment", a.view(c, data))
+		return
+	}
+	v := a.view(c, data)
+	v.Toast = a.takeFlash(c)
+	a.fragment(c, status, page, "base", v)
+}
+
+func (a *App) view(c *gin.Context, data any) view {
+	r := current(c)
+	v := view{User: r.User, Session: r.Session, RequestID: r.ID, Path: c.Request.URL.Path, Data: data}
+	v.Form, _ = data.(*forms.Form)
+	v.next = localPath(c.Query("next"))
+	return v
+}
+
+// WithNext adds to a path of sign-in or sign-up where it leads back to.
+func (v view) WithNext(path string) string { return withNext(path, v.next) }
+
+// fragment answers with one named template of a page. It renders to memory
+// first: a template that fails leaves no half page.
+func (a *App) fragment(c *gin.Context, status int, page, name string, data any) {
+	buf := a.views.buffers.Get().(*bytes.Buffer)
+	defer a.views.buffers.Put(buf)
+	buf.Reset()
+	t, ok := a.views.pages[page]
+	if !ok {
+		panic("no template for page " + page)
+	}
+	if err := t.ExecuteTemplate(buf, name, data); err != nil {
+		panic(fmt.Errorf("page %s: %w", page, err))
+	}
+	c.Data(status, "text/html; charset=utf-8", buf.Bytes())
+}
+
+// redirect leads the browser to another page, after a POST or instead of a
+// page that is not for this person.
+func (a *App) redirect(c *gin.Context, path string) {
+	if isHTMX(c) {
+		c.Header("HX-Redirect", path)
+		c.Status(http.StatusOK)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, path)
+}
+
+// saved answers a form that succeeded and stays: under htmx with the form and
+// a toast, else with the page again.
+func (a *App) saved(c *gin.Context, page string, form *forms.Form, toast string) {
+	if !isHTMX(c) {
+		a.flash(c, toast)
+		a.redirect(c, c.Request.URL.Path)
+		return
+	}
+	v := a.view(c, form)
+	v.Toast = toasts[toast]
+	a.fragment(c, http.StatusOK, page, "saved", v)
+}
+
+// bind fills form from the request. It answers the request and returns false
+// when the body is no form at all.
+func (a *App) bind(c *gin.Context, form *forms.Form) bool {
+	err := form.Bind(c.Request)
+	if err == nil {
+		return true
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		a.fail(c, http.StatusRequestEntityTooLarge)
+	} else {
+		a.fail(c, http.StatusUnsupportedMediaType)
+	}
+	return false
+}
+
+// checkField answers with the one field that a person has just left.
+func (a *App) checkField(c *gin.Context, page string, form *forms.Form) {
+	fields := form.Left(c.Query("field"))
+	if len(fields) == 0 {
+		a.fail(c, http.StatusNotFound)
+		return
+	}
+	a.fragment(c, http.StatusOK, page, "checked", fields)
+}
+
+// failures are the error pages: what went wrong and what the person can do.
+var failures = map[int]struct{ Title, Text string }{
+	http.StatusForbidden:             {"Not allowed", "This request came from another site, so nothing was changed. Open the page here and try again."},
+	http.StatusNotFound:              {"Page not found", "There is no page at this address. It may have moved, or the link may be incomplete."},
+	http.StatusMethodNotAllowed:      {"Not possible here", "This address does not take that kind of request."},
+	http.StatusRequestEntityTooLarge: {"Too much at once", "What was sent is larger than any form here needs. Shorten it and try again."},
+	http.StatusUnsupportedMediaType:  {"Not a form", "What was sent is not an HTML form, so it could not be read."},
+	http.StatusInternalServerError:   {"Something went wrong", "The fault is ours and has been noted. Nothing was lost; please try again in a moment."},
+	http.StatusServiceUnavailable:    {"Very busy", "Too many people are signing in at this moment. Please try again in a few seconds."},
+}
+
+// fail ends the request with an error page in the site's layout. Under htmx it
+// is a toast, so that the form on the page keeps what was typed.
+func (a *App) fail(c *gin.Context, status int) {
+	c.Abort()
+	c.Header("Cache-Control", "no-store")
+	if isHTMX(c) {
+		c.Header("HX-Retarget", "#toasts")
+		c.Header("HX-Reswap", "beforeend")
+	}
+	data := struct {
+		Status      int
+		Title, Text string
+	}{status, failures[status].Title, failures[status].Text}
+	a.render(c, status, "error", data)
+}
+
+// retryAfter is how long a person refused by a full queue is asked to wait, in
+// seconds.
+const retryAfter = "5"
+
+// error ends the request with the page that fits err, and logs what is our
+// fault. It does neither when the client has gone.
+func (a *App) error(c *gin.Context, err error) {
+	switch {
+	case c.Request.Context().Err() != nil:
+		c.AbortWithStatus(499) // nobody reads it; the log line shows it
+	case errors.Is(err, password.ErrBusy):
+		current(c).Log.Warn("password queue is full")
+		c.Header("Retry-After", retryAfter)
+		a.fail(c, http.StatusServiceUnavailable)
+	default:
+		current(c).Log.Error("request failed", "err", err)
+		a.fail(c, http.StatusInternalServerError)
+	}
+}
+
+func (a *App) notFound(c *gin.Context) { a.fail(c, http.StatusNotFound) }
+
+func (a *App) methodNotAllowed(c *gin.Context) { a.fail(c, http.StatusMethodNotAllowed) }

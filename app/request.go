@@ -1,0 +1,198 @@
+package app
+
+import (
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/models"
+)
+
+// request is what a request carries beside its HTTP: begin makes it, session
+// fills in the person.
+type request struct {
+	ID      string
+	Log     *slog.Logger
+	Session *models.Session // nil for a stranger
+	User    *models.User    // nil for a stranger
+}
+
+type requestKey struct{}
+
+// current returns what c's request carries.
+func current(c *gin.Context) *request { return c.MustGet(requestKey{}).(*request) }
+
+// begin gives a request its id and its logger, and logs one line at its end.
+// The line has the path without the query, which may hold a token.
+func (a *App) begin(c *gin.Context) {
+	start := time.Now()
+	id := rand.Text()
+	r := &request{ID: id, Log: a.log.With("request_id", id)}
+	c.Set(requestKey{}, r)
+	c.Header("X-Request-Id", id)
+	c.Next()
+	level := slog.LevelInfo
+	if strings.HasPrefix(c.Request.URL.Path, "/assets/") {
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{
+		slog.String("method", c.Request.Method),
+		slog.String("path", c.Request.URL.Path),
+		slog.Int("status", c.Writer.Status()),
+		slog.Duration("took", time.Since(start)),
+		slog.String("ip", c.ClientIP()),
+	}
+	if r.User != nil {
+		attrs = append(attrs, slog.String("user_id", r.User.ID.String()))
+	}
+	r.Log.LogAttrs(c, level, "request", attrs...)
+}
+
+// recover turns a panic into the 500 page and a log line.
+func (a *App) recover(c *gin.Context) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			current(c).Log.Error("panic", "panic", p, "stack", string(debug.Stack()))
+			a.fail(c, http.StatusInternalServerError)
+		}
+	}()
+	c.Next()
+}
+
+// contentSecurityPolicy opens only what the pages use, from the site itself.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// headers sets the security headers (OWASP Secure Headers Project).
+func (a *App) headers(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	if a.config.Secure() {
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+}
+
+// maxBody is the largest request body: the longest form takes a few kilobytes.
+const maxBody = 64 << 10
+
+func (a *App) limitBody(c *gin.Context) {
+	if c.Request.ContentLength > maxBody {
+		a.fail(c, http.StatusRequestEntityTooLarge)
+		return
+	}
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+}
+
+// sameOrigin refuses what another site's page makes a browser send (CSRF).
+func (a *App) sameOrigin(c *gin.Context) {
+	if err := a.crossOrigin.Check(c.Request); err != nil {
+		current(c).Log.Warn("cross-origin request refused", "err", err)
+		a.fail(c, http.StatusForbidden)
+	}
+}
+
+// session finds out who sends the request, in one query. A cookie that stands
+// for no living session is cleared.
+func (a *App) session(c *gin.Context) {
+	c.Header("Vary", "Cookie, HX-Request")
+	c.Header("Cache-Control", "no-cache")
+	token, err := c.Cookie(a.cookieName())
+	if err != nil {
+		return
+	}
+	s, err := a.db.SessionByToken(c, token)
+	if errors.Is(err, models.ErrNotFound) {
+		a.clearSessionCookie(c)
+		return
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	r := current(c)
+	r.Session, r.User = s, s.User
+	c.Header("Cache-Control", "no-store")
+	renewed, err := a.db.TouchSession(c, s, a.lifetime())
+	if err != nil {
+		r.Log.Error("session not renewed", "err", err) // the person stays signed in until it expires
+	} else if renewed {
+		a.setSessionCookie(c, token, s)
+	}
+}
+
+// guestsOnly sends a signed-in person to the dashboard.
+func (a *App) guestsOnly(c *gin.Context) {
+	if current(c).User != nil {
+		a.redirect(c, "/dashboard")
+		c.Abort()
+	}
+}
+
+// signedInOnly sends a stranger to sign in, and then back.
+func (a *App) signedInOnly(c *gin.Context) {
+	if current(c).User == nil {
+		c.Header("Cache-Control", "no-store")
+		a.redirect(c, withNext("/sign-in", origin(c)))
+		c.Abort()
+	}
+}
+
+// origin is the path of the page that a request comes from: its own for a GET,
+// else that of the page with the form.
+func origin(c *gin.Context) string {
+	page := c.Request.Header.Get("HX-Current-URL")
+	if page == "" && c.Request.Method == http.MethodGet {
+		page = c.Request.URL.RequestURI()
+	}
+	if page == "" {
+		page = c.Request.Referer()
+	}
+	u, err := url.Parse(page)
+	if err != nil || page == "" {
+		return home
+	}
+	return localPath(u.RequestURI())
+}
+
+// home is where a person goes who asked for nothing else.
+const home = "/dashboard"
+
+// withNext adds the path to return to after sign-in.
+func withNext(path, next string) string {
+	if next == home {
+		return path
+	}
+	return path + "?" + url.Values{"next": {next}}.Encode()
+}
+
+// localPath returns next when it is a path on this site, else home. Browsers
+// take "//host" and "/\host" for another site (OWASP: unvalidated redirects),
+// and drop tabs and line breaks before they look.
+func localPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" ||
+		!strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || len(next) > 2000 ||
+		strings.ContainsFunc(next, func(r rune) bool { return r == '\\' || r <= ' ' || r == 0x7f }) {
+		return home
+	}
+	return next
+}
+
+func isHTMX(c *gin.Context) bool { return c.Request.Header.Get("HX-Request") == "true" }

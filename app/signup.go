@@ -1,0 +1,116 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/app/password"
+	"vestibule/models"
+)
+
+type signUpForm struct {
+	Username        string `form:"username" label:"Username" autocomplete:"username" hint:"5 to 32 letters, digits, dots, underscores or hyphens." validate:"required,min=5,max=32,username"`
+	FirstName       string `form:"first_name" label:"First name" autocomplete:"given-name" validate:"required,max=100"`
+	LastName        string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100"`
+	Email           string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,email"`
+	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
+	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+}
+
+// Check applies the rules for passwords, which look at the other fields too.
+func (in *signUpForm) Check(f *forms.Form) {
+	if err := password.Check(in.Password, in.personal()...); err != nil {
+		f.Fail("password", err.Error())
+	}
+}
+
+func (in *signUpForm) personal() []string {
+	return []string{in.FirstName, in.LastName, in.Username, in.Email}
+}
+
+func newSignUpForm() (*signUpForm, *forms.Form) {
+	in := new(signUpForm)
+	form := forms.New(in)
+	form.Checks = "/sign-up/check"
+	return in, form
+}
+
+func (a *App) showSignUp(c *gin.Context) {
+	_, form := newSignUpForm()
+	a.render(c, http.StatusOK, "signup", form)
+}
+
+func (a *App) signUp(c *gin.Context) {
+	in, form := newSignUpForm()
+	if !a.bind(c, form) {
+		return
+	}
+	if err := a.failTaken(c, form); err != nil {
+		a.error(c, err)
+		return
+	}
+	if !form.Valid() {
+		a.render(c, http.StatusUnprocessableEntity, "signup", form)
+		return
+	}
+	hash, err := a.hasher.Hash(c, in.Password)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	user := &models.User{
+		Username:     in.Username,
+		Email:        in.Email,
+		FirstName:    in.FirstName,
+		LastName:     in.LastName,
+		PasswordHash: hash,
+	}
+	err = a.db.CreateUser(c, user)
+	if failed := new(models.TakenError); errors.As(err, &failed) {
+		form.Fail(failed.Field, takenSentences[failed.Field])
+		a.render(c, http.StatusUnprocessableEntity, "signup", form)
+		return
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.enter(c, user, "welcome")
+}
+
+// checkSignUp checks one field as the person leaves it.
+func (a *App) checkSignUp(c *gin.Context) {
+	_, form := newSignUpForm()
+	if !a.bind(c, form) {
+		return
+	}
+	if err := a.failTaken(c, form); err != nil {
+		a.error(c, err)
+		return
+	}
+	a.checkField(c, "signup", form)
+}
+
+var takenSentences = map[string]string{
+	"username": "This username is already taken.",
+	"email":    "There is already an account with this e-mail.",
+}
+
+// failTaken notes in form which of username and email belong to somebody else.
+// It lets a person know together with all that is wrong, and before the submit;
+// the database's constraints decide.
+func (a *App) failTaken(c *gin.Context, form *forms.Form) error {
+	var self uuid.UUID
+	if u := current(c).User; u != nil {
+		self = u.ID
+	}
+	taken, err := a.db.Taken(c, self, form.Good("username"), form.Good("email"))
+	for _, field := range taken {
+		form.Fail(field, takenSentences[field])
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+// Vestibule serves the site and looks after its database.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/joho/godotenv"
+
+	"vestibule/app"
+	"vestibule/models"
+)
+
+type commands struct {
+	Serve   serve   `cmd:"" default:"withargs" help:"Serve the site. In development it also runs the migrations."`
+	Migrate migrate `cmd:"" help:"Change the database's schema."`
+
+	app.Config `embed:"" group:"Settings, from these flags, the environment or a file .env:"`
+}
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "vestibule:", err)
+		os.Exit(1)
+	}
+}
+
+// run carries out one command line.
+func run(args []string) error {
+	if err := godotenv.Load(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the file .env cannot be read: %w", err)
+	}
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("vestibule"),
+		kong.Description("The front hall of a web product: accounts and sessions."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	// A first signal ends the work in order; a second one ends it at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	defer stop()
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(&c.Config, logger(&c.Config))
+}
+
+// logger writes lines for people in development and JSON in production.
+func logger(config *app.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(config.LogLevel)) // Config.Validate has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if config.Production() {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+func open(ctx context.Context, config *app.Config) (*models.DB, error) {
+	db, err := models.Open(ctx, config.DatabaseURL, config.DatabaseConns)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	return db, nil
+}

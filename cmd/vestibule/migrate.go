@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"vestibule/app"
+	"vestibule/migrations"
+	"vestibule/models"
+)
+
+type migrate struct {
+	Up     migrateUp     `cmd:"" help:"Run the migrations that have not run yet."`
+	Down   migrateDown   `cmd:"" help:"Undo the migrations of the last up."`
+	Status migrateStatus `cmd:"" help:"List every migration and when it ran."`
+	Create migrateCreate `cmd:"" help:"Write a new, empty pair of migration files."`
+}
+
+type (
+	migrateUp     struct{}
+	migrateDown   struct{}
+	migrateStatus struct{}
+	migrateCreate struct {
+		Name string `arg:"" help:"What it does, in lower case with underscores, such as add_projects."`
+		Dir  string `default:"migrations" help:"The folder to write to."`
+	}
+)
+
+func (migrateUp) Run(ctx context.Context, config *app.Config) error {
+	return change(ctx, config, "run", migrations.Up)
+}
+
+func (migrateDown) Run(ctx context.Context, config *app.Config) error {
+	return change(ctx, config, "undone", migrations.Down)
+}
+
+func change(ctx context.Context, config *app.Config, done string, f func(context.Context, *models.DB) ([]string, error)) error {
+	db, err := open(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	names, err := f(ctx, db)
+	for _, name := range names {
+		fmt.Println(done, name)
+	}
+	if err == nil && len(names) == 0 {
+		fmt.Println("nothing to do")
+	}
+	return err
+}
+
+func (migrateStatus) Run(ctx context.Context, config *app.Config) error {
+	db, err := open(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	steps, err := migrations.Status(ctx, db)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, s := range steps {
+		when := "not yet"
+		if !s.At.IsZero() {
+			when = s.At.UTC().Format(time.DateTime)
+		}
+		fmt.Fprintf(table, "%s\t%s\n", s.Name, when)
+	}
+	return table.Flush()
+}
+
+func (c migrateCreate) Run(ctx context.Context) error {
+	paths, err := migrations.Create(ctx, c.Dir, c.Name)
+	for _, path := range paths {
+		fmt.Println("created", path)
+	}
+	return err
+}
+
+// migrateOrCheck brings the schema up to date in development. Production does
+// not start on an old one: there `vestibule migrate up` is a step of its own.
+func migrateOrCheck(ctx context.Context, config *app.Config, db *models.DB, log *slog.Logger) error {
+	if !config.Production() {
+		names, err := migrations.Up(ctx, db)
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			log.Info("database migrated", "migrations", names)
+		}
+		return nil
+	}
+	steps, err := migrations.Status(ctx, db)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if s.At.IsZero() {
+			return errors.New("the database is not up to date: run vestibule migrate up first")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"vestibule/app"
+)
+
+type serve struct{}
+
+// Limits on a connection, so that a slow or silent client holds none for long.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 60 * time.Second // leaves room for the queue of password hashes
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+	shutdownTimeout   = 30 * time.Second
+)
+
+// Run serves until ctx ends, and then finishes the requests that run.
+func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	db, err := open(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := migrateOrCheck(ctx, config, db, log); err != nil {
+		return err
+	}
+	site, err := app.New(*config, db, log)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
+	if err != nil {
+		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)
+	}
+	server := &http.Server{
+		Handler:           site,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+
+	work, stopWork := context.WithCancel(ctx)
+	worked := make(chan struct{})
+	go func() { defer close(worked); site.Work(work) }()
+	defer func() { stopWork(); <-worked }()
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("vestibule is ready", "url", config.BaseURL, "addr", listener.Addr().String())
+
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping: running requests are finished first")
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(last); err != nil {
+		return fmt.Errorf("requests still ran after %s: %w", shutdownTimeout, errors.Join(err, server.Close()))
+	}
+	log.Info("stopped")
+	return nil
+}

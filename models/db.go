@@ -1,0 +1,169 @@
+// Package models holds what Vestibule stores: one file a table, with the Bun
+// model and every query on it. No other package writes SQL.
+package models
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"github.com/uptrace/bun/driver/pgdriver"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrNotFound says that no row answers a query.
+var ErrNotFound = errors.New("not found")
+
+// TakenError says that a value that must be unique belongs to another row.
+// Field is the form field that holds it, such as "username".
+type TakenError struct{ Field string }
+
+func (e *TakenError) Error() string { return e.Field + " is already taken" }
+
+// DB is an open database, SQLite or PostgreSQL, or a transaction on one.
+// It is safe for use by many goroutines.
+type DB struct {
+	bun  bun.IDB // what queries run on: the pool, or inside InTx a bun.Tx
+	pool *bun.DB
+	path string // of the SQLite file; empty for PostgreSQL
+}
+
+// Open connects to the database that databaseURL names: "postgres://…" for
+// PostgreSQL, "sqlite:PATH" for a file, which is made with its folder when
+// missing. maxConns limits the pool; 0 means a limit that suits the machine.
+// It fails when the database does not answer.
+func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
+	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	switch scheme {
+	case "postgres", "postgresql":
+		return openPostgres(ctx, databaseURL, maxConns)
+	case "sqlite":
+		return openSQLite(ctx, strings.TrimPrefix(rest, "//"), maxConns)
+	}
+	return nil, errors.New(`the database URL must start with "postgres://" or "sqlite:"`)
+}
+
+func openPostgres(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
+	// A parse error of net/url repeats the URL, and with it the password.
+	if _, err := url.Parse(databaseURL); err != nil {
+		return nil, errors.New("the database URL cannot be read; special characters in its password must be percent-encoded")
+	}
+	connector, err := pgdriver.NewDriver().OpenConnector(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if maxConns == 0 {
+		maxConns = max(16, 4*runtime.GOMAXPROCS(0))
+	}
+	pool := sql.OpenDB(connector)
+	pool.SetMaxOpenConns(maxConns)
+	pool.SetMaxIdleConns(maxConns)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
+	}
+	db := bun.NewDB(pool, pgdialect.New())
+	return &DB{bun: db, pool: db}, nil
+}
+
+func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
+	if path == "" {
+		return nil, errors.New(`the database URL names no file, as "sqlite:data/vestibule.db" does`)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	// Write transactions take the lock as they begin (immediate): one that
+	// upgraded from reading would fail at once when another has written since.
+	options := url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)"},
+	}
+	pool, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: escapePath(path), RawQuery: options.Encode()}).String())
+	if err != nil {
+		return nil, err
+	}
+	if maxConns == 0 {
+		maxConns = max(4, 2*runtime.GOMAXPROCS(0))
+	}
+	pool.SetMaxOpenConns(maxConns)
+	pool.SetMaxIdleConns(maxConns)
+	// A file that cannot be written is found now, not at the first sign-up.
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the SQLite file %s cannot be written: %w", path, err), pool.Close())
+	}
+	if err := tx.Rollback(); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	db := bun.NewDB(pool, sqlitedialect.New())
+	return &DB{bun: db, pool: db, path: path}, nil
+}
+
+// escapePath keeps what SQLite would read as the end of a file: URI's path.
+func escapePath(path string) string {
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
+}
+
+// Bun is the pool itself, for migrations.
+func (db *DB) Bun() *bun.DB { return db.pool }
+
+// Path is the SQLite file's path, empty for PostgreSQL.
+func (db *DB) Path() string { return db.path }
+
+// Postgres tells whether the database is PostgreSQL.
+func (db *DB) Postgres() bool { return db.pool.Dialect().Name() == dialect.PG }
+
+// Close closes every connection.
+func (db *DB) Close() error { return db.pool.Close() }
+
+// InTx runs f in one transaction: what f does through tx is kept when f
+// returns nil and undone when it does not.
+func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
+	return db.bun.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
+		return f(&DB{bun: tx, pool: db.pool, path: db.path})
+	})
+}
+
+// taken turns the driver's unique-violation into the TakenError of the field
+// that constraints names, by constraint (PostgreSQL) and by column (SQLite).
+// Any other error passes unchanged.
+func taken(err error, constraints map[string]string) error {
+	var detail string
+	var pgErr pgdriver.Error
+	var liteErr *sqlite.Error
+	switch {
+	case errors.As(err, &pgErr) && pgErr.Field('C') == "23505":
+		detail = pgErr.Field('n')
+	case errors.As(err, &liteErr) && liteErr.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+		detail = liteErr.Error()
+	default:
+		return err
+	}
+	for name, field := range constraints {
+		if strings.Contains(detail, name) {
+			return &TakenError{Field: field}
+		}
+	}
+	return err
+}
+
+// one makes of "no rows" the error that callers know.
+func one(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}

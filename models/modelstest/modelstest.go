@@ -1,0 +1,108 @@
+//go:build linux || darwin || freebsd
+
+package modelstest
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"vestibule/migrations"
+	"vestibule/models"
+)
+
+// Each runs test twice in parallel, on SQLite and on PostgreSQL, each time with
+// a fresh, migrated database of its own.
+func Each(t *testing.T, test func(t *testing.T, db *models.DB)) {
+	t.Helper()
+	EachURL(t, func(t *testing.T, url string) { test(t, Open(t, url)) })
+}
+
+// EachURL is Each for a test that opens the database itself, or has a process
+// of its own open it.
+func EachURL(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	for name, fresh := range map[string]func(*testing.T) string{"sqlite": SQLite, "postgres": PostgreSQL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := fresh(t)
+			db := Open(t, url)
+			if _, err := migrations.Up(t.Context(), db); err != nil {
+				t.Fatal(err)
+			}
+			test(t, url)
+		})
+	}
+}
+
+// Open opens the database at url until the test ends.
+func Open(t *testing.T, url string) *models.DB {
+	t.Helper()
+	db, err := models.Open(t.Context(), url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// SQLite returns the URL of a file that does not exist yet.
+func SQLite(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }
+
+// PostgreSQL returns the URL of a database, migrated already, that is dropped
+// when the test ends.
+func PostgreSQL(t *testing.T) string {
+	t.Helper()
+	template, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newDatabase(t, template)
+}
+
+// EmptyPostgreSQL is PostgreSQL without the migrations.
+func EmptyPostgreSQL(t *testing.T) string { return newDatabase(t, "") }
+
+func newDatabase(t *testing.T, template string) string {
+	t.Helper()
+	cluster, err := Shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, drop, err := cluster.CreateDatabase(t.Context(), template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := drop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return url
+}
+
+// migrated is a database that is migrated once and then copied, which is
+// faster than to migrate each.
+var migrated = sync.OnceValues(func() (string, error) {
+	cluster, err := Shared()
+	if err != nil {
+		return "", err
+	}
+	ctx := context.Background()
+	url, _, err := cluster.CreateDatabase(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	db, err := models.Open(ctx, url, 0)
+	if err != nil {
+		return "", err
+	}
+	_, err = migrations.Up(ctx, db)
+	return url, errors.Join(err, db.Close())
+})
