@@ -25,7 +25,7 @@ func newAccountForm(u *models.User) (*accountForm, *forms.Form) {
 
 func (a *App) showAccount(c *gin.Context) {
 	_, form := newAccountForm(current(c).User)
-	a.render(c, http.StatusOK, "account", form)
+	a.render(c, http.StatusOK, "account", form, nil)
 }
 
 func (a *App) saveAccount(c *gin.Context) {
@@ -38,7 +38,7 @@ func (a *App) saveAccount(c *gin.Context) {
 		return
 	}
 	if !form.Valid() {
-		a.render(c, http.StatusUnprocessableEntity, "account", form)
+		a.render(c, http.StatusUnprocessableEntity, "account", form, nil)
 		return
 	}
 	user := *current(c).User
@@ -46,7 +46,7 @@ func (a *App) saveAccount(c *gin.Context) {
 	err := a.db.UpdateProfile(c, &user)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
-		a.render(c, http.StatusUnprocessableEntity, "account", form)
+		a.render(c, http.StatusUnprocessableEntity, "account", form, nil)
 		return
 	}
 	if err != nil {

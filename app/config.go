@@ -54,8 +54,8 @@ func (c *Config) Validate() error {
 		c.BaseURL = "http://" + net.JoinHostPort(host, port)
 	}
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || u.Path+u.RawQuery+u.Fragment != "" || u.User != nil ||
-		u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Host == "" || u.Path+u.RawQuery+u.Fragment != "" || u.User != nil ||
+		u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname()))) {
 		wrong("BASE_URL", c.BaseURL, "https://HOST with no path, or http:// on localhost alone")
 	}
 	if _, err := c.trustedProxies(); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-func (a *App) showDashboard(c *gin.Context) { a.render(c, http.StatusOK, "dashboard", nil) }
+func (a *App) showDashboard(c *gin.Context) { a.render(c, http.StatusOK, "dashboard", nil, nil) }
 
 // steps are the units of inWords; beyond them it counts days.
 var steps = []humanize.RelTimeMagnitude{

@@ -6,4 +6,4 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-func (a *App) showHome(c *gin.Context) { a.render(c, http.StatusOK, "home", nil) }
+func (a *App) showHome(c *gin.Context) { a.render(c, http.StatusOK, "home", nil, nil) }

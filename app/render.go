@@ -69,23 +69,28 @@ type view struct {
 }
 
 // render answers with a page, or under htmx with the page's "fragment" alone.
-// data is the page's form or whatever else its template wants.
-func (a *App) render(c *gin.Context, status int, page string, data any) {
+// form and data are what its template shows; either may be nil.
+func (a *App) render(c *gin.Context, status int, page string, form *forms.Form, data any) {
+	v := a.view(c, form, data)
 	if isHTMX(c) {
-		a.fragment(c, status, page, "fragment", a.view(c, data))
+		a.fragment(c, status, page, "fragment", v)
 		return
 	}
-	v := a.view(c, data)
 	v.Toast = a.takeFlash(c)
 	a.fragment(c, status, page, "base", v)
 }
 
-func (a *App) view(c *gin.Context, data any) view {
+func (a *App) view(c *gin.Context, form *forms.Form, data any) view {
 	r := current(c)
-	v := view{User: r.User, Session: r.Session, RequestID: r.ID, Path: c.Request.URL.Path, Data: data}
-	v.Form, _ = data.(*forms.Form)
-	v.next = localPath(c.Query("next"))
-	return v
+	return view{
+		User:      r.User,
+		Session:   r.Session,
+		RequestID: r.ID,
+		Path:      c.Request.URL.Path,
+		Form:      form,
+		Data:      data,
+		next:      localPath(c.Query("next")),
+	}
 }
 
 // WithNext adds to a path of sign-in or sign-up where it leads back to.
@@ -126,7 +131,7 @@ func (a *App) saved(c *gin.Context, page string, form *forms.Form, toast string)
 		a.redirect(c, c.Request.URL.Path)
 		return
 	}
-	v := a.view(c, form)
+	v := a.view(c, form, nil)
 	v.Toast = toasts[toast]
 	a.fragment(c, http.StatusOK, page, "saved", v)
 }
@@ -181,7 +186,7 @@ func (a *App) fail(c *gin.Context, status int) {
 		Status      int
 		Title, Text string
 	}{status, failures[status].Title, failures[status].Text}
-	a.render(c, status, "error", data)
+	a.render(c, status, "error", nil, data)
 }
 
 // retryAfter is how long a person refused by a full queue is asked to wait, in

@@ -18,7 +18,7 @@ type signInForm struct {
 func (a *App) showSignIn(c *gin.Context) {
 	form := forms.New(new(signInForm))
 	form.Focus = "login"
-	a.render(c, http.StatusOK, "signin", form)
+	a.render(c, http.StatusOK, "signin", form, nil)
 }
 
 func (a *App) signIn(c *gin.Context) {
@@ -28,14 +28,14 @@ func (a *App) signIn(c *gin.Context) {
 		return
 	}
 	if !form.Valid() {
-		a.render(c, http.StatusUnprocessableEntity, "signin", form)
+		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return
 	}
 	user, err := a.authenticate(c, in.Login, in.Password)
 	if errors.Is(err, models.ErrNotFound) {
 		form.Error = "The e-mail, username or password is wrong."
 		form.Focus = "password"
-		a.render(c, http.StatusUnprocessableEntity, "signin", form)
+		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return
 	}
 	if err != nil {

@@ -41,7 +41,7 @@ func newSignUpForm() (*signUpForm, *forms.Form) {
 
 func (a *App) showSignUp(c *gin.Context) {
 	_, form := newSignUpForm()
-	a.render(c, http.StatusOK, "signup", form)
+	a.render(c, http.StatusOK, "signup", form, nil)
 }
 
 func (a *App) signUp(c *gin.Context) {
@@ -54,7 +54,7 @@ func (a *App) signUp(c *gin.Context) {
 		return
 	}
 	if !form.Valid() {
-		a.render(c, http.StatusUnprocessableEntity, "signup", form)
+		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
 		return
 	}
 	hash, err := a.hasher.Hash(c, in.Password)
@@ -72,7 +72,7 @@ func (a *App) signUp(c *gin.Context) {
 	err = a.db.CreateUser(c, user)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
-		a.render(c, http.StatusUnprocessableEntity, "signup", form)
+		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
 		return
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -57,10 +58,14 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 
 func openPostgres(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 	// A parse error of net/url repeats the URL, and with it the password.
-	if _, err := url.Parse(databaseURL); err != nil {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
 		return nil, errors.New("the database URL cannot be read; special characters in its password must be percent-encoded")
 	}
-	connector, err := pgdriver.NewDriver().OpenConnector(databaseURL)
+	query := u.Query()
+	query.Set("timezone", "UTC")
+	u.RawQuery = query.Encode()
+	connector, err := pgdriver.NewDriver().OpenConnector(u.String())
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +141,13 @@ func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 		return f(&DB{bun: tx, pool: db.pool, path: db.path})
 	})
 }
+
+// newID makes the id of a new row, a UUIDv7 (RFC 9562), which sorts by time.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only without random numbers, where Go stops
+
+// now is the present in UTC, cut to the microseconds that PostgreSQL keeps, so
+// that a row in memory equals the same row read back.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // taken turns the driver's unique-violation into the TakenError of the field
 // that constraints names, by constraint (PostgreSQL) and by column (SQLite).

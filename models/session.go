@@ -46,16 +46,12 @@ const tokenBytes = 32
 // CreateSession signs user in and returns the session and the token for the
 // browser's cookie, which is stored nowhere.
 func (db *DB) CreateSession(ctx context.Context, user *User, life Lifetime) (*Session, string, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, "", err
-	}
 	secret := make([]byte, tokenBytes)
 	rand.Read(secret)
 	hash := sha256.Sum256(secret)
 	t := now()
 	s := &Session{
-		ID:         id,
+		ID:         newID(),
 		UserID:     user.ID,
 		TokenHash:  hash[:],
 		CreatedAt:  t,

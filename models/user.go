@@ -43,15 +43,11 @@ var userConstraints = map[string]string{
 // CreateUser stores a new user and fills in the id, the keys and the times.
 // It returns a *TakenError when the username or the e-mail belongs to another.
 func (db *DB) CreateUser(ctx context.Context, u *User) error {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err
-	}
-	u.ID = id
+	u.ID = newID()
 	u.UsernameKey, u.EmailKey = Key(u.Username), Key(u.Email)
 	u.CreatedAt = now()
 	u.UpdatedAt = u.CreatedAt
-	_, err = db.bun.NewInsert().Model(u).Exec(ctx)
+	_, err := db.bun.NewInsert().Model(u).Exec(ctx)
 	return taken(err, userConstraints)
 }
 
@@ -108,7 +104,3 @@ func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string)
 	}
 	return fields, err
 }
-
-// now is the present in UTC, cut to the microseconds that PostgreSQL keeps, so
-// that a row in memory equals the same row read back.
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -42,7 +42,6 @@ func run(args []string) error {
 		kong.Name("vestibule"),
 		kong.Description("The front hall of a web product: accounts and sessions."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
-		kong.UsageOnError(),
 	)
 	if err != nil {
 		return err
