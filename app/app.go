@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
+	"vestibule/app/mail"
 	"vestibule/app/password"
 	"vestibule/models"
 )
@@ -21,6 +23,9 @@ type App struct {
 	log         *slog.Logger
 	hasher      *password.Hasher
 	views       *views
+	letters     *letters
+	sender      mail.Sender
+	outbox      *mail.Outbox // in development without a mail server
 	crossOrigin http.CrossOriginProtection
 	handler     http.Handler
 }
@@ -34,6 +39,17 @@ func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
 	}
 	if a.views, err = newViews(); err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
+	}
+	if a.letters, err = newLetters(); err != nil {
+		return nil, fmt.Errorf("mail templates: %w", err)
+	}
+	if config.SMTPURL != "" {
+		if a.sender, err = mail.NewSMTP(config.SMTPURL, config.MailFrom); err != nil {
+			return nil, err
+		}
+	} else {
+		a.outbox = mail.NewOutbox()
+		a.sender = a.outbox
 	}
 	if err := a.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err
@@ -54,29 +70,42 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
-// purgeEvery is how often expired sessions are deleted. They are dead without
-// it; the purge only keeps the table small.
+// purgeEvery is how often expired sessions and tokens are deleted. They are
+// dead without it; the purge only keeps the tables small.
 const purgeEvery = 10 * time.Minute
 
-// Work does what the application does beside requests until ctx ends.
+// Work does what the application does beside requests, until ctx ends: it sends
+// mail and purges what has expired.
 func (a *App) Work(ctx context.Context) {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
+	var group sync.WaitGroup
+	group.Go(func() { a.sendMail(ctx) })
+	group.Go(func() { a.purge(ctx) })
+	group.Wait()
+}
+
+func (a *App) purge(ctx context.Context) {
 	for {
-		n, err := a.db.PurgeSessions(ctx)
+		n, err := a.db.Purge(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return
 		case err != nil:
-			a.log.Error("purge of expired sessions failed", "err", err)
+			a.log.Error("purge failed", "err", err)
 		case n > 0:
-			a.log.Info("expired sessions purged", "count", n)
+			a.log.Info("expired rows purged", "count", n)
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, purgeEvery) {
 			return
-		case <-tick.C:
 		}
+	}
+}
+
+// sleep waits for d, and returns false when ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
+
+	"vestibule/app/mail"
 )
 
 // Config is every setting. Each comes from the environment variable in its env
@@ -27,6 +29,8 @@ type Config struct {
 	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory of one password hash, in KiB."`
 	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of one password hash over its memory."`
 	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of one password hash."`
+	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail goes to /dev/mail."`
+	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 }
 
@@ -79,6 +83,16 @@ func (c *Config) Validate() error {
 	}
 	if c.Argon2Threads < 1 || c.Argon2Threads > 16 {
 		wrong("ARGON2_THREADS", fmt.Sprint(c.Argon2Threads), "1 to 16")
+	}
+	switch {
+	case c.SMTPURL == "" && c.Production():
+		errs = append(errs, errors.New("SMTP_URL is not set: production needs a mail server, such as smtp://user:password@mail.example.com:587"))
+	case c.SMTPURL != "" && c.MailFrom == "":
+		errs = append(errs, errors.New("MAIL_FROM is not set: mail needs a sender, such as hello@example.com"))
+	case c.SMTPURL != "":
+		if _, err := mail.NewSMTP(c.SMTPURL, c.MailFrom); err != nil {
+			errs = append(errs, fmt.Errorf("SMTP_URL and MAIL_FROM: %w", err))
+		}
 	}
 	if new(slog.Level).UnmarshalText([]byte(c.LogLevel)) != nil {
 		wrong("LOG_LEVEL", c.LogLevel, `"debug", "info", "warn" or "error"`)

@@ -44,10 +44,17 @@ func (a *App) clearSessionCookie(c *gin.Context) { a.clearCookie(c, a.cookieName
 // carries the key over a redirect, never a sentence: whoever can set a cookie
 // could else put words into the site's mouth.
 var toasts = map[string]string{
-	"welcome":    "Your account is ready. Welcome!",
-	"signed-in":  "You are signed in.",
-	"signed-out": "You are signed out.",
-	"saved":      "Your changes are saved.",
+	"welcome":          "Your account is ready. Welcome!",
+	"signed-in":        "You are signed in.",
+	"signed-out":       "You are signed out.",
+	"saved":            "Your changes are saved.",
+	"verified":         "Your e-mail is confirmed.",
+	"link-sent":        "A new link is on its way to you.",
+	"too-soon":         "A link was sent a moment ago. Look into your inbox, or try again in a minute.",
+	"password-changed": "Your new password is set, and all other sessions are ended.",
+	"session-ended":    "The session is ended.",
+	"sessions-ended":   "All other sessions are ended.",
+	"deleted":          "Your account is deleted.",
 }
 
 // flash shows a toast on the next page.
@@ -63,4 +70,25 @@ func (a *App) takeFlash(c *gin.Context) string {
 	}
 	a.clearCookie(c, a.prefixed("toast"))
 	return toasts[key]
+}
+
+// browserLife is how long a browser is known again: as long as browsers keep a
+// cookie (RFC 6265bis, 5.5).
+const browserLife = 400 * 24 * time.Hour
+
+// rememberBrowser notes the browser that user signs in from. Quietly means
+// without a mail about a new one.
+func (a *App) rememberBrowser(c *gin.Context, user *models.User, quietly bool) error {
+	mark, _ := c.Cookie(a.prefixed("browser")) // none is as good as an empty one
+	client := a.client(c)
+	notice := models.MailDetail{Browser: device(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
+	mark, err := a.db.RememberBrowser(c, user, mark, notice, quietly)
+	if err == nil {
+		a.setCookie(c, a.prefixed("browser"), mark, browserLife)
+	}
+	return err
+}
+
+func (a *App) client(c *gin.Context) models.Client {
+	return models.Client{IP: c.ClientIP(), UserAgent: c.Request.UserAgent()}
 }

@@ -35,6 +35,8 @@ func newViews() (*views, error) {
 		"inWords": inWords,
 		"exactly": exactly,
 		"machine": machineTime,
+		"device":  device,
+		"linked":  linked,
 	}).ParseFS(templates.FS, "layouts/*.html", "fragments/*.html")
 	if err != nil {
 		return nil, err
@@ -93,6 +95,11 @@ func (a *App) view(c *gin.Context, form *forms.Form, data any) view {
 	}
 }
 
+// In tells whether the page is at path or below it.
+func (v view) In(path string) bool {
+	return v.Path == path || strings.HasPrefix(v.Path, path+"/")
+}
+
 // WithNext adds to a path of sign-in or sign-up where it leads back to.
 func (v view) WithNext(path string) string { return withNext(path, v.next) }
 
@@ -136,6 +143,18 @@ func (a *App) saved(c *gin.Context, page string, form *forms.Form, toast string)
 	a.fragment(c, http.StatusOK, page, "saved", v)
 }
 
+// done answers a button that is no form of its own: under htmx with a toast
+// alone, else with the page at path, and the toast there. The status is the one
+// under htmx.
+func (a *App) done(c *gin.Context, status int, toast, path string) {
+	if !isHTMX(c) {
+		a.flash(c, toast)
+		a.redirect(c, path)
+		return
+	}
+	a.fragment(c, status, "home", "toasted", toasts[toast])
+}
+
 // bind fills form from the request. It answers the request and returns false
 // when the body is no form at all.
 func (a *App) bind(c *gin.Context, form *forms.Form) bool {
@@ -167,6 +186,8 @@ var failures = map[int]struct{ Title, Text string }{
 	http.StatusForbidden:             {"Not allowed", "This request came from another site, so nothing was changed. Open the page here and try again."},
 	http.StatusNotFound:              {"Page not found", "There is no page at this address. It may have moved, or the link may be incomplete."},
 	http.StatusMethodNotAllowed:      {"Not possible here", "This address does not take that kind of request."},
+	http.StatusConflict:              {"This e-mail is taken", "Another account has this e-mail by now, so yours was not changed."},
+	http.StatusGone:                  {"This link is no longer good", "It was used already, is too old, or is not complete. Ask for a new one."},
 	http.StatusRequestEntityTooLarge: {"Too much at once", "What was sent is larger than any form here needs. Shorten it and try again."},
 	http.StatusUnsupportedMediaType:  {"Not a form", "What was sent is not an HTML form, so it could not be read."},
 	http.StatusInternalServerError:   {"Something went wrong", "The fault is ours and has been noted. Nothing was lost; please try again in a moment."},

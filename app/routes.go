@@ -35,6 +35,15 @@ func (a *App) routes() (http.Handler, error) {
 	public.GET("/", a.showHome)
 	public.POST("/sign-out", a.signOut)
 	public.POST("/password-strength", a.passwordStrength)
+	public.GET("/verify-email", a.showVerifyEmail)
+	public.POST("/verify-email", a.verifyEmail)
+	public.GET("/forgot-password", a.showForgotPassword)
+	public.POST("/forgot-password", a.forgotPassword)
+	public.GET("/reset-password", a.showResetPassword)
+	public.POST("/reset-password", a.resetPassword)
+	if a.outbox != nil {
+		public.GET("/dev/mail", a.showDevMail)
+	}
 
 	guests := e.Group("/", a.guestsOnly)
 	guests.GET("/sign-up", a.showSignUp)
@@ -48,6 +57,19 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/account", a.showAccount)
 	signedIn.POST("/account", a.saveAccount)
 	signedIn.POST("/account/check", a.checkAccount)
+	signedIn.POST("/account/verify", a.resendVerification)
+	signedIn.GET("/account/sessions", a.showSessions)
+	signedIn.POST("/account/sessions/:id/end", a.endSession)
+	signedIn.POST("/account/sessions/end-others", a.endOtherSessions)
+
+	sensitive := signedIn.Group("/", a.sudo)
+	sensitive.GET("/account/email", a.showEmail)
+	sensitive.POST("/account/email", a.changeEmail)
+	sensitive.GET("/account/password", a.showPassword)
+	sensitive.POST("/account/password", a.changePassword)
+	sensitive.GET("/account/delete", a.showDelete)
+	sensitive.POST("/account/delete", a.deleteAccount)
+	sensitive.GET("/account/data", a.downloadData)
 
 	return e, nil
 }

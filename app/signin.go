@@ -32,6 +32,11 @@ func (a *App) signIn(c *gin.Context) {
 		return
 	}
 	user, err := a.authenticate(c, in.Login, in.Password)
+	if err == nil && user.Disabled() {
+		form.Error = "This account is disabled. Ask those who run this site."
+		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
+		return
+	}
 	if errors.Is(err, models.ErrNotFound) {
 		form.Error = "The e-mail, username or password is wrong."
 		form.Focus = "password"
@@ -65,7 +70,7 @@ func (a *App) authenticate(c *gin.Context, login, password string) (*models.User
 	if outdated {
 		hash, err := a.hasher.Hash(c, password)
 		if err == nil {
-			err = a.db.SetPasswordHash(c, user, hash)
+			err = a.db.RehashPassword(c, user, hash)
 		}
 		if err != nil {
 			current(c).Log.Warn("password hash not renewed", "err", err) // the next sign-in tries again
@@ -74,13 +79,21 @@ func (a *App) authenticate(c *gin.Context, login, password string) (*models.User
 	return user, nil
 }
 
-// enter signs user in with a new session, ends the one that this browser had,
-// and leads on to where the person was heading.
+// enter signs user in with a new session, and leads on to where the person was
+// heading.
 func (a *App) enter(c *gin.Context, user *models.User, toast string) {
-	session, token, err := a.db.CreateSession(c, user, a.lifetime())
+	session, token, err := a.db.CreateSession(c, user, a.client(c), a.lifetime())
+	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
+		a.redirect(c, "/sign-in")
+		return
+	}
 	if err != nil {
 		a.error(c, err)
 		return
+	}
+	// A person who just signed up, or proved by mail who they are, needs no notice.
+	if err := a.rememberBrowser(c, user, toast != "signed-in"); err != nil {
+		current(c).Log.Error("browser not remembered", "err", err)
 	}
 	a.setSessionCookie(c, token, session)
 	a.flash(c, toast)

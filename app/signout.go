@@ -1,11 +1,17 @@
 package app
 
-import "github.com/gin-gonic/gin"
+import (
+	"errors"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/models"
+)
 
 // signOut ends the session. It does no harm to a person already signed out.
 func (a *App) signOut(c *gin.Context) {
 	if s := current(c).Session; s != nil {
-		if err := a.db.DeleteSession(c, s); err != nil {
+		if err := a.db.DeleteSession(c, s.UserID, s.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
 			a.error(c, err)
 			return
 		}

@@ -10,6 +10,8 @@ CREATE TABLE users (
     first_name    TEXT NOT NULL,
     last_name     TEXT NOT NULL,
     password_hash TEXT NOT NULL,
+    verified_at   TIMESTAMPTZ,
+    disabled_at   TIMESTAMPTZ,
     created_at    TIMESTAMPTZ NOT NULL,
     updated_at    TIMESTAMPTZ NOT NULL,
     CONSTRAINT users_username_key UNIQUE (username_key),
@@ -19,12 +21,15 @@ CREATE TABLE users (
 --bun:split
 
 CREATE TABLE sessions (
-    id           UUID PRIMARY KEY,
-    user_id      UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    token_hash   BYTEA NOT NULL,
-    created_at   TIMESTAMPTZ NOT NULL,
-    last_seen_at TIMESTAMPTZ NOT NULL,
-    expires_at   TIMESTAMPTZ NOT NULL,
+    id               UUID PRIMARY KEY,
+    user_id          UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    token_hash       BYTEA NOT NULL,
+    ip               TEXT NOT NULL,
+    user_agent       TEXT NOT NULL,
+    created_at       TIMESTAMPTZ NOT NULL,
+    authenticated_at TIMESTAMPTZ NOT NULL,
+    last_seen_at     TIMESTAMPTZ NOT NULL,
+    expires_at       TIMESTAMPTZ NOT NULL,
     CONSTRAINT sessions_token_hash UNIQUE (token_hash)
 );
 

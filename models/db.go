@@ -179,3 +179,11 @@ func one(err error) error {
 	}
 	return err
 }
+
+// some makes an error of a change that met no row.
+func some(result sql.Result) error {
+	if n, err := result.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return ErrNotFound
+}

@@ -23,13 +23,21 @@ type User struct {
 	EmailKey     string
 	FirstName    string
 	LastName     string
-	PasswordHash string // a PHC string of argon2id
+	PasswordHash string    // a PHC string of argon2id
+	VerifiedAt   time.Time `bun:",nullzero"` // when the person proved that Email is theirs
+	DisabledAt   time.Time `bun:",nullzero"` // since when the person may not sign in
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
 
 // FullName is the first and the last name.
 func (u *User) FullName() string { return u.FirstName + " " + u.LastName }
+
+// Verified tells whether the person proved that the e-mail is theirs.
+func (u *User) Verified() bool { return !u.VerifiedAt.IsZero() }
+
+// Disabled tells whether the person may not sign in.
+func (u *User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
 // Key folds a username or an e-mail address to the form that decides whether
 // two are the same.
@@ -40,33 +48,184 @@ var userConstraints = map[string]string{
 	"email_key":    "email",
 }
 
-// CreateUser stores a new user and fills in the id, the keys and the times.
-// It returns a *TakenError when the username or the e-mail belongs to another.
+// CreateUser stores a new user, fills in the id, the keys and the times, and
+// queues the mail that verifies the address unless it is verified. It returns a
+// *TakenError when the username or the e-mail belongs to another.
 func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	u.ID = newID()
 	u.UsernameKey, u.EmailKey = Key(u.Username), Key(u.Email)
 	u.CreatedAt = now()
 	u.UpdatedAt = u.CreatedAt
-	_, err := db.bun.NewInsert().Model(u).Exec(ctx)
-	return taken(err, userConstraints)
+	return db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.bun.NewInsert().Model(u).Exec(ctx); err != nil {
+			return taken(err, userConstraints)
+		}
+		if u.Verified() {
+			return nil
+		}
+		return tx.mailUser(ctx, u, MailVerifyEmail, MailDetail{})
+	})
+}
+
+// update stores the given columns of u.
+func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error {
+	u.UsernameKey, u.EmailKey = Key(u.Username), Key(u.Email)
+	u.UpdatedAt = now()
+	result, err := db.bun.NewUpdate().Model(u).WherePK().Column(append(columns, "updated_at")...).Exec(ctx)
+	if err != nil {
+		return taken(err, userConstraints)
+	}
+	return some(result)
 }
 
 // UpdateProfile stores u's username, first and last name. It returns a
 // *TakenError when the username belongs to another.
 func (db *DB) UpdateProfile(ctx context.Context, u *User) error {
-	u.UsernameKey = Key(u.Username)
-	u.UpdatedAt = now()
-	_, err := db.bun.NewUpdate().Model(u).WherePK().
-		Column("username", "username_key", "first_name", "last_name", "updated_at").Exec(ctx)
-	return taken(err, userConstraints)
+	return db.updateUser(ctx, u, "username", "username_key", "first_name", "last_name")
 }
 
-// SetPasswordHash stores a new hash of u's password.
-func (db *DB) SetPasswordHash(ctx context.Context, u *User, hash string) error {
-	u.PasswordHash = hash
-	u.UpdatedAt = now()
-	_, err := db.bun.NewUpdate().Model(u).WherePK().Column("password_hash", "updated_at").Exec(ctx)
+// RehashPassword stores a new hash of the same password, unless the password
+// was changed meanwhile.
+func (db *DB) RehashPassword(ctx context.Context, u *User, hash string) error {
+	_, err := db.bun.NewUpdate().Model((*User)(nil)).Set("password_hash = ?", hash).
+		Where("id = ?", u.ID).Where("password_hash = ?", u.PasswordHash).Exec(ctx)
+	if err == nil {
+		u.PasswordHash = hash
+	}
 	return err
+}
+
+// ChangePassword stores the hash of a new password, ends every session of u but
+// keep, voids what was mailed before, and tells u by mail.
+func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, keep uuid.UUID) error {
+	return db.InTx(ctx, func(tx *DB) error { return tx.setPassword(ctx, u, hash, keep, MailPasswordChanged) })
+}
+
+// ResetPassword uses token up and stores the hash of a new password for its
+// user. It ends every session, voids what was mailed before, and tells the user
+// by mail. It returns ErrNotFound when the token was used meanwhile.
+func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if err := tx.useToken(ctx, token); err != nil {
+			return err
+		}
+		u, err := tx.lockUser(ctx, token.UserID)
+		if err != nil {
+			return err
+		}
+		if !u.Verified() && u.EmailKey == Key(token.Email) { // the mail has arrived
+			u.VerifiedAt = now()
+			if err := tx.updateUser(ctx, u, "verified_at"); err != nil {
+				return err
+			}
+		}
+		token.User = u
+		return tx.setPassword(ctx, u, hash, uuid.Nil, MailPasswordReset)
+	})
+}
+
+func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.UUID, notice string) error {
+	u.PasswordHash = hash
+	if err := db.updateUser(ctx, u, "password_hash"); err != nil {
+		return err
+	}
+	if _, err := db.DeleteSessions(ctx, u.ID, keep); err != nil {
+		return err
+	}
+	if err := db.deleteTokens(ctx, u.ID, ResetPassword, ChangeEmail); err != nil {
+		return err
+	}
+	if err := db.unqueue(ctx, u.ID, MailChangeEmail); err != nil {
+		return err
+	}
+	return db.mailUser(ctx, u, notice, MailDetail{})
+}
+
+// unqueue takes user's mails of that kind out of the queue.
+func (db *DB) unqueue(ctx context.Context, user uuid.UUID, kind string) error {
+	_, err := db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind = ?", kind).Exec(ctx)
+	return err
+}
+
+// RequestEmail queues the mail that confirms email as the new address of u.
+// Until then the old one stays.
+func (db *DB) RequestEmail(ctx context.Context, u *User, email string) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if err := tx.deleteTokens(ctx, u.ID, ChangeEmail); err != nil {
+			return err
+		}
+		if err := tx.unqueue(ctx, u.ID, MailChangeEmail); err != nil {
+			return err
+		}
+		return tx.QueueMail(ctx, Mail{Kind: MailChangeEmail, Recipient: email, UserID: u.ID, Name: u.FirstName,
+			Detail: MailDetail{Email: email}})
+	})
+}
+
+// ConfirmEmail uses token up: its address is verified, and becomes the user's
+// if it was to be the new one, of which the old address is told. It returns
+// ErrNotFound when the token was used meanwhile or is for another address, and
+// a *TakenError when the address belongs to another by now.
+func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if err := tx.useToken(ctx, token); err != nil {
+			return err
+		}
+		u, err := tx.lockUser(ctx, token.UserID)
+		if err != nil {
+			return err
+		}
+		old := *u
+		u.VerifiedAt = now()
+		if token.Purpose == ChangeEmail {
+			u.Email = token.Email
+		}
+		if Key(token.Email) != Key(u.Email) {
+			return ErrNotFound
+		}
+		if err := tx.updateUser(ctx, u, "email", "email_key", "verified_at"); err != nil {
+			return err
+		}
+		if token.Purpose != ChangeEmail {
+			return nil
+		}
+		if err := tx.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword); err != nil {
+			return err
+		}
+		return tx.mailUser(ctx, &old, MailEmailChanged, MailDetail{Email: u.Email})
+	})
+}
+
+// DisableUser keeps u from signing in and ends every session.
+func (db *DB) DisableUser(ctx context.Context, u *User) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		u.DisabledAt = now()
+		if err := tx.updateUser(ctx, u, "disabled_at"); err != nil {
+			return err
+		}
+		_, err := tx.DeleteSessions(ctx, u.ID, uuid.Nil)
+		return err
+	})
+}
+
+// EnableUser lets u sign in again.
+func (db *DB) EnableUser(ctx context.Context, u *User) error {
+	u.DisabledAt = time.Time{}
+	return db.updateUser(ctx, u, "disabled_at")
+}
+
+// DeleteUser removes u and, by the foreign keys, all that hangs on it.
+func (db *DB) DeleteUser(ctx context.Context, u *User) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", u.ID).Exec(ctx); err != nil {
+			return err
+		}
+		result, err := tx.bun.NewDelete().Model(u).WherePK().Exec(ctx)
+		if err != nil {
+			return err
+		}
+		return some(result)
+	})
 }
 
 // UserByLogin finds a user by e-mail address or username, in any case. A
@@ -80,6 +239,38 @@ func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
 	u := new(User)
 	err := db.bun.NewSelect().Model(u).Where("? = ?", bun.Ident(column), Key(login)).Scan(ctx)
 	if err != nil {
+		return nil, one(err)
+	}
+	return u, nil
+}
+
+// UserByID finds a user. It returns ErrNotFound when there is none.
+func (db *DB) UserByID(ctx context.Context, id uuid.UUID) (*User, error) {
+	u := new(User)
+	if err := db.bun.NewSelect().Model(u).Where("id = ?", id).Scan(ctx); err != nil {
+		return nil, one(err)
+	}
+	return u, nil
+}
+
+// Users lists at most limit users in the order of their sign-up, after the one
+// with the id after, which may be zero.
+func (db *DB) Users(ctx context.Context, after uuid.UUID, limit int64) ([]User, error) {
+	var users []User
+	err := db.bun.NewSelect().Model(&users).Where("id > ?", after).Order("id").Limit(limit).Scan(ctx)
+	return users, err
+}
+
+// lockUser reads a user who may sign in and, on PostgreSQL, keeps others from
+// changing the row until the transaction ends; SQLite has one writer anyway. It
+// returns ErrNotFound for a disabled user too.
+func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
+	u := new(User)
+	query := db.bun.NewSelect().Model(u).Where("id = ?", id).Where("disabled_at IS NULL")
+	if db.Postgres() {
+		query = query.For("UPDATE")
+	}
+	if err := query.Scan(ctx); err != nil {
 		return nil, one(err)
 	}
 	return u, nil

@@ -2,7 +2,7 @@
 // it binds, trims and checks what a person typed, and keeps each wrong field's
 // sentence beside it. It knows no page.
 //
-// A form is a struct of strings. Tags on each field say all about it:
+// A form is a struct. Tags on each of its strings say all about a field:
 //
 //	form          the field's name in HTML
 //	label         its label on the page
@@ -173,6 +173,9 @@ func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
+		if tag.Get("form") == "" {
+			continue // what a form's Check needs beside the fields
+		}
 		fd := field{index: i, noun: tag.Get("noun"), Field: Field{
 			Name:         tag.Get("form"),
 			Label:        tag.Get("label"),

@@ -1,0 +1,177 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	htmltemplate "html/template"
+	"io/fs"
+	"net/url"
+	"path"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	"vestibule/app/mail"
+	"vestibule/models"
+	"vestibule/templates"
+)
+
+// letters are the parsed templates of mail, by kind.
+type letters struct {
+	text map[string]*texttemplate.Template
+	html map[string]*htmltemplate.Template
+}
+
+func newLetters() (*letters, error) {
+	l := &letters{text: map[string]*texttemplate.Template{}, html: map[string]*htmltemplate.Template{}}
+	funcs := map[string]any{"exactly": exactly}
+	files, err := fs.Glob(templates.FS, "mail/*.txt")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		kind := strings.TrimSuffix(path.Base(file), ".txt")
+		l.text[kind], err = texttemplate.New(path.Base(file)).Funcs(funcs).ParseFS(templates.FS, file)
+		if err != nil {
+			return nil, err
+		}
+		l.html[kind], err = htmltemplate.New("").Funcs(funcs).ParseFS(templates.FS, "mail/layout.html", "mail/"+kind+".html")
+		if err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// letter is what a template of mail sees.
+type letter struct {
+	models.MailDetail
+	Name, URL, Site string
+}
+
+// compose makes the message of m. A mail that asks for a token gets a new one
+// here. It returns ErrNotFound when there is nobody, or no reason any more, to
+// send it to.
+func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
+	data := letter{MailDetail: m.Detail, Name: m.Name, Site: a.config.BaseURL}
+	to := m.Recipient
+	var purpose models.Purpose
+	var page string
+	switch m.Kind {
+	case models.MailVerifyEmail:
+		purpose, page = models.VerifyEmail, "/verify-email"
+	case models.MailChangeEmail:
+		purpose, page = models.ChangeEmail, "/verify-email"
+	case models.MailResetPassword:
+		purpose, page = models.ResetPassword, "/reset-password"
+	case models.MailNewBrowser:
+		data.URL = a.config.BaseURL + "/account/sessions"
+	default:
+		data.URL = a.config.BaseURL + "/forgot-password"
+	}
+	if purpose != "" {
+		user, err := a.addressee(ctx, m)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		if purpose == models.ResetPassword {
+			// To the address as it is on file: one that only folds to the same
+			// may be somebody else's.
+			to, data.Name = user.Email, user.FirstName
+		}
+		token, err := a.db.CreateToken(ctx, user, purpose, to)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		data.URL = a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
+	}
+	var subject, text, html bytes.Buffer
+	err := errors.Join(
+		a.letters.text[m.Kind].ExecuteTemplate(&subject, "subject", data),
+		a.letters.text[m.Kind].Execute(&text, data),
+		a.letters.html[m.Kind].ExecuteTemplate(&html, "mail", data),
+	)
+	return mail.Message{
+		ID:      m.ID.String(),
+		To:      to,
+		Subject: subject.String(),
+		Text:    strings.TrimSpace(text.String()) + "\n",
+		HTML:    html.String(),
+	}, err
+}
+
+// addressee returns the user whom a mail with a token is for.
+func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, error) {
+	var user *models.User
+	var err error
+	if m.Kind == models.MailResetPassword { // queued without a look at who that is
+		user, err = a.db.UserByLogin(ctx, m.Recipient)
+	} else {
+		user, err = a.db.UserByID(ctx, m.UserID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if user.Disabled() || m.Kind == models.MailVerifyEmail && (user.Verified() || user.Email != m.Recipient) {
+		return nil, models.ErrNotFound
+	}
+	return user, nil
+}
+
+// mailPoll is how often the queue of mail is looked at when it was empty.
+const mailPoll = time.Second
+
+// sendMail delivers the queue until ctx ends. Any number of processes may: each
+// mail is claimed by one.
+func (a *App) sendMail(ctx context.Context) {
+	for ctx.Err() == nil {
+		m, err := a.db.ClaimMail(ctx)
+		if err == nil {
+			// What is begun is finished, else the next process would send it twice.
+			a.deliver(context.WithoutCancel(ctx), m)
+			continue
+		}
+		if !errors.Is(err, models.ErrNotFound) && ctx.Err() == nil {
+			a.log.Error("mail queue not read", "err", err)
+		}
+		sleep(ctx, mailPoll)
+	}
+}
+
+// sendTimeout is the longest that one delivery takes.
+const sendTimeout = 30 * time.Second
+
+// deliver sends one mail, or leaves it in the queue for later.
+func (a *App) deliver(ctx context.Context, m *models.Mail) {
+	log := a.log.With("mail_id", m.ID.String(), "kind", m.Kind)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	message, err := a.compose(ctx, m)
+	if err == nil {
+		err = a.sender.Send(ctx, message)
+	}
+	// The note of what became of it must not fail because the server was slow.
+	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	switch {
+	case err == nil:
+		log.Info("mail sent")
+		err = a.db.DeleteMail(note, m)
+	case errors.Is(err, models.ErrNotFound):
+		log.Info("mail dropped: nobody to send it to")
+		err = a.db.DeleteMail(note, m)
+	case mail.Permanent(err):
+		log.Error("mail refused for good", "err", err)
+		err = a.db.DeleteMail(note, m)
+	default:
+		log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
+		var again bool
+		if again, err = a.db.RetryMail(note, m); err == nil && !again {
+			log.Error("mail given up")
+		}
+	}
+	if err != nil {
+		log.Error("mail queue not written", "err", err)
+	}
+}

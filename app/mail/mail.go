@@ -1,0 +1,266 @@
+// Package mail sends e-mail by SMTP, or keeps it for a developer to look at.
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	netmail "net/mail"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	gomail "github.com/wneessen/go-mail"
+)
+
+const (
+	sendTimeout    = 30 * time.Second // for the whole of Send
+	commandTimeout = 15 * time.Second // for the dial, for the handshakes and for the message
+)
+
+// Message is an e-mail in two versions of the same content.
+type Message struct {
+	// ID goes into the Message-ID. It must be the same at each retry, so that
+	// receivers can drop a second copy (RFC 5322, section 3.6.4).
+	ID string
+
+	To      string // one mailbox, with or without a name
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// Sender sends a message, or fails with an error to be judged by [Permanent].
+// It is safe for concurrent use.
+type Sender interface {
+	Send(ctx context.Context, m Message) error
+}
+
+var errUnsendable = errors.New("mail: the message cannot be sent")
+
+// Permanent reports whether err, from a Send, is final for this message: the
+// server refused its recipient or content for good (5yz, RFC 5321, section
+// 4.2.1), or it cannot be sent at all. Whatever may pass or be repaired is not
+// final: network errors, 4yz replies, a wrong password, a refused sender.
+func Permanent(err error) bool {
+	if errors.Is(err, errUnsendable) {
+		return true
+	}
+	refusal, ok := errors.AsType[*gomail.SendError](err)
+	if !ok || refusal.ErrorCode()/100 != 5 || refusal.ErrorCode() == 530 { // 530: sign in first (RFC 4954, section 6)
+		return false
+	}
+	switch refusal.Reason {
+	case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData, gomail.ErrSMTPDataClose:
+		return true
+	}
+	return false
+}
+
+// SMTP sends messages through a mail server, over a new connection for each.
+type SMTP struct {
+	host, addr     string // addr is host:port
+	user, password string // no user: send without signing in
+	from           *netmail.Address
+	implicit       bool // TLS from the first byte (RFC 8314), not by STARTTLS
+	local          bool // not encrypted if the server, on this machine, does not offer it
+	tls            *tls.Config
+}
+
+// NewSMTP returns a sender through the server of smtpURL, with the mailbox from,
+// such as "Vestibule <hello@example.com>", as the author.
+//
+//	smtp://user:password@host:587   STARTTLS; optional if host is localhost
+//	smtps://user:password@host:465  TLS
+//
+// The ports are the defaults; without a user it does not sign in. An error is a
+// sentence for the administrator. It repeats no part of smtpURL, as any part of
+// a mistyped URL may be the password.
+func NewSMTP(smtpURL, from string) (*SMTP, error) {
+	u, err := url.Parse(smtpURL)
+	if err != nil {
+		return nil, errors.New("mail: the SMTP URL is malformed: it must be like smtp://user:password@host:587, with special characters of the user and password percent-encoded")
+	}
+	if u.Scheme != "smtp" && u.Scheme != "smtps" {
+		return nil, errors.New("mail: the SMTP URL must begin with smtp:// or smtps://")
+	}
+	if u.Hostname() == "" {
+		return nil, errors.New("mail: the SMTP URL has no host")
+	}
+	if strings.Trim(u.Path, "/")+u.RawQuery+u.Fragment != "" {
+		return nil, errors.New("mail: the SMTP URL must end after the host and port; a /, ? or # in the user or password must be percent-encoded")
+	}
+	password, _ := u.User.Password()
+	if u.User != nil && (u.User.Username() == "" || password == "") {
+		return nil, errors.New("mail: the SMTP URL must have both a user and a password, or neither")
+	}
+	implicit := u.Scheme == "smtps"
+	port := u.Port()
+	switch {
+	case port == "" && implicit:
+		port = "465"
+	case port == "":
+		port = "587"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return nil, errors.New("mail: the port in the SMTP URL must be 1 to 65535")
+	}
+	author, err := netmail.ParseAddress(from)
+	if err != nil {
+		return nil, fmt.Errorf("mail: the sender is %q: it must be an address such as Vestibule <hello@example.com>", from)
+	}
+
+	local := !implicit && isLoopback(u.Hostname())
+	return &SMTP{
+		host:     u.Hostname(),
+		addr:     net.JoinHostPort(u.Hostname(), port),
+		user:     u.User.Username(),
+		password: password,
+		from:     author,
+		implicit: implicit,
+		local:    local,
+		tls: &tls.Config{
+			ServerName: u.Hostname(),
+			MinVersion: tls.VersionTLS12,
+			// Where no encryption will do, so will a certificate that proves
+			// nothing, such as the one Debian's Postfix offers on localhost.
+			InsecureSkipVerify: local,
+		},
+	}, nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// Send hands m to the server. It returns when ctx ends, and after 30 seconds at
+// the latest.
+func (s *SMTP) Send(ctx context.Context, m Message) error {
+	msg, err := s.compose(m)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	client, err := gomail.NewClient(s.host, s.options(ctx, msg)...)
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	err = client.DialAndSendWithContext(ctx, msg)
+	switch {
+	case msg.IsDelivered(): // if the goodbye failed, that is no reason to send it again
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("mail: %w: %w", ctx.Err(), err)
+	}
+	return fmt.Errorf("mail: %w", err)
+}
+
+func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
+	if strings.ContainsAny(m.ID+m.To+m.Subject, "\r\n") {
+		return nil, fmt.Errorf("%w: there is a line break in its ID, recipient or subject", errUnsendable)
+	}
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent()) // UTF-8, quoted-printable
+	msg.FromMailAddress(s.from)
+	if err := msg.To(m.To); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnsendable, err)
+	}
+	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
+	msg.SetMessageIDWithValue(m.ID + "@" + domain)
+	msg.SetDate()
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no out-of-office replies, please (RFC 3834)
+	msg.Subject(m.Subject)
+	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
+	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML) // the last is the one preferred (RFC 2046, section 5.1.4)
+	return msg, nil
+}
+
+// options sets up a client whose connection lasts no longer than ctx. By itself
+// go-mail minds ctx only as it dials, and leaves the connection open when a
+// handshake fails.
+func (s *SMTP) options(ctx context.Context, msg *gomail.Msg) []gomail.Option {
+	dial := new(net.Dialer).DialContext
+	if s.implicit {
+		dial = (&tls.Dialer{Config: s.tls}).DialContext
+	}
+	opts := []gomail.Option{
+		gomail.WithTimeout(commandTimeout),
+		gomail.WithTLSConfig(s.tls),
+		gomail.WithoutNoop(),
+		gomail.WithoutRset(),
+		gomail.WithDialContextFunc(func(dialCtx context.Context, network, _ string) (net.Conn, error) {
+			conn, err := dial(dialCtx, network, s.addr)
+			if err != nil {
+				return nil, err
+			}
+			
+			return conn, nil
+		}),
+	}
+	switch {
+	case s.implicit:
+		opts = append(opts, gomail.WithSSL())
+	case s.local:
+		opts = append(opts, gomail.WithTLSPolicy(gomail.TLSOpportunistic))
+	default:
+		opts = append(opts, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	}
+	if s.user != "" {
+		// The first that the server offers, or else whatever go-mail finds.
+		// PLAIN and LOGIN refuse to work without TLS, but on localhost.
+		opts = append(opts, gomail.WithUsername(s.user), gomail.WithPassword(s.password),
+			gomail.WithOpportunisticSMTPAuth(
+				gomail.SMTPAuthSCRAMSHA256PLUS, gomail.SMTPAuthSCRAMSHA256,
+				gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
+	}
+	// A message that asks for SMTPUTF8 (RFC 6531) without need may bounce at a
+	// later server that does not have it.
+	recipient := msg.GetTo()[0].Address
+	if !strings.ContainsFunc(s.from.Address+recipient, func(r rune) bool { return r > unicode.MaxASCII }) {
+		opts = append(opts, gomail.WithoutSMTPUTF8())
+	}
+	return opts
+}
+
+// Outbox keeps messages instead of sending them, for development.
+type Outbox struct {
+	mu   sync.Mutex
+	sent []Sent // newest first
+}
+
+// Sent is a message in an [Outbox].
+type Sent struct {
+	Message
+	At time.Time
+}
+
+const outboxSize = 200
+
+// NewOutbox returns an empty outbox. It is safe for concurrent use.
+func NewOutbox() *Outbox { return new(Outbox) }
+
+// Send keeps m, and forgets the oldest of more than 200 messages.
+func (o *Outbox) Send(_ context.Context, m Message) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sent = slices.Insert(o.sent, 0, Sent{m, time.Now().UTC()})
+	if len(o.sent) > outboxSize {
+		o.sent = slices.Delete(o.sent, outboxSize, len(o.sent))
+	}
+	return nil
+}
+
+// Messages returns what was sent, newest first.
+func (o *Outbox) Messages() []Sent {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.sent)
+}

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+)
+
+type passwordForm struct {
+	CurrentPassword string `form:"current_password" label:"Current password" noun:"current password" type:"password" autocomplete:"current-password" validate:"required"`
+	Password        string `form:"password" label:"New password" noun:"new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
+	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+}
+
+func (a *App) showPassword(c *gin.Context) {
+	a.render(c, http.StatusOK, "password", forms.New(new(passwordForm)), nil)
+}
+
+func (a *App) changePassword(c *gin.Context) {
+	in := new(passwordForm)
+	form := forms.New(in)
+	if !a.bind(c, form) {
+		return
+	}
+	user := current(c).User
+	checkPassword(form, in.Password, user)
+	if !a.checkCurrentPassword(c, form, in.CurrentPassword) {
+		return
+	}
+	if !form.Valid() {
+		a.render(c, http.StatusUnprocessableEntity, "password", form, nil)
+		return
+	}
+	hash, err := a.hasher.Hash(c, in.Password)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	if err := a.db.ChangePassword(c, user, hash, current(c).Session.ID); err != nil {
+		a.error(c, err)
+		return
+	}
+	if !a.renewSession(c) {
+		return
+	}
+	a.flash(c, "password-changed")
+	a.redirect(c, "/account")
+}
+
+// checkCurrentPassword notes in form whether the current password is wrong. It
+// returns false when it has answered the request because that cannot be told.
+func (a *App) checkCurrentPassword(c *gin.Context, form *forms.Form, pw string) bool {
+	if form.Good("current_password") == "" {
+		return true // empty, and said so
+	}
+	match, _, err := a.hasher.Verify(c, pw, current(c).User.PasswordHash)
+	if err != nil {
+		a.error(c, err)
+		return false
+	}
+	if !match {
+		form.Fail("current_password", "This is not your current password.")
+	}
+	return true
+}
+
+// renewSession gives the browser a new token for its session, since the person
+// has just proved who they are. It returns false when it has answered the
+// request with an error.
+func (a *App) renewSession(c *gin.Context) bool {
+	s := current(c).Session
+	token, err := a.db.RenewSession(c, s)
+	if err != nil {
+		a.error(c, err)
+		return false
+	}
+	a.setSessionCookie(c, token, s)
+	return true
+}

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/app/password"
+	"vestibule/models"
+)
+
+type resetForm struct {
+	Token           string `form:"token" validate:"required"`
+	Password        string `form:"password" label:"New password" noun:"new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
+	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+}
+
+func (a *App) showResetPassword(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
+	secret := c.Query("token")
+	token, ok := a.resetToken(c, secret)
+	if !ok {
+		return
+	}
+	form := forms.New(&resetForm{Token: secret})
+	form.Focus = "password"
+	a.render(c, http.StatusOK, "reset", form, token.User)
+}
+
+func (a *App) resetPassword(c *gin.Context) {
+	in := new(resetForm)
+	form := forms.New(in)
+	if !a.bind(c, form) {
+		return
+	}
+	token, ok := a.resetToken(c, in.Token)
+	if !ok {
+		return
+	}
+	checkPassword(form, in.Password, token.User)
+	if !form.Valid() {
+		a.render(c, http.StatusUnprocessableEntity, "reset", form, token.User)
+		return
+	}
+	hash, err := a.hasher.Hash(c, in.Password)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	err = a.db.ResetPassword(c, token, hash)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		a.fail(c, http.StatusGone)
+	case err != nil:
+		a.error(c, err)
+	default:
+		a.enter(c, token.User, "password-changed")
+	}
+}
+
+// resetToken finds the token of a link. It answers the request itself, and
+// returns false, when the link is used up, too old or wrong.
+func (a *App) resetToken(c *gin.Context, secret string) (*models.Token, bool) {
+	token, err := a.db.TokenBySecret(c, secret, models.ResetPassword)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		a.fail(c, http.StatusGone)
+		return nil, false
+	case err != nil:
+		a.error(c, err)
+		return nil, false
+	}
+	return token, true
+}
+
+// checkPassword applies the rules for a new password of user.
+func checkPassword(form *forms.Form, pw string, user *models.User) {
+	if err := password.Check(pw, user.FirstName, user.LastName, user.Username, user.Email); err != nil {
+		form.Fail("password", err.Error())
+	}
+}

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/mileusna/useragent"
+
+	"vestibule/models"
+)
+
+func (a *App) showSessions(c *gin.Context) {
+	sessions, err := a.db.Sessions(c, current(c).User.ID)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.render(c, http.StatusOK, "sessions", nil, sessions)
+}
+
+// endSession ends another of the person's sessions.
+func (a *App) endSession(c *gin.Context) {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil {
+		a.notFound(c)
+		return
+	}
+	err = a.db.DeleteSession(c, current(c).User.ID, id)
+	// One that has ended by itself is as good.
+	if err != nil && !errors.Is(err, models.ErrNotFound) {
+		a.error(c, err)
+		return
+	}
+	if id == current(c).Session.ID {
+		a.signOut(c)
+		return
+	}
+	a.done(c, http.StatusOK, "session-ended", "/account/sessions")
+}
+
+func (a *App) endOtherSessions(c *gin.Context) {
+	if _, err := a.db.DeleteSessions(c, current(c).User.ID, current(c).Session.ID); err != nil {
+		a.error(c, err)
+		return
+	}
+	a.flash(c, "sessions-ended")
+	a.redirect(c, "/account/sessions")
+}
+
+// device says in words which browser and system a User-Agent header names.
+func device(header string) string {
+	ua := useragent.Parse(header)
+	switch {
+	case ua.Name == "" && ua.OS == "":
+		return "Unknown browser"
+	case ua.OS == "":
+		return ua.Name
+	case ua.Name == "":
+		return ua.OS
+	}
+	return ua.Name + " on " + ua.OS
+}

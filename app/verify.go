@@ -1,0 +1,98 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+)
+
+type verifyForm struct {
+	Token string `form:"token" validate:"required"`
+}
+
+// showVerifyEmail shows what a link from a mail is about to do. Only the button
+// does it: programs that look at mail open links.
+func (a *App) showVerifyEmail(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
+	form := forms.New(&verifyForm{Token: c.Query("token")})
+	token, ok := a.verifyToken(c, c.Query("token"))
+	if !ok {
+		return
+	}
+	a.render(c, http.StatusOK, "verify", form, token)
+}
+
+func (a *App) verifyEmail(c *gin.Context) {
+	in := new(verifyForm)
+	if !a.bind(c, forms.New(in)) {
+		return
+	}
+	token, ok := a.verifyToken(c, in.Token)
+	if !ok {
+		return
+	}
+	err := a.db.ConfirmEmail(c, token)
+	taken := new(models.TakenError)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		a.fail(c, http.StatusGone)
+	case errors.As(err, &taken):
+		a.fail(c, http.StatusConflict)
+	case err != nil:
+		a.error(c, err)
+	default:
+		a.flash(c, "verified")
+		if current(c).User != nil {
+			a.redirect(c, home)
+		} else {
+			a.redirect(c, "/sign-in")
+		}
+	}
+}
+
+// verifyToken finds the token of a link. It answers the request itself, and
+// returns false, when the link is used up, too old or wrong.
+func (a *App) verifyToken(c *gin.Context, secret string) (*models.Token, bool) {
+	token, err := a.db.TokenBySecret(c, secret, models.VerifyEmail, models.ChangeEmail)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		a.fail(c, http.StatusGone)
+		return nil, false
+	case err != nil:
+		a.error(c, err)
+		return nil, false
+	}
+	return token, true
+}
+
+// resendVerification mails the link to a new person once more.
+func (a *App) resendVerification(c *gin.Context) {
+	user := current(c).User
+	if user.Verified() {
+		a.done(c, http.StatusOK, "verified", origin(c))
+		return
+	}
+	err := a.db.ResendVerification(c, user)
+	switch {
+	case errors.Is(err, models.ErrTooSoon):
+		c.Header("Retry-After", "60")
+		a.done(c, http.StatusTooManyRequests, "too-soon", origin(c))
+	case err != nil:
+		a.error(c, err)
+	default:
+		a.done(c, http.StatusOK, "link-sent", origin(c))
+	}
+}
+
+// RequireVerified is middleware for routes that want a person whose e-mail is
+// verified. It goes behind signedInOnly.
+func (a *App) RequireVerified(c *gin.Context) {
+	if !current(c).User.Verified() {
+		a.render(c, http.StatusForbidden, "unverified", nil, nil)
+		c.Abort()
+	}
+}

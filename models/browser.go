@@ -1,0 +1,41 @@
+package models
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// Browser is one from which a user has signed in. It holds a long-lived cookie
+// by which it is known again; the cookie opens nothing.
+type Browser struct {
+	bun.BaseModel `bun:"table:browsers,alias:b"`
+
+	UserID    uuid.UUID `bun:",pk"`
+	TokenHash []byte    `bun:",pk"`
+	CreatedAt time.Time
+}
+
+// RememberBrowser notes that user signed in from the browser with that mark,
+// and returns the mark that its cookie is to hold: a new one when the browser
+// had none. The user gets a mail about a browser never seen before, unless
+// quietly, as at sign-up.
+func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, notice MailDetail, quietly bool) (string, error) {
+	hash, ok := hashSecret(mark)
+	if !ok {
+		mark, hash = newSecret()
+	}
+	b := &Browser{UserID: user.ID, TokenHash: hash, CreatedAt: now()}
+	return mark, db.InTx(ctx, func(tx *DB) error {
+		result, err := tx.bun.NewInsert().Model(b).On("CONFLICT DO NOTHING").Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); n == 0 || err != nil || quietly {
+			return err
+		}
+		return tx.mailUser(ctx, user, MailNewBrowser, notice)
+	})
+}
