@@ -13,7 +13,7 @@ func (a *App) showDevMail(c *gin.Context) {
 	a.render(c, http.StatusOK, "devmail", nil, a.outbox.Messages())
 }
 
-var mailURL = regexp.MustCompile(`https?://[^\s<>"]+`)
+var mailURL = regexp.MustCompile(`https?://[^\s<>"]*[^\s<>".,;]`)
 
 // linked makes the addresses in a mail's text clickable.
 func linked(text string) template.HTML {

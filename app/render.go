@@ -194,20 +194,24 @@ var failures = map[int]struct{ Title, Text string }{
 	http.StatusServiceUnavailable:    {"Very busy", "Too many people are signing in at this moment. Please try again in a few seconds."},
 }
 
-// fail ends the request with an error page in the site's layout. Under htmx it
-// is a toast, so that the form on the page keeps what was typed.
+// fail ends the request with the error page of that status.
 func (a *App) fail(c *gin.Context, status int) {
+	a.refuse(c, status, failures[status].Title, failures[status].Text)
+}
+
+// refuse ends the request with an error page in the site's layout. Under htmx
+// it is a toast, so that the form on the page keeps what was typed.
+func (a *App) refuse(c *gin.Context, status int, title, text string) {
 	c.Abort()
 	c.Header("Cache-Control", "no-store")
 	if isHTMX(c) {
 		c.Header("HX-Retarget", "#toasts")
 		c.Header("HX-Reswap", "beforeend")
 	}
-	data := struct {
+	a.render(c, status, "error", nil, struct {
 		Status      int
 		Title, Text string
-	}{status, failures[status].Title, failures[status].Text}
-	a.render(c, status, "error", nil, data)
+	}{status, title, text})
 }
 
 // retryAfter is how long a person refused by a full queue is asked to wait, in

@@ -61,6 +61,7 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/account/sessions", a.showSessions)
 	signedIn.POST("/account/sessions/:id/end", a.endSession)
 	signedIn.POST("/account/sessions/end-others", a.endOtherSessions)
+	signedIn.GET("/account/data", a.downloadData)
 
 	sensitive := signedIn.Group("/", a.sudo)
 	sensitive.GET("/account/email", a.showEmail)
@@ -69,7 +70,6 @@ func (a *App) routes() (http.Handler, error) {
 	sensitive.POST("/account/password", a.changePassword)
 	sensitive.GET("/account/delete", a.showDelete)
 	sensitive.POST("/account/delete", a.deleteAccount)
-	sensitive.GET("/account/data", a.downloadData)
 
 	return e, nil
 }

@@ -47,7 +47,7 @@ func (a *App) signIn(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.enter(c, user, "signed-in")
+	a.enter(c, user, "signed-in", false)
 }
 
 // authenticate returns the user of that e-mail or username if the password is
@@ -80,8 +80,9 @@ func (a *App) authenticate(c *gin.Context, login, password string) (*models.User
 }
 
 // enter signs user in with a new session, and leads on to where the person was
-// heading.
-func (a *App) enter(c *gin.Context, user *models.User, toast string) {
+// heading. A new browser is noted quietly, without a mail, for a person who has
+// proved more than a password.
+func (a *App) enter(c *gin.Context, user *models.User, toast string, quietly bool) {
 	session, token, err := a.db.CreateSession(c, user, a.client(c), a.lifetime())
 	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
 		a.redirect(c, "/sign-in")
@@ -91,8 +92,7 @@ func (a *App) enter(c *gin.Context, user *models.User, toast string) {
 		a.error(c, err)
 		return
 	}
-	// A person who just signed up, or proved by mail who they are, needs no notice.
-	if err := a.rememberBrowser(c, user, toast != "signed-in"); err != nil {
+	if err := a.rememberBrowser(c, user, quietly); err != nil {
 		current(c).Log.Error("browser not remembered", "err", err)
 	}
 	a.setSessionCookie(c, token, session)

@@ -79,7 +79,7 @@ func (a *App) signUp(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.enter(c, user, "welcome")
+	a.enter(c, user, "welcome", true)
 }
 
 // checkSignUp checks one field as the person leaves it.

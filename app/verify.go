@@ -92,7 +92,6 @@ func (a *App) resendVerification(c *gin.Context) {
 // verified. It goes behind signedInOnly.
 func (a *App) RequireVerified(c *gin.Context) {
 	if !current(c).User.Verified() {
-		a.render(c, http.StatusForbidden, "unverified", nil, nil)
-		c.Abort()
+		a.refuse(c, http.StatusForbidden, "Confirm your e-mail first", "This is for people whose e-mail is confirmed. Open the link that we sent you, and come back.")
 	}
 }
