@@ -225,7 +225,7 @@ func (s *SMTP) options(ctx context.Context, msg *gomail.Msg) []gomail.Option {
 	// later server that does not have it.
 	recipient := msg.GetTo()[0].Address
 	if !strings.ContainsFunc(s.from.Address+recipient, func(r rune) bool { return r > unicode.MaxASCII }) {
-		
+		opts = append(opts, gomail.WithoutSMTPUTF8())
 	}
 	return opts
 }

@@ -42,6 +42,7 @@ type server struct {
 	refuseRcpt, refuseData error
 	mechanisms             []string
 	onRcpt                 func()
+	hangUp                 bool // once it has a message
 
 	mu       sync.Mutex
 	received []envelope
@@ -77,7 +78,11 @@ func (s *server) start(t *testing.T, cert *tls.Certificate, implicit bool) strin
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); srv.Serve(l) }()
-	t.Cleanup(func() { srv.Close(); <-done })
+	t.Cleanup(func() {
+		srv.Close()
+		l.Close() // in case Serve has not begun yet, so that srv does not know l
+		<-done
+	})
 	return addr
 }
 
@@ -144,7 +149,12 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-func (s *session) Reset()        {}
+func (s *session) Reset() {
+	if s.hangUp && s.data != nil {
+		s.conn.Conn().Close()
+	}
+}
+
 func (s *session) Logout() error { return nil }
 
 // certificate returns a self-signed certificate for 127.0.0.1 and a pool that
@@ -207,6 +217,17 @@ func TestSend(t *testing.T) {
 			checkMessage(t, got.data)
 		})
 	}
+}
+
+// What the server has taken is sent, though the goodbye fails; an error would
+// make the queue send it again.
+func TestSendServerHangsUp(t *testing.T) {
+	t.Parallel()
+	srv := &server{hangUp: true}
+	if err := newSMTP(t, "smtp://"+srv.start(t, nil, false)).Send(t.Context(), message); err != nil {
+		t.Error(err)
+	}
+	srv.only(t)
 }
 
 func checkMessage(t *testing.T, data []byte) {
