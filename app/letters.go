@@ -61,6 +61,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 	switch m.Kind {
 	case models.MailVerifyEmail:
 		purpose, page = models.VerifyEmail, "/verify-email"
+		data.Name = "" // typed by whoever signed up, perhaps with a stranger's address
 	case models.MailChangeEmail:
 		purpose, page = models.ChangeEmail, "/verify-email"
 	case models.MailResetPassword:
