@@ -43,7 +43,7 @@ func (a *App) saveAccount(c *gin.Context) {
 	}
 	user := *current(c).User
 	user.Username, user.FirstName, user.LastName = in.Username, in.FirstName, in.LastName
-	err := a.db.UpdateProfile(c, &user)
+	err := a.db.UpdateProfile(c.Request.Context(), &user)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
 		a.render(c, http.StatusUnprocessableEntity, "account", form, nil)

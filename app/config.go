@@ -58,7 +58,7 @@ func (c *Config) Validate() error {
 		c.BaseURL = "http://" + net.JoinHostPort(host, port)
 	}
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Host == "" || u.Path+u.RawQuery+u.Fragment != "" || u.User != nil ||
+	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Hostname() == "" || c.BaseURL != u.Scheme+"://"+u.Host ||
 		u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname()))) {
 		wrong("BASE_URL", c.BaseURL, "https://HOST with no path, or http:// on localhost alone")
 	}
@@ -124,7 +124,7 @@ func (c *Config) trustedProxies() ([]string, error) {
 		if p == "" {
 			continue
 		}
-		if _, err := netip.ParseAddr(p); err != nil {
+		if ip, err := netip.ParseAddr(p); err != nil || ip.Zone() != "" {
 			if _, err := netip.ParsePrefix(p); err != nil {
 				return nil, err
 			}

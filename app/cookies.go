@@ -82,7 +82,7 @@ func (a *App) rememberBrowser(c *gin.Context, user *models.User, quietly bool) e
 	mark, _ := c.Cookie(a.prefixed("browser")) // none is as good as an empty one
 	client := a.client(c)
 	notice := models.MailDetail{Browser: device(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
-	mark, err := a.db.RememberBrowser(c, user, mark, notice, quietly)
+	mark, err := a.db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
 	if err == nil {
 		a.setCookie(c, a.prefixed("browser"), mark, browserLife)
 	}

@@ -43,7 +43,7 @@ func (a *App) deleteAccount(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "delete", form, nil)
 		return
 	}
-	if err := a.db.DeleteUser(c, user); err != nil {
+	if err := a.db.DeleteUser(c.Request.Context(), user); err != nil {
 		a.error(c, err)
 		return
 	}

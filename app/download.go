@@ -32,7 +32,7 @@ type ownSession struct {
 // downloadData sends the person's own data as a JSON file.
 func (a *App) downloadData(c *gin.Context) {
 	u := current(c).User
-	sessions, err := a.db.Sessions(c, u.ID)
+	sessions, err := a.db.Sessions(c.Request.Context(), u.ID)
 	if err != nil {
 		a.error(c, err)
 		return

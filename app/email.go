@@ -49,7 +49,7 @@ func (a *App) changeEmail(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "email", form, nil)
 		return
 	}
-	if err := a.db.RequestEmail(c, user, in.Email); err != nil {
+	if err := a.db.RequestEmail(c.Request.Context(), user, in.Email); err != nil {
 		a.error(c, err)
 		return
 	}

@@ -31,7 +31,7 @@ func (a *App) forgotPassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "forgot", form, nil)
 		return
 	}
-	if err := a.db.QueueMail(c, models.Mail{Kind: models.MailResetPassword, Recipient: in.Email}); err != nil {
+	if err := a.db.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: in.Email}); err != nil {
 		a.error(c, err)
 		return
 	}

@@ -33,12 +33,12 @@ func (a *App) changePassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "password", form, nil)
 		return
 	}
-	hash, err := a.hasher.Hash(c, in.Password)
+	hash, err := a.hasher.Hash(c.Request.Context(), in.Password)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	if err := a.db.ChangePassword(c, user, hash, current(c).Session.ID); err != nil {
+	if err := a.db.ChangePassword(c.Request.Context(), user, hash, current(c).Session.ID); err != nil {
 		a.error(c, err)
 		return
 	}
@@ -55,7 +55,7 @@ func (a *App) checkCurrentPassword(c *gin.Context, form *forms.Form, pw string) 
 	if form.Good("current_password") == "" {
 		return true // empty, and said so
 	}
-	match, _, err := a.hasher.Verify(c, pw, current(c).User.PasswordHash)
+	match, _, err := a.hasher.Verify(c.Request.Context(), pw, current(c).User.PasswordHash)
 	if err != nil {
 		a.error(c, err)
 		return false
@@ -71,7 +71,7 @@ func (a *App) checkCurrentPassword(c *gin.Context, form *forms.Form, pw string) 
 // request with an error.
 func (a *App) renewSession(c *gin.Context) bool {
 	s := current(c).Session
-	token, err := a.db.RenewSession(c, s)
+	token, err := a.db.RenewSession(c.Request.Context(), s)
 	if err != nil {
 		a.error(c, err)
 		return false

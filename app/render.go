@@ -78,7 +78,9 @@ func (a *App) render(c *gin.Context, status int, page string, form *forms.Form, 
 		a.fragment(c, status, page, "fragment", v)
 		return
 	}
-	v.Toast = a.takeFlash(c)
+	if status < http.StatusBadRequest { // else it waits for the page that it is about
+		v.Toast = a.takeFlash(c)
+	}
 	a.fragment(c, status, page, "base", v)
 }
 

@@ -30,7 +30,7 @@ type requestKey struct{}
 func current(c *gin.Context) *request { return c.MustGet(requestKey{}).(*request) }
 
 // begin gives a request its id and its logger, and logs one line at its end.
-// The line has the path without the query, which may hold a token.
+// The line has neither the query, which may hold a token, nor the ids in a path.
 func (a *App) begin(c *gin.Context) {
 	start := time.Now()
 	id := rand.Text()
@@ -44,7 +44,7 @@ func (a *App) begin(c *gin.Context) {
 	}
 	attrs := []slog.Attr{
 		slog.String("method", c.Request.Method),
-		slog.String("path", c.Request.URL.Path),
+		slog.String("path", route(c)),
 		slog.Int("status", c.Writer.Status()),
 		slog.Duration("took", time.Since(start)),
 		slog.String("ip", c.ClientIP()),
@@ -52,7 +52,16 @@ func (a *App) begin(c *gin.Context) {
 	if r.User != nil {
 		attrs = append(attrs, slog.String("user_id", r.User.ID.String()))
 	}
-	r.Log.LogAttrs(c, level, "request", attrs...)
+	r.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}
+
+// route is the path of a request as routes.go has it, or as it came if that
+// knows none.
+func route(c *gin.Context) string {
+	if path := c.FullPath(); path != "" {
+		return path
+	}
+	return c.Request.URL.Path
 }
 
 // recover turns a panic into the 500 page and a log line.
@@ -117,7 +126,7 @@ func (a *App) session(c *gin.Context) {
 	if err != nil {
 		return
 	}
-	s, err := a.db.SessionByToken(c, token)
+	s, err := a.db.SessionByToken(c.Request.Context(), token)
 	if errors.Is(err, models.ErrNotFound) {
 		a.clearSessionCookie(c)
 		return
@@ -129,7 +138,7 @@ func (a *App) session(c *gin.Context) {
 	r := current(c)
 	r.Session, r.User = s, s.User
 	c.Header("Cache-Control", "no-store")
-	renewed, err := a.db.TouchSession(c, s, a.lifetime())
+	renewed, err := a.db.TouchSession(c.Request.Context(), s, a.lifetime())
 	if err != nil {
 		r.Log.Error("session not renewed", "err", err) // the person stays signed in until it expires
 	} else if renewed {
@@ -184,12 +193,13 @@ func withNext(path, next string) string {
 
 // localPath returns next when it is a path on this site, else home. Browsers
 // take "//host" and "/\host" for another site (OWASP: unvalidated redirects),
-// and drop tabs and line breaks before they look.
+// and drop tabs and line breaks before they look. A path as browsers send it is
+// ASCII.
 func localPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" ||
 		!strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || len(next) > 2000 ||
-		strings.ContainsFunc(next, func(r rune) bool { return r == '\\' || r <= ' ' || r == 0x7f }) {
+		strings.ContainsFunc(next, func(r rune) bool { return r == '\\' || r <= ' ' || r >= 0x7f }) {
 		return home
 	}
 	return next

@@ -44,12 +44,12 @@ func (a *App) resetPassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "reset", form, token.User)
 		return
 	}
-	hash, err := a.hasher.Hash(c, in.Password)
+	hash, err := a.hasher.Hash(c.Request.Context(), in.Password)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	err = a.db.ResetPassword(c, token, hash)
+	err = a.db.ResetPassword(c.Request.Context(), token, hash)
 	switch {
 	case errors.Is(err, models.ErrNotFound):
 		a.fail(c, http.StatusGone)
@@ -63,7 +63,7 @@ func (a *App) resetPassword(c *gin.Context) {
 // resetToken finds the token of a link. It answers the request itself, and
 // returns false, when the link is used up, too old or wrong.
 func (a *App) resetToken(c *gin.Context, secret string) (*models.Token, bool) {
-	token, err := a.db.TokenBySecret(c, secret, models.ResetPassword)
+	token, err := a.db.TokenBySecret(c.Request.Context(), secret, models.ResetPassword)
 	switch {
 	case errors.Is(err, models.ErrNotFound):
 		a.fail(c, http.StatusGone)

@@ -17,8 +17,7 @@ func (a *App) routes() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
-	e.RedirectTrailingSlash = true
-	e.ContextWithFallback = true // a gin.Context ends with its request
+	e.RedirectTrailingSlash = false // it would answer before the middleware
 	if err := e.SetTrustedProxies(proxies); err != nil {
 		return nil, err
 	}
@@ -27,7 +26,7 @@ func (a *App) routes() (http.Handler, error) {
 	e.GET("/assets/*name", gin.WrapH(assets.Handler()))
 	e.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusFound, assets.Path("favicon.svg")) })
 
-	e.Use(a.limitBody, a.sameOrigin, a.session)
+	e.Use(a.session, a.limitBody, a.sameOrigin)
 	e.NoRoute(a.notFound)
 	e.NoMethod(a.methodNotAllowed)
 

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *App) showSessions(c *gin.Context) {
-	sessions, err := a.db.Sessions(c, current(c).User.ID)
+	sessions, err := a.db.Sessions(c.Request.Context(), current(c).User.ID)
 	if err != nil {
 		a.error(c, err)
 		return
@@ -27,7 +27,7 @@ func (a *App) endSession(c *gin.Context) {
 		a.notFound(c)
 		return
 	}
-	err = a.db.DeleteSession(c, current(c).User.ID, id)
+	err = a.db.DeleteSession(c.Request.Context(), current(c).User.ID, id)
 	// One that has ended by itself is as good.
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		a.error(c, err)
@@ -41,7 +41,7 @@ func (a *App) endSession(c *gin.Context) {
 }
 
 func (a *App) endOtherSessions(c *gin.Context) {
-	if _, err := a.db.DeleteSessions(c, current(c).User.ID, current(c).Session.ID); err != nil {
+	if _, err := a.db.DeleteSessions(c.Request.Context(), current(c).User.ID, current(c).Session.ID); err != nil {
 		a.error(c, err)
 		return
 	}

@@ -54,13 +54,13 @@ func (a *App) signIn(c *gin.Context) {
 // theirs, and models.ErrNotFound if not. An unknown login costs as much as a
 // wrong password, so that the time does not tell them apart.
 func (a *App) authenticate(c *gin.Context, login, password string) (*models.User, error) {
-	user, err := a.db.UserByLogin(c, login)
+	user, err := a.db.UserByLogin(c.Request.Context(), login)
 	if errors.Is(err, models.ErrNotFound) {
 		user = new(models.User)
 	} else if err != nil {
 		return nil, err
 	}
-	match, outdated, err := a.hasher.Verify(c, password, user.PasswordHash)
+	match, outdated, err := a.hasher.Verify(c.Request.Context(), password, user.PasswordHash)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +68,9 @@ func (a *App) authenticate(c *gin.Context, login, password string) (*models.User
 		return nil, models.ErrNotFound
 	}
 	if outdated {
-		hash, err := a.hasher.Hash(c, password)
+		hash, err := a.hasher.Hash(c.Request.Context(), password)
 		if err == nil {
-			err = a.db.RehashPassword(c, user, hash)
+			err = a.db.RehashPassword(c.Request.Context(), user, hash)
 		}
 		if err != nil {
 			current(c).Log.Warn("password hash not renewed", "err", err) // the next sign-in tries again
@@ -83,7 +83,7 @@ func (a *App) authenticate(c *gin.Context, login, password string) (*models.User
 // heading. A new browser is noted quietly, without a mail, for a person who has
 // proved more than a password.
 func (a *App) enter(c *gin.Context, user *models.User, toast string, quietly bool) {
-	session, token, err := a.db.CreateSession(c, user, a.client(c), a.lifetime())
+	session, token, err := a.db.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime())
 	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
 		a.redirect(c, "/sign-in")
 		return

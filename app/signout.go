@@ -11,7 +11,7 @@ import (
 // signOut ends the session. It does no harm to a person already signed out.
 func (a *App) signOut(c *gin.Context) {
 	if s := current(c).Session; s != nil {
-		if err := a.db.DeleteSession(c, s.UserID, s.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
+		if err := a.db.DeleteSession(c.Request.Context(), s.UserID, s.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
 			a.error(c, err)
 			return
 		}

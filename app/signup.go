@@ -57,7 +57,7 @@ func (a *App) signUp(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
 		return
 	}
-	hash, err := a.hasher.Hash(c, in.Password)
+	hash, err := a.hasher.Hash(c.Request.Context(), in.Password)
 	if err != nil {
 		a.error(c, err)
 		return
@@ -69,7 +69,7 @@ func (a *App) signUp(c *gin.Context) {
 		LastName:     in.LastName,
 		PasswordHash: hash,
 	}
-	err = a.db.CreateUser(c, user)
+	err = a.db.CreateUser(c.Request.Context(), user)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
 		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
@@ -108,7 +108,7 @@ func (a *App) failTaken(c *gin.Context, form *forms.Form) error {
 	if u := current(c).User; u != nil {
 		self = u.ID
 	}
-	taken, err := a.db.Taken(c, self, form.Good("username"), form.Good("email"))
+	taken, err := a.db.Taken(c.Request.Context(), self, form.Good("username"), form.Good("email"))
 	for _, field := range taken {
 		form.Fail(field, takenSentences[field])
 	}

@@ -35,7 +35,7 @@ func (a *App) verifyEmail(c *gin.Context) {
 	if !ok {
 		return
 	}
-	err := a.db.ConfirmEmail(c, token)
+	err := a.db.ConfirmEmail(c.Request.Context(), token)
 	taken := new(models.TakenError)
 	switch {
 	case errors.Is(err, models.ErrNotFound):
@@ -57,7 +57,7 @@ func (a *App) verifyEmail(c *gin.Context) {
 // verifyToken finds the token of a link. It answers the request itself, and
 // returns false, when the link is used up, too old or wrong.
 func (a *App) verifyToken(c *gin.Context, secret string) (*models.Token, bool) {
-	token, err := a.db.TokenBySecret(c, secret, models.VerifyEmail, models.ChangeEmail)
+	token, err := a.db.TokenBySecret(c.Request.Context(), secret, models.VerifyEmail, models.ChangeEmail)
 	switch {
 	case errors.Is(err, models.ErrNotFound):
 		a.fail(c, http.StatusGone)
@@ -76,7 +76,7 @@ func (a *App) resendVerification(c *gin.Context) {
 		a.done(c, http.StatusOK, "verified", origin(c))
 		return
 	}
-	err := a.db.ResendVerification(c, user)
+	err := a.db.ResendVerification(c.Request.Context(), user)
 	switch {
 	case errors.Is(err, models.ErrTooSoon):
 		c.Header("Retry-After", "60")

@@ -22,8 +22,9 @@ func newSecret() (secret string, hash []byte) {
 
 // hashSecret returns what is stored of secret, and whether it could be one.
 func hashSecret(secret string) (hash []byte, ok bool) {
+	// The length is checked too: the decoder passes over line breaks.
 	bits, err := base64.RawURLEncoding.Strict().DecodeString(secret)
-	if err != nil || len(bits) != secretBytes {
+	if err != nil || len(bits) != secretBytes || len(secret) != base64.RawURLEncoding.EncodedLen(secretBytes) {
 		return nil, false
 	}
 	sum := sha256.Sum256(bits)

@@ -140,7 +140,7 @@ func (f *Form) Field(name string) (Field, error) {
 func (f *Form) Left(name string) []Field {
 	var left []Field
 	for _, fd := range f.fields {
-		repeats := fd.repeats == name && f.in.Field(fd.index).String() != ""
+		repeats := name != "" && fd.repeats == name && f.in.Field(fd.index).String() != ""
 		if fd.Name != name && !repeats {
 			continue
 		}

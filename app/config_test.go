@@ -1,0 +1,181 @@
+package app_test
+
+import (
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"vestibule/app"
+)
+
+// valid is a config as the defaults make it, before Validate.
+func valid() app.Config {
+	return app.Config{
+		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info",
+		SessionIdle: idle, SessionMax: most, Argon2Memory: 19456, Argon2Time: 2, Argon2Threads: 1,
+	}
+}
+
+func TestConfigRefuses(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*app.Config)
+		names  []string // the settings in its sentences, in order
+	}{
+		"no environment":               {func(c *app.Config) { c.Env = "" }, []string{"ENV"}},
+		"another environment":          {func(c *app.Config) { c.Env = "Production" }, []string{"ENV"}},
+		"no port":                      {func(c *app.Config) { c.Addr = "localhost" }, []string{"ADDR"}},
+		"an address that is a URL":     {func(c *app.Config) { c.Addr = "http://localhost:8080" }, []string{"ADDR"}},
+		"bare IPv6":                    {func(c *app.Config) { c.Addr = "::1:8080" }, []string{"ADDR"}},
+		"production without BASE_URL":  {func(c *app.Config) { production(c); c.BaseURL = "" }, []string{"BASE_URL"}},
+		"production without a mailer":  {func(c *app.Config) { production(c); c.SMTPURL = "" }, []string{"SMTP_URL"}},
+		"a mailer without a sender":    {func(c *app.Config) { production(c); c.MailFrom = "" }, []string{"MAIL_FROM"}},
+		"a mailer that is no URL":      {func(c *app.Config) { production(c); c.SMTPURL = "mail.example.com" }, []string{"SMTP_URL"}},
+		"plain http elsewhere":         {func(c *app.Config) { c.BaseURL = "http://example.com" }, []string{"BASE_URL"}},
+		"plain http on a LAN":          {func(c *app.Config) { c.BaseURL = "http://192.168.0.1:8080" }, []string{"BASE_URL"}},
+		"plain http by the address":    {func(c *app.Config) { c.Addr = "example.com:80" }, []string{"BASE_URL"}},
+		"a URL with a path":            {func(c *app.Config) { c.BaseURL = "https://example.com/app" }, []string{"BASE_URL"}},
+		"a URL with a query":           {func(c *app.Config) { c.BaseURL = "https://example.com?x=1" }, []string{"BASE_URL"}},
+		"a URL with an empty query":    {func(c *app.Config) { c.BaseURL = "https://example.com?" }, []string{"BASE_URL"}},
+		"a URL with a fragment":        {func(c *app.Config) { c.BaseURL = "https://example.com#x" }, []string{"BASE_URL"}},
+		"a URL with an empty fragment": {func(c *app.Config) { c.BaseURL = "https://example.com#" }, []string{"BASE_URL"}},
+		"a URL with a person":          {func(c *app.Config) { c.BaseURL = "https://me@example.com" }, []string{"BASE_URL"}},
+		"a URL with a port alone":      {func(c *app.Config) { c.BaseURL = "https://:8443" }, []string{"BASE_URL"}},
+		"a URL without a scheme":       {func(c *app.Config) { c.BaseURL = "example.com" }, []string{"BASE_URL"}},
+		"a URL of another scheme":      {func(c *app.Config) { c.BaseURL = "ftp://example.com" }, []string{"BASE_URL"}},
+		"a URL with a space":           {func(c *app.Config) { c.BaseURL = "https://exam ple.com" }, []string{"BASE_URL"}},
+		"a proxy by name":              {func(c *app.Config) { c.TrustedProxies = "10.0.0.1,proxy" }, []string{"TRUSTED_PROXIES"}},
+		"a proxy with a zone":          {func(c *app.Config) { c.TrustedProxies = "fe80::1%eth0" }, []string{"TRUSTED_PROXIES"}},
+		"a network too small":          {func(c *app.Config) { c.TrustedProxies = "10.0.0.0/33" }, []string{"TRUSTED_PROXIES"}},
+		"one connection":               {func(c *app.Config) { c.DatabaseConns = 1 }, []string{"DATABASE_CONNS"}},
+		"fewer connections than none":  {func(c *app.Config) { c.DatabaseConns = -1 }, []string{"DATABASE_CONNS"}},
+		"no idle time":                 {func(c *app.Config) { c.SessionIdle = 0 }, []string{"SESSION_IDLE"}},
+		"idle for 59 seconds":          {func(c *app.Config) { c.SessionIdle = 59 * time.Second }, []string{"SESSION_IDLE"}},
+		"idle longer than at most":     {func(c *app.Config) { c.SessionMax = idle - 1 }, []string{"SESSION_MAX"}},
+		"memory below OWASP's least":   {func(c *app.Config) { c.Argon2Memory = 7167 }, []string{"ARGON2_MEMORY"}},
+		"memory above 256 MiB":         {func(c *app.Config) { c.Argon2Memory = 256<<10 + 1 }, []string{"ARGON2_MEMORY"}},
+		"no pass":                      {func(c *app.Config) { c.Argon2Time = 0 }, []string{"ARGON2_TIME"}},
+		"17 passes":                    {func(c *app.Config) { c.Argon2Time = 17 }, []string{"ARGON2_TIME"}},
+		"no thread":                    {func(c *app.Config) { c.Argon2Threads = 0 }, []string{"ARGON2_THREADS"}},
+		"17 threads":                   {func(c *app.Config) { c.Argon2Threads = 17 }, []string{"ARGON2_THREADS"}},
+		"no log level":                 {func(c *app.Config) { c.LogLevel = "" }, []string{"LOG_LEVEL"}},
+		"another log level":            {func(c *app.Config) { c.LogLevel = "verbose" }, []string{"LOG_LEVEL"}},
+		"everything": {func(c *app.Config) {
+			*c = app.Config{BaseURL: "x", DatabaseConns: 1, SessionMax: -1, TrustedProxies: "x"}
+		},
+			[]string{"ENV", "ADDR", "BASE_URL", "TRUSTED_PROXIES", "DATABASE_CONNS", "SESSION_IDLE", "SESSION_MAX", "ARGON2_MEMORY", "ARGON2_TIME", "ARGON2_THREADS", "LOG_LEVEL"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := valid()
+			tt.change(&c)
+			err := c.Validate()
+			if err == nil {
+				t.Fatalf("%+v is accepted", c)
+			}
+			sentences := strings.Split(err.Error(), "\n")
+			if len(sentences) != len(tt.names) {
+				t.Fatalf("%d sentences, want %d about %v:\n%v", len(sentences), len(tt.names), tt.names, err)
+			}
+			for i, name := range tt.names {
+				if !strings.HasPrefix(sentences[i], name+" ") {
+					t.Errorf("%q does not begin with %s", sentences[i], name)
+				}
+			}
+		})
+	}
+}
+
+// production makes c one for people.
+func production(c *app.Config) {
+	c.Env, c.BaseURL = "production", "https://example.com"
+	c.SMTPURL, c.MailFrom = "smtp://user:password@mail.example.com:587", "Vestibule <hello@example.com>"
+}
+
+func TestConfigAccepts(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change  func(*app.Config)
+		baseURL string
+		secure  bool
+	}{
+		"the defaults":         {func(*app.Config) {}, "http://localhost:8080", false},
+		"every address":        {func(c *app.Config) { c.Addr = ":8080" }, "http://localhost:8080", false},
+		"every IPv4 address":   {func(c *app.Config) { c.Addr = "0.0.0.0:80" }, "http://localhost:80", false},
+		"every IPv6 address":   {func(c *app.Config) { c.Addr = "[::]:80" }, "http://localhost:80", false},
+		"IPv6":                 {func(c *app.Config) { c.Addr = "[::1]:8080" }, "http://[::1]:8080", false},
+		"any loopback":         {func(c *app.Config) { c.BaseURL = "http://127.0.0.2:1" }, "http://127.0.0.2:1", false},
+		"production":           {production, "https://example.com", true},
+		"a slash at the end":   {func(c *app.Config) { c.BaseURL = "https://example.com/" }, "https://example.com", true},
+		"a port":               {func(c *app.Config) { c.BaseURL = "https://example.com:8443" }, "https://example.com:8443", true},
+		"https on localhost":   {func(c *app.Config) { c.BaseURL = "https://localhost:8080" }, "https://localhost:8080", true},
+		"an address and a URL": {func(c *app.Config) { c.Addr, c.BaseURL = "10.0.0.1:80", "https://example.com" }, "https://example.com", true},
+		"proxies":              {func(c *app.Config) { c.TrustedProxies = " 10.0.0.0/8 ,::1,, 192.0.2.1" }, "http://localhost:8080", false},
+		"the least": {func(c *app.Config) {
+			c.SessionIdle, c.SessionMax, c.Argon2Memory, c.Argon2Time = time.Minute, time.Minute, 7168, 1
+		}, "http://localhost:8080", false},
+		"the most":                {func(c *app.Config) { c.Argon2Memory, c.Argon2Time, c.Argon2Threads = 256<<10, 16, 16 }, "http://localhost:8080", false},
+		"two connections":         {func(c *app.Config) { c.DatabaseConns = 2 }, "http://localhost:8080", false},
+		"a log level in capitals": {func(c *app.Config) { c.LogLevel = "WARN" }, "http://localhost:8080", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := valid()
+			tt.change(&c)
+			if err := c.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if c.BaseURL != tt.baseURL || c.Secure() != tt.secure {
+				t.Errorf("the site is %s, secure %v; want %s, %v", c.BaseURL, c.Secure(), tt.baseURL, tt.secure)
+			}
+			if err := c.Validate(); err != nil {
+				t.Errorf("a valid config is not valid again: %v", err)
+			}
+		})
+	}
+}
+
+// Schemes and hosts have no case (RFC 3986, 3.1 and 3.2.2): a site by HTTPS://
+// must get Secure cookies like one by https://.
+func TestBaseURLInCapitals(t *testing.T) {
+	t.Parallel()
+	c := valid()
+	c.BaseURL = "HTTPS://example.com"
+	if err := c.Validate(); err == nil && !c.Secure() {
+		t.Errorf("%s is accepted, and its cookies are not Secure", c.BaseURL)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add("development", "localhost:8080", "", "", "info")
+	f.Add("production", ":80", "https://example.com", "10.0.0.0/8, ::1", "WARN")
+	f.Add("production", "[::1]:http", "HTTPS://EXAMPLE.com:443/", "fe80::1%eth0", "error-4")
+	f.Add("", ":", "https://example.com?", ",,", "")
+	f.Add("development", "localhost:99999", "http://localhost@evil", "1.2.3.4/33", "INFO+99999999999999999999")
+	f.Add("development", "[::]:\x00", "https://\xff", "\x00", "\n")
+	f.Fuzz(func(t *testing.T, env, addr, baseURL, proxies, level string) {
+		c := valid()
+		c.Env, c.Addr, c.BaseURL, c.TrustedProxies, c.LogLevel = env, addr, baseURL, proxies, level
+		c.Argon2Memory, c.Argon2Time = 7168, 1
+		c.SMTPURL, c.MailFrom = "smtp://mail.example.com:587", "hello@example.com"
+		if err := c.Validate(); err != nil {
+			for sentence := range strings.SplitSeq(err.Error(), "\n") {
+				if name, _, _ := strings.Cut(sentence, " "); !strings.Contains(" ENV ADDR BASE_URL TRUSTED_PROXIES LOG_LEVEL ", " "+name+" ") {
+					t.Errorf("%q names no setting", sentence)
+				}
+			}
+			return
+		}
+		u, err := url.Parse(c.BaseURL)
+		if err != nil || u.Hostname() == "" || c.Secure() != (u.Scheme == "https") {
+			t.Errorf("%q is accepted, secure %v (%v)", c.BaseURL, c.Secure(), err)
+		}
+		if _, err := app.New(c, nil, slog.New(slog.DiscardHandler)); err != nil {
+			t.Errorf("a valid config makes no site: %v", err)
+		}
+	})
+}

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/password"
+)
+
+// What a visitor cannot cause at will: a panic, a full queue, a client that
+// left. The handlers here fail so behind the real middleware.
+func TestFailuresFromWithin(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		handler func(*App) gin.HandlerFunc
+		gone    bool
+		status  int
+		headers map[string]string
+		page    string // what the page says
+		log     string
+	}{
+		"panic": {
+			handler: func(*App) gin.HandlerFunc { return func(*gin.Context) { panic("a screw is loose") } },
+			status:  http.StatusInternalServerError,
+			headers: map[string]string{"Cache-Control": "no-store", "X-Frame-Options": "DENY"},
+			page:    "Something went wrong",
+			log:     "a screw is loose",
+		},
+		"error": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) { a.error(c, errors.New("a screw is loose")) }
+			},
+			status:  http.StatusInternalServerError,
+			headers: map[string]string{"Cache-Control": "no-store"},
+			page:    "Something went wrong",
+			log:     "a screw is loose",
+		},
+		"queue full": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) { a.error(c, fmt.Errorf("hash: %w", password.ErrBusy)) }
+			},
+			status:  http.StatusServiceUnavailable,
+			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
+			page:    "Very busy",
+			log:     "password queue is full",
+		},
+		"client gone": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) { a.error(c, c.Request.Context().Err()) }
+			},
+			gone:   true,
+			status: 499,
+			log:    `"status":499`,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			config := Config{
+				Env: "development", Addr: "localhost:8080", SessionIdle: time.Hour, SessionMax: time.Hour,
+				Argon2Memory: 7168, Argon2Time: 1, Argon2Threads: 1, LogLevel: "info",
+			}
+			if err := config.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			a, err := New(config, nil, slog.New(slog.NewJSONHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := gin.New()
+			e.ContextWithFallback = true
+			e.Use(a.begin, a.recover, a.headers, a.session)
+			e.GET("/", tt.handler(a))
+
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			if tt.gone {
+				leave()
+			}
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+			if w.Code != tt.status {
+				t.Errorf("the answer is %d, want %d", w.Code, tt.status)
+			}
+			for name, want := range tt.headers {
+				if got := w.Header().Get(name); got != want {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+			body := w.Body.String()
+			if !strings.Contains(body, tt.page) || strings.Contains(body, "screw") {
+				t.Errorf("the page says\n%s", body)
+			}
+			id := w.Header().Get("X-Request-Id")
+			if !tt.gone && !strings.Contains(body, id) {
+				t.Errorf("the page does not name request %s", id)
+			}
+			for line := range strings.Lines(log.String()) {
+				if !strings.Contains(line, id) {
+					t.Errorf("the log line %s does not name request %s", line, id)
+				}
+			}
+			if !strings.Contains(log.String(), tt.log) {
+				t.Errorf("the log is %s, want %q in it", log.String(), tt.log)
+			}
+			if tt.gone && strings.Contains(log.String(), `"level":"ERROR"`) {
+				t.Errorf("a client that leaves is an error in the log: %s", log.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,207 @@
+package forms_test
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"vestibule/app/forms"
+)
+
+// booking is a form with a field of each kind.
+type booking struct {
+	Name   string `form:"name" label:"Full name" autocomplete:"name" hint:"As on the passport." validate:"required,min=2,max=5"`
+	Handle string `form:"handle" label:"Handle" validate:"username"`
+	Email  string `form:"email" label:"E-mail" type:"email" validate:"omitempty,email"`
+	Secret string `form:"secret" label:"Secret" type:"password" validate:"required"`
+	Again  string `form:"again" label:"Again" noun:"secret again" type:"password" validate:"required,eqfield=Secret"`
+	Note   string `form:"note" label:"Note" validate:"omitempty,number"`
+}
+
+func (b *booking) Check(f *forms.Form) {
+	if b.Name == b.Handle && b.Name != "" {
+		f.Fail("handle", "Choose another handle than your name.")
+	}
+}
+
+func post(kind, body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/?name=query", strings.NewReader(body))
+	r.Header.Set("Content-Type", kind)
+	return r
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func good() url.Values {
+	return url.Values{"name": {"Ada"}, "handle": {"ada_l"}, "email": {"ada@example.com"}, "secret": {" s3cret "}, "again": {" s3cret "}, "note": {"1"}}
+}
+
+func with(form url.Values, name, value string) url.Values {
+	form = maps.Clone(form)
+	form.Set(name, value)
+	return form
+}
+
+func bind(t *testing.T, values url.Values) (*booking, *forms.Form) {
+	t.Helper()
+	in := new(booking)
+	form := forms.New(in)
+	if err := form.Bind(post(formType, values.Encode())); err != nil {
+		t.Fatal(err)
+	}
+	return in, form
+}
+
+func field(t *testing.T, form *forms.Form, name string) forms.Field {
+	t.Helper()
+	f, err := form.Field(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestBind(t *testing.T) {
+	t.Parallel()
+	in, form := bind(t, with(with(good(), "name", " \t Ada \u00a0\n"), "unknown", "x"))
+	want := booking{Name: "Ada", Handle: "ada_l", Email: "ada@example.com", Secret: " s3cret ", Again: " s3cret ", Note: "1"}
+	if *in != want || !form.Valid() {
+		t.Errorf("bound is %+v, valid %v; want %+v", *in, form.Valid(), want)
+	}
+	in, _ = bind(t, url.Values{"name": {"first", "second"}})
+	if in.Name != "first" {
+		t.Errorf("of a repeated field, %q counts", in.Name)
+	}
+	in, _ = bind(t, url.Values{})
+	if in.Name != "" {
+		t.Errorf("the query fills the form with %q", in.Name)
+	}
+}
+
+func TestBindRefuses(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]*http.Request{
+		"JSON":          post("application/json", "{}"),
+		"no type":       post("", "name=a"),
+		"multipart":     post("multipart/form-data; boundary=x", ""),
+		"broken type":   post("application/x-www-form-urlencoded; =", "name=a"),
+		"bad escape":    post(formType, "name=%zz"),
+		"semicolon":     post(formType, "name=a;b=c"),
+		"another media": post("text/plain", "name=a"),
+	} {
+		in := new(booking)
+		if err := forms.New(in).Bind(r); !errors.Is(err, forms.ErrUnreadable) || *in != (booking{}) {
+			t.Errorf("%s: the error is %v and the form %+v", name, err, *in)
+		}
+	}
+	r := post(formType, "name="+strings.Repeat("a", 100))
+	r.Body = http.MaxBytesReader(httptest.NewRecorder(), r.Body, 50)
+	var tooLarge *http.MaxBytesError
+	if err := forms.New(new(booking)).Bind(r); !errors.As(err, &tooLarge) {
+		t.Errorf("too large a body is %v", err)
+	}
+}
+
+func TestSentences(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ field, value, want string }{
+		"good":               {"name", "Ada", ""},
+		"required":           {"name", " ", "Enter your full name."},
+		"required with noun": {"again", "", "Enter your secret again."},
+		"too short":          {"name", "A", "Use at least 2 characters."},
+		"shortest":           {"name", "Äb", ""},
+		"longest":            {"name", "日本語日本", ""},
+		"too long":           {"name", "日本語日本語", "Use at most 5 characters."},
+		"odd handle":         {"handle", "a b", "Use only letters a to z, digits, dots, underscores and hyphens."},
+		"no handle":          {"handle", "", ""},
+		"bad e-mail":         {"email", "ada@", "Enter an e-mail address such as name@example.com."},
+		"differs":            {"again", "s3cret", "The two passwords differ."},
+		"rule without words": {"note", "x", "This note cannot be used."},
+		"Check":              {"handle", "Ada", "Choose another handle than your name."},
+		"line break":         {"name", "A\nb", "This holds a character that cannot be used here."},
+		"NUL":                {"note", "\x00", "This holds a character that cannot be used here."},
+		"C1 control":         {"name", "A\u0085b", "This holds a character that cannot be used here."},
+		"line separator":     {"name", "A\u2028b", "This holds a character that cannot be used here."},
+		"turned around":      {"name", "A\u2066b", "This holds a character that cannot be used here."},
+		"not UTF-8":          {"name", "A\xff", "This holds a character that cannot be used here."},
+		"joined emoji":       {"name", "👩\u200d🚀", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, form := bind(t, with(good(), tt.field, tt.value))
+			if got := field(t, form, tt.field).Error; got != tt.want || form.Valid() != (tt.want == "") {
+				t.Errorf("%q says %q, valid %v; want %q", tt.value, got, form.Valid(), tt.want)
+			}
+		})
+	}
+}
+
+func TestField(t *testing.T) {
+	t.Parallel()
+	_, form := bind(t, with(with(good(), "handle", "a b"), "email", "x"))
+	form.Checks = "/check"
+	want := forms.Field{
+		Name: "name", Label: "Full name", Type: "text", Autocomplete: "name", Hint: "As on the passport.",
+		Value: "Ada", Required: true, MinLength: "2", Checks: "/check",
+	}
+	if got := field(t, form, "name"); got != want {
+		t.Errorf("the field is %+v, want %+v", got, want)
+	}
+	if !field(t, form, "handle").Focus || field(t, form, "email").Focus {
+		t.Error("the focus is not on the first wrong field")
+	}
+	if got := field(t, form, "secret").Value + field(t, form, "again").Value; got != "" {
+		t.Errorf("a secret is given back: %q", got)
+	}
+	if _, err := form.Field("missing"); err == nil {
+		t.Error("a field that is not there is no error")
+	}
+
+	blank := forms.New(new(booking))
+	blank.Focus = "email"
+	if !blank.Valid() || !field(t, blank, "email").Focus || field(t, blank, "name").Focus {
+		t.Error("a new form is not blank with the focus where it was put")
+	}
+}
+
+func TestFail(t *testing.T) {
+	t.Parallel()
+	_, form := bind(t, good())
+	form.Fail("name", "first")
+	form.Fail("name", "second")
+	if got := field(t, form, "name").Error; got != "first" || form.Valid() {
+		t.Errorf("the field says %q, valid %v", got, form.Valid())
+	}
+	if form.Good("name") != "" || form.Good("handle") != "ada_l" || form.Good("missing") != "" {
+		t.Errorf("good are %q, %q, %q", form.Good("name"), form.Good("handle"), form.Good("missing"))
+	}
+	_, form = bind(t, good())
+	form.Error = "The form as a whole is wrong."
+	if form.Valid() {
+		t.Error("a form with an error is valid")
+	}
+}
+
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	_, form := bind(t, with(good(), "again", "other"))
+	left := form.Left("secret")
+	if len(left) != 2 || left[0].Name != "secret" || left[0].OOB || left[1].Name != "again" || !left[1].OOB || left[1].Error == "" {
+		t.Errorf("leaving the secret draws %+v", left)
+	}
+	if left := form.Left("again"); len(left) != 1 || left[0].OOB || left[0].Focus {
+		t.Errorf("leaving its repetition draws %+v", left)
+	}
+	_, form = bind(t, with(good(), "again", ""))
+	if left := form.Left("secret"); len(left) != 1 {
+		t.Errorf("a repetition not typed yet is drawn: %+v", left)
+	}
+	if left := form.Left("missing"); len(left) != 0 {
+		t.Errorf("leaving no field draws %+v", left)
+	}
+}

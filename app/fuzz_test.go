@@ -1,0 +1,182 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"vestibule/migrations"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+const formType = "application/x-www-form-urlencoded"
+
+// hostileForms are bodies that no browser sends.
+var hostileForms = []struct{ kind, body string }{
+	{formType, ""},
+	{formType, anna().Encode()},
+	{formType, "&&&&===="},
+	{formType, "username"},
+	{formType, "username=a&username=anna.smith&username=%00"},
+	{formType, strings.Repeat("username=a&", 5000)},
+	{formType, with(anna(), "username", "anna\x00smith", "first_name", "\x00").Encode()},
+	{formType, with(anna(), "first_name", "\xff\xfe", "last_name", "\xed\xa0\x80", "email", "a\x80@example.com").Encode()},
+	{formType, with(anna(), "first_name", "<script>alert(1)</script>", "last_name", `" onload="alert(1)`).Encode()},
+	{formType, with(anna(), "username", "'; DROP TABLE users; --", "login", "' OR 1=1 --", "email", "a'b@example.com").Encode()},
+	{formType, with(anna(), "password", strings.Repeat("a\u0301", 5000)).Encode()},
+	{formType, with(anna(), "first_name", strings.Repeat("Z\u0335\u0321\u0322", 30)).Encode()},
+	{formType, with(anna(), "email", `"a b"@example.com`).Encode()},
+	{formType, with(anna(), "email", "a@"+strings.Repeat("x.", 100)+"com").Encode()},
+	{formType, "login=anna&password=" + strings.Repeat("%F0%9F%90%8E", 4000)},
+	{formType, "username=%"},
+	{formType, "username=%u0041;password=b"},
+	{formType, strings.Repeat("a", 64<<10+1)},
+	{formType + "; charset=utf-16", "\xff\xfeu\x00"},
+	{"application/json", `{"username":"anna"}`},
+	{"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nanna\r\n--x--"},
+	{"multipart/form-data", ""},
+	{"text/html;;;", "<form>"},
+	{"", "username=anna.smith"},
+	{"\x00", "\x00"},
+}
+
+func TestHostileForms(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for i, hostile := range hostileForms {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				for _, path := range []string{"/sign-up", "/sign-in", "/sign-up/check?field=username", "/password-strength"} {
+					s.wantsCalm(t, path, hostile.kind, hostile.body)
+				}
+			})
+		}
+	})
+}
+
+// serve sends a request with bytes that a client of net/http would refuse.
+func (s *site) serve(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.app.ServeHTTP(w, r)
+	return w
+}
+
+// wantsCalm wants an answer to a form that is no server error, and no script.
+func (s *site) wantsCalm(t *testing.T, path, kind, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	r.Header["Content-Type"] = []string{kind}
+	w := s.serve(r)
+	switch w.Code {
+	case http.StatusOK, http.StatusSeeOther, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+	default:
+		t.Errorf("%s answers %d", path, w.Code)
+	}
+	doc, err := goquery.NewDocumentFromReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	(&answer{Response: w.Result(), t: t, doc: doc}).harmless()
+	return w
+}
+
+// fuzzSite is a site on SQLite with one user, anna, who is signed in somewhere.
+func fuzzSite(f *testing.F) *site {
+	f.Helper()
+	ctx := context.Background()
+	db, err := models.Open(ctx, "sqlite:"+filepath.Join(f.TempDir(), "fuzz.db"), 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			f.Error(err)
+		}
+	})
+	if _, err := migrations.Up(ctx, db); err != nil {
+		f.Fatal(err)
+	}
+	s := newSite(f, db)
+	s.join(anna())
+	return s
+}
+
+func FuzzSessionCookie(f *testing.F) {
+	s := fuzzSite(f)
+	for _, cookie := range []string{
+		"", "session", "session=", "session=A", "session=" + strings.Repeat("A", 43), "session=" + strings.Repeat("A", 42) + "B",
+		`session="` + strings.Repeat("A", 43) + `"`, "session=%00", "session=%zz", "session=\xff\x00", "session=a; session=b", "session==",
+		"session=" + strings.Repeat("_", 43) + "%0A", "__Host-session=" + strings.Repeat("A", 43), "session=' OR 1=1 --", "toast=welcome; session=;",
+		"session=" + strings.Repeat("A", 10_000), ";;;=;=;", "toast=<script>alert(1)</script>", "browser=" + strings.Repeat("A", 43),
+	} {
+		f.Add(cookie)
+	}
+	f.Fuzz(func(t *testing.T, cookie string) {
+		for _, path := range []string{"/", "/dashboard"} {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Header["Cookie"] = []string{cookie}
+			w := s.serve(r)
+			switch {
+			case path == "/" && (w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `href="/sign-in"`)):
+				t.Errorf("%s answers %d to the cookie %q", path, w.Code, cookie)
+			case path == "/dashboard" && (w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/sign-in"):
+				t.Errorf("%s answers %d to the cookie %q", path, w.Code, cookie)
+			}
+		}
+	})
+}
+
+func FuzzSignUp(f *testing.F) {
+	s := fuzzSite(f)
+	for _, hostile := range hostileForms {
+		f.Add(hostile.kind, []byte(hostile.body))
+	}
+	f.Add(formType, []byte(ben().Encode()))
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		if w := s.wantsCalm(t, "/sign-up", kind, string(body)); w.Code != http.StatusSeeOther {
+			return
+		}
+		u := new(models.User)
+		if err := s.db.Bun().NewSelect().Model(u).Order("id DESC").Limit(1).Scan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for name, field := range map[string]struct {
+			value    string
+			min, max int
+		}{
+			"username": {u.Username, 5, 32}, "first name": {u.FirstName, 1, 100}, "last name": {u.LastName, 1, 100}, "e-mail": {u.Email, 3, 254},
+		} {
+			if n := utf8.RuneCountInString(field.value); n < field.min || n > field.max || !utf8.ValidString(field.value) ||
+				strings.TrimSpace(field.value) != field.value || strings.ContainsAny(field.value, "\x00\r\n\u202e") {
+				t.Errorf("a user joined with the %s %q", name, field.value)
+			}
+		}
+		s.wantsCalm(t, "/sign-up/check?field=email", kind, string(body))
+	})
+}
+
+func FuzzSignIn(f *testing.F) {
+	s := fuzzSite(f)
+	for _, hostile := range hostileForms {
+		f.Add(hostile.kind, []byte(hostile.body))
+	}
+	f.Add(formType, []byte(credentials("anna.smith", "wrong").Encode()))
+	f.Add(formType, []byte(credentials("anna@example.com", "' OR ''='").Encode()))
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		if strings.Contains(string(body), "correct") {
+			t.Skip("it may know the password")
+		}
+		w := s.wantsCalm(t, "/sign-in", kind, string(body))
+		if w.Code == http.StatusOK || w.Code == http.StatusSeeOther || w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%q is let in with %d", body, w.Code)
+		}
+	})
+}

@@ -1,0 +1,93 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+func TestPagesHoldTogether(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		stranger := s.visit(t)
+		for _, visitor := range []*visitor{s.visitor, stranger} {
+			seen := map[string]bool{}
+			todo := []string{"/", "/sign-up", "/sign-in", "/dashboard", "/account", "/no-such-page", "/favicon.ico"}
+			for len(todo) > 0 {
+				path := todo[0]
+				todo = todo[1:]
+				if seen[path] {
+					continue
+				}
+				seen[path] = true
+				a := visitor.get(path)
+				if a.StatusCode >= 400 && path != "/no-such-page" {
+					t.Errorf("a page leads to %s, which answers %d", path, a.StatusCode)
+				}
+				if to := a.Header.Get("Location"); strings.HasPrefix(to, "/") {
+					todo = append(todo, to)
+				}
+				if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || a.body == "" || a.StatusCode == http.StatusFound {
+					continue
+				}
+				if a.StatusCode < 300 || a.StatusCode >= 400 {
+					a.page().harmless()
+				}
+				a.find("[href], [src]").Each(func(_ int, e selection) {
+					to, _, _ := strings.Cut(e.AttrOr("href", e.AttrOr("src", "")), "#")
+					if to != "" && !strings.HasPrefix(to, "/") {
+						t.Errorf("%s refers to %s, outside of the site", path, to)
+					}
+					if to != "" {
+						todo = append(todo, to)
+					}
+				})
+				ids := map[string]bool{}
+				a.find("[id]").Each(func(_ int, e selection) {
+					id := e.AttrOr("id", "")
+					if ids[id] {
+						t.Errorf("%s has two elements %s", path, id)
+					}
+					ids[id] = true
+				})
+				a.find("label[for], [aria-describedby]").Each(func(_ int, e selection) {
+					for id := range strings.FieldsSeq(e.AttrOr("for", "") + " " + e.AttrOr("aria-describedby", "")) {
+						if !ids[id] {
+							t.Errorf("%s points to %s, which is not there", path, id)
+						}
+					}
+				})
+				a.find("form").Each(func(_ int, form selection) {
+					if form.AttrOr("method", "") != "post" || !strings.HasPrefix(form.AttrOr("action", ""), "/") {
+						t.Errorf("%s has a form that does not work without a script", path)
+					}
+					if htmx, ok := form.Attr("hx-post"); ok && htmx != form.AttrOr("action", "") {
+						t.Errorf("%s has a form that posts to %s with htmx and %s without", path, htmx, form.AttrOr("action", ""))
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestAssetsOfTheSite(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		style := s.get("/").find("link[rel=stylesheet]").AttrOr("href", "")
+		a := s.get(style).wants(http.StatusOK).wantsHeader("Cache-Control", "public, max-age=31536000, immutable")
+		if len(a.Cookies()) > 0 {
+			t.Error("an asset that anybody may keep sets a cookie")
+		}
+		s.get(style, header("If-None-Match", a.Header.Get("Etag"))).wants(http.StatusNotModified)
+		for _, path := range []string{"/assets/", "/assets/vestibule.css", "/assets/assets.go", "/assets/../go.mod", "/assets/%2e%2e/go.mod", "/assets/vestibule.000000000000.css"} {
+			s.get(path).wants(http.StatusNotFound)
+		}
+	})
+}

@@ -1,0 +1,440 @@
+package app_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"vestibule/app"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+func TestStrangersAreSentToSignIn(t *testing.T) {
+	t.Parallel()
+	from := func(page string) option { return header("HX-Current-URL", page) }
+	referer := func(page string) option { return header("Referer", page) }
+	tests := []struct {
+		method, path string
+		options      []option
+		want         string
+	}{
+		{"GET", "/dashboard", nil, "/sign-in"},
+		{"GET", "/dashboard?tab=2", nil, "/sign-in?next=%2Fdashboard%3Ftab%3D2"},
+		{"GET", "/account", nil, "/sign-in?next=%2Faccount"},
+		{"GET", "/account?a=1&b=%2F", nil, "/sign-in?next=%2Faccount%3Fa%3D1%26b%3D%252F"},
+		{"HEAD", "/account", nil, "/sign-in?next=%2Faccount"},
+		{"GET", "/account", []option{htmx, from("http://example.com/account?tab=2#top")}, "/sign-in?next=%2Faccount%3Ftab%3D2"},
+		{"POST", "/account", []option{htmx, from("http://example.com/account")}, "/sign-in?next=%2Faccount"},
+		{"POST", "/account/check?field=username", []option{htmx, from("http://example.com/account")}, "/sign-in?next=%2Faccount"},
+		{"POST", "/account", nil, "/sign-in"},
+		{"POST", "/account", []option{referer("http://example.com/account?x=1")}, "/sign-in?next=%2Faccount%3Fx%3D1"},
+		{"POST", "/account", []option{htmx}, "/sign-in"},
+		{"POST", "/account", []option{htmx, from("http://evil.example//evil.example/")}, "/sign-in"},
+		{"POST", "/account", []option{htmx, from("javascript:alert(1)")}, "/sign-in"},
+		{"POST", "/account", []option{htmx, from("http://[::1")}, "/sign-in"},
+		{"POST", "/account", []option{referer(`http://example.com/\evil.example`)}, "/sign-in?next=%2F%255Cevil.example"},
+		{"GET", "/account", []option{referer("http://example.com/elsewhere")}, "/sign-in?next=%2Faccount"},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for _, tt := range tests {
+			t.Run(tt.method+tt.path, func(t *testing.T) {
+				v := s.visit(t)
+				var body io.Reader
+				if tt.method == "POST" {
+					body = strings.NewReader(anna().Encode())
+					tt.options = append(tt.options, header("Content-Type", "application/x-www-form-urlencoded"))
+				}
+				a := v.send(tt.method, tt.path, body, tt.options...).leadsTo(tt.want)
+				if strings.Contains(a.body, "<form") {
+					t.Error("there is a form in the answer")
+				}
+			})
+		}
+		if len(s.users()) > 0 {
+			t.Error("a stranger changes something")
+		}
+	})
+}
+
+func TestExpiredSessionLeadsBackUnderHTMX(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		v := s.visit(t)
+		v.keep("session", strings.Repeat("A", 43))
+		a := v.post("/account", with(anna(), "first_name", "Eve"), htmx, header("HX-Current-URL", s.url+"/account"))
+		a.leadsTo("/sign-in?next=%2Faccount").clears("session")
+		v.post(a.Header.Get("HX-Redirect"), annas(), htmx).leadsTo("/account")
+		if s.users()[0].FirstName != "Anna" {
+			t.Error("a dead session changes the account")
+		}
+	})
+}
+
+func TestGuestPagesAreNotForPeopleSignedIn(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		token := s.cookie("session")
+		for _, path := range []string{"/sign-in", "/sign-up", "/sign-in?next=%2Faccount"} {
+			s.get(path).leadsTo("/dashboard")
+			s.get(path, htmx).leadsTo("/dashboard")
+			s.post(path, ben()).leadsTo("/dashboard")
+		}
+		s.post("/sign-up/check?field=username", ben(), htmx).leadsTo("/dashboard")
+		if len(s.users()) != 1 || len(s.sessions()) != 1 || s.cookie("session") != token {
+			t.Error("a guest page acts for a person signed in")
+		}
+	})
+}
+
+func TestOtherSitesMayNotPost(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		headers map[string]string // ORIGIN stands for the site's own
+		allowed bool
+	}{
+		"no headers":                        {nil, true},
+		"own origin":                        {map[string]string{"Origin": "ORIGIN"}, true},
+		"same-origin":                       {map[string]string{"Sec-Fetch-Site": "same-origin"}, true},
+		"typed address":                     {map[string]string{"Sec-Fetch-Site": "none"}, true},
+		"both own":                          {map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "ORIGIN"}, true},
+		"cross-site":                        {map[string]string{"Sec-Fetch-Site": "cross-site"}, false},
+		"same-site":                         {map[string]string{"Sec-Fetch-Site": "same-site"}, false},
+		"unknown word":                      {map[string]string{"Sec-Fetch-Site": "friendly"}, false},
+		"cross-site with htmx's header":     {map[string]string{"Sec-Fetch-Site": "cross-site", "HX-Request": "true"}, false},
+		"cross-site with another origin":    {map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, false},
+		"same-site with a subdomain":        {map[string]string{"Sec-Fetch-Site": "same-site", "Origin": "https://www.example.com"}, false},
+		"another origin":                    {map[string]string{"Origin": "https://evil.example"}, false},
+		"null origin":                       {map[string]string{"Origin": "null"}, false},
+		"own host as a subdomain elsewhere": {map[string]string{"Origin": "ORIGIN.evil.example"}, false},
+		"another port":                      {map[string]string{"Origin": "http://127.0.0.1:1"}, false},
+		"no URL":                            {map[string]string{"Origin": "evil"}, false},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.visit(t).join(anna())
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				var options []option
+				for name, value := range tt.headers {
+					options = append(options, header(name, strings.ReplaceAll(value, "ORIGIN", s.url)))
+				}
+				v := s.visit(t)
+				for _, path := range []string{"/sign-in", "/sign-up", "/sign-out", "/account", "/password-strength", "/no-such-page"} {
+					a := v.post(path, annas(), options...)
+					if refused := a.StatusCode == http.StatusForbidden; refused == tt.allowed {
+						t.Errorf("%s answers %d", path, a.StatusCode)
+					}
+					switch {
+					case tt.allowed:
+					case tt.headers["HX-Request"] != "":
+						a.fragment(".toast[role=alert]").wantsHeader("HX-Retarget", "#toasts")
+					default:
+						a.page()
+					}
+				}
+				if v.signedIn() && !tt.allowed {
+					t.Error("another site signs people in")
+				}
+				v.get("/", options...).wants(http.StatusOK) // a link from elsewhere is fine
+			})
+		}
+	})
+}
+
+func TestOriginOfTheSiteBehindAProxy(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, overHTTPS)
+		s.post("/sign-in", annas(), header("Origin", "https://example.com")).wants(http.StatusUnprocessableEntity)
+		for _, origin := range []string{"http://example.com", "https://example.com:8443", "https://example.com.evil.example", "https://evil.example"} {
+			s.post("/sign-in", annas(), header("Origin", origin)).wants(http.StatusForbidden).page()
+		}
+	})
+}
+
+func TestFailurePages(t *testing.T) {
+	t.Parallel()
+	const form, json = "application/x-www-form-urlencoded", "application/json"
+	big := strings.Repeat("x", 64<<10)
+	tests := []struct {
+		method, path, kind, body string
+		status                   int
+		says                     string
+	}{
+		{"GET", "/no-such-page", "", "", 404, "Page not found"},
+		{"POST", "/no-such-page", form, "", 404, "Page not found"},
+		{"DELETE", "/no-such-page", "", "", 404, "Page not found"},
+		{"GET", "/sign-in/more", "", "", 404, "Page not found"},
+		{"GET", "/Sign-In", "", "", 404, "Page not found"},
+		{"GET", "//sign-in", "", "", 404, "Page not found"},
+		{"GET", "/..%2f..%2fetc/passwd", "", "", 404, "Page not found"},
+		{"GET", "/%00", "", "", 404, "Page not found"},
+		{"GET", "/%ff%fe", "", "", 404, "Page not found"},
+		{"GET", "/<script>", "", "", 404, "Page not found"},
+		{"GET", "/.env", "", "", 404, "Page not found"},
+		{"GET", "/sign-out", "", "", 405, "Not possible here"},
+		{"HEAD", "/sign-out", "", "", 405, "Not possible here"},
+		{"POST", "/", form, "", 405, "Not possible here"},
+		{"POST", "/dashboard", form, "", 405, "Not possible here"},
+		{"PUT", "/sign-in", form, "", 405, "Not possible here"},
+		{"DELETE", "/account", "", "", 405, "Not possible here"},
+		{"OPTIONS", "/", "", "", 405, "Not possible here"},
+		{"PATCH", "/sign-up", form, "", 405, "Not possible here"},
+		{"POST", "/sign-in", form, big + "x", 413, "Too much at once"},
+		{"POST", "/sign-up", form, "username=" + big, 413, "Too much at once"},
+		{"POST", "/password-strength", form, "password=" + big, 413, "Too much at once"},
+		{"POST", "/no-such-page", form, big + "x", 413, "Too much at once"},
+		{"POST", "/sign-in", "", "login=a&password=b", 415, "Not a form"},
+		{"POST", "/sign-in", json, `{"login":"a"}`, 415, "Not a form"},
+		{"POST", "/sign-up", "multipart/form-data; boundary=x", "--x--", 415, "Not a form"},
+		{"POST", "/sign-up", "text/plain", "username=a", 415, "Not a form"},
+		{"POST", "/sign-up", "application/x-www-form-urlencoded; a", "username=%zz", 415, "Not a form"},
+		{"POST", "/sign-up", form, "username=%zz", 415, "Not a form"},
+		{"POST", "/sign-up", form, "username=a;b=c", 415, "Not a form"},
+		{"POST", "/sign-up/check?field=username", json, "{}", 415, "Not a form"},
+		{"POST", "/password-strength", json, "{}", 415, "Not a form"},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for _, tt := range tests {
+			t.Run(tt.method+tt.path+tt.kind, func(t *testing.T) {
+				v := s.visit(t)
+				send := func(options ...option) *answer {
+					options = append(options, header("Content-Type", tt.kind))
+					return v.send(tt.method, tt.path, strings.NewReader(tt.body), options...).wants(tt.status).wantsHeader("Cache-Control", "no-store")
+				}
+				a := send()
+				if tt.status == 405 && a.Header.Get("Allow") == "" {
+					t.Error("405 without Allow")
+				}
+				if tt.method == "HEAD" {
+					return
+				}
+				a.page().harmless()
+				if got := a.text("h1"); got != tt.says {
+					t.Errorf("the page says %q, want %q", got, tt.says)
+				}
+				if a.text("main code") != a.Header.Get("X-Request-Id") {
+					t.Error("the page does not name the request")
+				}
+				send(htmx).fragment(".toast[role=alert]").wantsHeader("HX-Retarget", "#toasts").wantsHeader("HX-Reswap", "beforeend")
+			})
+		}
+	})
+}
+
+func TestLargestBody(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		most := "login=anna&password=" + strings.Repeat("x", 64<<10-len("login=anna&password="))
+		form := header("Content-Type", "application/x-www-form-urlencoded")
+		s.send("POST", "/sign-in", strings.NewReader(most), form).wants(http.StatusUnprocessableEntity)
+		for name, body := range map[string]func() io.Reader{
+			"10 MB":               func() io.Reader { return strings.NewReader(strings.Repeat("x", 10<<20)) },
+			"10 MB, no length":    func() io.Reader { return io.LimitReader(endless{}, 10<<20) },
+			"65,537, no length":   func() io.Reader { return io.LimitReader(endless{}, 64<<10+1) },
+			"100 KB in one field": func() io.Reader { return strings.NewReader("login=" + strings.Repeat("x", 100<<10)) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				v := s.visit(t)
+				v.send("POST", "/sign-in", body(), form).wants(http.StatusRequestEntityTooLarge).page()
+				v.get("/").wants(http.StatusOK)
+			})
+		}
+	})
+}
+
+// endless is a body without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+func TestTrailingSlash(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for _, path := range []string{"/sign-in/", "/sign-up/", "/account/", "/dashboard/"} {
+			a := s.get(path) // the helper checks the headers
+			if to := a.Header.Get("Location"); a.StatusCode != http.StatusNotFound && to != strings.TrimSuffix(path, "/") {
+				t.Errorf("%s answers %d and leads to %q", path, a.StatusCode, to)
+			}
+		}
+		for _, prefix := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "/elsewhere"} {
+			a := s.get("/sign-in/", header("X-Forwarded-Prefix", prefix))
+			if to := a.Header.Get("Location"); a.StatusCode != http.StatusNotFound && to != "/sign-in" {
+				t.Errorf("X-Forwarded-Prefix %q of a stranger leads to %q", prefix, to)
+			}
+		}
+	})
+}
+
+func TestHead(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for _, path := range []string{"/", "/sign-in", "/sign-up", "/no-such-page"} {
+			get, head := s.get(path), s.send("HEAD", path, nil)
+			head.wants(get.StatusCode)
+			if head.body != "" {
+				t.Errorf("HEAD %s has a body", path)
+			}
+			for _, name := range []string{"Content-Type", "Cache-Control", "Vary"} {
+				head.wantsHeader(name, get.Header.Get(name))
+			}
+		}
+	})
+}
+
+func TestBrokenDatabase(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.log.mayFail()
+		s.join(anna())
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range []*answer{s.get("/dashboard"), s.visit(t).post("/sign-in", annas()), s.visit(t).post("/sign-up", ben())} {
+			a.wants(http.StatusInternalServerError).page().wantsHeader("Cache-Control", "no-store")
+			if got := a.text("h1"); got != "Something went wrong" {
+				t.Errorf("the page says %q", got)
+			}
+			id := a.text("main code")
+			if id == "" || id != a.Header.Get("X-Request-Id") {
+				t.Errorf("the page names request %q, the header %q", id, a.Header.Get("X-Request-Id"))
+			}
+			if strings.Contains(a.body, "sql") || strings.Contains(a.body, "database") {
+				t.Errorf("the page tells what is inside: %s", a.text("main"))
+			}
+			var failed, request bool
+			for _, line := range s.log.of(a) {
+				failed = failed || line["level"] == "ERROR" && line["err"] != nil
+				request = request || line["msg"] == "request" && line["status"] == 500.0
+			}
+			if !failed || !request {
+				t.Errorf("the log has an error: %v, the request: %v", failed, request)
+			}
+		}
+		s.get("/dashboard", htmx).wants(http.StatusInternalServerError).fragment(".toast[role=alert]").wantsHeader("HX-Retarget", "#toasts")
+		s.visit(t).get("/").wants(http.StatusOK) // what needs no database goes on
+	})
+}
+
+func TestClientAddress(t *testing.T) {
+	t.Parallel()
+	trust := func(proxies string) func(*app.Config) {
+		return func(c *app.Config) { c.TrustedProxies = proxies }
+	}
+	tests := map[string]struct {
+		change  func(*app.Config)
+		headers map[string]string
+		want    string
+	}{
+		"nobody is trusted":             {trust(""), map[string]string{"X-Forwarded-For": "192.0.2.1"}, "127.0.0.1"},
+		"nor by another header":         {trust(""), map[string]string{"X-Real-Ip": "192.0.2.1", "Forwarded": "for=192.0.2.1", "CF-Connecting-IP": "192.0.2.1"}, "127.0.0.1"},
+		"another proxy is trusted":      {trust("10.0.0.0/8"), map[string]string{"X-Forwarded-For": "192.0.2.1"}, "127.0.0.1"},
+		"the proxy is trusted":          {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "192.0.2.1"}, "192.0.2.1"},
+		"its network is trusted":        {trust("10.0.0.0/8, 127.0.0.0/8"), map[string]string{"X-Forwarded-For": "192.0.2.1"}, "192.0.2.1"},
+		"a client adds another":         {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "198.51.100.7, 192.0.2.1"}, "192.0.2.1"},
+		"two proxies are trusted":       {trust("127.0.0.1,10.0.0.0/8"), map[string]string{"X-Forwarded-For": "192.0.2.1, 10.1.1.1"}, "192.0.2.1"},
+		"the proxy says nothing":        {trust("127.0.0.1"), nil, "127.0.0.1"},
+		"the proxy says nonsense":       {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "<script>"}, "127.0.0.1"},
+		"the proxy names a v6 address":  {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "2001:db8::1"}, "2001:db8::1"},
+		"a client writes a line of log": {trust(""), map[string]string{"X-Forwarded-For": `1", "level":"ERROR`}, "127.0.0.1"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := newSite(t, db, tt.change)
+				var options []option
+				for name, value := range tt.headers {
+					options = append(options, header(name, value))
+				}
+				lines := s.log.of(s.get("/", options...))
+				if len(lines) != 1 || lines[0]["ip"] != tt.want {
+					t.Errorf("the log says %v, want one line with ip %s", lines, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestRequestLine(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		a := s.get("/account?token=swordfish-swordfish")
+		lines := s.log.of(a)
+		if len(lines) != 1 {
+			t.Fatalf("%d lines for one request: %v", len(lines), lines)
+		}
+		line := lines[0]
+		if line["msg"] != "request" || line["level"] != "INFO" || line["method"] != "GET" || line["path"] != "/account" ||
+			line["status"] != 200.0 || line["user_id"] != s.users()[0].ID.String() {
+			t.Errorf("the line is %v", line)
+		}
+		s.log.hide("swordfish-swordfish")
+		if again := s.get("/account").Header.Get("X-Request-Id"); again == a.Header.Get("X-Request-Id") {
+			t.Error("two requests have one id")
+		}
+		forged := s.get("/", header("X-Request-Id", "forged"))
+		if forged.Header.Get("X-Request-Id") == "forged" {
+			t.Error("a client chooses the request id")
+		}
+	})
+}
+
+func TestPasswordStrength(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		form url.Values
+		want string
+	}{
+		"empty":        {url.Values{}, ""},
+		"short":        {url.Values{"password": {"zuvoke"}}, "Strength: Very weak"},
+		"common":       {url.Values{"password": {"password1"}}, "Strength: Very weak"},
+		"own name":     {url.Values{"password": {"zuvokelimantra 38"}, "first_name": {"Zuvokelimantra"}}, "Strength: Very weak"},
+		"random":       {url.Values{"password": {"x7$kQ9!mLp2z"}}, "Strength: Strong"},
+		"four words":   {url.Values{"password": {"correct horse battery staple"}}, "Strength: Strong"},
+		"HTML":         {url.Values{"password": {"<script>alert(1)</script>"}}, "Strength: Strong"},
+		"not UTF-8":    {url.Values{"password": {"x7$kQ9!mLp2z\xff"}}, "Strength: Very weak"},
+		"very long":    {url.Values{"password": {strings.Repeat("qwe7", 10_000)}}, "Strength: Very weak"},
+		"of all kinds": {url.Values{"password": {"жщ7ъЪфю2ЯэШ"}}, "Strength: Strong"},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				a := s.visit(t).post("/password-strength", tt.form, htmx).wants(http.StatusOK)
+				if got := a.text("body"); got != tt.want {
+					t.Errorf("it says %q, want %q", got, tt.want)
+				}
+				if n := a.find("meter").Length(); (n == 1) != (tt.want != "") || strings.Contains(a.body, "<html") {
+					t.Errorf("it is no meter alone: %s", a.body)
+				}
+			})
+		}
+		s.get("/password-strength").wants(http.StatusMethodNotAllowed)
+		s.join(anna())
+		mine := s.post("/password-strength", url.Values{"password": {"anna.smith 7$kQ"}}, htmx).wants(http.StatusOK)
+		if got := mine.text("body"); got != "Strength: Very weak" {
+			t.Errorf("a password with the own username is %q", got)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package assets_test
+
+import (
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"vestibule/assets"
+)
+
+func get(t *testing.T, path string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	assets.Handler().ServeHTTP(w, r)
+	return w
+}
+
+func TestEveryFileIsServedUnderItsHash(t *testing.T) {
+	t.Parallel()
+	hashed := regexp.MustCompile(`^/assets/[a-z.]+\.[0-9a-f]{12}\.(css|js|svg)$`)
+	types := map[string]string{".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+	for ext, kind := range types {
+		files, err := filepath.Glob("*" + ext)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("there are %d files *%s (%v)", len(files), ext, err)
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := assets.Path(file)
+			if !hashed.MatchString(path) {
+				t.Errorf("%s is at %s", file, path)
+			}
+			w := get(t, path)
+			if w.Code != http.StatusOK || w.Body.String() != string(content) {
+				t.Errorf("%s answers %d with %d bytes, want %d", path, w.Code, w.Body.Len(), len(content))
+			}
+			if got, _, err := mime.ParseMediaType(w.Header().Get("Content-Type")); err != nil || got != kind {
+				t.Errorf("%s is %q (%v), want %q", path, got, err, kind)
+			}
+			if got := w.Header().Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+				t.Errorf("%s has Cache-Control %q", path, got)
+			}
+			etag := w.Header().Get("ETag")
+			if again := get(t, path, "If-None-Match", etag); etag == "" || again.Code != http.StatusNotModified || again.Body.Len() > 0 {
+				t.Errorf("%s with ETag %q answers %d again, want 304", path, etag, again.Code)
+			}
+			if other := get(t, path, "If-None-Match", `"other"`); other.Code != http.StatusOK {
+				t.Errorf("%s with another ETag answers %d", path, other.Code)
+			}
+		}
+	}
+}
+
+func TestUnknownFiles(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{
+		"/assets/", "/assets/vestibule.css", "/assets/vestibule.000000000000.css", "/assets/assets.go", "/assets/htmx.LICENSE", "/assets/../go.mod", "/",
+	} {
+		w := get(t, path)
+		if w.Code != http.StatusNotFound || w.Header().Get("Cache-Control") != "" {
+			t.Errorf("%s answers %d with Cache-Control %q", path, w.Code, w.Header().Get("Cache-Control"))
+		}
+	}
+}
+
+func TestPathOfAMissingFilePanics(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("it does not")
+		}
+	}()
+	assets.Path("missing.css")
+}

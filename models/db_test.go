@@ -1,0 +1,79 @@
+package models_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vestibule/migrations"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("this is no database, only a file that has been here before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, url := range map[string]string{
+		"nothing":                  "",
+		"a path":                   "data/vestibule.db",
+		"another database":         "mysql://localhost/vestibule",
+		"no file":                  "sqlite:",
+		"no file, slashes":         "sqlite://",
+		"a folder":                 "sqlite:" + t.TempDir(),
+		"below a file":             "sqlite:" + file + "/vestibule.db",
+		"a file of another kind":   "sqlite:" + file,
+		"nobody at home":           "postgres://me:swordfish@127.0.0.1:1/vestibule?sslmode=disable",
+		"a password with a slash":  "postgres://me:sword/fish@%zz@127.0.0.1:1/vestibule",
+		"a port that is no number": "postgres://me:swordfish@127.0.0.1:swordfish/vestibule",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, err := models.Open(t.Context(), url, 0)
+			if err == nil {
+				t.Fatalf("it opens: %v", db.Close())
+			}
+			if strings.Contains(err.Error(), "fish") {
+				t.Errorf("the error tells the password: %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenSQLite(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"plain.db", "in a/new folder.db", "100%.db", "what?.db", "a#b.db", "a&b=c.db", "日本.db"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), name)
+			db := modelstest.Open(t, "sqlite:"+path)
+			if _, err := migrations.Up(t.Context(), db); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+				t.Errorf("the file is %v (%v)", info, err)
+			}
+			if db.Path() != path || db.Postgres() {
+				t.Errorf("the path is %q, PostgreSQL %v", db.Path(), db.Postgres())
+			}
+			for pragma, want := range map[string]string{"journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "10000", "synchronous": "1"} {
+				var got string
+				if err := db.Bun().QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+					t.Errorf("%s is %q (%v), want %q", pragma, got, err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestPostgresSpeaksUTC(t *testing.T) {
+	t.Parallel()
+	db := modelstest.Open(t, modelstest.PostgreSQL(t))
+	var zone string
+	if err := db.Bun().QueryRowContext(t.Context(), "SHOW timezone").Scan(&zone); err != nil || zone != "UTC" {
+		t.Errorf("the time zone is %q (%v), want UTC", zone, err)
+	}
+}

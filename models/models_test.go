@@ -1,0 +1,49 @@
+package models_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"vestibule/models"
+)
+
+var life = models.Lifetime{Idle: 30 * 24 * time.Hour, Max: 90 * 24 * time.Hour}
+
+// newUser stores a user of that username.
+func newUser(t *testing.T, db *models.DB, username string) *models.User {
+	t.Helper()
+	u := &models.User{Username: username, Email: username + "@example.com", FirstName: "Anna", LastName: "Smith", PasswordHash: "hash"}
+	if err := db.CreateUser(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// same tells whether two users are equal, whatever their times call UTC.
+func same(a, b *models.User) bool {
+	x, y := *a, *b
+	for _, u := range []*models.User{&x, &y} {
+		u.CreatedAt, u.UpdatedAt, u.VerifiedAt, u.DisabledAt = u.CreatedAt.UTC(), u.UpdatedAt.UTC(), u.VerifiedAt.UTC(), u.DisabledAt.UTC()
+	}
+	return x == y
+}
+
+// signIn makes a session for u.
+func signIn(t *testing.T, db *models.DB, u *models.User) (*models.Session, string) {
+	t.Helper()
+	s, token, err := db.CreateSession(t.Context(), u, models.Client{IP: "192.0.2.1", UserAgent: "test"}, life)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, token
+}
+
+// wantsTaken wants err to say that field belongs to another.
+func wantsTaken(t *testing.T, err error, field string) {
+	t.Helper()
+	taken := new(models.TakenError)
+	if !errors.As(err, &taken) || taken.Field != field {
+		t.Errorf("the error is %v, want that %s is taken", err, field)
+	}
+}
