@@ -69,14 +69,23 @@ func (f *Form) Bind(r *http.Request) error {
 		return ErrUnreadable
 	}
 	for _, fd := range f.fields {
-		value := r.PostForm.Get(fd.Name)
-		if !fd.secret() {
-			value = strings.TrimSpace(value)
-		}
-		f.in.Field(fd.index).SetString(value)
+		f.in.Field(fd.index).SetString(r.PostForm.Get(fd.Name))
 	}
 	f.check()
 	return nil
+}
+
+// Validate trims and checks what the struct holds already, for a form that no
+// request fills. The error has a line for each wrong field: label and sentence.
+func (f *Form) Validate() error {
+	f.check()
+	var errs []error
+	for _, fd := range f.fields {
+		if sentence, wrong := f.errors[fd.Name]; wrong {
+			errs = append(errs, errors.New(fd.Label+": "+sentence))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Valid tells whether nothing is wrong.

@@ -39,10 +39,16 @@ func isLine(s string) bool {
 	})
 }
 
-// check fills f.errors by the rules of the tags and of Check.
+// check trims the fields and fills f.errors by the rules of the tags and of
+// Check.
 func (f *Form) check() {
 	for _, fd := range f.fields {
-		if !fd.secret() && !isLine(f.in.Field(fd.index).String()) {
+		if fd.secret() {
+			continue
+		}
+		value := f.in.Field(fd.index)
+		value.SetString(strings.TrimSpace(value.String()))
+		if !isLine(value.String()) {
 			f.Fail(fd.Name, sentence(fd, "line", ""))
 		}
 	}

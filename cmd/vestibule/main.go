@@ -19,8 +19,10 @@ import (
 )
 
 type commands struct {
-	Serve   serve   `cmd:"" default:"withargs" help:"Serve the site. In development it also runs the migrations."`
-	Migrate migrate `cmd:"" help:"Change the database's schema."`
+	Serve    serve    `cmd:"" default:"withargs" help:"Serve the site. In development it also runs the migrations."`
+	Migrate  migrate  `cmd:"" help:"Change the database's schema."`
+	Users    users    `cmd:"" help:"Look after the accounts."`
+	Sessions sessions `cmd:"" help:"Look after who is signed in."`
 
 	app.Config `embed:"" group:"Settings, from these flags, the environment or a file .env:"`
 }

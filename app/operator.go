@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/app/password"
+	"vestibule/models"
+)
+
+// CreateUser makes user an account with that password, typed twice, as an
+// operator wants. The rules are those of the sign-up page, and the error says a
+// sentence for each field that breaks one.
+func CreateUser(ctx context.Context, config *Config, db *models.DB, user *models.User, pw, again string) error {
+	in, form := newSignUpForm()
+	*in = signUpForm{
+		Username:        user.Username,
+		FirstName:       user.FirstName,
+		LastName:        user.LastName,
+		Email:           user.Email,
+		Password:        pw,
+		ConfirmPassword: again,
+	}
+	if err := form.Validate(); err != nil {
+		return err
+	}
+	hash, err := hashOnce(ctx, config, pw)
+	if err != nil {
+		return err
+	}
+	user.Username, user.FirstName, user.LastName, user.Email = in.Username, in.FirstName, in.LastName, in.Email
+	user.PasswordHash = hash
+	err = db.CreateUser(ctx, user)
+	if failed := new(models.TakenError); errors.As(err, &failed) {
+		form.Fail(failed.Field, takenSentences[failed.Field])
+		return form.Validate()
+	}
+	return err
+}
+
+// ChangePassword gives user a new password, typed twice, as an operator wants,
+// and ends every session. The rules are those of the pages, and the error says
+// a sentence for each field that breaks one.
+func ChangePassword(ctx context.Context, config *Config, db *models.DB, user *models.User, pw, again string) error {
+	form := forms.New(&resetForm{Token: "none: the operator needs no link", Password: pw, ConfirmPassword: again})
+	checkPassword(form, pw, user)
+	if err := form.Validate(); err != nil {
+		return err
+	}
+	hash, err := hashOnce(ctx, config, pw)
+	if err != nil {
+		return err
+	}
+	return db.ChangePassword(ctx, user, hash, uuid.Nil)
+}
+
+func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {
+	hasher, err := password.NewHasher(config.argon2(), 1, 1)
+	if err != nil {
+		return "", err
+	}
+	return hasher.Hash(ctx, pw)
+}
+
+// Device says in words which browser and system a User-Agent header names.
+func Device(userAgent string) string { return device(userAgent) }

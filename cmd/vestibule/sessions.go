@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vestibule/app"
+	"vestibule/models"
+)
+
+type sessions struct {
+	List   sessionsList   `cmd:"" help:"List the living sessions in the order of their sign-in."`
+	Revoke sessionsRevoke `cmd:"" help:"End one session, all of one user, or all of everybody."`
+}
+
+type (
+	sessionsList struct {
+		Login string `arg:"" optional:"" help:"Username or e-mail, in any case, of the user whose sessions to list; everybody's, unless given."`
+		JSON  bool   `name:"json" help:"Print one JSON array."`
+	}
+	sessionsRevoke struct {
+		ID   string `arg:"" optional:"" help:"The session's id, as the list shows it."`
+		User string `placeholder:"LOGIN" help:"All of this user, by username or e-mail in any case."`
+		All  bool   `help:"All of everybody."`
+	}
+)
+
+// Help is what --help says beside the summary.
+func (sessionsRevoke) Help() string {
+	return "Give exactly one of ID, --user and --all. Who is signed out so has to sign in again at the next page."
+}
+
+func (c sessionsList) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return onDatabase(ctx, config, log, func(db *models.DB) error {
+		var owner uuid.UUID
+		if c.Login != "" {
+			user, err := findUser(ctx, db, c.Login)
+			if err != nil {
+				return err
+			}
+			owner = user.ID
+		}
+		list := newList(c.JSON, "USERNAME", "DEVICE", "IP", "CREATED (UTC)", "LAST SEEN (UTC)", "EXPIRES (UTC)", "ID")
+		for s, err := range db.AllSessions(ctx, owner) {
+			if err != nil {
+				return err
+			}
+			row := newSessionRow(s)
+			err := list.add(row, row.Username, row.Device, row.IP,
+				clock(s.CreatedAt), clock(s.LastSeenAt), clock(s.ExpiresAt), s.ID.String())
+			if err != nil {
+				return err
+			}
+		}
+		return list.end()
+	})
+}
+
+func (c sessionsRevoke) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	given := 0
+	for _, is := range []bool{c.ID != "", c.User != "", c.All} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return errors.New("which sessions? Give exactly one of ID, --user LOGIN and --all")
+	}
+	return onDatabase(ctx, config, log, func(db *models.DB) error {
+		n, err := c.revoke(ctx, db)
+		switch {
+		case err != nil:
+			return err
+		case n == 1:
+			fmt.Println("1 session ended")
+		default:
+			fmt.Println(n, "sessions ended")
+		}
+		return nil
+	})
+}
+
+func (c sessionsRevoke) revoke(ctx context.Context, db *models.DB) (int, error) {
+	switch {
+	case c.All:
+		return db.EndAllSessions(ctx)
+	case c.User != "":
+		user, err := findUser(ctx, db, c.User)
+		if err != nil {
+			return 0, err
+		}
+		return db.DeleteSessions(ctx, user.ID, uuid.Nil)
+	}
+	id, err := uuid.Parse(c.ID)
+	if err != nil {
+		return 0, fmt.Errorf("%s is not the id of a session: vestibule sessions list shows them", plain(c.ID))
+	}
+	err = db.EndSession(ctx, id)
+	if errors.Is(err, models.ErrNotFound) {
+		return 0, fmt.Errorf("there is no session %s", id)
+	}
+	return 1, err
+}
+
+// sessionRow is what is printed of a session: no token's hash.
+type sessionRow struct {
+	ID         uuid.UUID `json:"id"`
+	UserID     uuid.UUID `json:"user_id"`
+	Username   string    `json:"username"`
+	Device     string    `json:"device"`
+	UserAgent  string    `json:"user_agent"`
+	IP         string    `json:"ip"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+}
+
+func newSessionRow(s *models.Session) sessionRow {
+	return sessionRow{
+		ID:         s.ID,
+		UserID:     s.UserID,
+		Username:   s.User.Username,
+		Device:     app.Device(s.UserAgent),
+		UserAgent:  s.UserAgent,
+		IP:         s.IP,
+		CreatedAt:  s.CreatedAt.UTC(),
+		LastSeenAt: s.LastSeenAt.UTC(),
+		ExpiresAt:  s.ExpiresAt.UTC(),
+	}
+}

@@ -1,0 +1,466 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/mattn/go-isatty"
+
+	"vestibule/app"
+	"vestibule/models"
+)
+
+type users struct {
+	List        usersList        `cmd:"" help:"List the users in the order of their sign-up."`
+	Show        usersShow        `cmd:"" help:"Show one user."`
+	Create      usersCreate      `cmd:"" help:"Create a user. The password is read from standard input."`
+	SetPassword usersSetPassword `cmd:"" help:"Give a user a new password, read from standard input, and end their sessions."`
+	Disable     usersDisable     `cmd:"" help:"Keep a user from signing in, and end their sessions."`
+	Enable      usersEnable      `cmd:"" help:"Let a disabled user sign in again."`
+	Delete      usersDelete      `cmd:"" help:"Delete a user and all that belongs to them, for good."`
+}
+
+type (
+	usersList struct {
+		JSON   bool   `name:"json" help:"Print one JSON array."`
+		Limit  uint   `placeholder:"N" help:"Print at most so many; all, unless set."`
+		Search string `placeholder:"TEXT" help:"Only those whose username, e-mail or name holds this, in any case."`
+	}
+	usersShow struct {
+		login
+		JSON bool `name:"json" help:"Print one JSON object."`
+	}
+	usersCreate struct {
+		Username  string `required:"" placeholder:"NAME" help:"5 to 32 letters, digits, dots, underscores or hyphens."`
+		Email     string `required:"" placeholder:"ADDRESS" help:"E-mail address."`
+		FirstName string `required:"" placeholder:"NAME" help:"First name."`
+		LastName  string `required:"" placeholder:"NAME" help:"Last name."`
+		Verified  bool   `help:"Take the e-mail address for verified. Else a link that verifies it is mailed."`
+	}
+	usersSetPassword struct{ login }
+	usersDisable     struct{ login }
+	usersEnable      struct{ login }
+	usersDelete      struct {
+		login
+		Yes bool `help:"Do not ask."`
+	}
+)
+
+const passwordHelp = "On a terminal the password is asked for twice and not shown; else it is the first line of standard input, " +
+	"as in \"vestibule %s < FILE\". It is never an argument, which everybody on the machine could read. " +
+	"The rules are those of the site."
+
+// Help is what --help says beside the summary.
+func (usersCreate) Help() string { return fmt.Sprintf(passwordHelp, "users create … ") }
+
+// Help is what --help says beside the summary.
+func (usersSetPassword) Help() string { return fmt.Sprintf(passwordHelp, "users set-password LOGIN") }
+
+// Help is what --help says beside the summary.
+func (usersDelete) Help() string {
+	return "On a terminal you are asked to type the username. Elsewhere --yes is needed."
+}
+
+func (c usersList) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return onDatabase(ctx, config, log, func(db *models.DB) error {
+		list := newList(c.JSON, "USERNAME", "E-MAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID")
+		for user, err := range db.AllUsers(ctx, c.Search) {
+			if err != nil {
+				return err
+			}
+			err := list.add(newUserRow(user), user.Username, user.Email, user.FullName(),
+				clock(user.VerifiedAt), clock(user.DisabledAt), clock(user.CreatedAt), user.ID.String())
+			if err != nil {
+				return err
+			}
+			if list.rows == c.Limit {
+				break
+			}
+		}
+		return list.end()
+	})
+}
+
+func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+		sessions, err := db.Sessions(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(os.Stdout, struct {
+				userRow
+				Sessions int `json:"sessions"`
+			}{newUserRow(user), len(sessions)})
+		}
+		table := newTable(os.Stdout)
+		for _, line := range [][]string{
+			{"Username", user.Username},
+			{"E-mail", user.Email},
+			{"Name", user.FullName()},
+			{"Verified (UTC)", clock(user.VerifiedAt)},
+			{"Disabled (UTC)", clock(user.DisabledAt)},
+			{"Created (UTC)", clock(user.CreatedAt)},
+			{"Changed (UTC)", clock(user.UpdatedAt)},
+			{"Sessions", fmt.Sprint(len(sessions))},
+			{"ID", user.ID.String()},
+		} {
+			printCells(table, line...)
+		}
+		return table.Flush()
+	})
+}
+
+func (c usersCreate) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return onDatabase(ctx, config, log, func(db *models.DB) error {
+		pw, again, err := readPassword(ctx)
+		if err != nil {
+			return err
+		}
+		user := &models.User{Username: c.Username, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName}
+		if c.Verified {
+			user.VerifiedAt = time.Now().UTC()
+		}
+		if err := app.CreateUser(ctx, config, db, user, pw, again); err != nil {
+			return fmt.Errorf("no user is created:\n%w", err)
+		}
+		fmt.Printf("created %s with the id %s\n", plain(user.Username), user.ID)
+		return nil
+	})
+}
+
+func (c usersSetPassword) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+		pw, again, err := readPassword(ctx)
+		if err != nil {
+			return err
+		}
+		if err := app.ChangePassword(ctx, config, db, user, pw, again); err != nil {
+			return fmt.Errorf("the password is not changed:\n%w", err)
+		}
+		fmt.Printf("%s has a new password and is signed out everywhere\n", plain(user.Username))
+		return nil
+	})
+}
+
+func (c usersDisable) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+		if user.Disabled() { // keeps since when
+			fmt.Printf("%s is disabled already, since %s UTC\n", plain(user.Username), clock(user.DisabledAt))
+			return nil
+		}
+		if err := db.DisableUser(ctx, user); err != nil {
+			return err
+		}
+		fmt.Printf("%s is disabled and signed out everywhere\n", plain(user.Username))
+		return nil
+	})
+}
+
+func (c usersEnable) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+		if err := db.EnableUser(ctx, user); err != nil {
+			return err
+		}
+		fmt.Printf("%s may sign in\n", plain(user.Username))
+		return nil
+	})
+}
+
+func (c usersDelete) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+		if !c.Yes {
+			if err := confirm(ctx, user); err != nil {
+				return err
+			}
+		}
+		if err := db.DeleteUser(ctx, user); err != nil {
+			return err
+		}
+		fmt.Printf("deleted %s\n", plain(user.Username))
+		return nil
+	})
+}
+
+// confirm wants the operator to type the username.
+func confirm(ctx context.Context, user *models.User) error {
+	if !onTerminal() {
+		return errors.New("to delete a user is for good: it needs --yes, or a terminal to ask on")
+	}
+	fmt.Fprintf(os.Stderr, "Type %s to delete this account and all that belongs to it: ", plain(user.Username))
+	typed, err := readLine(ctx, bufio.NewReader(os.Stdin))
+	if err != nil {
+		return err
+	}
+	if models.Key(strings.TrimSpace(typed)) != user.UsernameKey {
+		return errors.New("that is not the username: nothing is deleted")
+	}
+	return nil
+}
+
+// onDatabase runs f on the database, whose schema is up to date.
+func onDatabase(ctx context.Context, config *app.Config, log *slog.Logger, f func(db *models.DB) error) error {
+	db, err := open(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := migrateOrCheck(ctx, config, db, log); err != nil {
+		return err
+	}
+	return f(db)
+}
+
+// login is the argument that names a user.
+type login struct {
+	Login string `arg:"" help:"The user's username or e-mail, in any case."`
+}
+
+// onUser runs f on the user. What f does not find is the user, too, deleted
+// meanwhile.
+func (l login) onUser(ctx context.Context, config *app.Config, log *slog.Logger, f func(db *models.DB, user *models.User) error) error {
+	return onDatabase(ctx, config, log, func(db *models.DB) error {
+		user, err := findUser(ctx, db, l.Login)
+		if err != nil {
+			return err
+		}
+		err = f(db, user)
+		if errors.Is(err, models.ErrNotFound) {
+			return noUser(l.Login)
+		}
+		return err
+	})
+}
+
+func findUser(ctx context.Context, db *models.DB, login string) (*models.User, error) {
+	user, err := db.UserByLogin(ctx, strings.TrimSpace(strings.ToValidUTF8(login, "\uFFFD")))
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, noUser(login)
+	}
+	return user, err
+}
+
+func noUser(login string) error { return fmt.Errorf("there is no user %s", plain(login)) }
+
+// userRow is what is printed of a user: no password hash.
+type userRow struct {
+	ID         uuid.UUID  `json:"id"`
+	Username   string     `json:"username"`
+	Email      string     `json:"email"`
+	FirstName  string     `json:"first_name"`
+	LastName   string     `json:"last_name"`
+	VerifiedAt *time.Time `json:"verified_at"`
+	DisabledAt *time.Time `json:"disabled_at"`
+	CreatedAt  time.Time  `json:"created_at"`
+	UpdatedAt  time.Time  `json:"updated_at"`
+}
+
+func newUserRow(u *models.User) userRow {
+	row := userRow{
+		ID:        u.ID,
+		Username:  u.Username,
+		Email:     u.Email,
+		FirstName: u.FirstName,
+		LastName:  u.LastName,
+		CreatedAt: u.CreatedAt.UTC(),
+		UpdatedAt: u.UpdatedAt.UTC(),
+	}
+	if u.Verified() {
+		row.VerifiedAt = new(u.VerifiedAt.UTC())
+	}
+	if u.Disabled() {
+		row.DisabledAt = new(u.DisabledAt.UTC())
+	}
+	return row
+}
+
+// readPassword reads a new password: on a terminal twice and unseen, else from
+// the first line of standard input, which then counts for both.
+func readPassword(ctx context.Context) (pw, again string, err error) {
+	in := bufio.NewReader(os.Stdin)
+	if !onTerminal() {
+		pw, err = readLine(ctx, in)
+		if err == nil && pw == "" {
+			err = errors.New("there is no password on standard input: nothing is done")
+		}
+		return pw, pw, err
+	}
+	if err := stty("-echo"); err != nil {
+		return "", "", errors.New("the terminal would show the password: give it through a pipe or a file")
+	}
+	defer func() {
+		fmt.Fprintln(os.Stderr)
+		err = errors.Join(err, stty("echo"))
+	}()
+	fmt.Fprint(os.Stderr, "New password: ")
+	if pw, err = readLine(ctx, in); err != nil {
+		return "", "", err
+	}
+	fmt.Fprint(os.Stderr, "\nThe same again: ")
+	again, err = readLine(ctx, in)
+	return pw, again, err
+}
+
+// onTerminal tells whether somebody sits at standard input.
+func onTerminal() bool { return isatty.IsTerminal(os.Stdin.Fd()) }
+
+// stty changes the terminal at standard input.
+func stty(setting string) error {
+	cmd := exec.Command("stty", setting)
+	cmd.Stdin = os.Stdin
+	return cmd.Run()
+}
+
+// maxLine is more than a line of standard input that anything is done with.
+const maxLine = 64 << 10
+
+// readLine reads a line, which the end of the input ends too. It gives up when
+// ctx ends: a signal comes between.
+func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
+	var line []byte
+	done := make(chan error, 1)
+	go func() {
+		for len(line) < maxLine {
+			b, err := in.ReadByte()
+			if err == io.EOF || b == '\n' {
+				break
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+			line = append(line, b)
+		}
+		done <- nil
+	}()
+	select {
+	case <-ctx.Done():
+		return "", errors.New("interrupted: nothing is done")
+	case err := <-done:
+		return string(bytes.TrimSuffix(line, []byte{'\r'})), err
+	}
+}
+
+// list prints rows one by one, as a table or as a JSON array.
+type list struct {
+	rows  uint // printed so far
+	json  bool
+	out   *bufio.Writer
+	table *tabwriter.Writer
+}
+
+func newList(asJSON bool, head ...string) *list {
+	out := bufio.NewWriter(os.Stdout)
+	l := &list{json: asJSON, out: out, table: newTable(out)}
+	if !l.json {
+		printCells(l.table, head...)
+	}
+	return l
+}
+
+// stretch is how many rows of a table get columns of one width. It waits for
+// them, and no more than these are in memory.
+const stretch = 1000
+
+// add prints row in JSON, or else the cells.
+func (l *list) add(row any, cells ...string) error {
+	l.rows++
+	if l.json {
+		lead := ","
+		if l.rows == 1 {
+			lead = "["
+		}
+		l.out.WriteString(lead) // an error stays until the next call that says so
+		return printJSON(l.out, row)
+	}
+	printCells(l.table, cells...)
+	if l.rows%stretch == 0 {
+		return l.table.Flush()
+	}
+	return nil
+}
+
+func (l *list) end() error {
+	switch {
+	case !l.json:
+		if err := l.table.Flush(); err != nil {
+			return err
+		}
+	case l.rows == 0:
+		l.out.WriteString("[]\n")
+	default:
+		l.out.WriteString("]\n")
+	}
+	return l.out.Flush()
+}
+
+func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0) }
+
+// printCells prints a line of a table, in which nothing can act on a terminal.
+func printCells(table *tabwriter.Writer, cells ...string) {
+	for i, cell := range cells {
+		if i > 0 {
+			io.WriteString(table, "\t")
+		}
+		io.WriteString(table, plain(cell))
+	}
+	io.WriteString(table, "\n")
+}
+
+// printJSON prints a value on a line. Characters that act on a terminal are
+// escaped, which JSON allows for any: what a reader gets is the same.
+func printJSON(out io.Writer, value any) error {
+	line, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	if bytes.ContainsFunc(line, acts) {
+		var safe []byte
+		for _, r := range string(line) {
+			if acts(r) {
+				safe = fmt.Appendf(safe, `\u%04x`, r)
+			} else {
+				safe = utf8.AppendRune(safe, r)
+			}
+		}
+		line = safe
+	}
+	_, err = out.Write(append(line, '\n'))
+	return err
+}
+
+// plain makes what somebody else wrote safe to print on a terminal.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if acts(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// acts tells whether a terminal does more than to draw r: move, colour, answer,
+// or turn the direction of the text around it.
+func acts(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
+// clock says when something was, if ever.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "no"
+	}
+	return t.UTC().Format(time.DateTime)
+}

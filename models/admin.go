@@ -1,0 +1,98 @@
+package models
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// AllUsers goes through the users in the order of their sign-up: all, or those
+// whose username, e-mail or full name holds search, in any case. It looks here
+// and not in SQL, where the two databases fold case differently.
+func (db *DB) AllUsers(ctx context.Context, search string) iter.Seq2[*User, error] {
+	search = Key(search)
+	users := pages(func(after uuid.UUID) ([]User, error) { return db.Users(ctx, after, pageRows) },
+		func(u *User) uuid.UUID { return u.ID })
+	return func(yield func(*User, error) bool) {
+		for u, err := range users {
+			if (err != nil || u.holds(search)) && !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// holds tells whether the user goes by something with that key in it.
+func (u *User) holds(key string) bool {
+	return strings.Contains(u.UsernameKey, key) || strings.Contains(u.EmailKey, key) ||
+		strings.Contains(Key(u.FullName()), key)
+}
+
+// AllSessions goes through the living sessions in the order of their sign-in:
+// those of everybody, or of user unless that is the zero id. Each has of its
+// user the username alone, and no token's hash.
+func (db *DB) AllSessions(ctx context.Context, user uuid.UUID) iter.Seq2[*Session, error] {
+	read := func(after uuid.UUID) ([]Session, error) {
+		var sessions []Session
+		query := db.bun.NewSelect().Model(&sessions).ExcludeColumn("token_hash").
+			Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+			Where("s.id > ?", after).Where("s.expires_at > ?", now()).Order("s.id").Limit(pageRows)
+		if user != uuid.Nil {
+			query = query.Where("s.user_id = ?", user)
+		}
+		err := query.Scan(ctx)
+		return sessions, err
+	}
+	return pages(read, func(s *Session) uuid.UUID { return s.ID })
+}
+
+// EndSession ends the session of that id, whoever's it is. It returns
+// ErrNotFound when there is none.
+func (db *DB) EndSession(ctx context.Context, id uuid.UUID) error {
+	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("id = ?", id).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return some(result)
+}
+
+// EndAllSessions ends every session of everybody, and returns how many those
+// were.
+func (db *DB) EndAllSessions(ctx context.Context) (int, error) {
+	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("TRUE").Exec(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+// pageRows is how many rows of a listing are in memory at a time.
+const pageRows = 1000
+
+// pages goes through all that read returns, which is the next pageRows rows
+// after an id in the order of the ids. After an error it ends.
+func pages[T any](read func(after uuid.UUID) ([]T, error), id func(*T) uuid.UUID) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		var after uuid.UUID
+		for {
+			rows, err := read(after)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range rows {
+				if !yield(&rows[i], nil) {
+					return
+				}
+			}
+			if len(rows) < pageRows {
+				return
+			}
+			after = id(&rows[len(rows)-1])
+		}
+	}
+}
