@@ -33,7 +33,7 @@ type Config struct {
 	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long the audit log is kept."`
 	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Wrong passwords for one account, as FREE,FIRST,LONGEST,FORGET: so many are free, then each waits twice as long as the one before, from FIRST to LONGEST, until none came for FORGET. \"off\" for no limit."`
 	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Wrong passwords from one address, likewise."`
-	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"20,10s,10m,1h" help:"Sign-ups and requests for mail from one address, likewise."`
+	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Sign-ups and requests for mail from one address, likewise."`
 	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Requests for mail to one addressee, likewise."`
 	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username or e-mail is taken, likewise."`
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail goes to /dev/mail."`
