@@ -77,15 +77,11 @@ func (a *App) resendVerification(c *gin.Context) {
 		a.done(c, http.StatusOK, "verified", origin(c))
 		return
 	}
-<<<<<<< HEAD
-	err := a.db.ResendVerification(c.Request.Context(), user)
-=======
 	err := a.try(c, try{"verification of " + user.ID.String(), a.config.LimitMail})
 	if err == nil {
 		err = a.db.ResendVerification(c.Request.Context(), user)
 	}
 	early := new(models.ThrottledError)
->>>>>>> 2659110 (Throttle, audit log, health checks (in progress))
 	switch {
 	case errors.Is(err, models.ErrTooSoon):
 		c.Header("Retry-After", "60")
