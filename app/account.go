@@ -33,6 +33,9 @@ func (a *App) saveAccount(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
+	if a.throttled(c, "account", form, nil, a.checks(c)) {
+		return
+	}
 	if err := a.failTaken(c, form); err != nil {
 		a.error(c, err)
 		return
@@ -54,6 +57,7 @@ func (a *App) saveAccount(c *gin.Context) {
 		return
 	}
 	current(c).User = &user
+	a.record(c, models.EventProfileChanged, &user)
 	a.saved(c, "account", form, "saved")
 }
 
@@ -61,6 +65,10 @@ func (a *App) saveAccount(c *gin.Context) {
 func (a *App) checkAccount(c *gin.Context) {
 	_, form := newAccountForm(current(c).User)
 	if !a.bind(c, form) {
+		return
+	}
+	if err := a.try(c, a.checks(c)); err != nil {
+		a.error(c, err)
 		return
 	}
 	if err := a.failTaken(c, form); err != nil {

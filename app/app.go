@@ -28,11 +28,12 @@ type App struct {
 	outbox      *mail.Outbox // in development without a mail server
 	crossOrigin http.CrossOriginProtection
 	handler     http.Handler
+	ready       func(context.Context) error
 }
 
 // New makes the application on a migrated database. The config is to be valid.
 func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
-	a := &App{config: config, db: db, log: log}
+	a := &App{config: config, db: db, log: log, ready: db.Ready}
 	var err error
 	if a.hasher, err = password.NewHasher(config.argon2(), 0, 0); err != nil {
 		return nil, fmt.Errorf("password hashing: %w", err)
@@ -70,7 +71,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
-// purgeEvery is how often expired sessions and tokens are deleted. They are
+// purgeEvery is how often expired rows are deleted. They are
 // dead without it; the purge only keeps the tables small.
 const purgeEvery = 10 * time.Minute
 
@@ -85,7 +86,7 @@ func (a *App) Work(ctx context.Context) {
 
 func (a *App) purge(ctx context.Context) {
 	for {
-		n, err := a.db.Purge(ctx)
+		n, err := a.db.Purge(ctx, a.config.AuditRetention)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:

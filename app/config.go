@@ -13,6 +13,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"vestibule/app/mail"
+	"vestibule/models"
 )
 
 // Config is every setting. Each comes from the environment variable in its env
@@ -29,6 +30,12 @@ type Config struct {
 	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory of one password hash, in KiB."`
 	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of one password hash over its memory."`
 	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of one password hash."`
+	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long the audit log is kept."`
+	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Wrong passwords for one account, as FREE,FIRST,LONGEST,FORGET: so many are free, then each waits twice as long as the one before, from FIRST to LONGEST, until none came for FORGET. \"off\" for no limit."`
+	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Wrong passwords from one address, likewise."`
+	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Sign-ups and requests for mail from one address, likewise."`
+	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Requests for mail to one addressee, likewise."`
+	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username or e-mail is taken, likewise."`
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail goes to /dev/mail."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
@@ -73,6 +80,9 @@ func (c *Config) Validate() error {
 	}
 	if c.SessionMax < c.SessionIdle {
 		wrong("SESSION_MAX", c.SessionMax.String(), "at least SESSION_IDLE")
+	}
+	if c.AuditRetention < time.Hour {
+		wrong("AUDIT_RETENTION", c.AuditRetention.String(), "an hour (1h) or more")
 	}
 	// OWASP Password Storage Cheat Sheet: no less than 7 MiB (7168 KiB).
 	if c.Argon2Memory < 7168 || c.Argon2Memory > 256<<10 {

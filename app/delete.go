@@ -36,7 +36,7 @@ func (a *App) deleteAccount(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if !a.checkCurrentPassword(c, form, in.CurrentPassword) {
+	if !a.checkCurrentPassword(c, "delete", form, nil, in.CurrentPassword) {
 		return
 	}
 	if !form.Valid() {
@@ -47,6 +47,7 @@ func (a *App) deleteAccount(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
+	a.record(c, models.EventDeleted, user)
 	a.clearSessionCookie(c)
 	a.flash(c, "deleted")
 	a.redirect(c, "/")

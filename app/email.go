@@ -36,7 +36,7 @@ func (a *App) changeEmail(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if !a.checkCurrentPassword(c, form, in.CurrentPassword) {
+	if !a.checkCurrentPassword(c, "email", form, nil, in.CurrentPassword) {
 		return
 	}
 	if form.Valid() { // who is who, only somebody with the password may ask
@@ -49,9 +49,13 @@ func (a *App) changeEmail(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "email", form, nil)
 		return
 	}
+	if a.throttled(c, "email", form, nil, try{"mail to " + models.Key(in.Email), a.config.LimitMail}) {
+		return
+	}
 	if err := a.db.RequestEmail(c.Request.Context(), user, in.Email); err != nil {
 		a.error(c, err)
 		return
 	}
+	a.record(c, models.EventEmailRequested, user)
 	a.render(c, http.StatusOK, "email", form, in.Email)
 }

@@ -31,6 +31,11 @@ func (a *App) forgotPassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "forgot", form, nil)
 		return
 	}
+	if a.throttled(c, "forgot", form, nil,
+		byAddress(c, "forgot-password", a.config.LimitSignUp),
+		try{"forgot-password of " + models.Key(in.Email), a.config.LimitMail}) {
+		return
+	}
 	if err := a.db.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: in.Email}); err != nil {
 		a.error(c, err)
 		return

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/models"
 )
 
 type passwordForm struct {
@@ -26,7 +27,7 @@ func (a *App) changePassword(c *gin.Context) {
 	}
 	user := current(c).User
 	checkPassword(form, in.Password, user)
-	if !a.checkCurrentPassword(c, form, in.CurrentPassword) {
+	if !a.checkCurrentPassword(c, "password", form, nil, in.CurrentPassword) {
 		return
 	}
 	if !form.Valid() {
@@ -45,23 +46,39 @@ func (a *App) changePassword(c *gin.Context) {
 	if !a.renewSession(c) {
 		return
 	}
+	a.record(c, models.EventPasswordChanged, user)
 	a.flash(c, "password-changed")
 	a.redirect(c, "/account")
 }
 
-// checkCurrentPassword notes in form whether the current password is wrong. It
-// returns false when it has answered the request because that cannot be told.
-func (a *App) checkCurrentPassword(c *gin.Context, form *forms.Form, pw string) bool {
+// checkCurrentPassword notes in the page's form whether the current password is
+// wrong. It returns false when it has answered the request itself, because that
+// was tried too often or cannot be told.
+func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form, data any, pw string) bool {
 	if form.Good("current_password") == "" {
 		return true // empty, and said so
 	}
-	match, _, err := a.hasher.Verify(c.Request.Context(), pw, current(c).User.PasswordHash)
+	user := current(c).User
+	account, err := a.byAccount(c, user)
+	if err != nil {
+		a.error(c, err)
+		return false
+	}
+	if a.throttled(c, page, form, data, account) {
+		return false
+	}
+	match, err := a.authenticate(c, user, pw)
 	if err != nil {
 		a.error(c, err)
 		return false
 	}
 	if !match {
+		a.record(c, models.EventSignInFailed, user)
 		form.Fail("current_password", "This is not your current password.")
+		return true
+	}
+	if err := a.db.Forget(c.Request.Context(), account.key); err != nil {
+		current(c).Log.Error("throttle not cleared", "err", err)
 	}
 	return true
 }

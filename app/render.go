@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
@@ -31,12 +32,13 @@ func newViews() (*views, error) {
 	v := &views{pages: map[string]*template.Template{}}
 	v.buffers.New = func() any { return new(bytes.Buffer) }
 	shared, err := template.New("").Funcs(template.FuncMap{
-		"asset":   assets.Path,
-		"inWords": inWords,
-		"exactly": exactly,
-		"machine": machineTime,
-		"device":  device,
-		"linked":  linked,
+		"asset":    assets.Path,
+		"inWords":  inWords,
+		"exactly":  exactly,
+		"machine":  machineTime,
+		"device":   device,
+		"linked":   linked,
+		"happened": happened,
 	}).ParseFS(templates.FS, "layouts/*.html", "fragments/*.html")
 	if err != nil {
 		return nil, err
@@ -223,13 +225,20 @@ const retryAfter = "5"
 // error ends the request with the page that fits err, and logs what is our
 // fault. It does neither when the client has gone.
 func (a *App) error(c *gin.Context, err error) {
+	early := new(models.ThrottledError)
 	switch {
-	case c.Request.Context().Err() != nil:
+	case errors.Is(c.Request.Context().Err(), context.Canceled):
 		c.AbortWithStatus(499) // nobody reads it; the log line shows it
+	case errors.As(err, &early):
+		a.refuse(c, http.StatusTooManyRequests, "Too many attempts", tooMany(c, early))
 	case errors.Is(err, password.ErrBusy):
 		current(c).Log.Warn("password queue is full")
 		c.Header("Retry-After", retryAfter)
 		a.fail(c, http.StatusServiceUnavailable)
+	case models.Unavailable(err):
+		current(c).Log.Error("database unavailable", "err", err)
+		c.Header("Retry-After", retryAfter)
+		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot reach its data just now. Nothing was lost; please try again in a moment.")
 	default:
 		current(c).Log.Error("request failed", "err", err)
 		a.fail(c, http.StatusInternalServerError)

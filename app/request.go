@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
@@ -96,6 +97,17 @@ func (a *App) headers(c *gin.Context) {
 	if a.config.Secure() {
 		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	}
+}
+
+// maxTime is how long a request may take. The queue of password hashes and slow
+// queries end with it.
+const maxTime = 30 * time.Second
+
+func (a *App) limitTime(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), maxTime)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
 }
 
 // maxBody is the largest request body: the longest form takes a few kilobytes.

@@ -56,7 +56,7 @@ func (a *App) resetPassword(c *gin.Context) {
 	case err != nil:
 		a.error(c, err)
 	default:
-		a.enter(c, token.User, "password-changed", true)
+		a.enter(c, token.User, models.EventPasswordReset, "password-changed", true)
 	}
 }
 

@@ -26,7 +26,10 @@ func (a *App) routes() (http.Handler, error) {
 	e.GET("/assets/*name", gin.WrapH(assets.Handler()))
 	e.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusFound, assets.Path("favicon.svg")) })
 
-	e.Use(a.session, a.limitBody, a.sameOrigin)
+	e.GET("/healthz", a.healthz)
+	e.GET("/readyz", a.readyz)
+
+	e.Use(a.limitTime, a.session, a.limitBody, a.sameOrigin)
 	e.NoRoute(a.notFound)
 	e.NoMethod(a.methodNotAllowed)
 
@@ -60,6 +63,7 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/account/sessions", a.showSessions)
 	signedIn.POST("/account/sessions/:id/end", a.endSession)
 	signedIn.POST("/account/sessions/end-others", a.endOtherSessions)
+	signedIn.GET("/account/activity", a.showActivity)
 	signedIn.GET("/account/data", a.downloadData)
 
 	sensitive := signedIn.Group("/", a.sudo)

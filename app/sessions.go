@@ -37,6 +37,9 @@ func (a *App) endSession(c *gin.Context) {
 		a.signOut(c)
 		return
 	}
+	if err == nil {
+		a.record(c, models.EventSessionEnded, current(c).User)
+	}
 	a.done(c, http.StatusOK, "session-ended", "/account/sessions")
 }
 
@@ -45,6 +48,7 @@ func (a *App) endOtherSessions(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
+	a.record(c, models.EventSessionsEnded, current(c).User)
 	a.flash(c, "sessions-ended")
 	a.redirect(c, "/account/sessions")
 }

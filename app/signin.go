@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/models"
@@ -31,58 +32,68 @@ func (a *App) signIn(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return
 	}
-	user, err := a.authenticate(c, in.Login, in.Password)
-	if err == nil && user.Disabled() {
-		form.Error = "This account is disabled. Ask those who run this site."
-		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
-		return
-	}
+	user, err := a.db.UserByLogin(c.Request.Context(), in.Login)
 	if errors.Is(err, models.ErrNotFound) {
-		form.Error = "The e-mail, username or password is wrong."
-		form.Focus = "password"
-		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
-		return
+		// Nobody: treated as somebody with another password, so that neither
+		// the answer nor its time tells.
+		user, err = &models.User{ID: uuid.NewSHA1(uuid.Nil, []byte(models.Key(in.Login)))}, nil
 	}
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	a.enter(c, user, "signed-in", false)
+	account, err := a.byAccount(c, user)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	address := byAddress(c, "sign-in", a.config.LimitAddress)
+	if a.throttled(c, "signin", form, nil, address, account) {
+		return
+	}
+	match, err := a.authenticate(c, user, in.Password)
+	switch {
+	case err != nil:
+		a.error(c, err)
+		return
+	case !match:
+		a.record(c, models.EventSignInFailed, user)
+		form.Error = "The e-mail, username or password is wrong."
+		form.Focus = "password"
+		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
+		return
+	case user.Disabled():
+		form.Error = "This account is disabled. Ask those who run this site."
+		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
+		return
+	}
+	if err := errors.Join(a.db.Forgive(c.Request.Context(), address.key), a.db.Forget(c.Request.Context(), account.key)); err != nil {
+		current(c).Log.Error("throttle not cleared", "err", err)
+	}
+	a.enter(c, user, models.EventSignIn, "signed-in", false)
 }
 
-// authenticate returns the user of that e-mail or username if the password is
-// theirs, and models.ErrNotFound if not. An unknown login costs as much as a
-// wrong password, so that the time does not tell them apart.
-func (a *App) authenticate(c *gin.Context, login, password string) (*models.User, error) {
-	user, err := a.db.UserByLogin(c.Request.Context(), login)
-	if errors.Is(err, models.ErrNotFound) {
-		user = new(models.User)
-	} else if err != nil {
-		return nil, err
-	}
+// authenticate tells whether the password is user's. A user without one, who is
+// nobody, costs as much as a wrong password.
+func (a *App) authenticate(c *gin.Context, user *models.User, password string) (bool, error) {
 	match, outdated, err := a.hasher.Verify(c.Request.Context(), password, user.PasswordHash)
+	if err != nil || !outdated {
+		return match, err
+	}
+	hash, err := a.hasher.Hash(c.Request.Context(), password)
+	if err == nil {
+		err = a.db.RehashPassword(c.Request.Context(), user, hash)
+	}
 	if err != nil {
-		return nil, err
+		current(c).Log.Warn("password hash not renewed", "err", err) // the next sign-in tries again
 	}
-	if !match {
-		return nil, models.ErrNotFound
-	}
-	if outdated {
-		hash, err := a.hasher.Hash(c.Request.Context(), password)
-		if err == nil {
-			err = a.db.RehashPassword(c.Request.Context(), user, hash)
-		}
-		if err != nil {
-			current(c).Log.Warn("password hash not renewed", "err", err) // the next sign-in tries again
-		}
-	}
-	return user, nil
+	return match, nil
 }
 
 // enter signs user in with a new session, and leads on to where the person was
 // heading. A new browser is noted quietly, without a mail, for a person who has
 // proved more than a password.
-func (a *App) enter(c *gin.Context, user *models.User, toast string, quietly bool) {
+func (a *App) enter(c *gin.Context, user *models.User, event, toast string, quietly bool) {
 	session, token, err := a.db.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime())
 	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
 		a.redirect(c, "/sign-in")
@@ -95,6 +106,8 @@ func (a *App) enter(c *gin.Context, user *models.User, toast string, quietly boo
 	if err := a.rememberBrowser(c, user, quietly); err != nil {
 		current(c).Log.Error("browser not remembered", "err", err)
 	}
+	current(c).User = user
+	a.record(c, event, user)
 	a.setSessionCookie(c, token, session)
 	a.flash(c, toast)
 	a.redirect(c, localPath(c.Query("next")))

@@ -15,6 +15,7 @@ func (a *App) signOut(c *gin.Context) {
 			a.error(c, err)
 			return
 		}
+		a.record(c, models.EventSignOut, s.User)
 	}
 	a.clearSessionCookie(c)
 	a.flash(c, "signed-out")

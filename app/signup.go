@@ -49,12 +49,18 @@ func (a *App) signUp(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
+	if a.throttled(c, "signup", form, nil, a.checks(c)) {
+		return
+	}
 	if err := a.failTaken(c, form); err != nil {
 		a.error(c, err)
 		return
 	}
 	if !form.Valid() {
 		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
+		return
+	}
+	if a.throttled(c, "signup", form, nil, byAddress(c, "sign-up", a.config.LimitSignUp)) {
 		return
 	}
 	hash, err := a.hasher.Hash(c.Request.Context(), in.Password)
@@ -79,13 +85,17 @@ func (a *App) signUp(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.enter(c, user, "welcome", true)
+	a.enter(c, user, models.EventSignUp, "welcome", true)
 }
 
 // checkSignUp checks one field as the person leaves it.
 func (a *App) checkSignUp(c *gin.Context) {
 	_, form := newSignUpForm()
 	if !a.bind(c, form) {
+		return
+	}
+	if err := a.try(c, a.checks(c)); err != nil {
+		a.error(c, err)
 		return
 	}
 	if err := a.failTaken(c, form); err != nil {
@@ -100,10 +110,16 @@ var takenSentences = map[string]string{
 	"email":    "There is already an account with this e-mail.",
 }
 
+// checks is a try to find out who has an account here.
+func (a *App) checks(c *gin.Context) try { return byAddress(c, "check", a.config.LimitCheck) }
+
 // failTaken notes in form which of username and email belong to somebody else.
 // It lets a person know together with all that is wrong, and before the submit;
 // the database's constraints decide.
 func (a *App) failTaken(c *gin.Context, form *forms.Form) error {
+	if form.Good("username") == "" && form.Good("email") == "" {
+		return nil
+	}
 	var self uuid.UUID
 	if u := current(c).User; u != nil {
 		self = u.ID

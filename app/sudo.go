@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/models"
 )
 
 // sudoWindow is how long after the person last gave the password sensitive
@@ -62,7 +63,7 @@ func (a *App) sudo(c *gin.Context) {
 		c.Abort()
 		return
 	}
-	if !a.checkCurrentPassword(c, form, in.CurrentPassword) {
+	if !a.checkCurrentPassword(c, "sudo", form, data, in.CurrentPassword) {
 		c.Abort()
 		return
 	}
@@ -75,6 +76,7 @@ func (a *App) sudo(c *gin.Context) {
 		c.Abort()
 		return
 	}
+	a.record(c, models.EventReauthenticated, current(c).User)
 	if in.Sudo != "" && len(data.Kept) == 0 { // the person was on the way to the page
 		a.redirect(c, c.Request.URL.Path)
 		c.Abort()

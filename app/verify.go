@@ -45,6 +45,7 @@ func (a *App) verifyEmail(c *gin.Context) {
 	case err != nil:
 		a.error(c, err)
 	default:
+		a.record(c, models.EventEmailConfirmed, token.User)
 		a.flash(c, "verified")
 		if current(c).User != nil {
 			a.redirect(c, home)
@@ -76,10 +77,17 @@ func (a *App) resendVerification(c *gin.Context) {
 		a.done(c, http.StatusOK, "verified", origin(c))
 		return
 	}
-	err := a.db.ResendVerification(c.Request.Context(), user)
+	err := a.try(c, try{"verification of " + user.ID.String(), a.config.LimitMail})
+	if err == nil {
+		err = a.db.ResendVerification(c.Request.Context(), user)
+	}
+	early := new(models.ThrottledError)
 	switch {
 	case errors.Is(err, models.ErrTooSoon):
 		c.Header("Retry-After", "60")
+		a.done(c, http.StatusTooManyRequests, "too-soon", origin(c))
+	case errors.As(err, &early):
+		tooMany(c, early)
 		a.done(c, http.StatusTooManyRequests, "too-soon", origin(c))
 	case err != nil:
 		a.error(c, err)

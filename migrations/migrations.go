@@ -36,7 +36,7 @@ type Step struct {
 	At   time.Time
 }
 
-// Status lists every migration in order. It only reads.
+// Status lists every migration in order.
 func Status(ctx context.Context, db *models.DB) ([]Step, error) {
 	m, err := migrator(db)
 	if err != nil {
@@ -54,6 +54,17 @@ func Status(ctx context.Context, db *models.DB) ([]Step, error) {
 		steps[i] = Step{Name: s.String(), At: s.MigratedAt}
 	}
 	return steps, nil
+}
+
+// Pending tells whether a migration has not run yet. It only reads, and so fails
+// on a database where none ever ran.
+func Pending(ctx context.Context, db *models.DB) (bool, error) {
+	m, err := migrator(db)
+	if err != nil {
+		return false, err
+	}
+	all, err := m.MigrationsWithStatus(ctx)
+	return len(all.Unapplied()) > 0, err
 }
 
 // Create writes an empty pair of migration files into dir and returns their

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,4 +39,18 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, noti
 		}
 		return tx.mailUser(ctx, user, MailNewBrowser, notice)
 	})
+}
+
+// KnownBrowser returns a name for the browser with that mark if user has signed
+// in from it before, else nothing.
+func (db *DB) KnownBrowser(ctx context.Context, user *User, mark string) (string, error) {
+	hash, ok := hashSecret(mark)
+	if !ok {
+		return "", nil
+	}
+	known, err := db.bun.NewSelect().Model((*Browser)(nil)).Where("user_id = ?", user.ID).Where("token_hash = ?", hash).Exists(ctx)
+	if !known || err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash[:8]), nil
 }

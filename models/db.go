@@ -5,8 +5,11 @@ package models
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -170,6 +173,33 @@ func taken(err error, constraints map[string]string) error {
 		}
 	}
 	return err
+}
+
+// Ready tells whether the database answers: it returns nil if so.
+func (db *DB) Ready(ctx context.Context) error { return db.pool.PingContext(ctx) }
+
+// Unavailable tells whether err means that the database cannot serve at this
+// moment, rather than that a query is wrong: it is worth to try again.
+func Unavailable(err error) bool {
+	var netErr net.Error
+	var pgErr pgdriver.Error
+	var liteErr *sqlite.Error
+	switch {
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &netErr):
+		return true
+	case errors.As(err, &pgErr):
+		// PostgreSQL, appendix A: connection exception, insufficient resources,
+		// operator intervention.
+		class := pgErr.Field('C')
+		return strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57")
+	case errors.As(err, &liteErr):
+		switch liteErr.Code() & 0xff { // the primary code of an extended one
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+			return true
+		}
+	}
+	return false
 }
 
 // one makes of "no rows" the error that callers know.

@@ -1,18 +1,34 @@
 package models
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
 
 // purgeBatch keeps each delete short, so that a large purge holds no lock long.
 const purgeBatch = 1000
 
-// Purge deletes the expired sessions and tokens, and returns how many rows that
+// Purge deletes the expired sessions and tokens, the throttles that count
+// no more and the events older than retention, and returns how many rows that
 // were.
-func (db *DB) Purge(ctx context.Context) (int, error) {
+func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	total := 0
-	for _, model := range []any{(*Session)(nil), (*Token)(nil)} {
+	for _, expired := range []struct {
+		model      any
+		key, where string
+		bound      any
+	}{
+		{(*Session)(nil), "id", "expires_at <= ?", now()},
+		{(*Token)(nil), "id", "expires_at <= ?", now()},
+		{(*Throttle)(nil), "key", "forget_at <= ?", now()},
+		{(*Event)(nil), "id", "created_at <= ?", now().Add(-retention)},
+	} {
 		for {
-			expired := db.bun.NewSelect().Model(model).Column("id").Where("expires_at <= ?", now()).Limit(purgeBatch)
-			result, err := db.bun.NewDelete().Model(model).Where("id IN (?)", expired).Exec(ctx)
+			batch := db.bun.NewSelect().Model(expired.model).Column(expired.key).
+				Where(expired.where, expired.bound).Limit(purgeBatch)
+			result, err := db.bun.NewDelete().Model(expired.model).Where("? IN (?)", bun.Ident(expired.key), batch).Exec(ctx)
 			if err != nil {
 				return total, err
 			}

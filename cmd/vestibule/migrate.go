@@ -97,14 +97,18 @@ func migrateOrCheck(ctx context.Context, config *app.Config, db *models.DB, log 
 		}
 		return nil
 	}
-	steps, err := migrations.Status(ctx, db)
-	if err != nil {
-		return err
+	return migrated(ctx, db)
+}
+
+// migrated returns an error when a migration has not run yet.
+func migrated(ctx context.Context, db *models.DB) error {
+	pending, err := migrations.Pending(ctx, db)
+	const toDo = "the database is not up to date: run vestibule migrate up first"
+	if err != nil { // as when not even the table of migrations is there
+		return fmt.Errorf(toDo+" (%w)", err)
 	}
-	for _, s := range steps {
-		if s.At.IsZero() {
-			return errors.New("the database is not up to date: run vestibule migrate up first")
-		}
+	if pending {
+		return errors.New(toDo)
 	}
 	return nil
 }

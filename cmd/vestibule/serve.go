@@ -38,6 +38,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	site.ReadyWhen(func(ctx context.Context) error { return migrated(ctx, db) })
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
 	if err != nil {
 		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)

@@ -1,0 +1,80 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/models"
+)
+
+// record adds to the audit log what happened to user's account in this request.
+// User is nil when it is not known whose.
+func (a *App) record(c *gin.Context, kind string, user *models.User) {
+	r := current(c)
+	e := models.Event{Kind: kind, IP: c.ClientIP(), UserAgent: c.Request.UserAgent(), RequestID: r.ID}
+	if user != nil {
+		e.UserID = user.ID
+	}
+	if r.User != nil {
+		e.ActorID = r.User.ID
+	}
+	if err := a.db.Record(c.Request.Context(), e); err != nil {
+		r.Log.Error("event not recorded", "kind", kind, "err", err)
+	}
+}
+
+// activityPage is how many events one page shows.
+const activityPage = 20
+
+// activityData is one page of a person's events.
+type activityData struct {
+	Events []models.Event
+	More   bool
+	Before uuid.UUID // where the next page begins
+}
+
+// showActivity shows a person what happened to their account.
+func (a *App) showActivity(c *gin.Context) {
+	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
+	events, err := a.db.Events(c.Request.Context(), current(c).User.ID, before, activityPage+1)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	data := activityData{Events: events}
+	if len(events) > activityPage {
+		data.Events = events[:activityPage]
+		data.More = true
+		data.Before = data.Events[activityPage-1].ID
+	}
+	a.render(c, http.StatusOK, "activity", nil, data)
+}
+
+// happened says a kind of event in words.
+func happened(kind string) string {
+	if words, ok := happenings[kind]; ok {
+		return words
+	}
+	return kind
+}
+
+var happenings = map[string]string{
+	models.EventSignUp:          "Signed up",
+	models.EventSignIn:          "Signed in",
+	models.EventSignInFailed:    "Wrong password at sign-in",
+	models.EventSignOut:         "Signed out",
+	models.EventReauthenticated: "Gave the password again",
+	models.EventProfileChanged:  "Changed the profile",
+	models.EventPasswordChanged: "Changed the password",
+	models.EventPasswordReset:   "Set a new password by mail",
+	models.EventEmailRequested:  "Asked for another e-mail",
+	models.EventEmailConfirmed:  "Confirmed the e-mail",
+	models.EventSessionEnded:    "Ended a session",
+	models.EventSessionsEnded:   "Ended all other sessions",
+	models.EventDisabled:        "Account disabled",
+	models.EventEnabled:         "Account enabled",
+	models.EventDeleted:         "Account deleted",
+	models.EventCreated:         "Account created by an operator",
+}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// healthz tells a supervisor that the process serves.
+func (a *App) healthz(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
+
+// readyTimeout is how long the database may take to answer.
+const readyTimeout = 2 * time.Second
+
+// readyz tells a load balancer whether requests would succeed: the database
+// answers and has every migration.
+func (a *App) readyz(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
+	defer cancel()
+	if err := a.ready(ctx); err != nil {
+		current(c).Log.Warn("not ready", "err", err)
+		c.String(http.StatusServiceUnavailable, "not ready\n")
+		return
+	}
+	c.String(http.StatusOK, "ok\n")
+}
+
+// ReadyWhen adds a condition to /readyz beside that the database answers.
+func (a *App) ReadyWhen(check func(context.Context) error) {
+	answers := a.ready
+	a.ready = func(ctx context.Context) error {
+		if err := answers(ctx); err != nil {
+			return err
+		}
+		return check(ctx)
+	}
+}

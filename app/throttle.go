@@ -1,0 +1,83 @@
+package app
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+)
+
+// try is a thing that may be tried so often.
+type try struct {
+	key   string
+	limit models.Limit
+}
+
+// throttled counts the tries. When one comes too early it answers with the page
+// at 429 and a sentence in its form, and returns true.
+func (a *App) throttled(c *gin.Context, page string, form *forms.Form, data any, tries ...try) bool {
+	err := a.try(c, tries...)
+	if err == nil {
+		return false
+	}
+	early := new(models.ThrottledError)
+	if !errors.As(err, &early) {
+		a.error(c, err)
+		return true
+	}
+	form.Error = tooMany(c, early)
+	a.render(c, http.StatusTooManyRequests, page, form, data)
+	return true
+}
+
+// try counts the tries, and returns the *models.ThrottledError of the first that
+// comes too early.
+func (a *App) try(c *gin.Context, tries ...try) error {
+	for _, t := range tries {
+		if err := a.db.Try(c.Request.Context(), t.key, t.limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tooMany is the sentence about a try that came too early. It also tells the
+// client, and the log.
+func tooMany(c *gin.Context, early *models.ThrottledError) string {
+	current(c).Log.Warn("throttled", "after", early.After)
+	seconds := strconv.Itoa(int(math.Ceil(early.After.Seconds())))
+	c.Header("Retry-After", seconds)
+	wait := seconds + " seconds"
+	if early.After > 90*time.Second {
+		wait = inWords(time.Now().Add(early.After))
+	}
+	return "Too many attempts. Try again in " + wait + "."
+}
+
+// byAddress is a try from the address that the request comes from. An IPv6
+// address counts by its /64, which is what one household or server has.
+func byAddress(c *gin.Context, what string, limit models.Limit) try {
+	address := c.ClientIP()
+	if ip, err := netip.ParseAddr(address); err == nil && ip.Unmap().Is6() {
+		if network, err := ip.Prefix(64); err == nil {
+			address = network.String()
+		}
+	}
+	return try{what + " from " + address, limit}
+}
+
+// byAccount is a try of user's password. A browser from which the user has
+// signed in before counts on its own, so that strangers who guess do not keep
+// the user waiting (OWASP: device cookies).
+func (a *App) byAccount(c *gin.Context, user *models.User) (try, error) {
+	mark, _ := c.Cookie(a.prefixed("browser"))
+	browser, err := a.db.KnownBrowser(c.Request.Context(), user, mark)
+	return try{"password of " + user.ID.String() + " by " + browser, a.config.LimitAccount}, err
+}

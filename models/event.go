@@ -1,0 +1,68 @@
+package models
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// The kinds of events in the audit log.
+const (
+	EventSignUp          = "sign-up"
+	EventSignIn          = "sign-in"
+	EventSignInFailed    = "sign-in-failed"
+	EventSignOut         = "sign-out"
+	EventReauthenticated = "reauthenticated"
+	EventProfileChanged  = "profile-changed"
+	EventPasswordChanged = "password-changed"
+	EventPasswordReset   = "password-reset"
+	EventEmailRequested  = "email-change-requested"
+	EventEmailConfirmed  = "email-confirmed"
+	EventSessionEnded    = "session-ended"
+	EventSessionsEnded   = "other-sessions-ended"
+	EventDisabled        = "disabled"
+	EventEnabled         = "enabled"
+	EventDeleted         = "deleted"
+	EventCreated         = "created"
+)
+
+// Event is a line of the audit log: what happened to whose account, and by
+// whom. Events are added and, when old, purged; none is ever changed.
+type Event struct {
+	bun.BaseModel `bun:"table:events,alias:e"`
+
+	ID        uuid.UUID `bun:",pk"`
+	Kind      string
+	UserID    uuid.UUID `bun:",nullzero"` // whose account; none if it is not known
+	ActorID   uuid.UUID `bun:",nullzero"` // the signed-in person; none for a stranger or an operator
+	IP        string    // empty for an operator
+	UserAgent string
+	RequestID string
+	CreatedAt time.Time
+}
+
+// Record adds e to the audit log.
+func (db *DB) Record(ctx context.Context, e Event) error {
+	e.ID = newID()
+	e.CreatedAt = now()
+	e.UserAgent = clean(e.UserAgent, maxUserAgent)
+	_, err := db.bun.NewInsert().Model(&e).Exec(ctx)
+	return err
+}
+
+// Events lists at most limit events, the newest first: of user, or of everybody
+// when it is zero, and older than the one with the id before unless that is.
+func (db *DB) Events(ctx context.Context, user, before uuid.UUID, limit int64) ([]Event, error) {
+	var events []Event
+	query := db.bun.NewSelect().Model(&events).Order("id DESC").Limit(limit)
+	if user != uuid.Nil {
+		query = query.Where("user_id = ?", user)
+	}
+	if before != uuid.Nil {
+		query = query.Where("id < ?", before)
+	}
+	err := query.Scan(ctx)
+	return events, err
+}

@@ -1,0 +1,173 @@
+package models_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+func TestLimitText(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"off", "5,1s,15m0s,24h0m0s", "1,1ms,1ms,1ms"} {
+		var limit models.Limit
+		if err := limit.UnmarshalText([]byte(good)); err != nil {
+			t.Errorf("%q: %v", good, err)
+		} else if limit.String() != good {
+			t.Errorf("%q is written back as %q", good, limit)
+		}
+	}
+	for _, bad := range []string{"", "5", "0,1s,1m,1h", "-1,1s,1m,1h", "5,1s,1m", "5,1s,1m,1h,1h", "5,x,1m,1h", "5,2m,1m,1h", "5,1s,2h,1h", "5,-1s,1m,1h", "5,1s,1m,9999999h"} {
+		if err := new(models.Limit).UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q is taken for a limit", bad)
+		}
+	}
+}
+
+// patient never waits for less than an hour, so that no test races its clock.
+var patient = models.Limit{Free: 3, First: time.Hour, Longest: 5 * time.Hour, Forget: 24 * time.Hour}
+
+// after returns how long err says to wait, and 0 for no error.
+func after(t *testing.T, err error) time.Duration {
+	t.Helper()
+	if err == nil {
+		return 0
+	}
+	early := new(models.ThrottledError)
+	if !errors.As(err, &early) {
+		t.Fatal(err)
+	}
+	return early.After
+}
+
+// rewind makes all throttles d older, as if so much time had passed.
+func rewind(t *testing.T, db *models.DB, d time.Duration) {
+	t.Helper()
+	var throttles []models.Throttle
+	if err := db.Bun().NewSelect().Model(&throttles).Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, th := range throttles {
+		th.Until, th.ForgetAt = th.Until.Add(-d), th.ForgetAt.Add(-d)
+		if _, err := db.Bun().NewUpdate().Model(&th).WherePK().Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTrySlowsDown(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		try := func() time.Duration { return after(t, db.Try(t.Context(), "door", patient)) }
+		for i := range patient.Free {
+			if wait := try(); wait != 0 {
+				t.Fatalf("free try %d has to wait for %s", i+1, wait)
+			}
+		}
+		// Each further try waits twice as long as the one before, up to Longest;
+		// one that comes too early does not make it longer.
+		for _, want := range []time.Duration{1 * time.Hour, 2 * time.Hour, 4 * time.Hour, 5 * time.Hour, 5 * time.Hour} {
+			for range 3 {
+				if wait := try(); wait <= want-time.Minute || wait > want {
+					t.Fatalf("a try has to wait for %s, want about %s", wait, want)
+				}
+			}
+			rewind(t, db, want)
+			if wait := try(); wait != 0 {
+				t.Fatalf("a try has to wait for %s after its time has passed", wait)
+			}
+		}
+		if wait := after(t, db.Try(t.Context(), "another door", patient)); wait != 0 {
+			t.Errorf("another key has to wait for %s", wait)
+		}
+		rewind(t, db, patient.Forget+patient.Longest)
+		for range patient.Free {
+			if wait := try(); wait != 0 {
+				t.Errorf("a forgotten key has to wait for %s", wait)
+			}
+		}
+	})
+}
+
+func TestTryForgives(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		ctx := t.Context()
+		for range 3 * patient.Free {
+			if wait := after(t, db.Try(ctx, "forgiven", patient)); wait != 0 {
+				t.Fatalf("a try has to wait for %s though all before it were forgiven", wait)
+			}
+			if err := db.Forgive(ctx, "forgiven"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range patient.Free {
+			if err := db.Try(ctx, "forgotten", patient); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Forget(ctx, "forgotten"); err != nil {
+			t.Fatal(err)
+		}
+		if wait := after(t, db.Try(ctx, "forgotten", patient)); wait != 0 {
+			t.Errorf("a forgotten key has to wait for %s", wait)
+		}
+		for range 100 {
+			if err := db.Try(ctx, "unlimited", models.Limit{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestTryTogether lets many try at once: no more than the free ones get through.
+func TestTryTogether(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		var through atomic.Int64
+		var group sync.WaitGroup
+		for range 40 {
+			group.Go(func() {
+				err := db.Try(t.Context(), "door", patient)
+				if early := new(models.ThrottledError); err == nil {
+					through.Add(1)
+				} else if !errors.As(err, &early) {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if got := through.Load(); got != patient.Free {
+			t.Errorf("%d of 40 tries at once got through, want %d", got, patient.Free)
+		}
+	})
+}
+
+func TestPurgeThrottlesAndEvents(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		ctx := t.Context()
+		if err := db.Try(ctx, "old", patient); err != nil {
+			t.Fatal(err)
+		}
+		rewind(t, db, patient.Forget)
+		if err := db.Try(ctx, "new", patient); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := db.Record(ctx, models.Event{Kind: models.EventSignIn}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := db.Purge(ctx, time.Hour); n != 1 || err != nil {
+			t.Errorf("purged %d rows and got %v, want the old throttle alone", n, err)
+		}
+		if n, err := db.Purge(ctx, -time.Minute); n != 3 || err != nil {
+			t.Errorf("purged %d rows and got %v, want the three events", n, err)
+		}
+	})
+}
