@@ -51,30 +51,3 @@ func (a *App) showActivity(c *gin.Context) {
 	}
 	a.render(c, http.StatusOK, "activity", nil, data)
 }
-
-// happened says a kind of event in words.
-func happened(kind string) string {
-	if words, ok := happenings[kind]; ok {
-		return words
-	}
-	return kind
-}
-
-var happenings = map[string]string{
-	models.EventSignUp:          "Signed up",
-	models.EventSignIn:          "Signed in",
-	models.EventSignInFailed:    "Wrong password at sign-in",
-	models.EventSignOut:         "Signed out",
-	models.EventReauthenticated: "Gave the password again",
-	models.EventProfileChanged:  "Changed the profile",
-	models.EventPasswordChanged: "Changed the password",
-	models.EventPasswordReset:   "Set a new password by mail",
-	models.EventEmailRequested:  "Asked for another e-mail",
-	models.EventEmailConfirmed:  "Confirmed the e-mail",
-	models.EventSessionEnded:    "Ended a session",
-	models.EventSessionsEnded:   "Ended all other sessions",
-	models.EventDisabled:        "Account disabled",
-	models.EventEnabled:         "Account enabled",
-	models.EventDeleted:         "Account deleted",
-	models.EventCreated:         "Account created by an operator",
-}

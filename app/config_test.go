@@ -14,7 +14,7 @@ import (
 func valid() app.Config {
 	return app.Config{
 		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info",
-		SessionIdle: idle, SessionMax: most, Argon2Memory: 19456, Argon2Time: 2, Argon2Threads: 1,
+		SessionIdle: idle, SessionMax: most, AuditRetention: 365 * day, Argon2Memory: 19456, Argon2Time: 2, Argon2Threads: 1,
 	}
 }
 
@@ -57,6 +57,7 @@ func TestConfigRefuses(t *testing.T) {
 		"memory below OWASP's least":   {func(c *app.Config) { c.Argon2Memory = 7167 }, []string{"ARGON2_MEMORY"}},
 		"memory above 256 MiB":         {func(c *app.Config) { c.Argon2Memory = 256<<10 + 1 }, []string{"ARGON2_MEMORY"}},
 		"no pass":                      {func(c *app.Config) { c.Argon2Time = 0 }, []string{"ARGON2_TIME"}},
+		"an audit log of half an hour": {func(c *app.Config) { c.AuditRetention = 30 * time.Minute }, []string{"AUDIT_RETENTION"}},
 		"17 passes":                    {func(c *app.Config) { c.Argon2Time = 17 }, []string{"ARGON2_TIME"}},
 		"no thread":                    {func(c *app.Config) { c.Argon2Threads = 0 }, []string{"ARGON2_THREADS"}},
 		"17 threads":                   {func(c *app.Config) { c.Argon2Threads = 17 }, []string{"ARGON2_THREADS"}},
@@ -65,7 +66,7 @@ func TestConfigRefuses(t *testing.T) {
 		"everything": {func(c *app.Config) {
 			*c = app.Config{BaseURL: "x", DatabaseConns: 1, SessionMax: -1, TrustedProxies: "x"}
 		},
-			[]string{"ENV", "ADDR", "BASE_URL", "TRUSTED_PROXIES", "DATABASE_CONNS", "SESSION_IDLE", "SESSION_MAX", "ARGON2_MEMORY", "ARGON2_TIME", "ARGON2_THREADS", "LOG_LEVEL"}},
+			[]string{"ENV", "ADDR", "BASE_URL", "TRUSTED_PROXIES", "DATABASE_CONNS", "SESSION_IDLE", "SESSION_MAX", "AUDIT_RETENTION", "ARGON2_MEMORY", "ARGON2_TIME", "ARGON2_THREADS", "LOG_LEVEL"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -68,7 +68,7 @@ func TestFailuresFromWithin(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			config := Config{
-				Env: "development", Addr: "localhost:8080", SessionIdle: time.Hour, SessionMax: time.Hour,
+				Env: "development", Addr: "localhost:8080", SessionIdle: time.Hour, SessionMax: time.Hour, AuditRetention: time.Hour,
 				Argon2Memory: 7168, Argon2Time: 1, Argon2Threads: 1, LogLevel: "info",
 			}
 			if err := config.Validate(); err != nil {

@@ -16,7 +16,6 @@ import (
 
 	"vestibule/app/forms"
 	"vestibule/app/password"
-	"vestibule/assets"
 	"vestibule/models"
 	"vestibule/templates"
 )
@@ -31,15 +30,7 @@ type views struct {
 func newViews() (*views, error) {
 	v := &views{pages: map[string]*template.Template{}}
 	v.buffers.New = func() any { return new(bytes.Buffer) }
-	shared, err := template.New("").Funcs(template.FuncMap{
-		"asset":    assets.Path,
-		"inWords":  inWords,
-		"exactly":  exactly,
-		"machine":  machineTime,
-		"device":   device,
-		"linked":   linked,
-		"happened": happened,
-	}).ParseFS(templates.FS, "layouts/*.html", "fragments/*.html")
+	shared, err := template.New("").Funcs(funcs).ParseFS(templates.FS, "layouts/*.html", "fragments/*.html")
 	if err != nil {
 		return nil, err
 	}

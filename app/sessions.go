@@ -6,7 +6,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
-	"github.com/mileusna/useragent"
 
 	"vestibule/models"
 )
@@ -51,18 +50,4 @@ func (a *App) endOtherSessions(c *gin.Context) {
 	a.record(c, models.EventSessionsEnded, current(c).User)
 	a.flash(c, "sessions-ended")
 	a.redirect(c, "/account/sessions")
-}
-
-// device says in words which browser and system a User-Agent header names.
-func device(header string) string {
-	ua := useragent.Parse(header)
-	switch {
-	case ua.Name == "" && ua.OS == "":
-		return "Unknown browser"
-	case ua.OS == "":
-		return ua.Name
-	case ua.Name == "":
-		return ua.OS
-	}
-	return ua.Name + " on " + ua.OS
 }

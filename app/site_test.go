@@ -53,14 +53,15 @@ func newSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *site {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	config := app.Config{
-		Env:           "development",
-		Addr:          server.Listener.Addr().String(),
-		SessionIdle:   idle,
-		SessionMax:    most,
-		Argon2Memory:  7168,
-		Argon2Time:    1,
-		Argon2Threads: 1,
-		LogLevel:      "debug",
+		Env:            "development",
+		Addr:           server.Listener.Addr().String(),
+		SessionIdle:    idle,
+		SessionMax:     most,
+		AuditRetention: 365 * day,
+		Argon2Memory:   7168,
+		Argon2Time:     1,
+		Argon2Threads:  1,
+		LogLevel:       "debug",
 	}
 	for _, c := range change {
 		c(&config)

@@ -23,13 +23,20 @@ type sudoForm struct {
 }
 
 // sudoData is what the page for the password shows: which path it stands in
-// for, and what was typed there, by name.
+// for, what was typed there, by name, and how it goes on.
 type sudoData struct {
 	Path string
 	Kept []kept
+	Then string
 }
 
 type kept struct{ Name, Value string }
+
+// How it goes on after the password.
+const (
+	thenOpen = "open" // with the page, empty
+	thenSend = "send" // with what was kept
+)
 
 // sudo is middleware for sensitive pages: when the password was given too long
 // ago, it stands in for the page and asks for it, and then lets the same request
@@ -41,7 +48,7 @@ func (a *App) sudo(c *gin.Context) {
 	in := new(sudoForm)
 	form := forms.New(in)
 	form.Focus = "current_password"
-	data := sudoData{Path: c.Request.URL.Path}
+	data := sudoData{Path: c.Request.URL.Path, Then: thenOpen}
 	if c.Request.Method == http.MethodGet {
 		a.render(c, http.StatusForbidden, "sudo", form, data)
 		c.Abort()
@@ -51,8 +58,16 @@ func (a *App) sudo(c *gin.Context) {
 		c.Abort()
 		return
 	}
+	data.Then = in.Sudo
+	if data.Then == "" {
+		data.Then = thenSend
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
-		if !strings.Contains(name, "password") && name != "sudo" {
+		switch {
+		case name == "current_password" || name == "sudo":
+		case strings.Contains(name, "password"):
+			data.Then = thenOpen // it is not sent back, and so is to be typed anew
+		default:
 			data.Kept = append(data.Kept, kept{name, c.Request.PostForm.Get(name)})
 		}
 	}
@@ -77,7 +92,7 @@ func (a *App) sudo(c *gin.Context) {
 		return
 	}
 	a.record(c, models.EventReauthenticated, current(c).User)
-	if in.Sudo != "" && len(data.Kept) == 0 { // the person was on the way to the page
+	if in.Sudo != "" && data.Then != thenSend {
 		a.redirect(c, c.Request.URL.Path)
 		c.Abort()
 	}

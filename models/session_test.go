@@ -127,10 +127,10 @@ func TestPurge(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n, err := db.Purge(t.Context()); err != nil || n != expired {
+		if n, err := db.Purge(t.Context(), time.Hour); err != nil || n != expired {
 			t.Errorf("%d rows are purged (%v), want %d", n, err, expired)
 		}
-		if n, err := db.Purge(t.Context()); err != nil || n != 0 {
+		if n, err := db.Purge(t.Context(), time.Hour); err != nil || n != 0 {
 			t.Errorf("%d rows are purged again (%v)", n, err)
 		}
 		if _, err := db.SessionByToken(t.Context(), living); err != nil {

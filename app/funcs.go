@@ -1,0 +1,101 @@
+package app
+
+import (
+	"html/template"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/mileusna/useragent"
+
+	"vestibule/assets"
+	"vestibule/models"
+)
+
+// funcs is what templates may call.
+var funcs = template.FuncMap{
+	"asset":    assets.Path,
+	"inWords":  inWords,
+	"exactly":  exactly,
+	"machine":  machineTime,
+	"device":   device,
+	"linked":   linked,
+	"happened": happened,
+}
+
+// steps are the units of inWords; beyond them it counts days.
+var steps = []humanize.RelTimeMagnitude{
+	{D: time.Minute, Format: "less than a minute"},
+	{D: 2 * time.Minute, Format: "1 minute"},
+	{D: time.Hour, Format: "%d minutes", DivBy: time.Minute},
+	{D: 2 * time.Hour, Format: "1 hour"},
+	{D: 48 * time.Hour, Format: "%d hours", DivBy: time.Hour},
+	{D: 1<<63 - 1, Format: "%d days", DivBy: 24 * time.Hour},
+}
+
+// inWords says how far off t is, such as "30 days". It rounds by half a minute,
+// so that a session of 30 days does not begin with 29.
+func inWords(t time.Time) string {
+	return strings.TrimSpace(humanize.CustomRelTime(time.Now(), t.Add(30*time.Second), "", "", steps))
+}
+
+// exactly writes t for people.
+func exactly(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
+// machineTime writes t for the datetime attribute (RFC 3339).
+func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// plainName is a name of a browser or system that is shown as it came. Anything
+// longer or stranger is a message that somebody wants to slip into a page or mail.
+var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,23}$`)
+
+// device says in words which browser and system a User-Agent header names.
+func device(header string) string {
+	ua := useragent.Parse(header)
+	browser, system := plainName.MatchString(ua.Name), plainName.MatchString(ua.OS)
+	switch {
+	case browser && system:
+		return ua.Name + " on " + ua.OS
+	case browser:
+		return ua.Name
+	case system:
+		return "Unknown browser on " + ua.OS
+	}
+	return "Unknown browser"
+}
+
+var mailURL = regexp.MustCompile(`https?://[^\s<>"]*[^\s<>".,;]`)
+
+// linked makes the addresses in a mail's text clickable.
+func linked(text string) template.HTML {
+	escaped := template.HTMLEscapeString(text)
+	return template.HTML(mailURL.ReplaceAllString(escaped, `<a href="$0">$0</a>`))
+}
+
+// happened says a kind of event in words.
+func happened(kind string) string {
+	if words, ok := happenings[kind]; ok {
+		return words
+	}
+	return kind
+}
+
+var happenings = map[string]string{
+	models.EventSignUp:          "Signed up",
+	models.EventSignIn:          "Signed in",
+	models.EventSignInFailed:    "Wrong password at sign-in",
+	models.EventSignOut:         "Signed out",
+	models.EventReauthenticated: "Gave the password again",
+	models.EventProfileChanged:  "Changed the profile",
+	models.EventPasswordChanged: "Changed the password",
+	models.EventPasswordReset:   "Set a new password by mail",
+	models.EventEmailRequested:  "Asked for another e-mail",
+	models.EventEmailConfirmed:  "Confirmed the e-mail",
+	models.EventSessionEnded:    "Ended a session",
+	models.EventSessionsEnded:   "Ended all other sessions",
+	models.EventDisabled:        "Account disabled",
+	models.EventEnabled:         "Account enabled",
+	models.EventDeleted:         "Account deleted",
+	models.EventCreated:         "Account created by an operator",
+}

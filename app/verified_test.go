@@ -1,0 +1,74 @@
+package app
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// No page of the site wants a verified person; the routes of those who build on
+// it do.
+func TestRequireVerified(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		verified time.Time
+		htmx     string
+		status   int
+		says     string
+	}{
+		"verified":              {verified: time.Now(), status: http.StatusOK, says: "come in"},
+		"verified, htmx":        {verified: time.Now(), htmx: "true", status: http.StatusOK, says: "come in"},
+		"not verified":          {status: http.StatusForbidden, says: "<h1>Confirm your e-mail first</h1>"},
+		"not verified, by htmx": {htmx: "true", status: http.StatusForbidden, says: `role="alert"`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				config := Config{
+					Env: "development", Addr: "localhost:8080", SessionIdle: time.Hour, SessionMax: time.Hour, AuditRetention: time.Hour,
+					Argon2Memory: 7168, Argon2Time: 1, Argon2Threads: 1, LogLevel: "info",
+				}
+				if err := config.Validate(); err != nil {
+					t.Fatal(err)
+				}
+				a, err := New(config, db, slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				e := gin.New()
+				e.Use(a.begin, a.session, a.signedInOnly, a.RequireVerified)
+				e.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "come in") })
+
+				user := &models.User{Username: "anna.smith", Email: "anna@example.com", VerifiedAt: tt.verified}
+				if err := db.CreateUser(t.Context(), user); err != nil {
+					t.Fatal(err)
+				}
+				_, token, err := db.CreateSession(t.Context(), user, models.Client{}, a.lifetime())
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+				r.AddCookie(&http.Cookie{Name: a.cookieName(), Value: token})
+				r.Header.Set("HX-Request", tt.htmx)
+				w := httptest.NewRecorder()
+				e.ServeHTTP(w, r)
+				body := w.Body.String()
+				if w.Code != tt.status || !strings.Contains(body, tt.says) {
+					t.Errorf("%d: %s\nwant %d with %q", w.Code, body, tt.status, tt.says)
+				}
+				if refused := tt.status == http.StatusForbidden; refused == strings.Contains(body, "come in") {
+					t.Errorf("the route answers %s", body)
+				}
+			})
+		})
+	}
+}

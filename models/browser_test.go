@@ -1,0 +1,69 @@
+package models_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+func TestRememberBrowser(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		anna, ben := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		emptyQueue(t, db)
+		notice := models.MailDetail{Browser: "Firefox on Linux", IP: "192.0.2.1", When: time.Now().UTC().Truncate(time.Second)}
+		remember := func(u *models.User, mark string, quietly bool, told bool) string {
+			t.Helper()
+			emptyQueue(t, db)
+			got, err := db.RememberBrowser(t.Context(), u, mark, notice, quietly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mails := queue(t, db)
+			if len(mails) > 0 != told {
+				t.Fatalf("queued are %+v", mails)
+			}
+			if told && (mails[0].Kind != models.MailNewBrowser || mails[0].Recipient != u.Email || mails[0].Detail != notice) {
+				t.Errorf("queued is %+v, want the notice %+v", mails[0], notice)
+			}
+			return got
+		}
+		phone := remember(anna, "", false, true)
+		if again := remember(anna, phone, false, false); again != phone {
+			t.Errorf("the mark becomes %q", again)
+		}
+		laptop := remember(anna, "", true, false)
+		remember(anna, laptop, false, false)
+		remember(ben, phone, false, true)
+		remember(ben, phone, false, false)
+		for _, forged := range []string{"text", phone[1:], phone + "\n", strings.Repeat("A", 42) + "B", "\x00"} {
+			if got := remember(anna, forged, false, true); got == forged || len(got) != 43 || got == phone {
+				t.Errorf("the mark %q becomes %q", forged, got)
+			}
+		}
+
+		var browsers []models.Browser
+		if err := db.Bun().NewSelect().Model(&browsers).Scan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		bits, err := base64.RawURLEncoding.DecodeString(phone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash, known := sha256.Sum256(bits), 0
+		for _, b := range browsers {
+			if bytes.Equal(b.TokenHash, hash[:]) {
+				known++
+			}
+		}
+		if len(browsers) != 8 || known != 2 {
+			t.Errorf("%d browsers are stored, %d by the hash of the phone's mark; want 8 and 2", len(browsers), known)
+		}
+	})
+}

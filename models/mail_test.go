@@ -1,0 +1,263 @@
+package models_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// queue returns the mail that waits, the oldest first.
+func queue(t *testing.T, db *models.DB) (mails []models.Mail) {
+	t.Helper()
+	if err := db.Bun().NewSelect().Model(&mails).Order("id").Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return mails
+}
+
+// wantsQueue wants mail of these kinds to wait, and no other.
+func wantsQueue(t *testing.T, db *models.DB, kinds ...string) {
+	t.Helper()
+	var got []string
+	for _, m := range queue(t, db) {
+		got = append(got, m.Kind)
+	}
+	if !slices.Equal(got, kinds) {
+		t.Errorf("the queue holds %v, want %v", got, kinds)
+	}
+}
+
+// emptyQueue takes all mail out of the queue.
+func emptyQueue(t *testing.T, db *models.DB) {
+	t.Helper()
+	if _, err := db.Bun().NewDelete().Model((*models.Mail)(nil)).Where("1 = 1").Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func claim(t *testing.T, db *models.DB) *models.Mail {
+	t.Helper()
+	m, err := db.ClaimMail(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestMailIsQueuedInTheTransaction(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		wantsQueue(t, db, models.MailVerifyEmail)
+		if m := queue(t, db)[0]; m.Recipient != u.Email || m.UserID != u.ID || m.Name != u.FirstName || m.Attempts != 0 || m.NextAt.After(time.Now()) {
+			t.Errorf("queued is %+v", m)
+		}
+		wantsTaken(t, db.CreateUser(t.Context(), &models.User{Username: "someone", Email: u.Email}), "email")
+		undo := errors.New("undo")
+		err := db.InTx(t.Context(), func(tx *models.DB) error {
+			return errors.Join(tx.CreateUser(t.Context(), &models.User{Username: "carol", Email: "carol@example.com"}), undo)
+		})
+		if !errors.Is(err, undo) {
+			t.Errorf("the error is %v", err)
+		}
+		if err := db.CreateUser(t.Context(), &models.User{Username: "benjamin", Email: "ben@example.com", VerifiedAt: time.Now()}); err != nil {
+			t.Error(err)
+		}
+		wantsQueue(t, db, models.MailVerifyEmail) // the first alone
+	})
+}
+
+func TestNothingChangesWithoutItsMail(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		found := token(t, db, newToken(t, db, u, models.ChangeEmail))
+		if _, err := db.Bun().ExecContext(t.Context(), "DROP TABLE mails"); err != nil {
+			t.Fatal(err)
+		}
+		change := *u
+		for name, err := range map[string]error{
+			"CreateUser":     db.CreateUser(t.Context(), &models.User{Username: "benjamin", Email: "ben@example.com"}),
+			"ChangePassword": db.ChangePassword(t.Context(), &change, "another", u.ID),
+			"ConfirmEmail":   db.ConfirmEmail(t.Context(), found),
+		} {
+			if err == nil {
+				t.Errorf("%s does without its mail", name)
+			}
+		}
+		users, err := db.Users(t.Context(), [16]byte{}, 10)
+		if err != nil || len(users) != 1 || !same(&users[0], u) {
+			t.Errorf("the users are %+v (%v)", users, err)
+		}
+	})
+}
+
+func TestClaimMail(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		first, second := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		m := claim(t, db)
+		if m.UserID != first.ID || m.Attempts != 1 || m.NextAt.Before(time.Now().Add(50*time.Second)) {
+			t.Errorf("claimed is %+v", m)
+		}
+		if other := claim(t, db); other.UserID != second.ID {
+			t.Errorf("claimed is %+v", other)
+		}
+		_, err := db.ClaimMail(t.Context())
+		wantsNotFound(t, err)
+
+		setTime(t, db, "mails", "next_at", time.Now()) // their processes have died
+		again := claim(t, db)
+		if again.ID != m.ID || again.Attempts != 2 {
+			t.Errorf("claimed is %+v", again)
+		}
+		for range 2 {
+			if err := db.DeleteMail(t.Context(), again); err != nil {
+				t.Error(err)
+			}
+		}
+		if left := queue(t, db); len(left) != 1 || left[0].UserID != second.ID {
+			t.Errorf("left are %+v", left)
+		}
+	})
+}
+
+func TestEachMailIsClaimedOnce(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		const n = 40
+		for i := range n {
+			if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: fmt.Sprintf("p%d@example.com", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var mu sync.Mutex
+		claimed := map[string]int{}
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for {
+					m, err := db.ClaimMail(t.Context())
+					if errors.Is(err, models.ErrNotFound) {
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					claimed[m.Recipient]++
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		if len(claimed) != n {
+			t.Errorf("%d mails are claimed, want %d", len(claimed), n)
+		}
+		for to, times := range claimed {
+			if times != 1 {
+				t.Errorf("that to %s is claimed %d times", to, times)
+			}
+		}
+	})
+}
+
+func TestRetryMail(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		attempts int
+		age      time.Duration
+		wait     time.Duration // until the next attempt; none when given up
+	}{
+		"after the first":      {1, 0, 4 * time.Second},
+		"after the third":      {3, time.Minute, 16 * time.Second},
+		"after the eighth":     {8, time.Hour, 512 * time.Second},
+		"after the ninth":      {9, time.Hour, 10 * time.Minute},
+		"after many":           {300, 24 * time.Hour, 10 * time.Minute},
+		"almost three days":    {400, 72*time.Hour - time.Minute, 10 * time.Minute},
+		"beyond three days":    {400, 72*time.Hour + time.Minute, 0},
+		"first, much too late": {1, 100 * time.Hour, 0},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				emptyQueue(t, db)
+				if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailPasswordChanged, Recipient: "anna@example.com"}); err != nil {
+					t.Fatal(err)
+				}
+				m := claim(t, db)
+				m.Attempts, m.CreatedAt = tt.attempts, time.Now().Add(-tt.age)
+				before := time.Now().Truncate(time.Microsecond)
+				again, err := db.RetryMail(t.Context(), m)
+				if err != nil || again != (tt.wait > 0) {
+					t.Errorf("to be tried again is %v (%v)", again, err)
+				}
+				left := queue(t, db)
+				if len(left) == 0 && tt.wait == 0 {
+					return
+				}
+				if len(left) != 1 || left[0].NextAt.Before(before.Add(tt.wait)) || left[0].NextAt.After(time.Now().Add(tt.wait)) {
+					t.Errorf("the queue holds %+v, want a mail that waits %v", left, tt.wait)
+				}
+			})
+		}
+	})
+}
+
+func TestResendVerification(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		tooSoon := func(why string) {
+			t.Helper()
+			if err := db.ResendVerification(t.Context(), u); !errors.Is(err, models.ErrTooSoon) {
+				t.Errorf("%s: the error is %v, want ErrTooSoon", why, err)
+			}
+		}
+		tooSoon("the first is queued")
+		setTime(t, db, "mails", "created_at", time.Now().Add(-time.Hour))
+		tooSoon("the first is queued for an hour")
+		emptyQueue(t, db)
+		newToken(t, db, u, models.VerifyEmail)
+		tooSoon("the first was just sent")
+		wantsQueue(t, db)
+
+		setTime(t, db, "tokens", "created_at", time.Now().Add(-time.Minute))
+		newToken(t, db, u, models.ResetPassword) // which is another matter
+		if err := db.ResendVerification(t.Context(), u); err != nil {
+			t.Error(err)
+		}
+		wantsQueue(t, db, models.MailVerifyEmail)
+		emptyQueue(t, db)
+		if err := db.DisableUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		wantsNotFound(t, db.ResendVerification(t.Context(), u))
+		wantsQueue(t, db)
+	})
+}
+
+func TestResendVerificationAtOnceQueuesOne(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		emptyQueue(t, db)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				if err := db.ResendVerification(t.Context(), u); err != nil && !errors.Is(err, models.ErrTooSoon) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		wantsQueue(t, db, models.MailVerifyEmail)
+	})
+}

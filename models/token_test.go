@@ -1,0 +1,175 @@
+package models_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+var purposes = []models.Purpose{models.VerifyEmail, models.ChangeEmail, models.ResetPassword}
+
+// newToken makes a token to be mailed to u.
+func newToken(t *testing.T, db *models.DB, u *models.User, purpose models.Purpose) string {
+	t.Helper()
+	secret, err := db.CreateToken(t.Context(), u, purpose, u.Email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+// token finds the living token of secret.
+func token(t *testing.T, db *models.DB, secret string) *models.Token {
+	t.Helper()
+	found, err := db.TokenBySecret(t.Context(), secret, purposes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// wantsNotFound wants err to say that there is none.
+func wantsNotFound(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, models.ErrNotFound) {
+		t.Errorf("the error is %v, want ErrNotFound", err)
+	}
+}
+
+// setTime sets a time of every row of a table: tests do not wait.
+func setTime(t *testing.T, db *models.DB, table, column string, to time.Time) {
+	t.Helper()
+	_, err := db.Bun().ExecContext(t.Context(), "UPDATE ? SET ? = ?", bun.Ident(table), bun.Ident(column), to.UTC().Truncate(time.Microsecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	lifetimes := map[models.Purpose]time.Duration{
+		models.VerifyEmail: 24 * time.Hour, models.ChangeEmail: 24 * time.Hour, models.ResetPassword: time.Hour,
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		for purpose, lifetime := range lifetimes {
+			t.Run(string(purpose), func(t *testing.T) {
+				secret := newToken(t, db, u, purpose)
+				bits, err := base64.RawURLEncoding.DecodeString(secret)
+				if err != nil || len(bits) != 32 {
+					t.Fatalf("it holds %d bytes (%v), want 32", len(bits), err)
+				}
+				got := token(t, db, secret)
+				if hash := sha256.Sum256(bits); !bytes.Equal(got.TokenHash, hash[:]) {
+					t.Error("the row does not hold its SHA-256")
+				}
+				if got.Purpose != purpose || got.Email != u.Email || !same(got.User, u) || !got.ExpiresAt.Equal(got.CreatedAt.Add(lifetime)) {
+					t.Errorf("it is %+v", got)
+				}
+				for _, other := range purposes {
+					_, err := db.TokenBySecret(t.Context(), secret, other)
+					if found := err == nil; found != (other == purpose) {
+						t.Errorf("as %s it answers %v", other, err)
+					}
+				}
+			})
+		}
+	})
+}
+
+func TestNewTokenVoidsTheOldOfItsKind(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		anna, ben := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		old := newToken(t, db, anna, models.ResetPassword)
+		kept := []string{newToken(t, db, anna, models.VerifyEmail), newToken(t, db, ben, models.ResetPassword)}
+		kept = append(kept, newToken(t, db, anna, models.ResetPassword))
+		_, err := db.TokenBySecret(t.Context(), old, purposes...)
+		wantsNotFound(t, err)
+		for _, secret := range kept {
+			token(t, db, secret)
+		}
+	})
+}
+
+func TestExpiredTokens(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		secret := newToken(t, db, newUser(t, db, "anna.smith"), models.ResetPassword)
+		setTime(t, db, "tokens", "expires_at", time.Now())
+		living := newToken(t, db, newUser(t, db, "benjamin"), models.ResetPassword)
+		_, err := db.TokenBySecret(t.Context(), secret, purposes...)
+		wantsNotFound(t, err)
+		if n, err := db.Purge(t.Context(), time.Hour); err != nil || n != 1 {
+			t.Errorf("%d rows are purged (%v), want 1", n, err)
+		}
+		token(t, db, living)
+	})
+}
+
+// Of many who use a token at once, one does.
+func TestTokenIsUsedOnce(t *testing.T) {
+	t.Parallel()
+	uses := map[models.Purpose]func(t *testing.T, db *models.DB, token *models.Token) error{
+		models.VerifyEmail: func(t *testing.T, db *models.DB, token *models.Token) error {
+			return db.ConfirmEmail(t.Context(), token)
+		},
+		models.ChangeEmail: func(t *testing.T, db *models.DB, token *models.Token) error {
+			return db.ConfirmEmail(t.Context(), token)
+		},
+		models.ResetPassword: func(t *testing.T, db *models.DB, token *models.Token) error {
+			return db.ResetPassword(t.Context(), token, "another hash")
+		},
+	}
+	for purpose, use := range uses {
+		t.Run(string(purpose), func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				found := token(t, db, newToken(t, db, newUser(t, db, "anna.smith"), purpose))
+				var used atomic.Int32
+				var all sync.WaitGroup
+				for range 20 {
+					own := *found
+					all.Go(func() {
+						switch err := use(t, db, &own); {
+						case err == nil:
+							used.Add(1)
+						case !errors.Is(err, models.ErrNotFound):
+							t.Error(err)
+						}
+					})
+				}
+				all.Wait()
+				if used.Load() != 1 {
+					t.Errorf("it is used %d times, want once", used.Load())
+				}
+				wantsNotFound(t, use(t, db, found))
+			})
+		})
+	}
+}
+
+func TestTokenOfAnAddressThatIsNoLongerTheUsers(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		secret, err := db.CreateToken(t.Context(), u, models.VerifyEmail, "former@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantsNotFound(t, db.ConfirmEmail(t.Context(), token(t, db, secret)))
+		if got, err := db.UserByID(t.Context(), u.ID); err != nil || got.Verified() {
+			t.Errorf("the user is %+v (%v)", got, err)
+		}
+	})
+}

@@ -1,0 +1,228 @@
+package models_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// stored reads u anew.
+func stored(t *testing.T, db *models.DB, u *models.User) *models.User {
+	t.Helper()
+	got, err := db.UserByID(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// wantsSessions wants u to have so many sessions.
+func wantsSessions(t *testing.T, db *models.DB, u *models.User, want int) {
+	t.Helper()
+	if got, err := db.Sessions(t.Context(), u.ID); err != nil || len(got) != want {
+		t.Errorf("%s has %d sessions (%v), want %d", u.Username, len(got), err, want)
+	}
+}
+
+// Between the check of a password and the new session something may happen.
+func TestCreateSessionSeesWhatHappenedMeanwhile(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(ctx context.Context, db *models.DB, u *models.User) error{
+		"disabled": func(ctx context.Context, db *models.DB, u *models.User) error { return db.DisableUser(ctx, u) },
+		"deleted":  func(ctx context.Context, db *models.DB, u *models.User) error { return db.DeleteUser(ctx, u) },
+		"password changed": func(ctx context.Context, db *models.DB, u *models.User) error {
+			return db.ChangePassword(ctx, u, "another", uuid.Nil)
+		},
+		"hash renewed": func(ctx context.Context, db *models.DB, u *models.User) error {
+			return db.RehashPassword(ctx, u, "stronger")
+		},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for name, happens := range tests {
+			t.Run(name, func(t *testing.T) {
+				u := newUser(t, db, uuid.NewString()[:8])
+				seen := *u
+				if err := happens(t.Context(), db, u); err != nil {
+					t.Fatal(err)
+				}
+				_, token, err := db.CreateSession(t.Context(), &seen, models.Client{}, life)
+				wantsNotFound(t, err)
+				if token != "" {
+					t.Error("there is a token")
+				}
+				wantsSessions(t, db, u, 0)
+			})
+		}
+	})
+}
+
+func TestRehashPassword(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		late := *u // another request, that verified the password before
+		if err := db.RehashPassword(t.Context(), u, "stronger"); err != nil || stored(t, db, u).PasswordHash != "stronger" {
+			t.Errorf("stored is %q (%v)", stored(t, db, u).PasswordHash, err)
+		}
+		signIn(t, db, u)
+		if err := db.ChangePassword(t.Context(), u, "changed", uuid.Nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.RehashPassword(t.Context(), &late, "stronger, but of the old"); err != nil {
+			t.Error(err)
+		}
+		if got := stored(t, db, u).PasswordHash; got != "changed" {
+			t.Errorf("stored is %q: the new password is overwritten", got)
+		}
+	})
+}
+
+func TestChangePassword(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u, other := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		kept, token := signIn(t, db, u)
+		_, lost := signIn(t, db, u)
+		signIn(t, db, other)
+		if err := db.RequestEmail(t.Context(), u, "new@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		void := []string{newToken(t, db, u, models.ResetPassword), newToken(t, db, u, models.ChangeEmail)}
+		good := []string{newToken(t, db, u, models.VerifyEmail), newToken(t, db, other, models.ResetPassword)}
+
+		if err := db.ChangePassword(t.Context(), u, "another", kept.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := stored(t, db, u).PasswordHash; got != "another" {
+			t.Errorf("stored is %q", got)
+		}
+		if _, err := db.SessionByToken(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+		_, err := db.SessionByToken(t.Context(), lost)
+		wantsNotFound(t, err)
+		wantsSessions(t, db, other, 1)
+		for _, secret := range void {
+			_, err := db.TokenBySecret(t.Context(), secret, purposes...)
+			wantsNotFound(t, err)
+		}
+		for _, secret := range good {
+			if _, err := db.TokenBySecret(t.Context(), secret, purposes...); err != nil {
+				t.Error(err)
+			}
+		}
+		wantsQueue(t, db, models.MailVerifyEmail, models.MailVerifyEmail, models.MailPasswordChanged)
+	})
+}
+
+func TestConfirmEmail(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u, other := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		emptyQueue(t, db)
+		ask := func(email string) *models.Token {
+			t.Helper()
+			secret, err := db.CreateToken(t.Context(), u, models.ChangeEmail, email)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token(t, db, secret)
+		}
+		wantsTaken(t, db.ConfirmEmail(t.Context(), ask("BENJAMIN@example.com")), "email")
+		if got := stored(t, db, u); got.Email != u.Email || got.Verified() {
+			t.Errorf("stored is %+v", got)
+		}
+		wantsQueue(t, db)
+
+		if err := db.ConfirmEmail(t.Context(), ask("New@Example.com")); err != nil {
+			t.Fatal(err)
+		}
+		if got := stored(t, db, u); got.Email != "New@Example.com" || !got.Verified() || got.EmailKey != "new@example.com" {
+			t.Errorf("stored is %+v", got)
+		}
+		if m := queue(t, db); len(m) != 1 || m[0].Kind != models.MailEmailChanged || m[0].Recipient != u.Email || m[0].Detail.Email != "New@Example.com" {
+			t.Errorf("the queue holds %+v, want the notice to the old address", m)
+		}
+		if got := stored(t, db, other); got.Verified() {
+			t.Errorf("the other is %+v", got)
+		}
+	})
+}
+
+func TestRenewSession(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		s, old := signIn(t, db, u)
+		setTime(t, db, "sessions", "authenticated_at", time.Now().Add(-time.Hour))
+		renewed, err := db.RenewSession(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = db.SessionByToken(t.Context(), old)
+		wantsNotFound(t, err)
+		got, err := db.SessionByToken(t.Context(), renewed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.ID != s.ID || !got.ExpiresAt.Equal(s.ExpiresAt) || time.Since(got.AuthenticatedAt) > time.Minute {
+			t.Errorf("the session is %+v", got)
+		}
+		if err := db.DeleteSession(t.Context(), u.ID, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		_, err = db.RenewSession(t.Context(), s)
+		wantsNotFound(t, err)
+	})
+}
+
+func TestDisableUser(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u, other := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		signIn(t, db, u)
+		signIn(t, db, other)
+		if err := db.DisableUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		wantsSessions(t, db, u, 0)
+		wantsSessions(t, db, other, 1)
+		if !stored(t, db, u).Disabled() || stored(t, db, other).Disabled() {
+			t.Error("the wrong user is disabled")
+		}
+		if err := db.EnableUser(t.Context(), u); err != nil || stored(t, db, u).Disabled() {
+			t.Errorf("the user is still disabled (%v)", err)
+		}
+		signIn(t, db, u)
+	})
+}
+
+func TestDeleteUser(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u, other := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		for _, who := range []*models.User{u, other} {
+			signIn(t, db, who)
+			newToken(t, db, who, models.VerifyEmail)
+			if _, err := db.RememberBrowser(t.Context(), who, "", models.MailDetail{}, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.DeleteUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		for _, model := range []any{(*models.Session)(nil), (*models.Token)(nil), (*models.Mail)(nil), (*models.Browser)(nil)} {
+			for who, want := range map[uuid.UUID]int64{u.ID: 0, other.ID: 1} {
+				if n, err := db.Bun().NewSelect().Model(model).Where("user_id = ?", who).Count(t.Context()); err != nil || n != want {
+					t.Errorf("%d rows of %T are left (%v), want %d", n, model, err, want)
+				}
+			}
+		}
+		wantsNotFound(t, db.DeleteUser(t.Context(), u))
+	})
+}
