@@ -1,0 +1,395 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"vestibule/app"
+	"vestibule/models/modelstest"
+)
+
+// result is what a command left behind.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// finish runs a command to its end.
+func finish(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+	case <-time.After(patience):
+		_ = cmd.Process.Kill()
+		<-ended
+		t.Fatalf("%s does not end:\n%s%s", cmd.Args, stdout.String(), stderr.String())
+	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// succeed runs the program with a database, and returns what it printed.
+func succeed(t *testing.T, database string, args ...string) string {
+	t.Helper()
+	got := finish(t, command(t, []string{"DATABASE_URL=" + database}, args...))
+	if got.code != 0 || got.stderr != "" {
+		t.Fatalf("vestibule %s: exit code %d\n%s", strings.Join(args, " "), got.code, got.stderr)
+	}
+	return got.stdout
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	got := finish(t, command(t, nil, "--help"))
+	if got.code != 0 || got.stderr != "" {
+		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+	}
+	words := []string{"serve", "migrate up", "migrate down", "migrate status", "migrate create", "users list", "sessions list"}
+	for field := range reflect.TypeFor[app.Config]().Fields() {
+		words = append(words, "$"+field.Tag.Get("env"))
+	}
+	for _, word := range words {
+		if !strings.Contains(got.stdout, word) {
+			t.Errorf("the help does not mention %s:\n%s", word, got.stdout)
+		}
+	}
+}
+
+// TestRefusals gives the program what it cannot work with. It says so in one
+// sentence, which holds no secret.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2secret"
+	production := []string{"ENV=production", "SMTP_URL=smtp://me:" + secret + "@127.0.0.1:1", "MAIL_FROM=hall@example.com"}
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { busy.Close() })
+	silent := freePort(t)
+
+	tests := []struct {
+		name     string
+		settings []string
+		args     []string
+		says     string
+	}{
+		{"database of another kind", []string{"DATABASE_URL=mysql://me:" + secret + "@localhost/x"}, nil, `DATABASE_URL: the database URL must start with "postgres://" or "sqlite:"`},
+		{"database without a file", []string{"DATABASE_URL=sqlite:"}, nil, "DATABASE_URL: the database URL names no file"},
+		{"database URL that cannot be read", []string{"DATABASE_URL=postgres://me:" + secret + "%zz@localhost/x"}, nil, "DATABASE_URL: the database URL cannot be read"},
+		{"database with an unknown option", []string{"DATABASE_URL=postgres://me:" + secret + "@127.0.0.1:" + silent + "/x?sslmode=perhaps"}, nil, "DATABASE_URL: "},
+		{"database that does not answer", []string{"DATABASE_URL=postgres://me:" + secret + "@127.0.0.1:" + silent + "/x?sslmode=disable"}, nil, "DATABASE_URL: "},
+		{"port in use", []string{"ADDR=" + busy.Addr().String()}, nil, "ADDR \"" + busy.Addr().String() + "\" cannot be listened on"},
+		{"address without a port", []string{"ADDR=localhost"}, nil, `ADDR is "localhost": it must be host:port`},
+		{"unknown environment", []string{"ENV=staging"}, nil, `ENV is "staging": it must be "development" or "production"`},
+		{"idle time that is no time", []string{"SESSION_IDLE=soon"}, nil, "SESSION_IDLE"},
+		{"idle time too short", []string{"SESSION_IDLE=1s"}, nil, `SESSION_IDLE is "1s": it must be a minute (1m) or more`},
+		{"maximum below idle time", []string{"SESSION_MAX=1h"}, nil, "SESSION_MAX is "},
+		{"base URL without a scheme", []string{"BASE_URL=example.com"}, nil, `BASE_URL is "example.com": it must be https://`},
+		{"base URL in the clear", []string{"BASE_URL=http://example.com"}, nil, `BASE_URL is "http://example.com": it must be https://`},
+		{"base URL with a password", []string{"BASE_URL=https://me:" + secret + "@example.com"}, nil, "BASE_URL"},
+		{"proxy that is no address", []string{"TRUSTED_PROXIES=nginx"}, nil, `TRUSTED_PROXIES is "nginx"`},
+		{"unknown log level", []string{"LOG_LEVEL=loud"}, nil, `LOG_LEVEL is "loud"`},
+		{"mail server that cannot be read", []string{"MAIL_FROM=hall@example.com", "SMTP_URL=smtp://me:" + secret + "%zz@localhost"}, nil, "SMTP_URL"},
+		{"mail server of another kind", []string{"MAIL_FROM=hall@example.com", "SMTP_URL=http://me:" + secret + "@localhost"}, nil, "SMTP_URL"},
+		{"mail without a sender", []string{"SMTP_URL=smtp://me:" + secret + "@localhost"}, nil, "MAIL_FROM is not set"},
+		{"production without a base URL", production, nil, "BASE_URL is not set"},
+		{"production without mail", []string{"ENV=production", "BASE_URL=https://example.com"}, nil, "SMTP_URL is not set"},
+		{"production on an empty database", append([]string{"BASE_URL=https://example.com"}, production...), nil, "the database is not up to date: run vestibule migrate up first"},
+		{"unknown command", nil, []string{"dance"}, "dance"},
+		{"unknown flag", nil, []string{"serve", "--loudly"}, "--loudly"},
+		{"migration without a name", nil, []string{"migrate", "create"}, "name"},
+		{"migration with a bad name", nil, []string{"migrate", "create", "../evil"}, "name"},
+		{"migrations into no folder", nil, []string{"migrate", "create", "add_projects", "--dir=no/such/folder"}, "no/such/folder"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			settings := append([]string{"ADDR=127.0.0.1:" + freePort(t), "LOG_LEVEL=error"}, tt.settings...)
+			wantsRefusal(t, command(t, settings, tt.args...), tt.says, secret)
+		})
+	}
+
+	t.Run("wrong password of the database", func(t *testing.T) {
+		t.Parallel()
+		if os.Getenv("TEST_DATABASE_URL") != "" {
+			t.Skip("the server named by TEST_DATABASE_URL may take any password")
+		}
+		database, err := url.Parse(modelstest.EmptyPostgreSQL(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		database.User = url.UserPassword(database.User.Username(), secret)
+		wantsRefusal(t, command(t, []string{"DATABASE_URL=" + database.String()}), "DATABASE_URL: ", secret)
+	})
+
+	t.Run("data folder that cannot be written", func(t *testing.T) {
+		t.Parallel()
+		cmd := command(t, []string{"DATABASE_URL=sqlite:vestibule.db"})
+		asNobody(t, cmd)
+		if err := os.Chmod(cmd.Dir, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		wantsRefusal(t, cmd, "DATABASE_URL: the SQLite file vestibule.db cannot be written", secret)
+	})
+
+	t.Run("settings file that cannot be read", func(t *testing.T) {
+		t.Parallel()
+		cmd := command(t, nil)
+		write(t, filepath.Join(cmd.Dir, ".env"), "MAIL_FROM \""+secret)
+		wantsRefusal(t, cmd, "the file .env cannot be read", secret)
+	})
+}
+
+// wantsRefusal runs a command that is to end with one sentence.
+func wantsRefusal(t *testing.T, cmd *exec.Cmd, says, secret string) {
+	t.Helper()
+	got := finish(t, cmd)
+	if got.code != 1 {
+		t.Errorf("exit code %d, want 1", got.code)
+	}
+	if !strings.HasPrefix(got.stderr, "vestibule: ") || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, says) {
+		t.Errorf("it says %q, want one line with %q", got.stderr, says)
+	}
+	for _, bad := range []string{"goroutine ", secret, "%!"} {
+		if strings.Contains(got.stdout+got.stderr, bad) {
+			t.Errorf("it says %q:\n%s%s", bad, got.stdout, got.stderr)
+		}
+	}
+}
+
+// asNobody has root's command run as somebody to whom permissions apply.
+func asNobody(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	const nobody = 65534
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if err := os.Chmod(filepath.Dir(cmd.Dir), 0o755); err != nil { // t.TempDir keeps others out
+		t.Fatal(err)
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		wants := func(pattern string, args ...string) {
+			t.Helper()
+			got := succeed(t, database, append([]string{"migrate"}, args...)...)
+			if !regexp.MustCompile(`^` + pattern + `$`).MatchString(got) {
+				t.Fatalf("migrate %s prints\n%s, want %s", args, got, pattern)
+			}
+		}
+		const pending, applied = `(\d{14}_\w+ +not yet\n)+`, `(\d{14}_\w+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n)+`
+		wants(pending, "status")
+		wants(`(run \d{14}_\w+\n)+`, "up")
+		wants(applied, "status")
+		wants(`nothing to do\n`, "up")
+		wants(`(undone \d{14}_\w+\n)+`, "down")
+		wants(pending, "status")
+		wants(`nothing to do\n`, "down")
+		wants(`(run \d{14}_\w+\n)+`, "up")
+
+		serve(t, "DATABASE_URL="+database).signUp(ada)
+	})
+}
+
+func TestMigrateAtOnce(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		const processes = 3
+		printed := make([]string, processes)
+		var group sync.WaitGroup
+		for i := range processes {
+			cmd := command(t, []string{"DATABASE_URL=" + database}, "migrate", "up")
+			group.Go(func() {
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Errorf("%v\n%s", err, out)
+				}
+				printed[i] = string(out)
+			})
+		}
+		group.Wait()
+		all := strings.Join(printed, "")
+		if strings.Count(all, "nothing to do\n") != processes-1 {
+			t.Errorf("not exactly one process migrated:\n%s", all)
+		}
+		if left := succeed(t, database, "migrate", "status"); strings.Contains(left, "not yet") {
+			t.Errorf("not all ran:\n%s", left)
+		}
+	})
+}
+
+func TestMigrateCreate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	got := succeed(t, modelstest.SQLite(t), "migrate", "create", "add_projects", "--dir", dir)
+	if n := strings.Count(got, "created "+dir); n != 2 {
+		t.Errorf("it created %d files, want 2:\n%s", n, got)
+	}
+	for _, way := range []string{"up", "down"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*_add_projects.tx."+way+".sql"))
+		if err != nil || len(files) != 1 {
+			t.Errorf("there are %d files for the way %s, want 1", len(files), way)
+		}
+	}
+}
+
+// TestEnvFile reads settings from a file, over which the environment wins.
+func TestEnvFile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		settings []string
+		args     []string
+		uses     string
+	}{
+		{"file", nil, nil, "file.db"},
+		{"environment", []string{"DATABASE_URL=sqlite:environment.db"}, nil, "environment.db"},
+		{"flag", []string{"DATABASE_URL=sqlite:environment.db"}, []string{"--database-url=sqlite:flag.db"}, "flag.db"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := command(t, tt.settings, append([]string{"migrate", "up"}, tt.args...)...)
+			write(t, filepath.Join(cmd.Dir, ".env"), "DATABASE_URL=sqlite:file.db\n")
+			if got := finish(t, cmd); got.code != 0 {
+				t.Fatal(got.stderr)
+			}
+			databases, err := filepath.Glob(filepath.Join(cmd.Dir, "*.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(databases) != 1 || filepath.Base(databases[0]) != tt.uses {
+				t.Errorf("it uses %s, want %s", databases, tt.uses)
+			}
+		})
+	}
+}
+
+// TestServe serves with the command and without one, on a database of its own
+// in a folder that it makes.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"serve"}} {
+		t.Run(strings.Join(append([]string{"vestibule"}, args...), " "), func(t *testing.T) {
+			t.Parallel()
+			s := serveBy(t, args)
+			answer, err := http.Get(s.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusOK {
+				t.Error(answer.Status)
+			}
+			if _, err := os.Stat(filepath.Join(s.cmd.Dir, "data", "vestibule.db")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestProduction serves a migrated database by https, as behind a proxy.
+func TestProduction(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		succeed(t, database, "migrate", "up")
+		s := serve(t, "DATABASE_URL="+database, "ENV=production", "BASE_URL=https://example.com", "SMTP_URL=smtp://127.0.0.1:1", "MAIL_FROM=hall@example.com")
+		answer, err := http.Get(s.url + "/dev/mail")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusNotFound {
+			t.Errorf("the mail of everybody is open to all: %s", answer.Status)
+		}
+		for line := range strings.Lines(s.log.String()) {
+			if !strings.HasPrefix(line, "{") {
+				t.Errorf("a line of the log is not JSON: %s", line)
+			}
+		}
+	})
+}
+
+// TestStopDuringRequest sends SIGTERM while a sign-up is half sent.
+func TestStopDuringRequest(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		s := serve(t, "DATABASE_URL="+database)
+		form := ada.form().Encode()
+		body, half := io.Pipe()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/sign-up", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.ContentLength = int64(len(form))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("Expect", "100-continue") // the body begins when the handler reads it
+
+		answers := make(chan *http.Response, 1)
+		go func() {
+			defer close(answers)
+			answer, err := (&http.Transport{ExpectContinueTimeout: patience}).RoundTrip(request)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			answer.Body.Close()
+			answers <- answer
+		}()
+		mustWrite(t, half, form[:20])
+		s.terminate()
+		if !waitFor(func() bool { return s.log.contains("stopping") }) {
+			t.Fatal("it does not stop")
+		}
+		mustWrite(t, half, form[20:])
+		half.Close()
+		if answer := <-answers; answer == nil || answer.StatusCode != http.StatusSeeOther {
+			t.Fatalf("the sign-up was not finished: %v", answer)
+		}
+		s.stop()
+
+		again := serve(t, "DATABASE_URL="+database)
+		v := again.visitor(t, true)
+		v.opens("/sign-in")
+		v.signsIn(ada.username, ada.password)
+		v.wantsPage("/dashboard", "Dashboard")
+	})
+}
+
+func mustWrite(t *testing.T, w io.Writer, text string) {
+	t.Helper()
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

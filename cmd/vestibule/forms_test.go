@@ -1,0 +1,272 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const (
+	plainUsername = "Use only letters a to z, digits, dots, underscores and hyphens."
+	differ        = "The two passwords differ."
+	wrongSignIn   = "The e-mail, username or password is wrong."
+	noAnswer      = "The server did not answer. What you typed is still here; please try again."
+)
+
+func TestEmptySignUp(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.opens("/sign-up")
+		v.marks()
+		v.presses("Sign up")
+		v.wantsErrors(sentences{
+			"username":         "Enter your username.",
+			"first_name":       "Enter your first name.",
+			"last_name":        "Enter your last name.",
+			"email":            "Enter your e-mail.",
+			"password":         "Enter your password.",
+			"confirm_password": "Enter your password again.",
+		})
+		v.wantsFocus("username")
+		v.wantsHeading("Create your account")
+		if v.scripts {
+			v.wantsSamePage()
+		}
+	})
+}
+
+func TestTypedValuesStay(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.opens("/sign-up")
+		v.fills("username", ada.username)
+		v.fills("first_name", `Ada "the first" <3`)
+		v.fills("last_name", ada.last)
+		v.fills("password", ada.password)
+		v.fills("confirm_password", ada.password)
+		v.fills("email", "ada at example.com")
+		v.hits(kb.Enter)
+		v.wantsErrors(sentences{"email": "Enter an e-mail address such as name@example.com."})
+		v.wantsFocus("email")
+		v.wantsValue("username", ada.username)
+		v.wantsValue("first_name", `Ada "the first" <3`)
+		v.wantsValue("last_name", ada.last)
+		v.wantsValue("email", "ada at example.com")
+		v.wantsValue("password", "")
+		v.wantsValue("confirm_password", "")
+
+		v.fillsIn(ada)
+		v.presses("Sign up")
+		v.wantsPage("/dashboard", "Dashboard")
+	})
+}
+
+// TestLeavingAField checks each field as the person goes on to the next.
+func TestLeavingAField(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.site.signUp(grace)
+		v.opens("/sign-up")
+		v.marks()
+
+		v.fills("username", "ada king")
+		v.hits(kb.Tab)
+		v.wantsErrors(sentences{"username": plainUsername})
+		v.wantsFocus("first_name")
+
+		v.fills("username", strings.ToUpper(grace.username))
+		v.hits(kb.Tab)
+		v.wantsErrors(sentences{"username": "This username is already taken."})
+		v.wantsFocus("first_name")
+
+		v.fills("username", ada.username)
+		v.hits(kb.Tab)
+		v.wantsErrors(nil)
+		v.wantsFocus("first_name")
+		v.wantsValue("username", ada.username)
+
+		v.fills("email", strings.ToUpper(grace.email))
+		v.hits(kb.Tab)
+		v.wantsErrors(sentences{"email": "There is already an account with this e-mail."})
+		v.wantsFocus("password")
+		v.fills("email", ada.email)
+		v.hits(kb.Tab)
+		v.wantsErrors(nil)
+
+		v.fills("password", "correct horse")
+		v.fills("confirm_password", ada.password)
+		v.hits(kb.Tab)
+		v.wantsErrors(sentences{"confirm_password": differ})
+		v.wantsValue("password", "correct horse")
+		v.wantsValue("confirm_password", ada.password)
+
+		v.fills("password", ada.password)
+		v.hits(kb.Tab)
+		v.wantsErrors(nil)
+		v.wants(`document.activeElement.dataset.reveal`, "password")
+		v.wantsValue("password", ada.password)
+		v.wantsValue("confirm_password", ada.password)
+		v.wantsSamePage()
+	})
+}
+
+// TestSlowClick presses the mouse on the button, lets it go only after the field
+// just left was checked, and expects this to be a click still.
+func TestSlowClick(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.resize(1280, 1600) // high enough not to scroll
+		v.opens("/sign-up")
+		v.fillsIn(ada)
+		v.fills("confirm_password", "something else")
+		v.hits(kb.Tab)
+		v.wantsErrors(sentences{"confirm_password": differ})
+		v.fills("confirm_password", ada.password)
+		x, y := v.middleOf(named("button", "Sign up"))
+		v.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+		v.wantsErrors(nil)
+		v.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+		v.wantsPage("/dashboard", "Dashboard")
+	})
+}
+
+// TestWrongSignIn does not tell whether the person or the password is wrong.
+func TestWrongSignIn(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.site.signUp(ada)
+		v.opens("/sign-in")
+		v.wantsFocus("login")
+		for _, login := range []string{ada.username, "nobody", ada.email, "nobody@example.com"} {
+			v.signsIn(login, "wrong horse battery")
+			v.wants(`[...document.querySelectorAll("form#sign-in [role=alert]")].map(e => e.innerText)`, []string{wrongSignIn})
+			v.wantsErrors(nil)
+			v.wantsValue("login", login)
+			v.wantsValue("password", "")
+			v.wantsFocus("password")
+			v.reloadsSignIn()
+		}
+		v.signsIn(ada.username, ada.password)
+		v.wantsPage("/dashboard", "Dashboard")
+	})
+}
+
+func (v *visitor) reloadsSignIn() {
+	v.Helper()
+	v.opens("/sign-in")
+	v.wantsFocus("login")
+	v.wantsValue("login", "")
+}
+
+func TestReveal(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.opens("/sign-in")
+		v.fills("password", "secret words")
+		state := `[password.type, password.value, document.querySelector("[data-reveal=password]").ariaPressed]`
+		v.wants(state, []string{"password", "secret words", "false"})
+		v.presses("Show Password")
+		v.wants(state, []string{"text", "secret words", "true"})
+		v.wantsFocus("password")
+		v.presses("Show Password")
+		v.wants(state, []string{"password", "secret words", "false"})
+
+		v.presses("Show Password")
+		v.fills("login", "nobody")
+		v.presses("Sign in")
+		v.wantsText(wrongSignIn)
+		v.wants(state, []string{"password", "", "false"})
+	})
+}
+
+func TestStrength(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.opens("/sign-up")
+		strength := `document.getElementById("password-strength").innerText.trim()`
+		v.wants(strength, "")
+		v.fills("password", "aaaaaaaa")
+		v.wants(strength+`.startsWith("Strength: ")`, true)
+		weak, err := v.evaluate(strength)
+		if err != nil {
+			v.Fatal(err)
+		}
+		v.fills("password", "violet kettle thunder marmalade")
+		v.wants(fmt.Sprintf(`%s.startsWith("Strength: ") && %[1]s !== %q`, strength, weak), true)
+		v.wantsErrors(nil)
+	})
+}
+
+// TestNothingToClickInVain looks for what does nothing without JavaScript.
+func TestNothingToClickInVain(t *testing.T) {
+	eachSite(t, func(t *testing.T, s *site) {
+		v := s.visitor(t, false)
+		v.signsUp(ada)
+		v.wants(`[...document.querySelectorAll("[type=button]")].filter(e => e.checkVisibility()).length`, 0)
+		v.presses("Sign out")
+		v.wantsPage("/", "Welcome")
+		for _, path := range []string{"/sign-in", "/sign-up"} {
+			v.opens(path)
+			v.wants(`[...document.querySelectorAll("[type=button]")].filter(e => e.checkVisibility()).length`, 0)
+		}
+	})
+}
+
+// TestDoubleSubmit keeps the request on its way and tries to send another.
+func TestDoubleSubmit(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.opens("/sign-up")
+		v.fillsIn(ada)
+		v.holds("/sign-up")
+		x, y := v.middleOf(named("button", "Sign up"))
+		v.do(chromedp.MouseClickXY(x, y))
+		if !waitFor(func() bool { return v.requests("/sign-up") == 1 }) {
+			v.Fatal("no request goes out")
+		}
+		v.wants(`document.querySelector("#sign-up .submit").disabled`, true)
+		v.wants(`document.querySelector("#sign-up .spinner").checkVisibility()`, true)
+
+		v.do(chromedp.MouseClickXY(x, y, chromedp.ClickCount(2)))
+		v.fills("last_name", "King")
+		v.hits(kb.Enter)
+		v.wants(`document.querySelector("#sign-up .submit").disabled`, true)
+		v.releases()
+		v.wantsPage("/dashboard", "Dashboard")
+		if n := strings.Count(v.site.log.String(), "method=POST path=/sign-up "); n != 1 {
+			v.Errorf("the server got %d sign-ups, want 1", n)
+		}
+	})
+}
+
+// TestCheckBehindSubmit leaves the last field by the click that sends the form.
+// The check of that field must not come after the sign-up: it would load the
+// dashboard once more, and so take the welcome away.
+func TestCheckBehindSubmit(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.signsUp(ada)
+		v.wantsToasts("Your account is ready. Welcome!")
+		log := v.site.log.String()
+		if n := strings.Count(log, "method=GET path=/dashboard "); n != 1 {
+			v.Errorf("the dashboard was loaded %d times, want 1", n)
+		}
+		if regexp.MustCompile(`path=/sign-up/check .*user_id=`).MatchString(log) {
+			v.Error("a field was checked after the sign-up")
+		}
+	})
+}
+
+func TestServerDown(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.opens("/sign-up")
+		v.fillsIn(ada)
+		v.site.stop()
+		v.expects("net::ERR_CONNECTION_REFUSED", "Failed to fetch")
+		v.presses("Sign up")
+		v.wantsToasts(noAnswer)
+		v.wantsErrors(nil)
+		for name, values := range ada.form() {
+			v.wantsValue(name, values[0])
+		}
+		v.wants(`document.querySelector("#sign-up .submit").disabled`, false)
+	})
+}

@@ -1,0 +1,258 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"vestibule/models/modelstest"
+)
+
+// patience bounds every wait for something that is sure to come. It is long
+// because it costs nothing where all is well.
+const patience = time.Minute
+
+// program is the path of the built vestibule.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "vestibule-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // TestRefusals runs it as another user
+		panic(err)
+	}
+	program = filepath.Join(dir, "vestibule")
+	if err := build(program); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer closeChromium()
+	return m.Run()
+}
+
+// build builds the program, with the race detector if the tests have it.
+func build(path string) error {
+	args := []string{"build", "-o", path}
+	info, _ := debug.ReadBuildInfo()
+	if slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
+	}
+	out, err := exec.Command("go", append(args, ".")...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("the program does not build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// command is the program with no settings but these, in a folder of its own.
+func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{"ARGON2_MEMORY=7168", "ARGON2_TIME=1"}, settings...)
+	return cmd
+}
+
+// eachDatabase runs test in parallel on SQLite and on PostgreSQL, with the URL
+// of a fresh database.
+func eachDatabase(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	t.Parallel()
+	for _, kind := range []struct {
+		name  string
+		fresh func(*testing.T) string
+	}{
+		{"sqlite", modelstest.SQLite},
+		{"postgres", modelstest.EmptyPostgreSQL},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, kind.fresh(t))
+		})
+	}
+}
+
+// site is the program as it serves.
+type site struct {
+	t       *testing.T
+	url     string // where, without a slash at the end
+	cmd     *exec.Cmd
+	log     lockedBuffer
+	exited  chan struct{} // closed when the process has ended
+	told    sync.Once     // to stop
+	stopped sync.Once
+}
+
+// serve starts the program with these settings and waits until it serves. At the
+// end of the test it stops it, and looks through its log.
+func serve(t *testing.T, settings ...string) *site {
+	t.Helper()
+	return serveBy(t, nil, settings...)
+}
+
+// serveBy is serve with arguments on the command line.
+func serveBy(t *testing.T, args []string, settings ...string) *site {
+	t.Helper()
+	const attempts = 5 // a port may be taken between its choice and its use
+	for range attempts {
+		s := start(t, freePort(t), args, settings...)
+		if waitFor(func() bool { return s.ended() || s.log.contains("vestibule is ready") }) && !s.ended() {
+			t.Cleanup(s.stop)
+			return s
+		}
+		if !s.log.contains("address already in use") {
+			t.Fatalf("the program does not serve:\n%s", s.log.String())
+		}
+	}
+	t.Fatal("no free port could be had")
+	return nil
+}
+
+// start starts the program and does not wait.
+func start(t *testing.T, port string, args []string, settings ...string) *site {
+	t.Helper()
+	s := &site{t: t, url: "http://127.0.0.1:" + port, exited: make(chan struct{})}
+	s.cmd = command(t, append([]string{"ADDR=127.0.0.1:" + port}, settings...), args...)
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = s.cmd.Wait() // stop looks at the state
+		close(s.exited)
+	}()
+	return s
+}
+
+// stop ends the program as an operator does. It has to go in order, and to have
+// logged nothing bad.
+func (s *site) stop() {
+	s.t.Helper()
+	s.stopped.Do(func() {
+		s.terminate()
+		select {
+		case <-s.exited:
+		case <-time.After(patience):
+			_ = s.cmd.Process.Kill()
+			<-s.exited
+			s.t.Error("the program does not stop on SIGTERM")
+		}
+		if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+			s.t.Errorf("the program ended with %s", s.cmd.ProcessState)
+		}
+		for _, bad := range []string{"panic", "level=ERROR", `"level":"ERROR"`, "status=500", `"status":500`, "DATA RACE"} {
+			if s.log.contains(bad) {
+				s.t.Errorf("the log has %q", bad)
+			}
+		}
+		if s.t.Failed() {
+			s.t.Logf("the log:\n%s", s.log.String())
+		}
+	})
+}
+
+// terminate tells the program to stop, once: a second signal would end it at once.
+func (s *site) terminate() {
+	s.told.Do(func() { _ = s.cmd.Process.Signal(syscall.SIGTERM) }) // stop sees if it has ended before
+}
+
+func (s *site) ended() bool {
+	select {
+	case <-s.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// person is somebody with an account, or about to have one.
+type person struct{ username, first, last, email, password string }
+
+var (
+	ada   = person{"ada.king", "Ada", "Lovelace", "ada@example.com", "correct horse battery"}
+	grace = person{"ghopper", "Grace", "Hopper", "grace@example.com", "violet kettle thunder"}
+)
+
+func (p person) form() url.Values {
+	return url.Values{
+		"username": {p.username}, "first_name": {p.first}, "last_name": {p.last}, "email": {p.email},
+		"password": {p.password}, "confirm_password": {p.password},
+	}
+}
+
+// signUp gives p an account, past the browser.
+func (s *site) signUp(p person) {
+	s.t.Helper()
+	stay := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := stay.PostForm(s.url+"/sign-up", p.form())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusSeeOther {
+		s.t.Fatalf("%s could not sign up: %s", p.username, answer.Status)
+	}
+}
+
+// waitFor waits until ready says so, and returns false when it never does.
+func waitFor(ready func() bool) bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if ready() {
+			return true
+		}
+	}
+	return ready()
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// lockedBuffer collects what a process writes while the test reads it.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+func (b *lockedBuffer) contains(s string) bool { return strings.Contains(b.String(), s) }

@@ -1,0 +1,198 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+var (
+	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/forgot-password", "/dev/mail", "/no-such-page"}
+	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/sessions", "/account/delete", "/dev/mail", "/no-such-page"}
+)
+
+// longName is as wide as a name may be, without a space to break it at.
+var longName = person{strings.Repeat("w", 32), strings.Repeat("W", 100), strings.Repeat("M", 100),
+	strings.Repeat("m", 60) + "@" + strings.Repeat("w", 60) + ".example", "correct horse battery"}
+
+// TestWidths looks for what is wider than the window.
+func TestWidths(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.expects("status of 404")
+		looks := func(path string) {
+			v.Helper()
+			for _, width := range []int64{320, 390, 1280} {
+				v.resize(width, 800)
+				v.wants(`[location.pathname, innerWidth]`, []any{path, width})
+				wide, err := v.evaluate(`Math.max(0, document.scrollingElement.scrollWidth - innerWidth)`)
+				if err != nil {
+					v.Fatal(err)
+				}
+				if wide != 0. {
+					v.Errorf("%s is %v pixels too wide for a window of %d", path, wide, width)
+				}
+			}
+		}
+		fits := func(path string) {
+			v.Helper()
+			v.opens(path)
+			looks(path)
+		}
+		for _, path := range pagesForGuests {
+			fits(path)
+		}
+		v.opens("/sign-up")
+		v.presses("Sign up")
+		v.wantsFocus("username")
+		looks("/sign-up")
+		v.resize(390, 844)
+		v.signsUp(longName)
+		for _, path := range pagesForPeople {
+			fits(path)
+		}
+	})
+}
+
+// TestAccessible looks for what every page owes to those who hear it.
+func TestAccessible(t *testing.T) {
+	const complaints = `(() => {
+		const all = selector => [...document.querySelectorAll(selector)];
+		const hidden = e => e.closest("[aria-hidden=true]") || e.type === "hidden";
+		const ids = all("[id]").map(e => e.id);
+		const wrong = [];
+		if (document.documentElement.lang !== "en") wrong.push("no language");
+		if (!document.title.endsWith(" · Vestibule")) wrong.push("no title");
+		for (const one of ["h1", "main", "body > header", "nav[aria-label=Main]"])
+			if (all(one).length !== 1) wrong.push(all(one).length + " times " + one);
+		for (const id of ids.filter((id, i) => ids.indexOf(id) !== i)) wrong.push("id twice: " + id);
+		for (const e of all("input").filter(e => !hidden(e) && !e.labels.length && !e.ariaLabel)) wrong.push("no label: " + e.outerHTML);
+		for (const e of all("a, button").filter(e => !(e.ariaLabel || e.textContent).trim())) wrong.push("no name: " + e.outerHTML);
+		for (const e of all("img").filter(e => !e.hasAttribute("alt"))) wrong.push("no alt: " + e.outerHTML);
+		for (const e of all("[aria-describedby]")) for (const id of e.getAttribute("aria-describedby").split(" "))
+			if (!ids.includes(id)) wrong.push("described by nothing: " + id);
+		return wrong;
+	})()`
+	eachVisitor(t, func(v *visitor) {
+		v.expects("status of 404")
+		looks := func(path string) {
+			v.Helper()
+			v.opens(path)
+			v.wants(`location.pathname`, path)
+			v.wants(complaints, []string{})
+		}
+		for _, path := range pagesForGuests {
+			looks(path)
+		}
+		v.opens("/sign-up")
+		v.presses("Sign up")
+		v.wantsFocus("username")
+		v.wants(complaints, []string{})
+		v.signsUp(ada)
+		for _, path := range pagesForPeople {
+			looks(path)
+		}
+	})
+}
+
+func TestNotFound(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.expects("status of 404")
+		v.opens("/no-such-page")
+		v.wantsPage("/no-such-page", "Page not found")
+		v.wantsHeading("Page not found")
+		v.wantsNavigation(forGuests...)
+		v.follows("Go to the start page")
+		v.wantsPage("/", "Welcome")
+	})
+}
+
+// TestNamesAreText joins somebody whose name is a program.
+func TestNamesAreText(t *testing.T) {
+	mallory := ada
+	mallory.first = `<img src=x onerror="window.attacked=1">`
+	mallory.last = `</title><script>window.attacked=1</script>`
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.expects("status of 404")
+		v.signsUp(mallory)
+		v.wantsHeading("Hello, " + mallory.first)
+		v.wantsText(mallory.first + " " + mallory.last)
+		for _, path := range pagesForPeople {
+			v.opens(path)
+			v.wants(`[location.pathname, window.attacked === undefined, document.querySelectorAll("[onerror], script:not([src])").length]`, []any{path, true, 0})
+		}
+		v.opens("/account")
+		v.wantsValue("first_name", mallory.first)
+		v.wantsValue("last_name", mallory.last)
+	})
+}
+
+// TestTabOrder goes through sign-up from the top, key by key.
+func TestTabOrder(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		order := []string{"Skip to content", "Vestibule", "Sign in", "Sign up", "username", "first_name", "last_name", "email",
+			"password", "Show Password", "confirm_password", "Show Confirm password", "Sign up", "Sign in"}
+		v.opens("/sign-up")
+		for _, name := range order {
+			if strings.HasPrefix(name, "Show") && !v.scripts {
+				continue
+			}
+			v.hits(kb.Tab)
+			v.wants(`(e => e.name || (e.ariaLabel || e.innerText).trim())(document.activeElement)`, name)
+		}
+
+		v.opens("/sign-up")
+		v.hits(kb.Tab)
+		v.hits(kb.Enter)
+		v.wantsFocus("main")
+		v.hits(kb.Tab)
+		v.wantsFocus("username")
+	})
+}
+
+// TestKeyboard signs in, saves and signs out without a mouse.
+func TestKeyboard(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.site.signUp(ada)
+		v.opens("/sign-in")
+		v.wantsFocus("login")
+		v.hits(ada.username)
+		v.hits(kb.Tab)
+		v.hits(ada.password)
+		v.hits(kb.Enter)
+		v.wantsPage("/dashboard", "Dashboard")
+
+		v.tabsTo("Account")
+		v.hits(kb.Enter)
+		v.wantsPage("/account", "Account")
+		v.tabsTo("last_name")
+		v.hits("King") // over the selected text
+		v.hits(kb.Enter)
+		v.wantsToasts("Your changes are saved.")
+		v.wantsValue("last_name", "King")
+
+		v.opens("/dashboard")
+		v.tabsTo("Sign out")
+		v.hits(" ")
+		v.wantsPage("/", "Welcome")
+		v.wantsNavigation(forGuests...)
+	})
+}
+
+// tabsTo presses the tabulator until it comes to the element of that name.
+func (v *visitor) tabsTo(name string) {
+	v.Helper()
+	for range 30 {
+		v.hits(kb.Tab)
+		here, err := v.evaluate(`(e => e.name || (e.ariaLabel || e.innerText).trim())(document.activeElement)`)
+		if err != nil {
+			v.Fatal(err)
+		}
+		if here == name {
+			return
+		}
+	}
+	v.Fatalf("the tabulator does not lead to %s\n%s", name, v.describePage())
+}

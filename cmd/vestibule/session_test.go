@@ -1,0 +1,113 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"testing"
+
+	"vestibule/models"
+)
+
+func TestWayBack(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.site.signUp(ada)
+		for asked, lands := range map[string]string{
+			"/account":                         "/account",
+			"/account/sessions":                "/account/sessions",
+			"/sign-in?next=/account":           "/account",
+			"/sign-in?next=//evil.example":     "/dashboard",
+			"/sign-in?next=/\\evil.example":    "/dashboard",
+			"/sign-in?next=https:evil.example": "/dashboard",
+		} {
+			v.opens(asked)
+			v.wants(`location.pathname`, "/sign-in")
+			v.signsIn(ada.email, ada.password)
+			v.wants(`location.href`, v.site.url+lands)
+			v.wantsNavigation(forPeople...)
+
+			v.opens("/sign-in")
+			v.wantsPage("/dashboard", "Dashboard")
+			v.opens("/sign-up?next=/account")
+			v.wantsPage("/dashboard", "Dashboard")
+			v.presses("Sign out")
+			v.wantsPage("/", "Welcome")
+		}
+	})
+}
+
+// TestSessionEndsUnderAForm sends a form after the session has ended.
+func TestSessionEndsUnderAForm(t *testing.T) {
+	t.Parallel()
+	ends := map[string]func(v *visitor, database string){
+		"cookie": func(v *visitor, _ string) { v.losesCookies() },
+		"row":    endSessions,
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			eachDatabase(t, func(t *testing.T, database string) {
+				s := serve(t, "DATABASE_URL="+database)
+				s.signUp(ada)
+				for _, scripts := range []bool{true, false} {
+					v := s.visitor(t, scripts)
+					v.opens("/account")
+					v.signsIn(ada.username, ada.password)
+					v.wantsPage("/account", "Account")
+					v.fills("first_name", "Augusta")
+					end(v, database)
+					v.presses("Save changes")
+					v.wantsPage("/sign-in?next=%2Faccount", "Sign in")
+					v.wantsHeading("Welcome back")
+					v.wants(`["header", "form", "main"].map(name => document.getElementsByTagName(name).length)`, []int{1, 1, 1})
+					v.signsIn(ada.username, ada.password)
+					v.wantsPage("/account", "Account")
+				}
+			})
+		})
+	}
+}
+
+// endSessions ends every session, as an operator might.
+func endSessions(v *visitor, database string) {
+	v.Helper()
+	db, err := models.Open(v.Context(), database, 2)
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Bun().ExecContext(v.Context(), "DELETE FROM sessions"); err != nil {
+		v.Fatal(err)
+	}
+}
+
+func TestBackAfterSignOut(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.signsUp(ada)
+		v.follows("Account")
+		v.wantsPage("/account", "Account")
+		v.presses("Sign out")
+		v.wantsPage("/", "Welcome")
+		v.goesBack()
+		v.wantsPage("/sign-in?next=%2Faccount", "Sign in")
+		v.wantsNavigation(forGuests...)
+	})
+}
+
+func TestToasts(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.signsUp(ada)
+		v.wantsToasts("Your account is ready. Welcome!")
+		if v.scripts {
+			v.presses("Dismiss")
+			v.wantsToasts()
+		}
+		v.reloads()
+		v.wantsHeading("Hello, Ada")
+		v.wantsToasts()
+
+		v.presses("Sign out")
+		v.wantsToasts("You are signed out.")
+		v.reloads()
+		v.wantsPage("/", "Welcome")
+		v.wantsToasts()
+	})
+}

@@ -1,0 +1,554 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vestibule/app"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// operatorProgram builds the program once, beside the test binary, which the
+// go command removes with its folder.
+var operatorProgram = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(filepath.Dir(self), "operator-vestibule")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("the program does not build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+const (
+	oldPassword = "violet kettle thunder"
+	newPassword = "marble autumn lantern"
+)
+
+// operator runs commands on a database, and in the end has seen no secret.
+type operator struct {
+	*testing.T
+	url     string
+	db      *models.DB
+	site    http.Handler // on the same database, as a server that runs meanwhile
+	seen    bytes.Buffer // all that the commands have printed
+	secrets []string
+}
+
+func eachOperator(t *testing.T, test func(o *operator)) {
+	t.Helper()
+	t.Parallel()
+	modelstest.EachURL(t, func(t *testing.T, url string) {
+		config := app.Config{
+			Env:           "development",
+			Addr:          "localhost:8080",
+			DatabaseURL:   url,
+			SessionIdle:   time.Hour,
+			SessionMax:    time.Hour,
+			Argon2Memory:  7168,
+			Argon2Time:    1,
+			Argon2Threads: 1,
+			LogLevel:      "info",
+		}
+		if err := config.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		o := &operator{T: t, url: url, db: modelstest.Open(t, url), secrets: []string{"$argon2id$", oldPassword, newPassword}}
+		var err error
+		if o.site, err = app.New(config, o.db, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		test(o)
+		for _, secret := range o.secrets {
+			if strings.Contains(o.seen.String(), secret) {
+				t.Errorf("%q was printed:\n%s", secret, o.seen.String())
+			}
+		}
+	})
+}
+
+// command is the program on the operator's database, in a folder of its own.
+func (o *operator) command(args ...string) *exec.Cmd {
+	o.Helper()
+	program, err := operatorProgram()
+	if err != nil {
+		o.Fatal(err)
+	}
+	cmd := exec.CommandContext(o.Context(), program, args...)
+	cmd.Dir = o.TempDir()
+	cmd.Env = []string{"DATABASE_URL=" + o.url, "ARGON2_MEMORY=7168", "ARGON2_TIME=1", "PATH=" + os.Getenv("PATH")}
+	return cmd
+}
+
+func (o *operator) run(input string, args []string) (stdout, stderr string, code int) {
+	o.Helper()
+	var out, complaint bytes.Buffer
+	cmd := o.command(args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &complaint
+	err := cmd.Run()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		o.Fatal(err)
+	}
+	o.seen.Write(out.Bytes())
+	o.seen.Write(complaint.Bytes())
+	return out.String(), complaint.String(), cmd.ProcessState.ExitCode()
+}
+
+// does runs a command that works, and returns what it prints.
+func (o *operator) does(args ...string) string { o.Helper(); return o.types("", args...) }
+
+// types is does with words on standard input.
+func (o *operator) types(input string, args ...string) string {
+	o.Helper()
+	out, complaint, code := o.run(input, args)
+	if code != 0 || complaint != "" {
+		o.Fatalf("vestibule %s: exit %d\n%s", strings.Join(args, " "), code, complaint)
+	}
+	return out
+}
+
+// fails runs a command that fails with these words.
+func (o *operator) fails(want, input string, args ...string) {
+	o.Helper()
+	out, complaint, code := o.run(input, args)
+	if code != 1 || out != "" || complaint != "vestibule: "+want+"\n" {
+		o.Errorf("vestibule %s: exit %d\n%s%s\nwant exit 1:\nvestibule: %s", strings.Join(args, " "), code, out, complaint, want)
+	}
+}
+
+// creates makes a user, who is verified, with oldPassword.
+func (o *operator) creates(username, email, first, last string) {
+	o.Helper()
+	o.types(oldPassword+"\n", "users", "create", "--username", username, "--email", email,
+		"--first-name", first, "--last-name", last, "--verified")
+}
+
+// signsIn returns the status of the answer and the session's cookie.
+func (o *operator) signsIn(login, password string) (int, *http.Cookie) {
+	o.Helper()
+	r := httptest.NewRequestWithContext(o.Context(), http.MethodPost, "http://localhost:8080/sign-in",
+		strings.NewReader(url.Values{"login": {login}, "password": {password}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	w := httptest.NewRecorder()
+	o.site.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if bits, err := base64.RawURLEncoding.DecodeString(c.Value); err == nil && len(bits) == 32 {
+			sum := sha256.Sum256(bits)
+			o.secrets = append(o.secrets, c.Value, hex.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(sum[:]))
+			if strings.Contains(c.Name, "session") {
+				return w.Code, c
+			}
+		}
+	}
+	return w.Code, nil
+}
+
+// enters signs in, which works, and returns the cookie.
+func (o *operator) enters(login, password string) *http.Cookie {
+	o.Helper()
+	status, cookie := o.signsIn(login, password)
+	if status != http.StatusSeeOther || cookie == nil {
+		o.Fatalf("sign-in of %s: %d, cookie %v", login, status, cookie)
+	}
+	return cookie
+}
+
+// isRefused signs in, which does not work.
+func (o *operator) isRefused(login, password string) {
+	o.Helper()
+	if status, cookie := o.signsIn(login, password); status != http.StatusUnprocessableEntity || cookie != nil {
+		o.Errorf("sign-in of %s: %d, cookie %v; want 422 and none", login, status, cookie)
+	}
+}
+
+// wantsSignedIn opens the dashboard with a cookie.
+func (o *operator) wantsSignedIn(cookie *http.Cookie, want bool) {
+	o.Helper()
+	r := httptest.NewRequestWithContext(o.Context(), http.MethodGet, "http://localhost:8080/dashboard", nil)
+	r.AddCookie(cookie)
+	w := httptest.NewRecorder()
+	o.site.ServeHTTP(w, r)
+	if got := w.Code == http.StatusOK; got != want {
+		o.Errorf("the dashboard answers %d, want signed in %v", w.Code, want)
+	}
+}
+
+func (o *operator) user(login string) *models.User {
+	o.Helper()
+	u, err := o.db.UserByLogin(o.Context(), login)
+	if err != nil {
+		o.Fatalf("%s: %v", login, err)
+	}
+	return u
+}
+
+// object is what a reader of JSON gets.
+type object = map[string]any
+
+func readJSON[T any](o *operator, printed string) (value T) {
+	o.Helper()
+	if err := json.Unmarshal([]byte(printed), &value); err != nil {
+		o.Fatalf("%v:\n%s", err, printed)
+	}
+	return value
+}
+
+// fieldsOf returns the fields of one name.
+func fieldsOf(objects []object, name string) []string {
+	var list []string
+	for _, o := range objects {
+		list = append(list, fmt.Sprint(o[name]))
+	}
+	return list
+}
+
+// cellsOf splits the lines of a table, whose columns are two spaces apart.
+func cellsOf(table string) [][]string {
+	var lines [][]string
+	for line := range strings.Lines(table) {
+		var cells []string
+		for cell := range strings.SplitSeq(strings.TrimSpace(line), "  ") {
+			if cell = strings.TrimSpace(cell); cell != "" {
+				cells = append(cells, cell)
+			}
+		}
+		lines = append(lines, cells)
+	}
+	return lines
+}
+
+func wantEqual(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if g, w := fmt.Sprintf("%#v", got), fmt.Sprintf("%#v", want); g != w {
+		t.Errorf("%s:\n got %s\nwant %s", what, g, w)
+	}
+}
+
+func TestOperatorLifeOfAUser(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		printed := o.types(oldPassword+"\r\nand a second line\n", "users", "create", "--username=Ada.King", "--email=Ada@Example.com",
+			"--first-name= Ada ", "--last-name=Lovelace", "--verified")
+		ada := o.user("ada.king")
+		wantEqual(o.T, "create", printed, "created Ada.King with the id "+ada.ID.String()+"\n")
+		o.types(oldPassword, "users", "create", "--username=ghopper", "--email=grace@example.com", "--first-name=Grace", "--last-name=Hopper")
+		grace := o.user("ghopper")
+		if !ada.Verified() || grace.Verified() || ada.FirstName != "Ada" {
+			o.Errorf("stored: %+v, %+v", ada, grace)
+		}
+		if mail, err := o.db.ClaimMail(o.Context()); err != nil || mail.Kind != models.MailVerifyEmail || mail.Recipient != grace.Email {
+			o.Errorf("mail: %+v, %v; want the one that verifies Grace's address alone", mail, err)
+		}
+
+		wantEqual(o.T, "list", cellsOf(o.does("users", "list")), [][]string{
+			{"USERNAME", "E-MAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID"},
+			{"Ada.King", "Ada@Example.com", "Ada Lovelace", ada.VerifiedAt.Format(time.DateTime), "no", ada.CreatedAt.Format(time.DateTime), ada.ID.String()},
+			{"ghopper", "grace@example.com", "Grace Hopper", "no", "no", grace.CreatedAt.Format(time.DateTime), grace.ID.String()},
+		})
+		want := object{
+			"id": ada.ID.String(), "username": "Ada.King", "email": "Ada@Example.com", "first_name": "Ada", "last_name": "Lovelace",
+			"verified_at": ada.VerifiedAt.Format(time.RFC3339Nano), "disabled_at": nil,
+			"created_at": ada.CreatedAt.Format(time.RFC3339Nano), "updated_at": ada.UpdatedAt.Format(time.RFC3339Nano),
+		}
+		wantEqual(o.T, "list --json", readJSON[[]object](o, o.does("users", "list", "--json"))[0], want)
+
+		cookies := []*http.Cookie{o.enters("ada.king", oldPassword), o.enters("ada@example.com", oldPassword)}
+		want["sessions"] = 2
+		want["disabled_at"] = nil
+		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ADA@EXAMPLE.COM", "--json")), want)
+		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ADA.KING")), [][]string{
+			{"Username", "Ada.King"}, {"E-mail", "Ada@Example.com"}, {"Name", "Ada Lovelace"},
+			{"Verified (UTC)", ada.VerifiedAt.Format(time.DateTime)}, {"Disabled (UTC)", "no"},
+			{"Created (UTC)", ada.CreatedAt.Format(time.DateTime)}, {"Changed (UTC)", ada.UpdatedAt.Format(time.DateTime)},
+			{"Sessions", "2"}, {"ID", ada.ID.String()},
+		})
+
+		o.types(newPassword+"\n", "users", "set-password", "ada.king")
+		for _, c := range cookies {
+			o.wantsSignedIn(c, false)
+		}
+		o.isRefused("ada.king", oldPassword)
+		cookie := o.enters("ada.king", newPassword)
+		o.wantsSignedIn(cookie, true)
+
+		wantEqual(o.T, "disable", o.does("users", "disable", "ada.king"), "Ada.King is disabled and signed out everywhere\n")
+		o.wantsSignedIn(cookie, false)
+		o.isRefused("ada.king", newPassword)
+		since := o.user("ada.king").DisabledAt
+		wantEqual(o.T, "disable again", o.does("users", "disable", "ada.king"),
+			"Ada.King is disabled already, since "+since.Format(time.DateTime)+" UTC\n")
+		wantEqual(o.T, "disabled_at", readJSON[object](o, o.does("users", "show", "ada.king", "--json"))["disabled_at"],
+			since.Format(time.RFC3339Nano))
+
+		wantEqual(o.T, "enable", o.does("users", "enable", "ada.king"), "Ada.King may sign in\n")
+		o.wantsSignedIn(cookie, false)
+		cookie = o.enters("ada.king", newPassword)
+
+		o.fails("to delete a user is for good: it needs --yes, or a terminal to ask on", "ada.king\n", "users", "delete", "ada.king")
+		o.wantsSignedIn(cookie, true)
+		wantEqual(o.T, "delete", o.does("users", "delete", "ada.king", "--yes"), "deleted Ada.King\n")
+		o.wantsSignedIn(cookie, false)
+		o.isRefused("ada.king", newPassword)
+		if left, err := o.db.Sessions(o.Context(), ada.ID); err != nil || len(left) > 0 {
+			o.Errorf("sessions after delete: %v, %v", left, err)
+		}
+		wantEqual(o.T, "left", fieldsOf(readJSON[[]object](o, o.does("users", "list", "--json")), "username"), []string{"ghopper"})
+	})
+}
+
+func TestOperatorHearsWhatIsWrong(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		create := func(username, email, first, last string) []string {
+			return []string{"users", "create", "--username", username, "--email", email, "--first-name", first, "--last-name", last}
+		}
+		o.creates("ada.king", "ada@example.com", "Ada", "Lovelace")
+
+		o.fails("no user is created:\n"+
+			"Username: Use at least 5 characters.\n"+
+			"First name: Enter your first name.\n"+
+			"Last name: This holds a character that cannot be used here.\n"+
+			"E-mail: Enter an e-mail address such as name@example.com.\n"+
+			"Password: Use at least 8 characters.", "short\n", create("adé", "nowhere", " ", "x\x1b[31m")...)
+		o.fails("no user is created:\nUsername: Use only letters a to z, digits, dots, underscores and hyphens.", oldPassword,
+			create("grace hopper", "grace@example.com", "Grace", "Hopper")...)
+		o.fails("no user is created:\nPassword: Do not use your own name, username or e-mail in the password.", "my hopper 1906",
+			create("ghopper", "grace@example.com", "Grace", "Hopper")...)
+		o.fails("no user is created:\nUsername: This username is already taken.", oldPassword,
+			create("ADA.king", "other@example.com", "Ada", "King")...)
+		o.fails("no user is created:\nE-mail: There is already an account with this e-mail.", oldPassword,
+			create("augusta", "ADA@example.com", "Ada", "King")...)
+		o.fails("there is no password on standard input: nothing is done", "", create("augusta", "a@example.com", "Ada", "King")...)
+		o.fails("missing flags: --email=ADDRESS, --first-name=NAME, --last-name=NAME", "", "users", "create", "--username=augusta")
+		wantEqual(o.T, "users", len(readJSON[[]object](o, o.does("users", "list", "--json"))), 1)
+
+		cookie := o.enters("ada.king", oldPassword)
+		o.fails("the password is not changed:\nNew password: This password is on lists of commonly used ones. Choose another.",
+			"password1\n", "users", "set-password", "ada.king")
+		o.fails("the password is not changed:\nNew password: Do not use your own name, username or e-mail in the password.",
+			"a lovelace engine\n", "users", "set-password", "ada.king")
+		o.fails("there is no password on standard input: nothing is done", "\n", "users", "set-password", "ada.king")
+		o.wantsSignedIn(cookie, true)
+
+		for _, args := range [][]string{
+			{"users", "show"}, {"users", "set-password"}, {"users", "disable"}, {"users", "enable"}, {"users", "delete", "--yes"},
+			{"sessions", "list"}, {"sessions", "revoke", "--user"},
+		} {
+			o.fails("there is no user nobody", oldPassword, append(args, "nobody")...)
+			o.fails("there is no user \uFFFD[31m@\uFFFD", oldPassword, append(args, "\x1b[31m@\xff")...)
+		}
+
+		which := "which sessions? Give exactly one of ID, --user LOGIN and --all"
+		id := uuid.NewString()
+		o.fails(which, "", "sessions", "revoke")
+		o.fails(which, "", "sessions", "revoke", id, "--all")
+		o.fails(which, "", "sessions", "revoke", "--user=ada.king", "--all")
+		o.fails("there is no session "+id, "", "sessions", "revoke", id)
+		o.fails("first is not the id of a session: vestibule sessions list shows them", "", "sessions", "revoke", "first")
+		o.wantsSignedIn(cookie, true)
+	})
+}
+
+func TestOperatorSessions(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		o.creates("ada.king", "ada@example.com", "Ada", "Lovelace")
+		o.creates("ghopper", "grace@example.com", "Grace", "Hopper")
+		ada, grace := o.user("ada.king"), o.user("ghopper")
+		first, second := o.enters("ada.king", oldPassword), o.enters("ada.king", oldPassword)
+		other := o.enters("ghopper", oldPassword)
+
+		life := models.Lifetime{Idle: time.Hour, Max: time.Hour}
+		if _, _, err := o.db.CreateSession(o.Context(), grace, models.Client{IP: "::1"}, models.Lifetime{}); err != nil {
+			o.Fatal(err)
+		}
+		agent := "\x1b]0;title\a\x7f\u009b31m\u202eevil/1.0"
+		evil, _, err := o.db.CreateSession(o.Context(), grace, models.Client{IP: "::1", UserAgent: agent}, life)
+		if err != nil {
+			o.Fatal(err)
+		}
+
+		all := readJSON[[]object](o, o.does("sessions", "list", "--json"))
+		wantEqual(o.T, "the living", fieldsOf(all, "username"), []string{"ada.king", "ada.king", "ghopper", "ghopper"})
+		wantEqual(o.T, "user agent", all[3]["user_agent"], agent)
+		table := o.does("sessions", "list")
+		if strings.ContainsFunc(strings.ReplaceAll(o.seen.String(), "\n", ""), func(r rune) bool {
+			return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u202e'
+		}) {
+			o.Errorf("what a browser says of itself acts on the terminal: %q", o.seen.String())
+		}
+		wantEqual(o.T, "lines of the table", strings.Count(table, "\n"), 5)
+
+		stored, err := o.db.Sessions(o.Context(), ada.ID)
+		if err != nil || len(stored) != 2 {
+			o.Fatal(stored, err)
+		}
+		s := stored[slices.IndexFunc(stored, func(s models.Session) bool { return s.ID.String() == all[0]["id"] })]
+		wantEqual(o.T, "list LOGIN", cellsOf(o.does("sessions", "list", "ADA.king"))[:2], [][]string{
+			{"USERNAME", "DEVICE", "IP", "CREATED (UTC)", "LAST SEEN (UTC)", "EXPIRES (UTC)", "ID"},
+			{"ada.king", "Firefox on Linux", s.IP, s.CreatedAt.Format(time.DateTime), s.LastSeenAt.Format(time.DateTime),
+				s.ExpiresAt.Format(time.DateTime), s.ID.String()},
+		})
+		wantEqual(o.T, "list LOGIN --json", readJSON[[]object](o, o.does("sessions", "list", "ada@example.com", "--json"))[0], object{
+			"id": s.ID.String(), "user_id": ada.ID.String(), "username": "ada.king", "device": "Firefox on Linux", "user_agent": s.UserAgent,
+			"ip": s.IP, "created_at": s.CreatedAt.Format(time.RFC3339Nano), "last_seen_at": s.LastSeenAt.Format(time.RFC3339Nano),
+			"expires_at": s.ExpiresAt.Format(time.RFC3339Nano),
+		})
+
+		wantEqual(o.T, "revoke ID", o.does("sessions", "revoke", s.ID.String()), "1 session ended\n")
+		o.wantsSignedIn(first, false)
+		o.wantsSignedIn(second, true)
+		wantEqual(o.T, "revoke --user", o.does("sessions", "revoke", "--user", "Ada@Example.com"), "1 session ended\n")
+		o.wantsSignedIn(second, false)
+		o.wantsSignedIn(other, true)
+		wantEqual(o.T, "left", fieldsOf(readJSON[[]object](o, o.does("sessions", "list", "--json")), "id")[1], evil.ID.String())
+		wantEqual(o.T, "revoke --all", o.does("sessions", "revoke", "--all"), "3 sessions ended\n")
+		o.wantsSignedIn(other, false)
+		wantEqual(o.T, "none", o.does("sessions", "list", "--json"), "[]\n")
+	})
+}
+
+// TestOperatorListsMany lists more than fits on a page of a query.
+func TestOperatorListsMany(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		const many = 1100
+		life := models.Lifetime{Idle: time.Hour, Max: time.Hour}
+		var usernames []string
+		err := o.db.InTx(o.Context(), func(tx *models.DB) error {
+			for i := range many {
+				name := fmt.Sprintf("user.%d", i)
+				u := &models.User{Username: name, Email: name + "@example.com", FirstName: "Zoë", LastName: "Ørsted", VerifiedAt: time.Now()}
+				if i == many-1 {
+					u.FirstName = "Œuvre 100%"
+				}
+				if err := tx.CreateUser(o.Context(), u); err != nil {
+					return err
+				}
+				if _, _, err := tx.CreateSession(o.Context(), u, models.Client{}, life); err != nil {
+					return err
+				}
+				usernames = append(usernames, name)
+			}
+			return nil
+		})
+		if err != nil {
+			o.Fatal(err)
+		}
+		for what, args := range map[string][]string{
+			"users":           {"users", "list", "--json"},
+			"users of a name": {"users", "list", "--json", "--search", "ØRSTED"},
+			"users of a host": {"users", "list", "--json", "--search", "@EXAMPLE.com"},
+			"sessions":        {"sessions", "list", "--json"},
+		} {
+			got := fieldsOf(readJSON[[]object](o, o.does(args...)), "username")
+			if !slices.Equal(got, usernames) {
+				o.Errorf("%s: %d in another order, want %d", what, len(got), many)
+			}
+		}
+		wantEqual(o.T, "table", strings.Count(o.does("users", "list"), "\n"), many+1)
+		wantEqual(o.T, "limited table", strings.Count(o.does("users", "list", "--limit=7"), "\n"), 7+1)
+		for search, want := range map[string][]string{
+			"user.1099":     usernames[1099:],
+			"ER.1034@exam":  usernames[1034:1035],
+			"uvre 100% ørs": usernames[1099:],
+			"e_ö":           nil,
+		} {
+			got := fieldsOf(readJSON[[]object](o, o.does("users", "list", "--json", "--search", search)), "username")
+			wantEqual(o.T, search, got, want)
+		}
+		limited := readJSON[[]object](o, o.does("users", "list", "--json", "--search=zoë", "--limit=3"))
+		wantEqual(o.T, "search with a limit", fieldsOf(limited, "username"), usernames[:3])
+	})
+}
+
+// TestOperatorAtATerminal types at one, which script(1) of util-linux makes.
+func TestOperatorAtATerminal(t *testing.T) {
+	if out, err := exec.Command("script", "--version").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("util-linux")) {
+		t.Skip("there is no script(1) of util-linux")
+	}
+	eachOperator(t, func(o *operator) {
+		o.creates("ada.king", "ada@example.com", "Ada", "Lovelace")
+
+		// at types each word when the question before it is asked, and returns
+		// all that the terminal shows, with the state it is left in.
+		at := func(args string, dialogue ...string) string {
+			o.Helper()
+			cmd := o.command()
+			line := cmd.Path + " " + args + `; echo exit $?; stty -a | grep -wo -e "-\?echo"`
+			cmd = exec.CommandContext(o.Context(), "script", "-qc", line, "/dev/null")
+			shell := o.command()
+			cmd.Dir, cmd.Env = shell.Dir, append(shell.Env, "SHELL=/bin/sh")
+			keys, err := cmd.StdinPipe()
+			if err != nil {
+				o.Fatal(err)
+			}
+			screen, err := cmd.StdoutPipe()
+			if err != nil {
+				o.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				o.Fatal(err)
+			}
+			var shown strings.Builder
+			reader := bufio.NewReader(screen)
+			for i := 0; i < len(dialogue); i += 2 {
+				for question := dialogue[i]; !strings.HasSuffix(shown.String(), question); {
+					b, err := reader.ReadByte()
+					if err != nil {
+						o.Fatalf("%s: %v before %q:\n%s", args, err, question, shown.String())
+					}
+					shown.WriteByte(b)
+				}
+				if _, err := io.WriteString(keys, dialogue[i+1]); err != nil {
+					o.Fatal(err)
+				}
+			}
+			if _, err := io.Copy(&shown, reader); err != nil {
+				o.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
+				o.Fatal(err)
+			}
+			o.seen.WriteString(shown.String())
+			return strings.ReplaceAll(shown.String(), "\r\n", "\n")
+		}
+
+		wantEqual(o.T, "two that differ", at("users set-password ada.king", "New password: ", newPassword+"\n", "again: ", oldPassword+"\n"),
+			"New password: \nThe same again: \nvestibule: the password is not changed:\nConfirm new password: The two passwords differ.\nexit 1\necho\n")
+		o.enters("ada.king", oldPassword)
+		wantEqual(o.T, "set-password", at("users set-password ada.king", "New password: ", newPassword+"\n", "again: ", newPassword+"\n"),
+			"New password: \nThe same again: \nada.king has a new password and is signed out everywhere\nexit 0\necho\n")
+		cookie := o.enters("ada.king", newPassword)
+
+		ask := "Type ada.king to delete this account and all that belongs to it: "
+		wantEqual(o.T, "another name", at("users delete ada.king", ask, "ghopper\n"),
+			ask+"ghopper\nvestibule: that is not the username: nothing is deleted\nexit 1\necho\n")
+		o.wantsSignedIn(cookie, true)
+		wantEqual(o.T, "delete", at("users delete ada@example.com", ask, "Ada.King\n"), ask+"Ada.King\ndeleted ada.king\nexit 0\necho\n")
+		o.wantsSignedIn(cookie, false)
+	})
+}
