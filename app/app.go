@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -86,7 +87,11 @@ func (a *App) Work(ctx context.Context) {
 
 func (a *App) purge(ctx context.Context) {
 	for {
-		n, err := a.db.Purge(ctx, a.config.AuditRetention)
+		var n int
+		err := survive(func() (err error) {
+			n, err = a.db.Purge(ctx, a.config.AuditRetention)
+			return err
+		})
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -98,6 +103,17 @@ func (a *App) purge(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// survive turns a panic of f into an error: work in the background must not end
+// the process.
+func survive(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // sleep waits for d, and returns false when ctx ends before.

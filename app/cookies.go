@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -55,10 +56,14 @@ var toasts = map[string]string{
 	"session-ended":    "The session is ended.",
 	"sessions-ended":   "All other sessions are ended.",
 	"deleted":          "Your account is deleted.",
+	"changed":          "Your account changed at this very moment, so nothing was done. Please look, and try again.",
 }
 
 // flash shows a toast on the next page.
 func (a *App) flash(c *gin.Context, toast string) {
+	if toasts[toast] == "" {
+		panic("no toast " + toast)
+	}
 	a.setCookie(c, a.prefixed("toast"), toast, time.Minute)
 }
 
@@ -72,21 +77,19 @@ func (a *App) takeFlash(c *gin.Context) string {
 	return toasts[key]
 }
 
-// browserLife is how long a browser is known again: as long as browsers keep a
-// cookie (RFC 6265bis, 5.5).
-const browserLife = 400 * 24 * time.Hour
-
 // rememberBrowser notes the browser that user signs in from. Quietly means
-// without a mail about a new one.
-func (a *App) rememberBrowser(c *gin.Context, user *models.User, quietly bool) error {
+// without a mail about a new one. It is done even if the person does not wait for
+// the answer, else whoever hangs up early would not be noticed.
+func (a *App) rememberBrowser(c *gin.Context, user *models.User, quietly bool) {
 	mark, _ := c.Cookie(a.prefixed("browser")) // none is as good as an empty one
 	client := a.client(c)
 	notice := models.MailDetail{Browser: device(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
-	mark, err := a.db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
-	if err == nil {
-		a.setCookie(c, a.prefixed("browser"), mark, browserLife)
+	mark, err := a.db.RememberBrowser(context.WithoutCancel(c.Request.Context()), user, mark, notice, quietly)
+	if err != nil {
+		current(c).Log.Error("browser not remembered", "err", err)
+		return
 	}
-	return err
+	a.setCookie(c, a.prefixed("browser"), mark, models.BrowserLife)
 }
 
 func (a *App) client(c *gin.Context) models.Client {

@@ -67,6 +67,7 @@ func TestDeleteAccount(t *testing.T) {
 		if s.signedIn() || phone.signedIn() {
 			t.Error("a session lives on")
 		}
+		s.letterTo(annasEmail, "Your account is deleted")
 		left := s.everything("events") // the audit log keeps what happened, by the id
 		for _, trace := range []string{annasEmail, "anna.smith", "Anna", "new@example.com"} {
 			if strings.Contains(s.dump("events"), trace) {

@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/password"
+	"vestibule/models"
 )
 
 // What a visitor cannot cause at will: a panic, a full queue, a client that
@@ -44,6 +45,19 @@ func TestFailuresFromWithin(t *testing.T) {
 			headers: map[string]string{"Cache-Control": "no-store"},
 			page:    "Something went wrong",
 			log:     "a screw is loose",
+		},
+		"changed meanwhile": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) { a.error(c, fmt.Errorf("rename: %w", models.ErrChanged)) }
+			},
+			status:  http.StatusSeeOther,
+			headers: map[string]string{"Location": "/", "Set-Cookie": "toast=changed; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
+			log:     "changed meanwhile",
+		},
+		"not found": {
+			handler: func(a *App) gin.HandlerFunc { return func(c *gin.Context) { a.error(c, models.ErrNotFound) } },
+			status:  http.StatusNotFound,
+			page:    "Page not found",
 		},
 		"queue full": {
 			handler: func(a *App) gin.HandlerFunc {
@@ -103,7 +117,7 @@ func TestFailuresFromWithin(t *testing.T) {
 				t.Errorf("the page says\n%s", body)
 			}
 			id := w.Header().Get("X-Request-Id")
-			if !tt.gone && !strings.Contains(body, id) {
+			if tt.page != "" && !strings.Contains(body, id) {
 				t.Errorf("the page does not name request %s", id)
 			}
 			for line := range strings.Lines(log.String()) {

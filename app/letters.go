@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	htmltemplate "html/template"
 	"io/fs"
 	"net/url"
@@ -56,18 +57,24 @@ type letter struct {
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
 	data := letter{MailDetail: m.Detail, Name: m.Name, Site: a.config.BaseURL}
 	to := m.Recipient
+	text, html := a.letters.text[m.Kind], a.letters.html[m.Kind]
+	if text == nil {
+		return mail.Message{}, errors.New("no template for mail of this kind") // a newer process has queued it, and will send it
+	}
+	id := m.ID.String()
 	var purpose models.Purpose
 	var page string
 	switch m.Kind {
 	case models.MailVerifyEmail:
 		purpose, page = models.VerifyEmail, "/verify-email"
-		data.Name = "" // typed by whoever signed up, perhaps with a stranger's address
 	case models.MailChangeEmail:
 		purpose, page = models.ChangeEmail, "/verify-email"
 	case models.MailResetPassword:
 		purpose, page = models.ResetPassword, "/reset-password"
 	case models.MailNewBrowser:
 		data.URL = a.config.BaseURL + "/account/sessions"
+	case models.MailEmailChanged, models.MailAccountDeleted:
+		data.URL = a.config.BaseURL
 	default:
 		data.URL = a.config.BaseURL + "/forgot-password"
 	}
@@ -79,26 +86,31 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if purpose == models.ResetPassword {
 			// To the address as it is on file: one that only folds to the same
 			// may be somebody else's.
-			to, data.Name = user.Email, user.FirstName
+			to = user.Email
+			if user.Verified() {
+				data.Name = user.FirstName
+			}
 		}
-		token, err := a.db.CreateToken(ctx, user, purpose, to)
+		token, err := a.db.CreateToken(ctx, m, user, purpose, to)
 		if err != nil {
 			return mail.Message{}, err
 		}
+		// Each attempt has a link of its own, and is no copy of the one before.
+		id = fmt.Sprintf("%s.%d", id, m.Attempts)
 		data.URL = a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
 	}
-	var subject, text, html bytes.Buffer
+	var subject, plain, rich bytes.Buffer
 	err := errors.Join(
-		a.letters.text[m.Kind].ExecuteTemplate(&subject, "subject", data),
-		a.letters.text[m.Kind].Execute(&text, data),
-		a.letters.html[m.Kind].ExecuteTemplate(&html, "mail", data),
+		text.ExecuteTemplate(&subject, "subject", data),
+		text.Execute(&plain, data),
+		html.ExecuteTemplate(&rich, "mail", data),
 	)
 	return mail.Message{
-		ID:      m.ID.String(),
+		ID:      id,
 		To:      to,
 		Subject: subject.String(),
-		Text:    strings.TrimSpace(text.String()) + "\n",
-		HTML:    html.String(),
+		Text:    strings.TrimSpace(plain.String()) + "\n",
+		HTML:    rich.String(),
 	}, err
 }
 
@@ -148,10 +160,13 @@ func (a *App) deliver(ctx context.Context, m *models.Mail) {
 	log := a.log.With("mail_id", m.ID.String(), "kind", m.Kind)
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	message, err := a.compose(ctx, m)
-	if err == nil {
-		err = a.sender.Send(ctx, message)
-	}
+	err := survive(func() error {
+		message, err := a.compose(ctx, m)
+		if err != nil {
+			return err
+		}
+		return a.sender.Send(ctx, message)
+	})
 	// The note of what became of it must not fail because the server was slow.
 	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()

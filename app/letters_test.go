@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	netmail "net/mail"
 	"net/url"
 	"regexp"
@@ -515,6 +516,45 @@ func TestLettersLinkToTheSiteAlone(t *testing.T) {
 		}
 		if want := []string{verifySubject, newBrowserSubject, resetSubject, changeSubject, changedSubject, newPasswordSubject}; !slices.Equal(subjects, want) {
 			t.Errorf("sent are %q, want %q", subjects, want)
+		}
+	})
+}
+
+// During an update an older process meets the mail of a newer one.
+func TestMailOfUnknownKindWaits(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		if err := db.QueueMail(t.Context(), models.Mail{Kind: "of-tomorrow", Recipient: annasEmail}); err != nil {
+			t.Fatal(err)
+		}
+		s.join(anna())
+		s.work(func() bool { return len(s.outbox()) == 1 && len(s.queue()) == 1 })
+		if m := s.queue()[0]; m.Kind != "of-tomorrow" || m.Attempts != 1 {
+			t.Errorf("the queue holds %+v", m)
+		}
+	})
+}
+
+func TestDevMailIsForThisMachineAlone(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for name, tt := range map[string]struct {
+			address, host string
+			status        int
+		}{
+			"here":                {"127.0.0.1:5000", "localhost:8080", http.StatusOK},
+			"here, IPv6":          {"[::1]:5000", "[::1]:8080", http.StatusOK},
+			"another machine":     {"192.0.2.7:5000", "localhost:8080", http.StatusNotFound},
+			"through a proxy":     {"127.0.0.1:5000", "example.com", http.StatusNotFound},
+			"a name rebound here": {"127.0.0.1:5000", "localhost.evil.example:8080", http.StatusNotFound},
+		} {
+			r := httptest.NewRequest(http.MethodGet, "/dev/mail", nil)
+			r.RemoteAddr, r.Host = tt.address, tt.host
+			if w := s.serve(r); w.Code != tt.status {
+				t.Errorf("%s: the answer is %d, want %d", name, w.Code, tt.status)
+			}
 		}
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/google/uuid"
-
 	"vestibule/app/forms"
 	"vestibule/app/password"
 	"vestibule/models"
@@ -54,7 +52,8 @@ func ChangePassword(ctx context.Context, config *Config, db *models.DB, user *mo
 	if err != nil {
 		return err
 	}
-	return db.ChangePassword(ctx, user, hash, uuid.Nil)
+	_, err = db.ChangePassword(ctx, user, hash, nil)
+	return err
 }
 
 func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {

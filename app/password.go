@@ -39,13 +39,14 @@ func (a *App) changePassword(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	if err := a.db.ChangePassword(c.Request.Context(), user, hash, current(c).Session.ID); err != nil {
+	session := current(c).Session
+	token, err := a.db.ChangePassword(c.Request.Context(), user, hash, session)
+	if err != nil {
 		a.error(c, err)
 		return
 	}
-	if !a.renewSession(c) {
-		return
-	}
+	a.setSessionCookie(c, token, session)
+	a.rememberBrowser(c, user, true)
 	a.record(c, models.EventPasswordChanged, user)
 	a.flash(c, "password-changed")
 	a.redirect(c, "/account")
@@ -80,19 +81,5 @@ func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form
 	if err := a.db.Forget(c.Request.Context(), account.key); err != nil {
 		current(c).Log.Error("throttle not cleared", "err", err)
 	}
-	return true
-}
-
-// renewSession gives the browser a new token for its session, since the person
-// has just proved who they are. It returns false when it has answered the
-// request with an error.
-func (a *App) renewSession(c *gin.Context) bool {
-	s := current(c).Session
-	token, err := a.db.RenewSession(c.Request.Context(), s)
-	if err != nil {
-		a.error(c, err)
-		return false
-	}
-	a.setSessionCookie(c, token, s)
 	return true
 }

@@ -220,6 +220,15 @@ func (a *App) error(c *gin.Context, err error) {
 	switch {
 	case errors.Is(c.Request.Context().Err(), context.Canceled):
 		c.AbortWithStatus(499) // nobody reads it; the log line shows it
+	case errors.Is(err, models.ErrChanged):
+		// The same request is not to be made again, but what the person may do
+		// now, the page tells.
+		current(c).Log.Info("changed meanwhile")
+		c.Abort()
+		a.flash(c, "changed")
+		a.redirect(c, origin(c))
+	case errors.Is(err, models.ErrNotFound):
+		a.notFound(c)
 	case errors.As(err, &early):
 		a.refuse(c, http.StatusTooManyRequests, "Too many attempts", tooMany(c, early))
 	case errors.Is(err, password.ErrBusy):

@@ -95,7 +95,7 @@ func (a *App) headers(c *gin.Context) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	if a.config.Secure() {
-		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+		h.Set("Strict-Transport-Security", "max-age=63072000")
 	}
 }
 
@@ -140,7 +140,11 @@ func (a *App) session(c *gin.Context) {
 	}
 	s, err := a.db.SessionByToken(c.Request.Context(), token)
 	if errors.Is(err, models.ErrNotFound) {
-		a.clearSessionCookie(c)
+		// Only where the browser opens a page: an answer to a request of before a
+		// renewal, which comes late, must not take the new cookie away.
+		if opensPage(c) {
+			a.clearSessionCookie(c)
+		}
 		return
 	}
 	if err != nil {
@@ -156,6 +160,13 @@ func (a *App) session(c *gin.Context) {
 	} else if renewed {
 		a.setSessionCookie(c, token, s)
 	}
+}
+
+// opensPage tells whether the browser is about to show the answer as a page
+// (Fetch Metadata; old browsers and other programs do not say).
+func opensPage(c *gin.Context) bool {
+	mode := c.GetHeader("Sec-Fetch-Mode")
+	return c.Request.Method == http.MethodGet && !isHTMX(c) && (mode == "" || mode == "navigate")
 }
 
 // guestsOnly sends a signed-in person to the dashboard.

@@ -20,7 +20,7 @@ type resetForm struct {
 func (a *App) showResetPassword(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	secret := c.Query("token")
-	token, ok := a.resetToken(c, secret)
+	token, ok := a.linkToken(c, secret, models.ResetPassword)
 	if !ok {
 		return
 	}
@@ -35,7 +35,7 @@ func (a *App) resetPassword(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	token, ok := a.resetToken(c, in.Token)
+	token, ok := a.linkToken(c, in.Token, models.ResetPassword)
 	if !ok {
 		return
 	}
@@ -58,21 +58,6 @@ func (a *App) resetPassword(c *gin.Context) {
 	default:
 		a.enter(c, token.User, models.EventPasswordReset, "password-changed", true)
 	}
-}
-
-// resetToken finds the token of a link. It answers the request itself, and
-// returns false, when the link is used up, too old or wrong.
-func (a *App) resetToken(c *gin.Context, secret string) (*models.Token, bool) {
-	token, err := a.db.TokenBySecret(c.Request.Context(), secret, models.ResetPassword)
-	switch {
-	case errors.Is(err, models.ErrNotFound):
-		a.fail(c, http.StatusGone)
-		return nil, false
-	case err != nil:
-		a.error(c, err)
-		return nil, false
-	}
-	return token, true
 }
 
 // checkPassword applies the rules for a new password of user.

@@ -14,7 +14,7 @@ import (
 // resetToken makes a token as the mail for a forgotten password holds.
 func (s *site) resetToken(email string) string {
 	s.t.Helper()
-	token, err := s.db.CreateToken(s.t.Context(), s.user(email), models.ResetPassword, email)
+	token, err := s.db.CreateToken(s.t.Context(), nil, s.user(email), models.ResetPassword, email)
 	if err != nil {
 		s.t.Fatal(err)
 	}

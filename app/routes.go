@@ -22,6 +22,8 @@ func (a *App) routes() (http.Handler, error) {
 		return nil, err
 	}
 
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"} // the one that proxies append to
+
 	e.Use(a.begin, a.recover, a.headers)
 	e.GET("/assets/*name", gin.WrapH(assets.Handler()))
 	e.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusFound, assets.Path("favicon.svg")) })

@@ -84,6 +84,15 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 	if err == nil {
 		err = a.db.RehashPassword(c.Request.Context(), user, hash)
 	}
+	if errors.Is(err, models.ErrChanged) { // by another sign-in at this moment, or to another password
+		fresh, err := a.db.UserByID(c.Request.Context(), user.ID)
+		if err != nil {
+			return false, err
+		}
+		*user = *fresh
+		match, _, err = a.hasher.Verify(c.Request.Context(), password, user.PasswordHash)
+		return match, err
+	}
 	if err != nil {
 		current(c).Log.Warn("password hash not renewed", "err", err) // the next sign-in tries again
 	}
@@ -96,16 +105,20 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 func (a *App) enter(c *gin.Context, user *models.User, event, toast string, quietly bool) {
 	session, token, err := a.db.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime())
 	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
-		a.redirect(c, "/sign-in")
+		a.flash(c, "changed")
+		a.redirect(c, withNext("/sign-in", localPath(c.Query("next"))))
 		return
 	}
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	if err := a.rememberBrowser(c, user, quietly); err != nil {
-		current(c).Log.Error("browser not remembered", "err", err)
+	if old := current(c).Session; old != nil { // its cookie is about to be replaced
+		if err := a.db.DeleteSession(c.Request.Context(), old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
+			current(c).Log.Error("replaced session not ended", "err", err)
+		}
 	}
+	a.rememberBrowser(c, user, quietly)
 	current(c).User = user
 	a.record(c, event, user)
 	a.setSessionCookie(c, token, session)

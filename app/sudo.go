@@ -87,10 +87,14 @@ func (a *App) sudo(c *gin.Context) {
 		c.Abort()
 		return
 	}
-	if !a.renewSession(c) {
-		c.Abort()
+	// A new token, since the person has just proved who they are.
+	session := current(c).Session
+	token, err := a.db.RenewSession(c.Request.Context(), session)
+	if err != nil {
+		a.error(c, err)
 		return
 	}
+	a.setSessionCookie(c, token, session)
 	a.record(c, models.EventReauthenticated, current(c).User)
 	if in.Sudo != "" && data.Then != thenSend {
 		a.redirect(c, c.Request.URL.Path)

@@ -19,7 +19,7 @@ type verifyForm struct {
 func (a *App) showVerifyEmail(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	form := forms.New(&verifyForm{Token: c.Query("token")})
-	token, ok := a.verifyToken(c, c.Query("token"))
+	token, ok := a.linkToken(c, c.Query("token"), models.VerifyEmail, models.ChangeEmail)
 	if !ok {
 		return
 	}
@@ -31,7 +31,7 @@ func (a *App) verifyEmail(c *gin.Context) {
 	if !a.bind(c, forms.New(in)) {
 		return
 	}
-	token, ok := a.verifyToken(c, in.Token)
+	token, ok := a.linkToken(c, in.Token, models.VerifyEmail, models.ChangeEmail)
 	if !ok {
 		return
 	}
@@ -55,10 +55,10 @@ func (a *App) verifyEmail(c *gin.Context) {
 	}
 }
 
-// verifyToken finds the token of a link. It answers the request itself, and
+// linkToken finds the token of a mailed link. It answers the request itself, and
 // returns false, when the link is used up, too old or wrong.
-func (a *App) verifyToken(c *gin.Context, secret string) (*models.Token, bool) {
-	token, err := a.db.TokenBySecret(c.Request.Context(), secret, models.VerifyEmail, models.ChangeEmail)
+func (a *App) linkToken(c *gin.Context, secret string, purposes ...models.Purpose) (*models.Token, bool) {
+	token, err := a.db.TokenBySecret(c.Request.Context(), secret, purposes...)
 	switch {
 	case errors.Is(err, models.ErrNotFound):
 		a.fail(c, http.StatusGone)

@@ -45,6 +45,10 @@ CREATE INDEX mails_next_at ON mails (next_at);
 CREATE TABLE browsers (
     user_id    UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     token_hash BYTEA NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL,
+    seen_at    TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (user_id, token_hash)
 );
+
+--bun:split
+
+CREATE INDEX browsers_seen_at ON browsers (seen_at);

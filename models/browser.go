@@ -16,8 +16,12 @@ type Browser struct {
 
 	UserID    uuid.UUID `bun:",pk"`
 	TokenHash []byte    `bun:",pk"`
-	CreatedAt time.Time
+	SeenAt    time.Time // at the last sign-in
 }
+
+// BrowserLife is how long a browser is known again: as long as browsers keep a
+// cookie (RFC 6265bis, 5.5).
+const BrowserLife = 400 * 24 * time.Hour
 
 // RememberBrowser notes that user signed in from the browser with that mark,
 // and returns the mark that its cookie is to hold: a new one when the browser
@@ -28,17 +32,34 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, noti
 	if !ok {
 		mark, hash = newSecret()
 	}
-	b := &Browser{UserID: user.ID, TokenHash: hash, CreatedAt: now()}
+	b := &Browser{UserID: user.ID, TokenHash: hash, SeenAt: now()}
 	return mark, db.InTx(ctx, func(tx *DB) error {
 		result, err := tx.bun.NewInsert().Model(b).On("CONFLICT DO NOTHING").Exec(ctx)
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); n == 0 || err != nil || quietly {
-			return err
+		if n, err := result.RowsAffected(); n > 0 || err != nil {
+			if quietly || err != nil {
+				return err
+			}
+			return tx.mailUser(ctx, user, MailNewBrowser, notice)
 		}
-		return tx.mailUser(ctx, user, MailNewBrowser, notice)
+		_, err = tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at").Exec(ctx)
+		return err
 	})
+}
+
+// Browsers lists the browsers from which user has signed in, the last seen
+// first.
+func (db *DB) Browsers(ctx context.Context, user uuid.UUID) ([]Browser, error) {
+	var browsers []Browser
+	err := db.bun.NewSelect().Model(&browsers).Where("user_id = ?", user).Order("seen_at DESC").Scan(ctx)
+	return browsers, err
+}
+
+func (db *DB) forgetBrowsers(ctx context.Context, user *User) error {
+	_, err := db.bun.NewDelete().Model((*Browser)(nil)).Where("user_id = ?", user.ID).Exec(ctx)
+	return err
 }
 
 // KnownBrowser returns a name for the browser with that mark if user has signed

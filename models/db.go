@@ -30,6 +30,11 @@ import (
 // ErrNotFound says that no row answers a query.
 var ErrNotFound = errors.New("not found")
 
+// ErrChanged says that the user or the session that a request began with has
+// changed or gone meanwhile: what the request was allowed then, it may not be
+// now. It is an ErrNotFound too.
+var ErrChanged = fmt.Errorf("changed meanwhile: %w", ErrNotFound)
+
 // TakenError says that a value that must be unique belongs to another row.
 // Field is the form field that holds it, such as "username".
 type TakenError struct{ Field string }
@@ -68,10 +73,10 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int) (*DB, e
 	query := u.Query()
 	query.Set("timezone", "UTC")
 	u.RawQuery = query.Encode()
-	connector, err := pgdriver.NewDriver().OpenConnector(u.String())
-	if err != nil {
-		return nil, err
+	if _, err := pgdriver.NewDriver().OpenConnector(u.String()); err != nil {
+		return nil, err // where NewConnector would panic
 	}
+	connector := pgdriver.NewConnector(pgdriver.WithDSN(u.String()), pgdriver.WithResetSessionFunc(alive))
 	if maxConns == 0 {
 		maxConns = max(16, 4*runtime.GOMAXPROCS(0))
 	}
@@ -79,6 +84,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int) (*DB, e
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool.SetConnMaxLifetime(time.Hour) // so that a balancer's changes are followed
 	if err := pool.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
 	}
@@ -200,6 +206,14 @@ func Unavailable(err error) bool {
 		}
 	}
 	return false
+}
+
+// changed makes of "no such row" that it has changed meanwhile.
+func changed(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return ErrChanged
+	}
+	return err
 }
 
 // one makes of "no rows" the error that callers know.

@@ -4,7 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"vestibule/migrations"
 	"vestibule/models"
@@ -75,5 +78,34 @@ func TestPostgresSpeaksUTC(t *testing.T) {
 	var zone string
 	if err := db.Bun().QueryRowContext(t.Context(), "SHOW timezone").Scan(&zone); err != nil || zone != "UTC" {
 		t.Errorf("the time zone is %q (%v), want UTC", zone, err)
+	}
+}
+
+// The server ends every connection, as when it is restarted: the next query of
+// each takes a new one.
+func TestPooledConnectionsThatTheServerEnded(t *testing.T) {
+	t.Parallel()
+	url := modelstest.PostgreSQL(t)
+	db, operator := modelstest.Open(t, url), modelstest.Open(t, url)
+	const many = 8
+	var group sync.WaitGroup
+	for range many { // each on a connection of its own
+		group.Go(func() {
+			if _, err := db.Bun().ExecContext(t.Context(), "SELECT pg_sleep(0.2)"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	var ended int
+	err := operator.Bun().NewRaw("SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity "+
+		"WHERE datname = current_database() AND pid <> pg_backend_pid()").Scan(t.Context(), &ended)
+	if err != nil || ended < many {
+		t.Fatalf("%d connections are ended (%v), want %d", ended, err, many)
+	}
+	for range many {
+		if _, err := db.Users(t.Context(), uuid.Nil, 1); err != nil {
+			t.Error(err)
+		}
 	}
 }

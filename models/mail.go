@@ -19,6 +19,7 @@ const (
 	MailPasswordReset   = "password-reset"
 	MailPasswordChanged = "password-changed"
 	MailNewBrowser      = "new-browser"
+	MailAccountDeleted  = "account-deleted"
 )
 
 // Mail is a message to send. It is queued in the transaction of the change that
@@ -54,16 +55,28 @@ func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 	return err
 }
 
-// mailUser queues a mail of that kind to user's own address.
+// mailUser queues a mail of that kind to user's own address. It greets by name
+// only who has proved that the address is theirs: else the name would be words
+// from whoever signed up to a stranger.
 func (db *DB) mailUser(ctx context.Context, user *User, kind string, detail MailDetail) error {
-	return db.QueueMail(ctx, Mail{Kind: kind, Recipient: user.Email, UserID: user.ID, Name: user.FirstName, Detail: detail})
+	m := Mail{Kind: kind, Recipient: user.Email, UserID: user.ID, Detail: detail}
+	if user.Verified() {
+		m.Name = user.FirstName
+	}
+	return db.QueueMail(ctx, m)
+}
+
+// unqueue takes user's mails of these kinds out of the queue.
+func (db *DB) unqueue(ctx context.Context, user uuid.UUID, kinds ...string) error {
+	_, err := db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind IN (?)", bun.List(kinds)).Exec(ctx)
+	return err
 }
 
 // Times of the mail queue.
 const (
-	// mailLease is how long a claimed mail is left to its process. One that
-	// dies meanwhile leaves it to others after that.
-	mailLease = time.Minute
+	// mailLease is how long a claimed mail is left to its process: longer than
+	// any delivery takes. One that dies meanwhile leaves it to others after that.
+	mailLease = 3 * time.Minute
 	// firstRetry doubles with each attempt up to lastRetry.
 	firstRetry = 2 * time.Second
 	lastRetry  = 10 * time.Minute
@@ -121,7 +134,7 @@ var ErrTooSoon = errors.New("too soon")
 // ErrTooSoon when the last is hardly a minute old or still in the queue.
 func (db *DB) ResendVerification(ctx context.Context, user *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		user, err := tx.lockUser(ctx, user.ID)
+		user, err := tx.lockAs(ctx, user)
 		if err != nil {
 			return err
 		}

@@ -10,8 +10,8 @@ import (
 // purgeBatch keeps each delete short, so that a large purge holds no lock long.
 const purgeBatch = 1000
 
-// Purge deletes the expired sessions and tokens, the throttles that count
-// no more and the events older than retention, and returns how many rows that
+// Purge deletes the expired sessions and tokens, the browsers not seen for
+// BrowserLife, the throttles that count no more and the events older than retention, and returns how many rows that
 // were.
 func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	total := 0
@@ -22,13 +22,15 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	}{
 		{(*Session)(nil), "id", "expires_at <= ?", now()},
 		{(*Token)(nil), "id", "expires_at <= ?", now()},
+		{(*Browser)(nil), "token_hash", "seen_at <= ?", now().Add(-BrowserLife)},
 		{(*Throttle)(nil), "key", "forget_at <= ?", now()},
 		{(*Event)(nil), "id", "created_at <= ?", now().Add(-retention)},
 	} {
 		for {
 			batch := db.bun.NewSelect().Model(expired.model).Column(expired.key).
 				Where(expired.where, expired.bound).Limit(purgeBatch)
-			result, err := db.bun.NewDelete().Model(expired.model).Where("? IN (?)", bun.Ident(expired.key), batch).Exec(ctx)
+			result, err := db.bun.NewDelete().Model(expired.model).Where("? IN (?)", bun.Ident(expired.key), batch).
+				Where(expired.where, expired.bound).Exec(ctx) // again: a browser's key is also that of others
 			if err != nil {
 				return total, err
 			}

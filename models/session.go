@@ -44,8 +44,8 @@ type Client struct{ IP, UserAgent string }
 const maxUserAgent = 500
 
 // CreateSession signs user in and returns the session and the token for the
-// browser's cookie, which is stored nowhere. It returns ErrNotFound when the
-// user is disabled or gone, or has another password than user has.
+// browser's cookie, which is stored nowhere. It returns ErrChanged when the user
+// has changed since it was read, and ErrNotFound for a disabled one.
 func (db *DB) CreateSession(ctx context.Context, user *User, client Client, life Lifetime) (*Session, string, error) {
 	token, hash := newSecret()
 	t := now()
@@ -64,11 +64,11 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Client, life
 	err := db.InTx(ctx, func(tx *DB) error {
 		// Locked, so that who disables the user or changes the password at this
 		// moment either ends this session too, or is seen here.
-		locked, err := tx.lockUser(ctx, user.ID)
+		locked, err := tx.lockAs(ctx, user)
 		if err != nil {
 			return err
 		}
-		if locked.PasswordHash != user.PasswordHash {
+		if locked.Disabled() {
 			return ErrNotFound
 		}
 		_, err = tx.bun.NewInsert().Model(s).Exec(ctx)
@@ -121,15 +121,21 @@ func (db *DB) TouchSession(ctx context.Context, s *Session, life Lifetime) (rene
 
 // RenewSession notes that the person has just given the password again, and
 // returns a new token for the cookie: one that leaked before is worth nothing.
-// It returns ErrNotFound when the session has ended meanwhile.
+// It returns ErrChanged when the session has ended, or was renewed, meanwhile.
 func (db *DB) RenewSession(ctx context.Context, s *Session) (token string, err error) {
-	token, s.TokenHash = newSecret()
-	s.AuthenticatedAt = now()
-	result, err := db.bun.NewUpdate().Model(s).WherePK().Column("token_hash", "authenticated_at").Exec(ctx)
+	token, hash := newSecret()
+	t := now()
+	result, err := db.bun.NewUpdate().Model((*Session)(nil)).
+		Set("token_hash = ?", hash).Set("authenticated_at = ?", t).
+		Where("id = ?", s.ID).Where("token_hash = ?", s.TokenHash).Exec(ctx)
 	if err != nil {
 		return "", err
 	}
-	return token, some(result)
+	if err := changed(some(result)); err != nil {
+		return "", err
+	}
+	s.TokenHash, s.AuthenticatedAt = hash, t
+	return token, nil
 }
 
 // Sessions lists the living sessions of user, the last seen first.

@@ -41,9 +41,11 @@ type Token struct {
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
 
-// CreateToken makes a token for user, to be mailed to email, and returns what
-// goes into the link. An older one of the same purpose is void from then on.
-func (db *DB) CreateToken(ctx context.Context, user *User, purpose Purpose, email string) (string, error) {
+// CreateToken makes a token for user, to be sent to email, and returns what goes
+// into the link. An older one of the same purpose is void from then on. If it is
+// for a queued mail m, it returns ErrNotFound when that was taken out of the
+// queue meanwhile, as a change of the password does; m may be nil.
+func (db *DB) CreateToken(ctx context.Context, m *Mail, user *User, purpose Purpose, email string) (string, error) {
 	secret, hash := newSecret()
 	t := now()
 	token := &Token{
@@ -56,6 +58,18 @@ func (db *DB) CreateToken(ctx context.Context, user *User, purpose Purpose, emai
 		ExpiresAt: t.Add(purpose.lifetime()),
 	}
 	return secret, db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.lockUser(ctx, user.ID); err != nil {
+			return err
+		}
+		if m != nil {
+			queued, err := tx.bun.NewSelect().Model(m).WherePK().Exists(ctx)
+			if err != nil {
+				return err
+			}
+			if !queued {
+				return ErrNotFound
+			}
+		}
 		if err := tx.deleteTokens(ctx, user.ID, purpose); err != nil {
 			return err
 		}

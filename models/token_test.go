@@ -21,7 +21,7 @@ var purposes = []models.Purpose{models.VerifyEmail, models.ChangeEmail, models.R
 // newToken makes a token to be mailed to u.
 func newToken(t *testing.T, db *models.DB, u *models.User, purpose models.Purpose) string {
 	t.Helper()
-	secret, err := db.CreateToken(t.Context(), u, purpose, u.Email)
+	secret, err := db.CreateToken(t.Context(), nil, u, purpose, u.Email)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,13 +163,37 @@ func TestTokenOfAnAddressThatIsNoLongerTheUsers(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		u := newUser(t, db, "anna.smith")
-		secret, err := db.CreateToken(t.Context(), u, models.VerifyEmail, "former@example.com")
+		secret, err := db.CreateToken(t.Context(), nil, u, models.VerifyEmail, "former@example.com")
 		if err != nil {
 			t.Fatal(err)
 		}
 		wantsNotFound(t, db.ConfirmEmail(t.Context(), token(t, db, secret)))
 		if got, err := db.UserByID(t.Context(), u.ID); err != nil || got.Verified() {
 			t.Errorf("the user is %+v (%v)", got, err)
+		}
+	})
+}
+
+// A change of the password takes mail back that a process is about to send.
+func TestNoTokenForMailTakenBack(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		emptyQueue(t, db)
+		if err := db.RequestEmail(t.Context(), u, "new@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		m := claim(t, db)
+		if _, err := db.CreateToken(t.Context(), m, u, models.ChangeEmail, m.Recipient); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ChangePassword(t.Context(), u, "another", nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err := db.CreateToken(t.Context(), m, u, models.ChangeEmail, m.Recipient)
+		wantsNotFound(t, err)
+		if n, err := db.Bun().NewSelect().Model((*models.Token)(nil)).Count(t.Context()); err != nil || n != 0 {
+			t.Errorf("%d tokens are left (%v)", n, err)
 		}
 	})
 }

@@ -67,7 +67,7 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	})
 }
 
-// update stores the given columns of u.
+// updateUser stores the given columns of u. It returns ErrChanged when u has gone.
 func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error {
 	u.UsernameKey, u.EmailKey = Key(u.Username), Key(u.Email)
 	u.UpdatedAt = now()
@@ -75,7 +75,7 @@ func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error 
 	if err != nil {
 		return taken(err, userConstraints)
 	}
-	return some(result)
+	return changed(some(result))
 }
 
 // UpdateProfile stores u's username, first and last name. It returns a
@@ -84,36 +84,64 @@ func (db *DB) UpdateProfile(ctx context.Context, u *User) error {
 	return db.updateUser(ctx, u, "username", "username_key", "first_name", "last_name")
 }
 
-// RehashPassword stores a new hash of the same password, unless the password
-// was changed meanwhile.
+// RehashPassword stores a new hash of the same password. It returns ErrChanged
+// when the hash was changed meanwhile.
 func (db *DB) RehashPassword(ctx context.Context, u *User, hash string) error {
-	_, err := db.bun.NewUpdate().Model((*User)(nil)).Set("password_hash = ?", hash).
+	result, err := db.bun.NewUpdate().Model((*User)(nil)).Set("password_hash = ?", hash).
 		Where("id = ?", u.ID).Where("password_hash = ?", u.PasswordHash).Exec(ctx)
-	if err == nil {
-		u.PasswordHash = hash
+	if err != nil {
+		return err
 	}
-	return err
+	if err := changed(some(result)); err != nil {
+		return err
+	}
+	u.PasswordHash = hash
+	return nil
 }
 
-// ChangePassword stores the hash of a new password, ends every session of u but
-// keep, voids what was mailed before, and tells u by mail.
-func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, keep uuid.UUID) error {
-	return db.InTx(ctx, func(tx *DB) error { return tx.setPassword(ctx, u, hash, keep, MailPasswordChanged) })
+// ChangePassword stores the hash of a new password and voids what the old one
+// gave: it ends every session but s, forgets the known browsers and takes back
+// what was mailed. It tells u by mail. The session s gets a new token, which is
+// returned for the cookie; nil, for an operator, is none. It returns ErrChanged
+// when u or s has changed since they were read.
+func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Session) (token string, err error) {
+	return token, db.InTx(ctx, func(tx *DB) error {
+		locked, err := tx.lockAs(ctx, u)
+		if err != nil {
+			return err
+		}
+		keep := uuid.Nil
+		if s != nil {
+			keep = s.ID
+			if token, err = tx.RenewSession(ctx, s); err != nil {
+				return err
+			}
+		}
+		if err := tx.setPassword(ctx, locked, hash, keep, MailPasswordChanged); err != nil {
+			return err
+		}
+		u.PasswordHash = hash
+		return nil
+	})
 }
 
 // ResetPassword uses token up and stores the hash of a new password for its
 // user. It ends every session, voids what was mailed before, and tells the user
-// by mail. It returns ErrNotFound when the token was used meanwhile.
+// by mail. It returns ErrNotFound when the token was used meanwhile, or the user
+// is disabled or has another address by now.
 func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		if err := tx.useToken(ctx, token); err != nil {
-			return err
-		}
 		u, err := tx.lockUser(ctx, token.UserID)
 		if err != nil {
 			return err
 		}
-		if !u.Verified() && u.EmailKey == Key(token.Email) { // the mail has arrived
+		if u.Disabled() || u.EmailKey != Key(token.Email) {
+			return ErrNotFound
+		}
+		if err := tx.useToken(ctx, token); err != nil {
+			return err
+		}
+		if !u.Verified() { // the mail has arrived
 			u.VerifiedAt = now()
 			if err := tx.updateUser(ctx, u, "verified_at"); err != nil {
 				return err
@@ -132,6 +160,9 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 	if _, err := db.DeleteSessions(ctx, u.ID, keep); err != nil {
 		return err
 	}
+	if err := db.forgetBrowsers(ctx, u); err != nil {
+		return err
+	}
 	if err := db.deleteTokens(ctx, u.ID, ResetPassword, ChangeEmail); err != nil {
 		return err
 	}
@@ -141,47 +172,45 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 	return db.mailUser(ctx, u, notice, MailDetail{})
 }
 
-// unqueue takes user's mails of that kind out of the queue.
-func (db *DB) unqueue(ctx context.Context, user uuid.UUID, kind string) error {
-	_, err := db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind = ?", kind).Exec(ctx)
-	return err
-}
-
 // RequestEmail queues the mail that confirms email as the new address of u.
-// Until then the old one stays.
+// Until then the old one stays. It returns ErrChanged when u has changed since
+// it was read.
 func (db *DB) RequestEmail(ctx context.Context, u *User, email string) error {
 	return db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.lockAs(ctx, u); err != nil {
+			return err
+		}
 		if err := tx.deleteTokens(ctx, u.ID, ChangeEmail); err != nil {
 			return err
 		}
 		if err := tx.unqueue(ctx, u.ID, MailChangeEmail); err != nil {
 			return err
 		}
-		return tx.QueueMail(ctx, Mail{Kind: MailChangeEmail, Recipient: email, UserID: u.ID, Name: u.FirstName,
-			Detail: MailDetail{Email: email}})
+		return tx.QueueMail(ctx, Mail{Kind: MailChangeEmail, Recipient: email, UserID: u.ID, Detail: MailDetail{Email: email}})
 	})
 }
 
 // ConfirmEmail uses token up: its address is verified, and becomes the user's
 // if it was to be the new one, of which the old address is told. It returns
-// ErrNotFound when the token was used meanwhile or is for another address, and
-// a *TakenError when the address belongs to another by now.
+// ErrNotFound when the token was used meanwhile or is for another address, or
+// the user is disabled, and a *TakenError when the address belongs to another by
+// now.
 func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		if err := tx.useToken(ctx, token); err != nil {
-			return err
-		}
 		u, err := tx.lockUser(ctx, token.UserID)
 		if err != nil {
+			return err
+		}
+		if u.Disabled() || token.Purpose != ChangeEmail && u.EmailKey != Key(token.Email) {
+			return ErrNotFound
+		}
+		if err := tx.useToken(ctx, token); err != nil {
 			return err
 		}
 		old := *u
 		u.VerifiedAt = now()
 		if token.Purpose == ChangeEmail {
 			u.Email = token.Email
-		}
-		if Key(token.Email) != Key(u.Email) {
-			return ErrNotFound
 		}
 		if err := tx.updateUser(ctx, u, "email", "email_key", "verified_at"); err != nil {
 			return err
@@ -214,17 +243,21 @@ func (db *DB) EnableUser(ctx context.Context, u *User) error {
 	return db.updateUser(ctx, u, "disabled_at")
 }
 
-// DeleteUser removes u and, by the foreign keys, all that hangs on it.
+// DeleteUser removes u and, by the foreign keys, all that hangs on it, and says
+// so by mail. Notices that wait in the queue are still sent; mails with a token
+// are not. It returns ErrChanged when u has changed since it was read.
 func (db *DB) DeleteUser(ctx context.Context, u *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		if _, err := tx.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", u.ID).Exec(ctx); err != nil {
+		if _, err := tx.lockAs(ctx, u); err != nil {
 			return err
 		}
-		result, err := tx.bun.NewDelete().Model(u).WherePK().Exec(ctx)
-		if err != nil {
+		if err := tx.unqueue(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
 			return err
 		}
-		return some(result)
+		if _, err := tx.bun.NewDelete().Model(u).WherePK().Exec(ctx); err != nil {
+			return err
+		}
+		return tx.mailUser(ctx, u, MailAccountDeleted, MailDetail{})
 	})
 }
 
@@ -261,12 +294,13 @@ func (db *DB) Users(ctx context.Context, after uuid.UUID, limit int64) ([]User, 
 	return users, err
 }
 
-// lockUser reads a user who may sign in and, on PostgreSQL, keeps others from
-// changing the row until the transaction ends; SQLite has one writer anyway. It
-// returns ErrNotFound for a disabled user too.
+// lockUser reads a user and, on PostgreSQL, keeps others from changing the row
+// until the transaction ends; SQLite has one writer anyway. It comes before any
+// other lock, so that two transactions never wait for each other. It returns
+// ErrNotFound when there is no such user.
 func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 	u := new(User)
-	query := db.bun.NewSelect().Model(u).Where("id = ?", id).Where("disabled_at IS NULL")
+	query := db.bun.NewSelect().Model(u).Where("id = ?", id)
 	if db.Postgres() {
 		query = query.For("UPDATE")
 	}
@@ -274,6 +308,20 @@ func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 		return nil, one(err)
 	}
 	return u, nil
+}
+
+// lockAs locks u's row as lockUser does. It returns ErrChanged when the user has
+// gone, has another password or was disabled since u was read: what was checked
+// then does not hold any more.
+func (db *DB) lockAs(ctx context.Context, u *User) (*User, error) {
+	locked, err := db.lockUser(ctx, u.ID)
+	if err != nil {
+		return nil, changed(err)
+	}
+	if locked.PasswordHash != u.PasswordHash || locked.Disabled() != u.Disabled() {
+		return nil, ErrChanged
+	}
+	return locked, nil
 }
 
 // Taken tells which of username and email belong to a user other than self, as

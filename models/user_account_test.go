@@ -1,7 +1,10 @@
 package models_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +39,8 @@ func TestCreateSessionSeesWhatHappenedMeanwhile(t *testing.T) {
 		"disabled": func(ctx context.Context, db *models.DB, u *models.User) error { return db.DisableUser(ctx, u) },
 		"deleted":  func(ctx context.Context, db *models.DB, u *models.User) error { return db.DeleteUser(ctx, u) },
 		"password changed": func(ctx context.Context, db *models.DB, u *models.User) error {
-			return db.ChangePassword(ctx, u, "another", uuid.Nil)
+			_, err := db.ChangePassword(ctx, u, "another", nil)
+			return err
 		},
 		"hash renewed": func(ctx context.Context, db *models.DB, u *models.User) error {
 			return db.RehashPassword(ctx, u, "stronger")
@@ -61,6 +65,13 @@ func TestCreateSessionSeesWhatHappenedMeanwhile(t *testing.T) {
 	})
 }
 
+func wantsChanged(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, models.ErrChanged) {
+		t.Errorf("the error is %v, want ErrChanged", err)
+	}
+}
+
 func TestRehashPassword(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -70,12 +81,10 @@ func TestRehashPassword(t *testing.T) {
 			t.Errorf("stored is %q (%v)", stored(t, db, u).PasswordHash, err)
 		}
 		signIn(t, db, u)
-		if err := db.ChangePassword(t.Context(), u, "changed", uuid.Nil); err != nil {
+		if _, err := db.ChangePassword(t.Context(), u, "changed", nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.RehashPassword(t.Context(), &late, "stronger, but of the old"); err != nil {
-			t.Error(err)
-		}
+		wantsChanged(t, db.RehashPassword(t.Context(), &late, "stronger, but of the old"))
 		if got := stored(t, db, u).PasswordHash; got != "changed" {
 			t.Errorf("stored is %q: the new password is overwritten", got)
 		}
@@ -95,16 +104,22 @@ func TestChangePassword(t *testing.T) {
 		void := []string{newToken(t, db, u, models.ResetPassword), newToken(t, db, u, models.ChangeEmail)}
 		good := []string{newToken(t, db, u, models.VerifyEmail), newToken(t, db, other, models.ResetPassword)}
 
-		if err := db.ChangePassword(t.Context(), u, "another", kept.ID); err != nil {
+		late, old := *u, token
+		if token, err := db.ChangePassword(t.Context(), u, "another", kept); err != nil {
 			t.Fatal(err)
+		} else if _, err := db.SessionByToken(t.Context(), token); err != nil {
+			t.Error(err)
 		}
+		_, err := db.SessionByToken(t.Context(), old)
+		wantsNotFound(t, err)
+		_, err = db.ChangePassword(t.Context(), &late, "of who knows the old one", nil)
+		wantsChanged(t, err)
+		wantsChanged(t, db.RequestEmail(t.Context(), &late, "thief@example.com"))
+		wantsChanged(t, db.DeleteUser(t.Context(), &late))
 		if got := stored(t, db, u).PasswordHash; got != "another" {
 			t.Errorf("stored is %q", got)
 		}
-		if _, err := db.SessionByToken(t.Context(), token); err != nil {
-			t.Error(err)
-		}
-		_, err := db.SessionByToken(t.Context(), lost)
+		_, err = db.SessionByToken(t.Context(), lost)
 		wantsNotFound(t, err)
 		wantsSessions(t, db, other, 1)
 		for _, secret := range void {
@@ -127,7 +142,7 @@ func TestConfirmEmail(t *testing.T) {
 		emptyQueue(t, db)
 		ask := func(email string) *models.Token {
 			t.Helper()
-			secret, err := db.CreateToken(t.Context(), u, models.ChangeEmail, email)
+			secret, err := db.CreateToken(t.Context(), nil, u, models.ChangeEmail, email)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,6 +181,10 @@ func TestRenewSession(t *testing.T) {
 		}
 		_, err = db.SessionByToken(t.Context(), old)
 		wantsNotFound(t, err)
+		twice := *s
+		twice.TokenHash = bytes.Repeat([]byte{1}, 32) // as another request read it before
+		_, err = db.RenewSession(t.Context(), &twice)
+		wantsChanged(t, err)
 		got, err := db.SessionByToken(t.Context(), renewed)
 		if err != nil {
 			t.Fatal(err)
@@ -216,7 +235,8 @@ func TestDeleteUser(t *testing.T) {
 		if err := db.DeleteUser(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}
-		for _, model := range []any{(*models.Session)(nil), (*models.Token)(nil), (*models.Mail)(nil), (*models.Browser)(nil)} {
+		wantsQueue(t, db, models.MailVerifyEmail, models.MailAccountDeleted) // ben's, and the last to anna
+		for _, model := range []any{(*models.Session)(nil), (*models.Token)(nil), (*models.Browser)(nil)} {
 			for who, want := range map[uuid.UUID]int64{u.ID: 0, other.ID: 1} {
 				if n, err := db.Bun().NewSelect().Model(model).Where("user_id = ?", who).Count(t.Context()); err != nil || n != want {
 					t.Errorf("%d rows of %T are left (%v), want %d", n, model, err, want)
@@ -224,5 +244,48 @@ func TestDeleteUser(t *testing.T) {
 			}
 		}
 		wantsNotFound(t, db.DeleteUser(t.Context(), u))
+	})
+}
+
+// Two who set the password at once, by the old one and by mail, wait for each
+// other in one order: one of them comes too late, and nothing else goes wrong.
+func TestPasswordIsSetByOneOfTwo(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for range 20 {
+			u := newUser(t, db, uuid.NewString()[:8])
+			s, _ := signIn(t, db, u)
+			reset := token(t, db, newToken(t, db, u, models.ResetPassword))
+			email := token(t, db, newToken(t, db, u, models.ChangeEmail))
+			var group sync.WaitGroup
+			var change, byMail, confirm error
+			group.Go(func() { _, change = db.ChangePassword(t.Context(), u, "changed", s) })
+			group.Go(func() { byMail = db.ResetPassword(t.Context(), reset, "reset") })
+			group.Go(func() { confirm = db.ConfirmEmail(t.Context(), email) })
+			group.Wait()
+			for _, err := range []error{change, byMail, confirm} {
+				if err != nil && !errors.Is(err, models.ErrNotFound) {
+					t.Errorf("the error is %v", err)
+				}
+			}
+			if (change == nil) == (byMail == nil) {
+				t.Errorf("the change ends with %v, the reset with %v: want one of them done", change, byMail)
+			}
+		}
+	})
+}
+
+func TestResetPasswordOfAnAddressThatIsNoLongerTheUsers(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		secret, err := db.CreateToken(t.Context(), nil, u, models.ResetPassword, "former@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantsNotFound(t, db.ResetPassword(t.Context(), token(t, db, secret), "another"))
+		if got := stored(t, db, u).PasswordHash; got != u.PasswordHash {
+			t.Errorf("stored is %q", got)
+		}
 	})
 }
