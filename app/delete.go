@@ -10,8 +10,8 @@ import (
 )
 
 type deleteForm struct {
-	Username        string `form:"username" label:"Type your username" noun:"username" autocomplete:"off" validate:"required"`
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"current password" type:"password" autocomplete:"current-password" validate:"required"`
+	Username        string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" validate:"required"`
+	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
 
 	user *models.User
 }

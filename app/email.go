@@ -10,8 +10,8 @@ import (
 )
 
 type emailForm struct {
-	Email           string `form:"email" label:"New e-mail" noun:"new e-mail" type:"email" autocomplete:"email" validate:"required,max=254,email"`
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"current password" type:"password" autocomplete:"current-password" validate:"required"`
+	Email           string `form:"email" label:"New e-mail" noun:"your new e-mail" type:"email" autocomplete:"email" validate:"required,max=254,email"`
+	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
 
 	user *models.User
 }

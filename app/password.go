@@ -10,9 +10,9 @@ import (
 )
 
 type passwordForm struct {
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"current password" type:"password" autocomplete:"current-password" validate:"required"`
-	Password        string `form:"password" label:"New password" noun:"new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
-	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
+	Password        string `form:"password" label:"New password" noun:"your new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
+	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"your new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 }
 
 func (a *App) showPassword(c *gin.Context) {

@@ -13,8 +13,8 @@ import (
 
 type resetForm struct {
 	Token           string `form:"token" validate:"required"`
-	Password        string `form:"password" label:"New password" noun:"new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
-	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+	Password        string `form:"password" label:"New password" noun:"your new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
+	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"your new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 }
 
 func (a *App) showResetPassword(c *gin.Context) {

@@ -12,7 +12,7 @@ import (
 )
 
 type signInForm struct {
-	Login    string `form:"login" label:"E-mail or username" noun:"e-mail or username" autocomplete:"username" validate:"required"`
+	Login    string `form:"login" label:"E-mail or username" noun:"your e-mail or username" autocomplete:"username" validate:"required"`
 	Password string `form:"password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
 }
 

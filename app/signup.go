@@ -18,7 +18,7 @@ type signUpForm struct {
 	LastName        string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100"`
 	Email           string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,email"`
 	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
-	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 }
 
 // Check applies the rules for passwords, which look at the other fields too.

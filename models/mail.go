@@ -22,8 +22,10 @@ const (
 	MailAccountDeleted  = "account-deleted"
 )
 
-// Mail is a message to send. It is queued in the transaction of the change that
-// causes it, and composed when it is sent: so a token in it is never stored.
+// Mail is a message to send. The queue is this table and not a library's: those
+// at hand may give a message to two processes on PostgreSQL, or would store the
+// tokens in it. A mail is queued in the transaction of the change that causes
+// it, and composed when it is sent: so a token in it is never stored.
 type Mail struct {
 	bun.BaseModel `bun:"table:mails,alias:m"`
 

@@ -6,7 +6,8 @@
 //
 //	form          the field's name in HTML
 //	label         its label on the page
-//	noun          what a sentence calls it; the label in lower case if absent
+//	noun          what a sentence calls it, such as "your e-mail"; "your" and the
+//	              label in lower case if absent
 //	type          the input's type; "text" if absent. A "password" is never
 //	              trimmed and never sent back
 //	autocomplete  the token for browsers and password managers
@@ -196,7 +197,7 @@ func fieldsOf(t reflect.Type) []field {
 			fd.Type = "text"
 		}
 		if fd.noun == "" {
-			fd.noun = strings.ToLower(fd.Label)
+			fd.noun = "your " + strings.ToLower(fd.Label)
 		}
 		for rule := range strings.SplitSeq(tag.Get("validate"), ",") {
 			if rule == "required" {

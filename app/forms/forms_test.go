@@ -18,7 +18,7 @@ type booking struct {
 	Handle string `form:"handle" label:"Handle" validate:"username"`
 	Email  string `form:"email" label:"E-mail" type:"email" validate:"omitempty,email"`
 	Secret string `form:"secret" label:"Secret" type:"password" validate:"required"`
-	Again  string `form:"again" label:"Again" noun:"secret again" type:"password" validate:"required,eqfield=Secret"`
+	Again  string `form:"again" label:"Again" noun:"your secret again" type:"password" validate:"required,eqfield=Secret"`
 	Note   string `form:"note" label:"Note" validate:"omitempty,number"`
 }
 
@@ -120,7 +120,7 @@ func TestSentences(t *testing.T) {
 		"no handle":          {"handle", "", ""},
 		"bad e-mail":         {"email", "ada@", "Enter an e-mail address such as name@example.com."},
 		"differs":            {"again", "s3cret", "The two passwords differ."},
-		"rule without words": {"note", "x", "This note cannot be used."},
+		"rule without words": {"note", "x", "This cannot be used."},
 		"Check":              {"handle", "Ada", "Choose another handle than your name."},
 		"line break":         {"name", "A\nb", "This holds a character that cannot be used here."},
 		"NUL":                {"note", "\x00", "This holds a character that cannot be used here."},

@@ -2,7 +2,6 @@ package forms
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
@@ -71,7 +70,7 @@ func (f *Form) check() {
 func sentence(fd field, rule, param string) string {
 	switch rule {
 	case "required":
-		return "Enter your " + fd.noun + "."
+		return "Enter " + fd.noun + "."
 	case "min":
 		return "Use at least " + param + " characters."
 	case "max":
@@ -85,5 +84,5 @@ func sentence(fd field, rule, param string) string {
 	case "line":
 		return "This holds a character that cannot be used here."
 	}
-	return fmt.Sprintf("This %s cannot be used.", fd.noun)
+	return "This cannot be used."
 }
