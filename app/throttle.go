@@ -65,8 +65,10 @@ func tooMany(c *gin.Context, early *models.ThrottledError) string {
 // address counts by its /64, which is what one household or server has.
 func byAddress(c *gin.Context, what string, limit models.Limit) try {
 	address := c.ClientIP()
-	if ip, err := netip.ParseAddr(address); err == nil && ip.Unmap().Is6() {
-		if network, err := ip.Prefix(64); err == nil {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		ip = ip.Unmap() // an IPv4 address may come dressed as IPv6
+		address = ip.String()
+		if network, err := ip.Prefix(64); err == nil && ip.Is6() {
 			address = network.String()
 		}
 	}

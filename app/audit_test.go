@@ -1,0 +1,185 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vestibule/app"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// events returns the audit log, the oldest first.
+func (s *site) events() []models.Event {
+	s.t.Helper()
+	events, err := s.db.Events(s.t.Context(), uuid.Nil, uuid.Nil, 1000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	slices.Reverse(events)
+	return events
+}
+
+// recorded returns the events that f adds.
+func (s *site) recorded(f func()) []models.Event {
+	s.t.Helper()
+	before := len(s.events())
+	f()
+	return s.events()[before:]
+}
+
+func TestAuditLog(t *testing.T) {
+	t.Parallel()
+	const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
+	firefox := header("User-Agent", agent)
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(ben())
+		guest := s.visit(t)
+		id := func() uuid.UUID { return s.user("anna.smith").ID }
+		var anna_ uuid.UUID
+		steps := []struct {
+			kind     string
+			stranger bool // not signed in at that moment
+			do       func() *answer
+		}{
+			{models.EventSignUp, false, func() *answer { return guest.post("/sign-up", anna(), firefox).leadsTo("/dashboard") }},
+			{models.EventProfileChanged, false, func() *answer {
+				return guest.post("/account", with(anna(), "last_name", "Jones"), firefox).leadsTo("/account")
+			}},
+			{models.EventSignOut, false, func() *answer { return guest.post("/sign-out", nil, firefox).leadsTo("/") }},
+			{models.EventSignInFailed, true, func() *answer {
+				return guest.post("/sign-in", credentials("ANNA@example.com", "not the password"), firefox).wants(http.StatusUnprocessableEntity)
+			}},
+			{models.EventSignIn, false, func() *answer { return guest.post("/sign-in", annas(), firefox).leadsTo("/dashboard") }},
+			{models.EventSignInFailed, false, func() *answer {
+				return guest.post("/account/email", with(fill("email", "new@example.com"), "current_password", "not the password"), firefox).wants(http.StatusUnprocessableEntity)
+			}},
+			{models.EventEmailRequested, false, func() *answer {
+				return guest.post("/account/email", with(fill("email", "new@example.com"), "current_password", annasPassword), firefox).wants(http.StatusOK)
+			}},
+			{models.EventPasswordChanged, false, func() *answer {
+				return guest.post("/account/password", with(twice(anotherPassword), "current_password", annasPassword), firefox).leadsTo("/account")
+			}},
+			{models.EventSessionsEnded, false, func() *answer {
+				return guest.post("/account/sessions/end-others", nil, firefox).leadsTo("/account/sessions")
+			}},
+			{models.EventPasswordReset, false, func() *answer {
+				return guest.post("/reset-password", with(twice(annasPassword), "token", s.resetToken(annasEmail)), firefox).leadsTo("/dashboard")
+			}},
+			{models.EventReauthenticated, false, func() *answer {
+				s.grownOld()
+				return guest.post("/account/delete", fill("sudo", "open", "current_password", annasPassword), firefox).leadsTo("/account/delete")
+			}},
+			{models.EventDeleted, false, func() *answer {
+				return guest.post("/account/delete", fill("username", "anna.smith", "current_password", annasPassword), firefox).leadsTo("/")
+			}},
+		}
+		for i, step := range steps {
+			var a *answer
+			got := s.recorded(func() { a = step.do() })
+			if i == 0 {
+				anna_ = id()
+			}
+			if len(got) != 1 {
+				t.Fatalf("%s: recorded are %+v, want one event", step.kind, got)
+			}
+			actor := anna_
+			if step.stranger {
+				actor = uuid.Nil
+			}
+			e := got[0]
+			want := models.Event{ID: e.ID, Kind: step.kind, UserID: anna_, ActorID: actor, IP: "127.0.0.1", UserAgent: agent,
+				RequestID: a.Header.Get("X-Request-Id"), CreatedAt: e.CreatedAt}
+			if e != want || e.RequestID == "" || time.Since(e.CreatedAt) > time.Minute {
+				t.Errorf("%s: recorded is\n%+v, want\n%+v", step.kind, e, want)
+			}
+		}
+		// What nobody may read: the log holds no secret and nothing that was typed.
+		log := s.dump("events")
+		for _, secret := range []string{annasPassword, anotherPassword, "not the password", annasEmail, "new@example.com", "Jones"} {
+			if strings.Contains(log, secret) {
+				t.Errorf("the audit log holds %q", secret)
+			}
+		}
+	})
+}
+
+func TestAuditLogOfNobody(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		got := s.recorded(func() {
+			s.post("/sign-in", credentials("nobody", "not the password")).wants(http.StatusUnprocessableEntity)
+		})
+		if len(got) != 1 || got[0].Kind != models.EventSignInFailed || got[0].ActorID != uuid.Nil {
+			t.Errorf("recorded is %+v", got)
+		}
+	})
+}
+
+func TestActivity(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		other := s.visit(t)
+		other.join(ben())
+		s.join(anna())
+		for i := range 45 {
+			if err := db.Record(t.Context(), models.Event{Kind: models.EventSignIn, UserID: s.user("anna.smith").ID, IP: fmt.Sprint("192.0.2.", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Record(t.Context(), models.Event{Kind: models.EventSignIn, UserID: s.user("benjamin").ID, IP: "198.51.100.1"}); err != nil {
+			t.Fatal(err)
+		}
+		s.visit(t).get("/account/activity").leadsTo("/sign-in?next=%2Faccount%2Factivity")
+		for name, options := range map[string][]option{"plain": nil, "htmx": {htmx}} {
+			t.Run(name, func(t *testing.T) {
+				var addresses []string
+				path := "/account/activity"
+				pages := 0
+				for path != "" {
+					page := s.get(path, options...).wants(http.StatusOK).harmless()
+					pages++
+					page.find("time").Each(func(_ int, e selection) { addresses = append(addresses, e.Parent().Text()) })
+					path = page.find(`a[href^="/account/activity?"]`).AttrOr("href", "")
+				}
+				if len(addresses) != 46 || pages != 3 { // the sign-up too
+					t.Fatalf("%d events on %d pages, want 46 on 3", len(addresses), pages)
+				}
+				for i, want := range []string{"192.0.2.44", "192.0.2.43"} {
+					if !strings.Contains(addresses[i], want) {
+						t.Errorf("event %d is %q, want %s", i, addresses[i], want)
+					}
+				}
+				if strings.Contains(strings.Join(addresses, " "), "198.51.100.1") {
+					t.Error("another person's event is shown")
+				}
+			})
+		}
+		for _, odd := range []string{"?before=", "?before=x", "?before=" + uuid.NewString()} {
+			s.get("/account/activity" + odd).wants(http.StatusOK)
+		}
+	})
+}
+
+func TestAuditRetention(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.AuditRetention = 30 * day })
+		s.join(ben())
+		s.setTime("events", "created_at", time.Now().Add(-31*day))
+		s.visit(t).join(anna())
+		s.work(func() bool { return len(s.events()) == 1 })
+		if e := s.events()[0]; e.UserID != s.user("anna.smith").ID {
+			t.Errorf("left is %+v", e)
+		}
+	})
+}

@@ -1,0 +1,276 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"vestibule/app"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// three tries are free, and then the test would wait for long.
+var three = models.Limit{Free: 3, First: time.Minute, Longest: time.Hour, Forget: 24 * time.Hour}
+
+// tooEarly wants the refusal of a try that came too early.
+func (a *answer) tooEarly() *answer {
+	a.t.Helper()
+	a.wants(http.StatusTooManyRequests).says("Too many attempts. Try again in ")
+	if seconds, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+		a.failf("Retry-After is %q, want 1 to 60 seconds", a.Header.Get("Retry-After"))
+	}
+	return a
+}
+
+// waited lets every wait pass.
+func (s *site) waited() { s.setTime("throttles", "until", time.Now()) }
+
+// Each form that can be abused refuses when it was sent too often, in words that
+// stand in the form.
+func TestThrottles(t *testing.T) {
+	t.Parallel()
+	wrong := credentials("anna.smith", "not the password")
+	tests := map[string]struct {
+		limit    func(c *app.Config)
+		path     string
+		form     func(try int) url.Values
+		as       func(s *site) *visitor // who tries; a stranger unless set
+		ok       int                    // the status of a free try
+		selector string                 // of the form
+	}{
+		"wrong passwords for an account": {
+			func(c *app.Config) { c.LimitAccount = three }, "/sign-in",
+			func(int) url.Values { return wrong }, nil, http.StatusUnprocessableEntity, "form#sign-in",
+		},
+		"wrong passwords for nobody": {
+			func(c *app.Config) { c.LimitAccount = three }, "/sign-in",
+			func(int) url.Values { return credentials("nobody", "not the password") }, nil, http.StatusUnprocessableEntity, "form#sign-in",
+		},
+		"wrong passwords from an address": {
+			func(c *app.Config) { c.LimitAddress = three }, "/sign-in",
+			func(try int) url.Values { return credentials(fmt.Sprint("somebody", try), "not the password") }, nil, http.StatusUnprocessableEntity, "form#sign-in",
+		},
+		"sign-ups": {
+			func(c *app.Config) { c.LimitSignUp = three }, "/sign-up",
+			func(try int) url.Values {
+				return with(ben(), "username", fmt.Sprint("somebody", try), "email", fmt.Sprintf("somebody%d@example.com", try))
+			},
+			nil, http.StatusSeeOther, "form#sign-up",
+		},
+		"probing at sign-up": {
+			func(c *app.Config) { c.LimitCheck = three }, "/sign-up",
+			func(try int) url.Values { return fill("username", fmt.Sprint("somebody", try)) }, nil, http.StatusUnprocessableEntity, "form#sign-up",
+		},
+		"probing at the profile": {
+			func(c *app.Config) { c.LimitCheck = three }, "/account",
+			func(try int) url.Values { return fill("username", fmt.Sprint("somebody", try)) },
+			func(s *site) *visitor { return s.visitor }, http.StatusUnprocessableEntity, "form#account",
+		},
+		"forgotten passwords of one": {
+			func(c *app.Config) { c.LimitMail = three }, "/forgot-password",
+			func(int) url.Values { return fill("email", annasEmail) }, nil, http.StatusOK, "form#forgot-password",
+		},
+		"forgotten passwords from an address": {
+			func(c *app.Config) { c.LimitSignUp = three }, "/forgot-password",
+			func(try int) url.Values { return fill("email", fmt.Sprintf("somebody%d@example.com", try)) }, nil, http.StatusOK, "form#forgot-password",
+		},
+		"wrong current passwords": {
+			func(c *app.Config) { c.LimitAccount = three }, "/account/password",
+			func(int) url.Values { return with(twice(anotherPassword), "current_password", "not the password") },
+			func(s *site) *visitor { return s.visitor }, http.StatusUnprocessableEntity, "form#change-password",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := newSite(t, db, func(c *app.Config) {
+					tt.limit(c)
+					c.LimitSignUp.Free++ // for anna herself
+					c.LimitCheck.Free++
+					if c.LimitSignUp.Free == 1 {
+						c.LimitSignUp = models.Limit{}
+					}
+					if c.LimitCheck.Free == 1 {
+						c.LimitCheck = models.Limit{}
+					}
+				})
+				s.join(anna())
+				try := 0
+				next := func() (*visitor, url.Values) {
+					try++
+					if tt.as != nil {
+						return tt.as(s), tt.form(try)
+					}
+					return s.visit(t), tt.form(try)
+				}
+				free := 3
+				if strings.Contains(name, "from an address") && tt.path == "/forgot-password" {
+					free = 4 // it shares its setting with the sign-ups, not its count
+				}
+				for range free {
+					v, form := next()
+					v.post(tt.path, form).wants(tt.ok)
+				}
+				v, form := next()
+				v.post(tt.path, form).tooEarly().page()
+				v.post(tt.path, form, htmx).tooEarly().fragment(tt.selector)
+				s.waited()
+				v.post(tt.path, form).wants(tt.ok) // it did not count that it came too early
+				v, form = next()
+				v.post(tt.path, form, htmx).wants(http.StatusTooManyRequests) // the wait is twice as long
+			})
+		})
+	}
+}
+
+// A check of one field answers no page: the refusal is a toast.
+func TestFieldChecksAreThrottled(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.LimitCheck = three })
+		for range 3 {
+			s.post("/sign-up/check?field=username", fill("username", "anna.smith"), htmx).wants(http.StatusOK)
+		}
+		a := s.post("/sign-up/check?field=username", fill("username", "anna.smith"), htmx).tooEarly()
+		a.wantsHeader("HX-Retarget", "#toasts").fragment(".toast.alert")
+	})
+}
+
+func TestResentLinksAreThrottled(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.LimitMail = three })
+		s.join(anna())
+		for range 3 {
+			s.deliver()
+			s.setTime("tokens", "created_at", time.Now().Add(-time.Hour))
+			s.post("/account/verify", nil, htmx).wants(http.StatusOK)
+		}
+		s.deliver()
+		s.setTime("tokens", "created_at", time.Now().Add(-time.Hour))
+		a := s.post("/account/verify", nil, htmx).wants(http.StatusTooManyRequests)
+		if a.Header.Get("Retry-After") == "" {
+			a.failf("there is no Retry-After")
+		}
+		s.noLetter()
+	})
+}
+
+// Whoever guesses passwords for anna cannot keep her out of a browser that she
+// has used before; and who knows her browser's name cannot use it.
+func TestGuessersDoNotShutOut(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.LimitAccount = three })
+		s.join(anna())
+		s.post("/sign-out", nil).leadsTo("/")
+		guesser := s.visit(t)
+		for range 3 {
+			guesser.post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+		}
+		guesser.post("/sign-in", annas()).tooEarly() // not even with the right one
+		if guesser.signedIn() {
+			t.Error("the guesser is in")
+		}
+		guesser.keep("browser", strings.Repeat("A", 43))
+		guesser.post("/sign-in", annas()).tooEarly()
+		s.post("/sign-in", annas()).leadsTo("/dashboard")
+		s.post("/sign-out", nil).leadsTo("/")
+		for range 3 { // even her own browser is no way to guess
+			s.post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+		}
+		s.post("/sign-in", annas()).tooEarly()
+	})
+}
+
+// The right password ends the count of wrong ones.
+func TestSuccessForgetsWrongPasswords(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) {
+			c.LimitAccount, c.LimitAddress = three, models.Limit{Free: 9, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
+		})
+		s.join(anna())
+		v := s.visit(t)
+		for range 4 {
+			for range 2 {
+				v.post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+			}
+			v.post("/sign-in", annas()).leadsTo("/dashboard")
+			v.post("/sign-out", nil).leadsTo("/")
+		}
+		v.post("/sign-in", annas()).leadsTo("/dashboard") // of the address eight wrong ones count, and no right one
+	})
+}
+
+// Limits are shared by all processes, and outlive each.
+func TestThrottlesAreShared(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		limited := func(c *app.Config) { c.LimitAccount = three }
+		one := newSite(t, db, limited)
+		one.join(anna())
+		for range 3 {
+			one.visit(t).post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+		}
+		newSite(t, db, limited).post("/sign-in", annas()).tooEarly()
+	})
+}
+
+func TestThrottlesByAddress(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		trusted, first, second string // X-Forwarded-For
+		same                   bool
+	}{
+		"another IPv4 address":           {"127.0.0.1", "192.0.2.1", "192.0.2.2", false},
+		"the same, written as IPv6":      {"127.0.0.1", "192.0.2.1", "::ffff:192.0.2.1", true},
+		"a neighbour in the same /64":    {"127.0.0.1", "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
+		"another /64":                    {"127.0.0.1", "2001:db8:1:2::1", "2001:db8:1:3::1", false},
+		"a client who forges the header": {"", "192.0.2.1", "192.0.2.2", true},
+		"a client who forges its start":  {"127.0.0.1", "198.51.100.1, 192.0.2.1", "198.51.100.2, 192.0.2.1", true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := newSite(t, db, func(c *app.Config) { c.LimitAddress, c.TrustedProxies = three, tt.trusted })
+				for try := range 3 {
+					s.post("/sign-in", credentials(fmt.Sprint("somebody", try), "x"), header("X-Forwarded-For", tt.first)).wants(http.StatusUnprocessableEntity)
+				}
+				want := http.StatusUnprocessableEntity
+				if tt.same {
+					want = http.StatusTooManyRequests
+				}
+				s.post("/sign-in", credentials("another", "x"), header("X-Forwarded-For", tt.second)).wants(want)
+				s.post("/sign-in", credentials("another", "x"), header("X-Forwarded-For", tt.second), header("X-Real-IP", "203.0.113.9")).wants(want)
+			})
+		})
+	}
+}
+
+// A page that is not limited asks the database for nothing more.
+func TestThrottlesCostNothingElsewhere(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		asked := watch(db)
+		s := newSite(t, db, func(c *app.Config) {
+			c.LimitAccount, c.LimitAddress, c.LimitSignUp, c.LimitMail, c.LimitCheck = three, three, three, three, three
+		})
+		s.join(anna())
+		for path, want := range map[string]int{"/": 1, "/dashboard": 1, "/account": 1} {
+			if got := asked.during(func() { s.get(path).wants(http.StatusOK) }); len(got) != want {
+				t.Errorf("%s asks %q, want %d", path, got, want)
+			}
+		}
+		if got := asked.during(func() { s.visit(t).get("/sign-in").wants(http.StatusOK) }); len(got) != 0 {
+			t.Errorf("a stranger's page asks %q", got)
+		}
+	})
+}
