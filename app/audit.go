@@ -20,7 +20,9 @@ func (a *App) record(c *gin.Context, kind string, user *models.User) {
 	if r.User != nil {
 		e.ActorID = r.User.ID
 	}
-	if err := a.db.Record(c.Request.Context(), e); err != nil {
+	ctx, cancel := lasting(c)
+	defer cancel()
+	if err := a.db.Record(ctx, e); err != nil {
 		r.Log.Error("event not recorded", "kind", kind, "err", err)
 	}
 }

@@ -118,7 +118,7 @@ func TestAuditLogOfNobody(t *testing.T) {
 		got := s.recorded(func() {
 			s.post("/sign-in", credentials("nobody", "not the password")).wants(http.StatusUnprocessableEntity)
 		})
-		if len(got) != 1 || got[0].Kind != models.EventSignInFailed || got[0].ActorID != uuid.Nil {
+		if len(got) != 1 || got[0].Kind != models.EventSignInFailed || got[0].UserID != uuid.Nil || got[0].ActorID != uuid.Nil {
 			t.Errorf("recorded is %+v", got)
 		}
 	})

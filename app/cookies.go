@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -78,13 +77,14 @@ func (a *App) takeFlash(c *gin.Context) string {
 }
 
 // rememberBrowser notes the browser that user signs in from. Quietly means
-// without a mail about a new one. It is done even if the person does not wait for
-// the answer, else whoever hangs up early would not be noticed.
+// without a mail about a new one.
 func (a *App) rememberBrowser(c *gin.Context, user *models.User, quietly bool) {
 	mark, _ := c.Cookie(a.prefixed("browser")) // none is as good as an empty one
 	client := a.client(c)
 	notice := models.MailDetail{Browser: device(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
-	mark, err := a.db.RememberBrowser(context.WithoutCancel(c.Request.Context()), user, mark, notice, quietly)
+	ctx, cancel := lasting(c)
+	defer cancel()
+	mark, err := a.db.RememberBrowser(ctx, user, mark, notice, quietly)
 	if err != nil {
 		current(c).Log.Error("browser not remembered", "err", err)
 		return

@@ -110,6 +110,12 @@ func (a *App) limitTime(c *gin.Context) {
 	c.Next()
 }
 
+// lasting is the context of what is noted of a request even if the client does
+// not wait for the answer: else whoever hangs up early would not be noticed.
+func lasting(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), 5*time.Second)
+}
+
 // maxBody is the largest request body: the longest form takes a few kilobytes.
 const maxBody = 64 << 10
 

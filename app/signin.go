@@ -33,8 +33,9 @@ func (a *App) signIn(c *gin.Context) {
 		return
 	}
 	user, err := a.db.UserByLogin(c.Request.Context(), in.Login)
-	if errors.Is(err, models.ErrNotFound) {
-		// Nobody: treated as somebody with another password, so that neither
+	nobody := errors.Is(err, models.ErrNotFound)
+	if nobody {
+		// Treated as somebody with another password, so that neither
 		// the answer nor its time tells.
 		user, err = &models.User{ID: uuid.NewSHA1(uuid.Nil, []byte(models.Key(in.Login)))}, nil
 	}
@@ -57,6 +58,9 @@ func (a *App) signIn(c *gin.Context) {
 		a.error(c, err)
 		return
 	case !match:
+		if nobody {
+			user = nil
+		}
 		a.record(c, models.EventSignInFailed, user)
 		form.Error = "The e-mail, username or password is wrong."
 		form.Focus = "password"
