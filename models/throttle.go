@@ -91,7 +91,7 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 	}
 	t := now()
 	return db.InTx(ctx, func(tx *DB) error {
-		fresh := &Throttle{Key: key, Until: t, ForgetAt: t}
+		fresh := &Throttle{Key: key, Until: time.Unix(0, 0).UTC(), ForgetAt: t}
 		if _, err := tx.bun.NewInsert().Model(fresh).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
 			return err
 		}
@@ -111,7 +111,9 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 			th.Tries = 0
 		}
 		th.Tries++
-		th.Until = t.Add(limit.wait(th.Tries))
+		if wait := limit.wait(th.Tries); wait > 0 { // else clocks that differ would make one
+			th.Until = t.Add(wait)
+		}
 		th.ForgetAt = t.Add(limit.Forget)
 		_, err := tx.bun.NewUpdate().Model(th).WherePK().Exec(ctx)
 		return err

@@ -171,3 +171,30 @@ func TestPurgeThrottlesAndEvents(t *testing.T) {
 		}
 	})
 }
+
+// What is free is free at once, too: of many at the same moment none waits for
+// the clock of another.
+func TestTryManyAtOnce(t *testing.T) {
+	t.Parallel()
+	limit := models.Limit{Free: 51, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for _, key := range []string{"one", "another", "a third"} {
+			var group sync.WaitGroup
+			for range 50 {
+				group.Go(func() {
+					if err := db.Try(t.Context(), key, limit); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			if err := db.Try(t.Context(), key, limit); err != nil {
+				t.Error(err)
+			}
+			early := new(models.ThrottledError)
+			if err := db.Try(t.Context(), key, limit); !errors.As(err, &early) {
+				t.Errorf("the 52nd is not refused: %v", err)
+			}
+		}
+	})
+}
