@@ -78,6 +78,10 @@ func (a *App) signUp(c *gin.Context) {
 	err = a.db.CreateUser(c.Request.Context(), user)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
+		if err := a.failTaken(c, form); err != nil { // the other may be taken too
+			a.error(c, err)
+			return
+		}
 		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
 		return
 	}
