@@ -4,9 +4,15 @@
 package migrations
 
 import (
+	"cmp"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -19,15 +25,42 @@ import (
 //go:embed *.sql
 var files embed.FS
 
-// Up runs the migrations that have not run yet and returns their names. When
-// two processes start at once, one waits for the other.
+// Up runs the migrations that have not run yet and returns the names of those
+// that ran, in that order, also when one failed. When two processes start at
+// once, one waits for the other.
 func Up(ctx context.Context, db *models.DB) ([]string, error) {
-	return run(ctx, db, (*migrate.Migrator).Migrate)
+	return run(ctx, db, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
+		group, err := m.Migrate(ctx)
+		ran := group.Migrations
+		if err != nil && len(ran) > 0 {
+			ran = ran[:len(ran)-1] // the last is the one that failed
+		}
+		return ran, err
+	})
 }
 
-// Down undoes the migrations of the last Up and returns their names.
+// Down undoes the one migration that ran last, whichever Up ran it, and returns
+// its name, or none when none has run.
 func Down(ctx context.Context, db *models.DB) ([]string, error) {
-	return run(ctx, db, (*migrate.Migrator).Rollback)
+	return run(ctx, db, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
+		noted, err := m.AppliedMigrations(ctx)
+		if err != nil || len(noted) == 0 {
+			return nil, err
+		}
+		last := slices.MaxFunc(noted, func(a, b migrate.Migration) int { return cmp.Compare(a.ID, b.ID) })
+		all, err := m.MigrationsWithStatus(ctx)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(all, func(m migrate.Migration) bool { return m.ID == last.ID })
+		if i < 0 || all[i].Down == nil {
+			return nil, fmt.Errorf("the migration %s ran last, and this program does not hold its way down", last.Name)
+		}
+		if err := all[i].Down(ctx, m, &all[i]); err != nil { // with its mark, by the hook
+			return nil, fmt.Errorf("%s: down: %w", all[i].Name, err)
+		}
+		return all[i : i+1], nil
+	})
 }
 
 // Step is one migration and when it ran; the zero time means not yet.
@@ -36,7 +69,8 @@ type Step struct {
 	At   time.Time
 }
 
-// Status lists every migration in order.
+// Status lists every migration of this program by its number. On a database
+// where none ever ran, it makes the table that notes them.
 func Status(ctx context.Context, db *models.DB) ([]Step, error) {
 	m, err := migrator(db)
 	if err != nil {
@@ -67,24 +101,45 @@ func Pending(ctx context.Context, db *models.DB) (bool, error) {
 	return len(all.Unapplied()) > 0, err
 }
 
-// Create writes an empty pair of migration files into dir and returns their
-// paths. The name may hold lower-case letters, digits, _ and -.
-func Create(ctx context.Context, dir, name string) ([]string, error) {
-	m := migrate.NewMigrator(nil, migrate.NewMigrations(migrate.WithMigrationsDirectory(dir)))
-	created, err := m.CreateTxSQLMigrations(ctx, name)
-	if err != nil {
+// Create writes a pair of migration files that do nothing yet into dir, which it
+// makes when missing, and returns their paths. The number is the present in UTC.
+// The name may hold the letters a to z, digits, _ and -.
+func Create(dir, name string) ([]string, error) {
+	if !nameOK.MatchString(name) {
+		return nil, fmt.Errorf("the name %q is no name of a migration: it may hold the letters a to z, digits, _ and -", name)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	paths := make([]string, len(created))
-	for i, f := range created {
-		paths[i] = f.Path
+	number := time.Now().UTC().Format(numberFormat)
+	if same, err := filepath.Glob(filepath.Join(dir, number+"_*")); err != nil || len(same) > 0 {
+		return nil, errors.Join(err, fmt.Errorf("there is a migration with the number %s: try again in a second", number))
+	}
+	var paths []string
+	for _, file := range []struct{ way, content string }{{"up", emptyUp}, {"down", emptyDown}} {
+		path := filepath.Join(dir, number+"_"+name+".tx."+file.way+".sql")
+		if err := os.WriteFile(path, []byte(file.content), 0o644); err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
 	}
 	return paths, nil
 }
 
-func run(ctx context.Context, db *models.DB,
-	do func(*migrate.Migrator, context.Context, ...migrate.MigrationOption) (*migrate.MigrationGroup, error),
-) ([]string, error) {
+const numberFormat = "20060102150405"
+
+var nameOK = regexp.MustCompile(`^[0-9a-z_-]+$`)
+
+// What Bun would write into a new file does not run on SQLite, and a comment
+// alone not on PostgreSQL.
+const (
+	emptyUp   = "-- What changes, for SQLite and PostgreSQL alike; a line of --bun:split stands between statements.\nSELECT 1;\n"
+	emptyDown = "-- What undoes it, in the opposite order.\nSELECT 1;\n"
+)
+
+// run has do change the schema, while nobody else does, and returns the names of
+// the migrations that did.
+func run(ctx context.Context, db *models.DB, do func(*migrate.Migrator) (migrate.MigrationSlice, error)) ([]string, error) {
 	m, err := migrator(db)
 	if err != nil {
 		return nil, err
@@ -94,14 +149,11 @@ func run(ctx context.Context, db *models.DB,
 		if err := m.Init(ctx); err != nil {
 			return err
 		}
-		group, err := do(m, ctx)
-		if err != nil {
-			return err
-		}
-		for _, s := range group.Migrations {
+		done, err := do(m)
+		for _, s := range done {
 			names = append(names, s.String())
 		}
-		return nil
+		return err
 	})
 	return names, err
 }

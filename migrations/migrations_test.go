@@ -5,10 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/uptrace/bun/migrate"
 
 	"vestibule/migrations"
 	"vestibule/models"
@@ -52,14 +56,23 @@ func up(t *testing.T, db *models.DB) []string {
 	return done
 }
 
+// down undoes migrations until none is left, one by one.
 func down(t *testing.T, db *models.DB) []string {
 	t.Helper()
-	done, err := migrations.Down(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
+	var all []string
+	for {
+		done, err := migrations.Down(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(done) == 0 {
+			return all
+		}
+		if len(done) != 1 {
+			t.Fatalf("Down undoes %v, want one", done)
+		}
+		all = append(all, done...)
 	}
-	slices.Sort(done)
-	return done
 }
 
 // pending are the migrations that have not run.
@@ -130,17 +143,52 @@ func TestUpAndDown(t *testing.T) {
 		if got := pending(t, db); len(got) > 0 || marks(t, db) != len(all) {
 			t.Errorf("pending are %v, noted %d", got, marks(t, db))
 		}
-		if got := down(t, db); !slices.Equal(got, all) {
-			t.Errorf("Down undoes %v, want %v", got, all)
+		newest := all[len(all)-1:]
+		if got, err := migrations.Down(t.Context(), db); err != nil || !slices.Equal(got, newest) {
+			t.Errorf("Down undoes %v (%v), want %v", got, err, newest)
+		}
+		if got := pending(t, db); !slices.Equal(got, newest) || marks(t, db) != len(all)-1 || !has(t, db, "users") {
+			t.Errorf("after one Down pending are %v, noted %d", got, marks(t, db))
+		}
+		if got := up(t, db); !slices.Equal(got, newest) {
+			t.Errorf("Up after one Down runs %v, want %v", got, newest)
+		}
+		backwards := slices.Clone(all)
+		slices.Reverse(backwards)
+		if got := down(t, db); !slices.Equal(got, backwards) {
+			t.Errorf("Down upon Down undoes %v, want %v", got, backwards)
 		}
 		if has(t, db, "users") || has(t, db, "sessions") || marks(t, db) != 0 {
 			t.Error("Down leaves something")
 		}
-		if got := down(t, db); len(got) > 0 {
-			t.Errorf("a second Down undoes %v", got)
-		}
 		if got := up(t, db); !slices.Equal(got, all) || !has(t, db, "users") || !has(t, db, "sessions") {
 			t.Errorf("Up after Down runs %v, want %v", got, all)
+		}
+	})
+}
+
+// The last that ran need not have the greatest number: on another branch an
+// older one may have waited.
+func TestDownUndoesWhatRanLast(t *testing.T) {
+	t.Parallel()
+	eachEmpty(t, func(t *testing.T, url string) {
+		db := modelstest.Open(t, url)
+		all := up(t, db)
+		number, _, _ := strings.Cut(all[1], "_")
+		exec(t, db, "DELETE FROM bun_migrations WHERE name = '"+number+"'")
+		for _, table := range []string{"browsers", "mails", "tokens"} {
+			exec(t, db, "DROP TABLE "+table)
+		}
+		if got := up(t, db); !slices.Equal(got, all[1:2]) {
+			t.Fatalf("Up runs %v, want %s", got, all[1])
+		}
+		if got, err := migrations.Down(t.Context(), db); err != nil || !slices.Equal(got, all[1:2]) || has(t, db, "mails") || !has(t, db, "events") {
+			t.Errorf("Down undoes %v (%v), want %s", got, err, all[1])
+		}
+
+		exec(t, db, "INSERT INTO bun_migrations (name, group_id) VALUES ('20990101000000', 9)") // by a newer program
+		if got, err := migrations.Down(t.Context(), db); err == nil || !strings.Contains(err.Error(), "20990101000000") || !has(t, db, "events") {
+			t.Errorf("Down undoes %v (%v), which did not run last", got, err)
 		}
 	})
 }
@@ -223,31 +271,88 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 			t.Error("half a migration has run")
 		}
 		exec(t, db, "DROP TABLE sessions")
-		if got := up(t, db); !slices.Equal(got, names(t)) {
-			t.Errorf("Up then runs %v, want %v", got, names(t))
+		exec(t, db, "CREATE TABLE mails (id INTEGER)") // in the way of the second migration
+		if done, err := migrations.Up(t.Context(), db); err == nil || !slices.Equal(done, names(t)[:1]) || has(t, db, "tokens") {
+			t.Errorf("Up runs %v (%v), want %v and an error", done, err, names(t)[:1])
+		}
+		exec(t, db, "DROP TABLE mails")
+		if got := up(t, db); !slices.Equal(got, names(t)[1:]) {
+			t.Errorf("Up then runs %v, want %v", got, names(t)[1:])
 		}
 	})
 }
 
+// A migration left as Create writes it runs both ways on both databases, and
+// changes nothing.
 func TestCreate(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	paths, err := migrations.Create(t.Context(), dir, "add_projects")
+	dir := filepath.Join(t.TempDir(), "made", "too")
+	paths, err := migrations.Create(dir, "add_projects")
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(paths)
-	for i, end := range []string{"_add_projects.tx.down.sql", "_add_projects.tx.up.sql"} {
-		if len(paths) != 2 || filepath.Dir(paths[i]) != dir || !strings.HasSuffix(paths[i], end) {
-			t.Fatalf("it writes %v, want a pair", paths)
-		}
-		if _, err := os.Stat(paths[i]); err != nil {
-			t.Error(err)
+	if len(paths) != 2 {
+		t.Fatalf("it writes %v, want a pair", paths)
+	}
+	for i, name := range []string{`^\d{14}_add_projects\.tx\.up\.sql$`, `^\d{14}_add_projects\.tx\.down\.sql$`} {
+		if filepath.Dir(paths[i]) != dir || !regexp.MustCompile(name).MatchString(filepath.Base(paths[i])) {
+			t.Errorf("it writes %s, want %s", paths[i], name)
 		}
 	}
-	for _, name := range []string{"", "Add Projects", "../outside", "a/b", "naïve"} {
-		if paths, err := migrations.Create(t.Context(), dir, name); err == nil {
+	for _, name := range []string{"", "Add Projects", "../outside", "a/b", "naïve", "a\n"} {
+		if paths, err := migrations.Create(dir, name); err == nil {
 			t.Errorf("the name %q makes %v", name, paths)
+		}
+	}
+	t.Run("empty", func(t *testing.T) {
+		eachEmpty(t, func(t *testing.T, url string) {
+			db := modelstest.Open(t, url)
+			created := migrate.NewMigrations()
+			if err := created.Discover(os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			m := migrate.NewMigrator(db.Bun(), created)
+			if err := m.Init(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if done, err := m.Migrate(t.Context()); err != nil || len(done.Migrations) != 1 {
+				t.Errorf("up: %v, %v", done, err)
+			}
+			if done, err := m.Rollback(t.Context()); err != nil || len(done.Migrations) != 1 {
+				t.Errorf("down: %v, %v", done, err)
+			}
+		})
+	})
+}
+
+func TestCreateTwiceInASecond(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	numbers := map[string]bool{}
+	for _, name := range []string{"one", "two", "three"} {
+		paths, err := migrations.Create(dir, name)
+		if err != nil {
+			continue // it says so, rather than write the same number twice
+		}
+		number, _, _ := strings.Cut(filepath.Base(paths[0]), "_")
+		if numbers[number] {
+			t.Errorf("two migrations have the number %s", number)
+		}
+		numbers[number] = true
+	}
+}
+
+// A number from the future would run after those that are written until then.
+func TestNoMigrationIsFromTheFuture(t *testing.T) {
+	t.Parallel()
+	for _, name := range names(t) {
+		number, _, _ := strings.Cut(name, "_")
+		at, err := time.Parse("20060102150405", number) // in UTC
+		if err != nil {
+			t.Errorf("%s does not begin with a time: %v", name, err)
+		}
+		if at.After(time.Now()) {
+			t.Errorf("%s is from the future", name)
 		}
 	}
 }

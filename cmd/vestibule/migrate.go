@@ -16,18 +16,20 @@ import (
 
 type migrate struct {
 	Up     migrateUp     `cmd:"" help:"Run the migrations that have not run yet."`
-	Down   migrateDown   `cmd:"" help:"Undo the migrations of the last up."`
+	Down   migrateDown   `cmd:"" help:"Undo the one migration that ran last."`
 	Status migrateStatus `cmd:"" help:"List every migration and when it ran."`
-	Create migrateCreate `cmd:"" help:"Write a new, empty pair of migration files."`
+	Create migrateCreate `cmd:"" help:"Write a pair of migration files that do nothing yet."`
 }
 
 type (
-	migrateUp     struct{}
-	migrateDown   struct{}
+	migrateUp   struct{}
+	migrateDown struct {
+		Yes bool `help:"Do so in production too."`
+	}
 	migrateStatus struct{}
 	migrateCreate struct {
 		Name string `arg:"" help:"What it does, in lower case with underscores, such as add_projects."`
-		Dir  string `default:"migrations" help:"The folder to write to."`
+		Dir  string `default:"migrations" help:"The folder to write to, made when it is missing."`
 	}
 )
 
@@ -35,7 +37,10 @@ func (migrateUp) Run(ctx context.Context, config *app.Config) error {
 	return change(ctx, config, "run", migrations.Up)
 }
 
-func (migrateDown) Run(ctx context.Context, config *app.Config) error {
+func (c migrateDown) Run(ctx context.Context, config *app.Config) error {
+	if config.Production() && !c.Yes {
+		return errors.New("to undo a migration can delete data for good: in production it needs --yes")
+	}
 	return change(ctx, config, "undone", migrations.Down)
 }
 
@@ -76,8 +81,8 @@ func (migrateStatus) Run(ctx context.Context, config *app.Config) error {
 	return table.Flush()
 }
 
-func (c migrateCreate) Run(ctx context.Context) error {
-	paths, err := migrations.Create(ctx, c.Dir, c.Name)
+func (c migrateCreate) Run() error {
+	paths, err := migrations.Create(c.Dir, c.Name)
 	for _, path := range paths {
 		fmt.Println("created", path)
 	}
