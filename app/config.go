@@ -13,6 +13,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"vestibule/app/mail"
+	"vestibule/app/password"
 	"vestibule/models"
 )
 
@@ -41,13 +42,19 @@ type Config struct {
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 }
 
-// Validate fills in what follows from other settings, and returns a sentence
-// about each setting that has a value it cannot have.
-func (c *Config) Validate() error {
+// Validate returns a sentence about each setting that has a value it cannot
+// have. In development it fills in BASE_URL. What a site needs beyond, see
+// [Config.ValidateSite].
+func (c *Config) Validate() error { return c.validate(false) }
+
+// ValidateSite is Validate for a config to serve a site with: it returns a
+// sentence, too, about each setting that is missing for that, or not safe.
+func (c *Config) ValidateSite() error { return c.validate(true) }
+
+func (c *Config) validate(site bool) error {
 	var errs []error
-	wrong := func(name, value, want string) {
-		errs = append(errs, fmt.Errorf("%s is %q: it must be %s", name, value, want))
-	}
+	say := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	wrong := func(name, value, want string) { say("%s is %q: it must be %s", name, value, want) }
 	if c.Env != "development" && c.Env != "production" {
 		wrong("ENV", c.Env, `"development" or "production"`)
 	}
@@ -55,19 +62,26 @@ func (c *Config) Validate() error {
 	if err != nil {
 		wrong("ADDR", c.Addr, "host:port, such as localhost:8080")
 	}
-	if c.BaseURL == "" && err == nil {
-		if c.Production() {
-			errs = append(errs, errors.New("BASE_URL is not set: production needs the site's address, such as https://example.com"))
-		}
-		if host == "" || isUnspecified(host) {
-			host = "localhost"
-		}
+	switch {
+	case c.BaseURL != "" || err != nil:
+	case !c.Production():
 		c.BaseURL = "http://" + net.JoinHostPort(host, port)
+		if host == "" || isUnspecified(host) {
+			c.BaseURL = "http://" + net.JoinHostPort("localhost", port)
+		}
+	case site:
+		say("BASE_URL is not set: production needs the site's address, such as https://example.com")
 	}
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Hostname() == "" || c.BaseURL != u.Scheme+"://"+u.Host ||
-		u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname()))) {
+	base, err := url.Parse(c.BaseURL)
+	switch {
+	case strings.Contains(c.BaseURL, "@"): // which may follow a password
+		say("BASE_URL holds a user or a password: it must be https://HOST alone")
+	case c.BaseURL != "" && (err != nil || base.Hostname() == "" || c.BaseURL != base.Scheme+"://"+base.Host ||
+		base.Scheme != "https" && !(base.Scheme == "http" && mail.IsLoopback(base.Hostname()))):
 		wrong("BASE_URL", c.BaseURL, "https://HOST with no path, or http:// on localhost alone")
+	case site && len(errs) == 0 && c.SMTPURL == "" && !c.Production() && !(mail.IsLoopback(host) && mail.IsLoopback(base.Hostname())):
+		say("SMTP_URL is not set: without a mail server everybody's mail is shown on /dev/mail, so ADDR and BASE_URL must be of localhost")
 	}
 	if _, err := c.trustedProxies(); err != nil {
 		wrong("TRUSTED_PROXIES", c.TrustedProxies, "IP addresses or networks such as 10.0.0.0/8, separated by commas")
@@ -84,24 +98,23 @@ func (c *Config) Validate() error {
 	if c.AuditRetention < time.Hour {
 		wrong("AUDIT_RETENTION", c.AuditRetention.String(), "an hour (1h) or more")
 	}
-	// OWASP Password Storage Cheat Sheet: no less than 7 MiB (7168 KiB).
-	if c.Argon2Memory < 7168 || c.Argon2Memory > 256<<10 {
-		wrong("ARGON2_MEMORY", fmt.Sprint(c.Argon2Memory), "7168 to 262144 KiB")
+	between := func(name string, value, least, most uint32) {
+		if value < least || value > most {
+			wrong(name, fmt.Sprint(value), fmt.Sprintf("%d to %d", least, most))
+		}
 	}
-	if c.Argon2Time < 1 || c.Argon2Time > 16 {
-		wrong("ARGON2_TIME", fmt.Sprint(c.Argon2Time), "1 to 16")
-	}
-	if c.Argon2Threads < 1 || c.Argon2Threads > 16 {
-		wrong("ARGON2_THREADS", fmt.Sprint(c.Argon2Threads), "1 to 16")
-	}
+	between("ARGON2_MEMORY", c.Argon2Memory, minArgon2Memory, password.MaxMemory)
+	between("ARGON2_TIME", c.Argon2Time, 1, password.MaxIterations)
+	between("ARGON2_THREADS", uint32(c.Argon2Threads), 1, password.MaxParallelism)
 	switch {
-	case c.SMTPURL == "" && c.Production():
-		errs = append(errs, errors.New("SMTP_URL is not set: production needs a mail server, such as smtp://user:password@mail.example.com:587"))
-	case c.SMTPURL != "" && c.MailFrom == "":
-		errs = append(errs, errors.New("MAIL_FROM is not set: mail needs a sender, such as hello@example.com"))
-	case c.SMTPURL != "":
+	case c.SMTPURL == "" && c.Production() && site:
+		say("SMTP_URL is not set: production needs a mail server, such as smtp://user:password@mail.example.com:587")
+	case c.SMTPURL == "":
+	case c.MailFrom == "":
+		say("MAIL_FROM is not set: mail needs a sender, such as hello@example.com")
+	default:
 		if _, err := mail.NewSMTP(c.SMTPURL, c.MailFrom); err != nil {
-			errs = append(errs, fmt.Errorf("SMTP_URL and MAIL_FROM: %w", err))
+			say("SMTP_URL and MAIL_FROM: %w", err)
 		}
 	}
 	if new(slog.Level).UnmarshalText([]byte(c.LogLevel)) != nil {
@@ -109,6 +122,10 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// minArgon2Memory is 7 MiB, in KiB: the least of OWASP's Password Storage Cheat
+// Sheet.
+const minArgon2Memory = 7 << 10
 
 // Production tells whether people, not only developers, use the site.
 func (c *Config) Production() bool { return c.Env == "production" }
@@ -118,13 +135,9 @@ func (c *Config) Production() bool { return c.Env == "production" }
 func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://") }
 
 func (c *Config) argon2() argon2id.Params {
-	return argon2id.Params{
-		Memory:      c.Argon2Memory,
-		Iterations:  c.Argon2Time,
-		Parallelism: c.Argon2Threads,
-		SaltLength:  16,
-		KeyLength:   32,
-	}
+	params := password.DefaultParams
+	params.Memory, params.Iterations, params.Parallelism = c.Argon2Memory, c.Argon2Time, c.Argon2Threads
+	return params
 }
 
 func (c *Config) trustedProxies() ([]string, error) {
@@ -147,9 +160,4 @@ func (c *Config) trustedProxies() ([]string, error) {
 func isUnspecified(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsUnspecified()
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -10,7 +10,7 @@ import (
 	"vestibule/app"
 )
 
-// valid is a config as the defaults make it, before Validate.
+// valid is a config as the defaults make it, before ValidateSite.
 func valid() app.Config {
 	return app.Config{
 		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info",
@@ -42,6 +42,10 @@ func TestConfigRefuses(t *testing.T) {
 		"a URL with a fragment":        {func(c *app.Config) { c.BaseURL = "https://example.com#x" }, []string{"BASE_URL"}},
 		"a URL with an empty fragment": {func(c *app.Config) { c.BaseURL = "https://example.com#" }, []string{"BASE_URL"}},
 		"a URL with a person":          {func(c *app.Config) { c.BaseURL = "https://me@example.com" }, []string{"BASE_URL"}},
+		"a URL with a password":        {func(c *app.Config) { c.BaseURL = "https://me:%zz@example.com" }, []string{"BASE_URL"}},
+		"mail shown to every address":  {func(c *app.Config) { c.Addr = ":8080" }, []string{"SMTP_URL"}},
+		"mail shown to a LAN":          {func(c *app.Config) { c.Addr, c.BaseURL = "192.168.0.1:80", "http://localhost" }, []string{"SMTP_URL"}},
+		"mail shown behind a proxy":    {func(c *app.Config) { c.BaseURL = "https://example.com" }, []string{"SMTP_URL"}},
 		"a URL with a port alone":      {func(c *app.Config) { c.BaseURL = "https://:8443" }, []string{"BASE_URL"}},
 		"a URL without a scheme":       {func(c *app.Config) { c.BaseURL = "example.com" }, []string{"BASE_URL"}},
 		"a URL of another scheme":      {func(c *app.Config) { c.BaseURL = "ftp://example.com" }, []string{"BASE_URL"}},
@@ -73,7 +77,7 @@ func TestConfigRefuses(t *testing.T) {
 			t.Parallel()
 			c := valid()
 			tt.change(&c)
-			err := c.Validate()
+			err := c.ValidateSite()
 			if err == nil {
 				t.Fatalf("%+v is accepted", c)
 			}
@@ -92,7 +96,12 @@ func TestConfigRefuses(t *testing.T) {
 
 // production makes c one for people.
 func production(c *app.Config) {
+	mailed(c)
 	c.Env, c.BaseURL = "production", "https://example.com"
+}
+
+// mailed gives c a mail server.
+func mailed(c *app.Config) {
 	c.SMTPURL, c.MailFrom = "smtp://user:password@mail.example.com:587", "Vestibule <hello@example.com>"
 }
 
@@ -104,16 +113,16 @@ func TestConfigAccepts(t *testing.T) {
 		secure  bool
 	}{
 		"the defaults":         {func(*app.Config) {}, "http://localhost:8080", false},
-		"every address":        {func(c *app.Config) { c.Addr = ":8080" }, "http://localhost:8080", false},
-		"every IPv4 address":   {func(c *app.Config) { c.Addr = "0.0.0.0:80" }, "http://localhost:80", false},
-		"every IPv6 address":   {func(c *app.Config) { c.Addr = "[::]:80" }, "http://localhost:80", false},
+		"every address":        {func(c *app.Config) { mailed(c); c.Addr = ":8080" }, "http://localhost:8080", false},
+		"every IPv4 address":   {func(c *app.Config) { mailed(c); c.Addr = "0.0.0.0:80" }, "http://localhost:80", false},
+		"every IPv6 address":   {func(c *app.Config) { mailed(c); c.Addr = "[::]:80" }, "http://localhost:80", false},
 		"IPv6":                 {func(c *app.Config) { c.Addr = "[::1]:8080" }, "http://[::1]:8080", false},
 		"any loopback":         {func(c *app.Config) { c.BaseURL = "http://127.0.0.2:1" }, "http://127.0.0.2:1", false},
 		"production":           {production, "https://example.com", true},
-		"a slash at the end":   {func(c *app.Config) { c.BaseURL = "https://example.com/" }, "https://example.com", true},
-		"a port":               {func(c *app.Config) { c.BaseURL = "https://example.com:8443" }, "https://example.com:8443", true},
+		"a slash at the end":   {func(c *app.Config) { mailed(c); c.BaseURL = "https://example.com/" }, "https://example.com", true},
+		"a port":               {func(c *app.Config) { mailed(c); c.BaseURL = "https://example.com:8443" }, "https://example.com:8443", true},
 		"https on localhost":   {func(c *app.Config) { c.BaseURL = "https://localhost:8080" }, "https://localhost:8080", true},
-		"an address and a URL": {func(c *app.Config) { c.Addr, c.BaseURL = "10.0.0.1:80", "https://example.com" }, "https://example.com", true},
+		"an address and a URL": {func(c *app.Config) { mailed(c); c.Addr, c.BaseURL = "10.0.0.1:80", "https://example.com" }, "https://example.com", true},
 		"proxies":              {func(c *app.Config) { c.TrustedProxies = " 10.0.0.0/8 ,::1,, 192.0.2.1" }, "http://localhost:8080", false},
 		"the least": {func(c *app.Config) {
 			c.SessionIdle, c.SessionMax, c.Argon2Memory, c.Argon2Time = time.Minute, time.Minute, 7168, 1
@@ -127,16 +136,41 @@ func TestConfigAccepts(t *testing.T) {
 			t.Parallel()
 			c := valid()
 			tt.change(&c)
-			if err := c.Validate(); err != nil {
+			if err := c.ValidateSite(); err != nil {
 				t.Fatal(err)
 			}
 			if c.BaseURL != tt.baseURL || c.Secure() != tt.secure {
 				t.Errorf("the site is %s, secure %v; want %s, %v", c.BaseURL, c.Secure(), tt.baseURL, tt.secure)
 			}
-			if err := c.Validate(); err != nil {
+			if err := c.ValidateSite(); err != nil {
 				t.Errorf("a valid config is not valid again: %v", err)
 			}
 		})
+	}
+}
+
+// What the other commands do not need must not keep them from work.
+func TestConfigOfACommand(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*app.Config){
+		"production":             func(c *app.Config) { c.Env = "production" },
+		"production, every host": func(c *app.Config) { c.Env, c.Addr = "production", ":8080" },
+		"production on a LAN":    func(c *app.Config) { c.Env, c.Addr = "production", "10.0.0.1:80" },
+		"no mail":                func(c *app.Config) { c.Addr = ":8080" },
+	} {
+		c := valid()
+		change(&c)
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.ValidateSite(); err == nil {
+			t.Errorf("%s: %+v makes a site", name, c)
+		}
+	}
+	c := valid()
+	c.Env, c.LogLevel = "production", "loud"
+	if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), "LOG_LEVEL ") {
+		t.Errorf("a bad value is refused with %v", err)
 	}
 }
 
@@ -145,8 +179,9 @@ func TestConfigAccepts(t *testing.T) {
 func TestBaseURLInCapitals(t *testing.T) {
 	t.Parallel()
 	c := valid()
+	mailed(&c)
 	c.BaseURL = "HTTPS://example.com"
-	if err := c.Validate(); err == nil && !c.Secure() {
+	if err := c.ValidateSite(); err == nil && !c.Secure() {
 		t.Errorf("%s is accepted, and its cookies are not Secure", c.BaseURL)
 	}
 }
@@ -162,8 +197,8 @@ func FuzzConfig(f *testing.F) {
 		c := valid()
 		c.Env, c.Addr, c.BaseURL, c.TrustedProxies, c.LogLevel = env, addr, baseURL, proxies, level
 		c.Argon2Memory, c.Argon2Time = 7168, 1
-		c.SMTPURL, c.MailFrom = "smtp://mail.example.com:587", "hello@example.com"
-		if err := c.Validate(); err != nil {
+		mailed(&c)
+		if err := c.ValidateSite(); err != nil {
 			for sentence := range strings.SplitSeq(err.Error(), "\n") {
 				if name, _, _ := strings.Cut(sentence, " "); !strings.Contains(" ENV ADDR BASE_URL TRUSTED_PROXIES LOG_LEVEL ", " "+name+" ") {
 					t.Errorf("%q names no setting", sentence)

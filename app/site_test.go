@@ -66,7 +66,7 @@ func newSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *site {
 	for _, c := range change {
 		c(&config)
 	}
-	if err := config.Validate(); err != nil {
+	if err := config.ValidateSite(); err != nil {
 		t.Fatal(err)
 	}
 	s := &site{db: db, log: &logBook{secrets: map[string]bool{"$argon2id$": true}}}
@@ -92,7 +92,7 @@ func newSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *site {
 }
 
 // overHTTPS is a change for newSite.
-func overHTTPS(c *app.Config) { c.BaseURL = "https://example.com" }
+func overHTTPS(c *app.Config) { c.BaseURL = "https://localhost" }
 
 // visit opens a new browser, without cookies, that reports to t.
 func (s *site) visit(t testing.TB) *visitor {

@@ -96,6 +96,9 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	if path == "" {
 		return nil, errors.New(`the database URL names no file, as "sqlite:data/vestibule.db" does`)
 	}
+	if path == ":memory:" { // of which each connection of the pool would have its own
+		return nil, errors.New("SQLite in memory would be another database on each connection: name a file, as in \"sqlite:data/vestibule.db\"")
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}

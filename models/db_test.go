@@ -26,6 +26,8 @@ func TestOpenRefuses(t *testing.T) {
 		"another database":         "mysql://localhost/vestibule",
 		"no file":                  "sqlite:",
 		"no file, slashes":         "sqlite://",
+		"memory":                   "sqlite::memory:",
+		"memory, slashes":          "sqlite://:memory:",
 		"a folder":                 "sqlite:" + t.TempDir(),
 		"below a file":             "sqlite:" + file + "/vestibule.db",
 		"a file of another kind":   "sqlite:" + file,

@@ -117,7 +117,7 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 		return nil, fmt.Errorf("mail: the sender is %q: it must be an address such as Vestibule <hello@example.com>", from)
 	}
 
-	local := !implicit && isLoopback(u.Hostname())
+	local := !implicit && IsLoopback(u.Hostname())
 	return &SMTP{
 		host:     u.Hostname(),
 		addr:     net.JoinHostPort(u.Hostname(), port),
@@ -136,9 +136,11 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 	}, nil
 }
 
-func isLoopback(host string) bool {
+// IsLoopback tells whether host is this machine by its name localhost or by a
+// loopback address, which nobody reaches from elsewhere.
+func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
 // Send hands m to the server. It returns when ctx ends, and after 30 seconds at

@@ -32,9 +32,9 @@ var ErrBusy = errors.New("password: too many passwords are being hashed")
 // OWASP configuration and keep one bad row in the database from taking all
 // memory: the hash itself says how much work verifying it is.
 const (
-	maxMemoryKiB   = 256 * 1024
-	maxIterations  = 16
-	maxParallelism = 16
+	MaxMemory      = 256 * 1024 // in KiB
+	MaxIterations  = 16
+	MaxParallelism = 16
 )
 
 // Normalize returns pw in Unicode NFC, so that a letter typed on one keyboard as
@@ -146,9 +146,9 @@ func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
 // the limits above, or make a hash that proves nothing: any password matches an
 // empty key.
 func validate(p argon2id.Params) error {
-	if p.Memory > maxMemoryKiB ||
-		p.Iterations < 1 || p.Iterations > maxIterations ||
-		p.Parallelism < 1 || p.Parallelism > maxParallelism ||
+	if p.Memory > MaxMemory ||
+		p.Iterations < 1 || p.Iterations > MaxIterations ||
+		p.Parallelism < 1 || p.Parallelism > MaxParallelism ||
 		p.SaltLength < 8 || p.SaltLength > 64 ||
 		p.KeyLength < 16 || p.KeyLength > 64 {
 		return fmt.Errorf("password: argon2id parameters out of range: %+v", p)

@@ -102,6 +102,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"database of another kind", []string{"DATABASE_URL=mysql://me:" + secret + "@localhost/x"}, nil, `DATABASE_URL: the database URL must start with "postgres://" or "sqlite:"`},
 		{"database without a file", []string{"DATABASE_URL=sqlite:"}, nil, "DATABASE_URL: the database URL names no file"},
+		{"database in memory", []string{"DATABASE_URL=sqlite::memory:"}, nil, "DATABASE_URL: SQLite in memory would be another database on each connection"},
+		{"database in memory, with slashes", []string{"DATABASE_URL=sqlite://:memory:"}, nil, "DATABASE_URL: SQLite in memory would be another database on each connection"},
 		{"database URL that cannot be read", []string{"DATABASE_URL=postgres://me:" + secret + "%zz@localhost/x"}, nil, "DATABASE_URL: the database URL cannot be read"},
 		{"database with an unknown option", []string{"DATABASE_URL=postgres://me:" + secret + "@127.0.0.1:" + silent + "/x?sslmode=perhaps"}, nil, "DATABASE_URL: "},
 		{"database that does not answer", []string{"DATABASE_URL=postgres://me:" + secret + "@127.0.0.1:" + silent + "/x?sslmode=disable"}, nil, "DATABASE_URL: "},
@@ -113,7 +115,9 @@ func TestRefusals(t *testing.T) {
 		{"maximum below idle time", []string{"SESSION_MAX=1h"}, nil, "SESSION_MAX is "},
 		{"base URL without a scheme", []string{"BASE_URL=example.com"}, nil, `BASE_URL is "example.com": it must be https://`},
 		{"base URL in the clear", []string{"BASE_URL=http://example.com"}, nil, `BASE_URL is "http://example.com": it must be https://`},
-		{"base URL with a password", []string{"BASE_URL=https://me:" + secret + "@example.com"}, nil, "BASE_URL"},
+		{"base URL with a password", []string{"BASE_URL=https://me:" + secret + "@example.com"}, nil, "BASE_URL holds a user or a password"},
+		{"base URL with a malformed password", []string{"BASE_URL=https://me:" + secret + "%zz@example.com"}, nil, "BASE_URL holds a user or a password"},
+		{"everybody's mail for everybody", []string{"ADDR=:" + silent}, nil, "SMTP_URL is not set: without a mail server everybody's mail is shown"},
 		{"proxy that is no address", []string{"TRUSTED_PROXIES=nginx"}, nil, `TRUSTED_PROXIES is "nginx"`},
 		{"unknown log level", []string{"LOG_LEVEL=loud"}, nil, `LOG_LEVEL is "loud"`},
 		{"mail server that cannot be read", []string{"MAIL_FROM=hall@example.com", "SMTP_URL=smtp://me:" + secret + "%zz@localhost"}, nil, "SMTP_URL"},
@@ -122,6 +126,8 @@ func TestRefusals(t *testing.T) {
 		{"production without a base URL", production, nil, "BASE_URL is not set"},
 		{"production without mail", []string{"ENV=production", "BASE_URL=https://example.com"}, nil, "SMTP_URL is not set"},
 		{"production on an empty database", append([]string{"BASE_URL=https://example.com"}, production...), nil, "the database is not up to date: run vestibule migrate up first"},
+		{"undoing in production", []string{"ENV=production"}, []string{"migrate", "down"}, "to undo a migration can delete data for good: in production it needs --yes"},
+		{"command on an empty database in production", []string{"ENV=production"}, []string{"users", "list"}, "the database is not up to date: run vestibule migrate up first"},
 		{"unknown command", nil, []string{"dance"}, "dance"},
 		{"unknown flag", nil, []string{"serve", "--loudly"}, "--loudly"},
 		{"migration without a name", nil, []string{"migrate", "create"}, "name"},
@@ -159,11 +165,25 @@ func TestRefusals(t *testing.T) {
 		wantsRefusal(t, cmd, "DATABASE_URL: the SQLite file vestibule.db cannot be written", secret)
 	})
 
-	t.Run("settings file that cannot be read", func(t *testing.T) {
+	for name, line := range map[string]string{
+		"no equals sign":  "MAIL_FROM \"" + secret,
+		"no second quote": "MAIL_FROM=\"" + secret,
+	} {
+		t.Run("settings file with "+name, func(t *testing.T) {
+			t.Parallel()
+			cmd := command(t, nil)
+			write(t, filepath.Join(cmd.Dir, ".env"), line)
+			wantsRefusal(t, cmd, "the file .env cannot be read: a line is not NAME=VALUE", secret)
+		})
+	}
+
+	t.Run("settings file that is a folder", func(t *testing.T) {
 		t.Parallel()
 		cmd := command(t, nil)
-		write(t, filepath.Join(cmd.Dir, ".env"), "MAIL_FROM \""+secret)
-		wantsRefusal(t, cmd, "the file .env cannot be read", secret)
+		if err := os.Mkdir(filepath.Join(cmd.Dir, ".env"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		wantsRefusal(t, cmd, "the file .env cannot be read: read .env", secret)
 	})
 }
 
@@ -222,6 +242,24 @@ func TestMigrate(t *testing.T) {
 		wants(`(run \d{14}_\w+\n)+`, "up")
 
 		serve(t, "DATABASE_URL="+database).signUp(ada)
+	})
+}
+
+// TestCommandsInProduction look after a site without what only serving it needs.
+func TestCommandsInProduction(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		for _, tt := range []struct{ command, prints string }{
+			{"migrate status", "not yet\n"},
+			{"migrate up", "run "},
+			{"users list", "USERNAME"},
+			{"sessions list", "USERNAME"},
+			{"migrate down --yes", "undone "},
+		} {
+			got := finish(t, command(t, []string{"ENV=production", "DATABASE_URL=" + database}, strings.Fields(tt.command)...))
+			if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, tt.prints) {
+				t.Errorf("vestibule %s: exit code %d\n%s%s", tt.command, got.code, got.stdout, got.stderr)
+			}
+		}
 	})
 }
 

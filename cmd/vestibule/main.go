@@ -36,8 +36,8 @@ func main() {
 
 // run carries out one command line.
 func run(args []string) error {
-	if err := godotenv.Load(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the file .env cannot be read: %w", err)
+	if err := readEnvFile(); err != nil {
+		return err
 	}
 	var c commands
 	parser, err := kong.New(&c,
@@ -58,6 +58,19 @@ func run(args []string) error {
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(&c.Config, logger(&c.Config))
+}
+
+// readEnvFile takes settings from the file .env, if there is one.
+func readEnvFile() error {
+	err := godotenv.Load()
+	if denied := new(fs.PathError); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if errors.As(err, &denied) {
+		return fmt.Errorf("the file .env cannot be read: %w", err)
+	} else if err != nil { // it repeats a line, which may hold a secret
+		return errors.New("the file .env cannot be read: a line is not NAME=VALUE, or a quote in it has no end")
+	}
+	return nil
 }
 
 // logger writes lines for people in development and JSON in production.

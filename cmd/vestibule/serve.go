@@ -26,6 +26,9 @@ const (
 
 // Run serves until ctx ends, and then finishes the requests that run.
 func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	if err := config.ValidateSite(); err != nil {
+		return err
+	}
 	db, err := open(ctx, config)
 	if err != nil {
 		return err

@@ -66,17 +66,18 @@ func eachOperator(t *testing.T, test func(o *operator)) {
 	t.Parallel()
 	modelstest.EachURL(t, func(t *testing.T, url string) {
 		config := app.Config{
-			Env:           "development",
-			Addr:          "localhost:8080",
-			DatabaseURL:   url,
-			SessionIdle:   time.Hour,
-			SessionMax:    time.Hour,
-			Argon2Memory:  7168,
-			Argon2Time:    1,
-			Argon2Threads: 1,
-			LogLevel:      "info",
+			Env:            "development",
+			Addr:           "localhost:8080",
+			DatabaseURL:    url,
+			SessionIdle:    time.Hour,
+			SessionMax:     time.Hour,
+			AuditRetention: time.Hour,
+			Argon2Memory:   7168,
+			Argon2Time:     1,
+			Argon2Threads:  1,
+			LogLevel:       "info",
 		}
-		if err := config.Validate(); err != nil {
+		if err := config.ValidateSite(); err != nil {
 			t.Fatal(err)
 		}
 		o := &operator{T: t, url: url, db: modelstest.Open(t, url), secrets: []string{"$argon2id$", oldPassword, newPassword}}
