@@ -5,12 +5,14 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"vestibule/app/mail"
 )
 
 // showDevMail shows the mail that development keeps instead of sending it, to
 // whoever sits at this machine.
 func (a *App) showDevMail(c *gin.Context) {
-	if !isLoopback(hostOf(c.Request.RemoteAddr)) || !isLoopback(hostOf(c.Request.Host)) {
+	if !mail.IsLoopback(hostOf(c.Request.RemoteAddr)) || !mail.IsLoopback(hostOf(c.Request.Host)) {
 		a.notFound(c)
 		return
 	}
