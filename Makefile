@@ -1,12 +1,14 @@
 # Vestibule's tasks. `make` alone lists them.
 
-GO      ?= go
-HTMX    := 4.0.1
-COMMON  := 4.1.3
-AIR     := v1.67.4
+GO       ?= go
+HTMX     := 4.0.1
+COMMON   := 4.1.3
+AIR      := v1.67.4
+FUZZTIME ?= 1m
+TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test lint bench fuzz deps assets clean
+.PHONY: help run dev build test lint vuln fuzz deps assets clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,13 +22,22 @@ dev: ## serve, and build and restart after every change
 build: ## build bin/vestibule
 	$(GO) build -trimpath -o bin/vestibule ./cmd/vestibule
 
-test: deps lint ## install what is missing, then check and test everything
+test: deps lint ## install what is missing, then check, test and fuzz everything
 	$(GO) test -race -timeout 30m ./...
+	@GO=$(GO) .ci/fuzz
 
-lint: ## vet, staticcheck and gofmt
+lint: ## vet, staticcheck, gosec, gofmt and go mod tidy, which change nothing
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(TOOLS) gosec -quiet ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+
+vuln: ## look for known vulnerabilities, in the database on vuln.go.dev
+	$(TOOLS) govulncheck -test ./...
+
+fuzz: ## run each fuzz target for FUZZTIME=1m
+	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 deps: ## install Chromium and PostgreSQL for the tests, where apt-get can
 	@.ci/deps

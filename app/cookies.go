@@ -21,7 +21,7 @@ func (a *App) prefixed(name string) string {
 }
 
 func (a *App) setCookie(c *gin.Context, name, value string, maxAge time.Duration) {
-	http.SetCookie(c.Writer, &http.Cookie{
+	http.SetCookie(c.Writer, &http.Cookie{ // #nosec G124 -- Secure is off on localhost alone, see Config
 		Name:     name,
 		Value:    value,
 		Path:     "/",

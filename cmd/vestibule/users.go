@@ -320,7 +320,7 @@ func onTerminal() bool { return isatty.IsTerminal(os.Stdin.Fd()) }
 
 // stty changes the terminal at standard input.
 func stty(setting string) error {
-	cmd := exec.Command("stty", setting)
+	cmd := exec.Command("stty", setting) // #nosec G204 -- the program is fixed, the setting no outsider's
 	cmd.Stdin = os.Stdin
 	return cmd.Run()
 }
@@ -384,7 +384,7 @@ func (l *list) add(row any, cells ...string) error {
 		if l.rows == 1 {
 			lead = "["
 		}
-		l.out.WriteString(lead) // an error stays until the next call that says so
+		fmt.Fprint(l.out, lead) // an error stays until the next call that says so
 		return printJSON(l.out, row)
 	}
 	printCells(l.table, cells...)
@@ -401,9 +401,9 @@ func (l *list) end() error {
 			return err
 		}
 	case l.rows == 0:
-		l.out.WriteString("[]\n")
+		fmt.Fprintln(l.out, "[]")
 	default:
-		l.out.WriteString("]\n")
+		fmt.Fprintln(l.out, "]")
 	}
 	return l.out.Flush()
 }
@@ -414,11 +414,11 @@ func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out,
 func printCells(table *tabwriter.Writer, cells ...string) {
 	for i, cell := range cells {
 		if i > 0 {
-			io.WriteString(table, "\t")
+			fmt.Fprint(table, "\t")
 		}
-		io.WriteString(table, plain(cell))
+		fmt.Fprint(table, plain(cell))
 	}
-	io.WriteString(table, "\n")
+	fmt.Fprintln(table)
 }
 
 // printJSON prints a value on a line. Characters that act on a terminal are

@@ -179,7 +179,7 @@ func (c *Cluster) supervise(bin, password string, extra []string) error {
 		if err != nil {
 			return err
 		}
-		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} // #nosec G115 -- ids have 32 bits
 		if err := errors.Join(os.Chown(passwordFile, uid, gid), os.Chown(c.dir, uid, gid)); err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func (c *Cluster) supervise(bin, password string, extra []string) error {
 	for _, setting := range slices.Concat(settings, extra) {
 		args = append(args, "-c", setting)
 	}
-	shell := exec.Command("/bin/sh", args...)
+	shell := exec.Command("/bin/sh", args...) // #nosec G204 -- the script is ours, and takes the rest as arguments
 	shell.Dir = c.dir
 	shell.Env = append(os.Environ(), "LC_ALL=C")
 	shell.Stderr = log
@@ -338,7 +338,7 @@ func (c *Cluster) Stop() error {
 		return nil
 	}
 	if c.shell != nil {
-		c.commands.Close()
+		_ = c.commands.Close()
 		for range c.exits {
 		}
 		// Its status is that of rm, which may lack the right to remove the
@@ -421,7 +421,10 @@ func postgresUser() (uid, gid int, err error) {
 func tempDir() string {
 	const memory, plenty = "/dev/shm", 4 << 30
 	var fs syscall.Statfs_t
-	if os.Getenv("TMPDIR") == "" && syscall.Statfs(memory, &fs) == nil && uint64(fs.Bavail)*uint64(fs.Bsize) >= plenty {
+	if os.Getenv("TMPDIR") != "" || syscall.Statfs(memory, &fs) != nil {
+		return os.TempDir()
+	}
+	if free := uint64(fs.Bavail) * uint64(fs.Bsize); free >= plenty { // #nosec G115 -- sizes are not negative
 		return memory
 	}
 	return os.TempDir()
