@@ -79,6 +79,9 @@ const purgeEvery = 10 * time.Minute
 // Work does what the application does beside requests, until ctx ends: it sends
 // mail and purges what has expired.
 func (a *App) Work(ctx context.Context) {
+	if a.outbox != nil {
+		a.log.Info("SMTP_URL is not set: mail is shown on /dev/mail, to this machine alone")
+	}
 	var group sync.WaitGroup
 	group.Go(func() { a.sendMail(ctx) })
 	group.Go(func() { a.purge(ctx) })

@@ -48,7 +48,7 @@ type Config struct {
 func (c *Config) Validate() error { return c.validate(false) }
 
 // ValidateSite is Validate for a config to serve a site with: it returns a
-// sentence, too, about each setting that is missing for that, or not safe.
+// sentence, too, about each setting that is missing for that.
 func (c *Config) ValidateSite() error { return c.validate(true) }
 
 func (c *Config) validate(site bool) error {
@@ -80,8 +80,6 @@ func (c *Config) validate(site bool) error {
 	case c.BaseURL != "" && (err != nil || base.Hostname() == "" || c.BaseURL != base.Scheme+"://"+base.Host ||
 		base.Scheme != "https" && !(base.Scheme == "http" && mail.IsLoopback(base.Hostname()))):
 		wrong("BASE_URL", c.BaseURL, "https://HOST with no path, or http:// on localhost alone")
-	case site && len(errs) == 0 && c.SMTPURL == "" && !c.Production() && !(mail.IsLoopback(host) && mail.IsLoopback(base.Hostname())):
-		say("SMTP_URL is not set: without a mail server everybody's mail is shown on /dev/mail, so ADDR and BASE_URL must be of localhost")
 	}
 	if _, err := c.trustedProxies(); err != nil {
 		wrong("TRUSTED_PROXIES", c.TrustedProxies, "IP addresses or networks such as 10.0.0.0/8, separated by commas")

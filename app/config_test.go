@@ -43,9 +43,6 @@ func TestConfigRefuses(t *testing.T) {
 		"a URL with an empty fragment": {func(c *app.Config) { c.BaseURL = "https://example.com#" }, []string{"BASE_URL"}},
 		"a URL with a person":          {func(c *app.Config) { c.BaseURL = "https://me@example.com" }, []string{"BASE_URL"}},
 		"a URL with a password":        {func(c *app.Config) { c.BaseURL = "https://me:%zz@example.com" }, []string{"BASE_URL"}},
-		"mail shown to every address":  {func(c *app.Config) { c.Addr = ":8080" }, []string{"SMTP_URL"}},
-		"mail shown to a LAN":          {func(c *app.Config) { c.Addr, c.BaseURL = "192.168.0.1:80", "http://localhost" }, []string{"SMTP_URL"}},
-		"mail shown behind a proxy":    {func(c *app.Config) { c.BaseURL = "https://example.com" }, []string{"SMTP_URL"}},
 		"a URL with a port alone":      {func(c *app.Config) { c.BaseURL = "https://:8443" }, []string{"BASE_URL"}},
 		"a URL without a scheme":       {func(c *app.Config) { c.BaseURL = "example.com" }, []string{"BASE_URL"}},
 		"a URL of another scheme":      {func(c *app.Config) { c.BaseURL = "ftp://example.com" }, []string{"BASE_URL"}},
@@ -113,16 +110,16 @@ func TestConfigAccepts(t *testing.T) {
 		secure  bool
 	}{
 		"the defaults":         {func(*app.Config) {}, "http://localhost:8080", false},
-		"every address":        {func(c *app.Config) { mailed(c); c.Addr = ":8080" }, "http://localhost:8080", false},
-		"every IPv4 address":   {func(c *app.Config) { mailed(c); c.Addr = "0.0.0.0:80" }, "http://localhost:80", false},
-		"every IPv6 address":   {func(c *app.Config) { mailed(c); c.Addr = "[::]:80" }, "http://localhost:80", false},
+		"every address":        {func(c *app.Config) { c.Addr = ":8080" }, "http://localhost:8080", false},
+		"every IPv4 address":   {func(c *app.Config) { c.Addr = "0.0.0.0:80" }, "http://localhost:80", false},
+		"every IPv6 address":   {func(c *app.Config) { c.Addr = "[::]:80" }, "http://localhost:80", false},
 		"IPv6":                 {func(c *app.Config) { c.Addr = "[::1]:8080" }, "http://[::1]:8080", false},
 		"any loopback":         {func(c *app.Config) { c.BaseURL = "http://127.0.0.2:1" }, "http://127.0.0.2:1", false},
 		"production":           {production, "https://example.com", true},
-		"a slash at the end":   {func(c *app.Config) { mailed(c); c.BaseURL = "https://example.com/" }, "https://example.com", true},
-		"a port":               {func(c *app.Config) { mailed(c); c.BaseURL = "https://example.com:8443" }, "https://example.com:8443", true},
+		"a slash at the end":   {func(c *app.Config) { c.BaseURL = "https://example.com/" }, "https://example.com", true},
+		"a port":               {func(c *app.Config) { c.BaseURL = "https://example.com:8443" }, "https://example.com:8443", true},
 		"https on localhost":   {func(c *app.Config) { c.BaseURL = "https://localhost:8080" }, "https://localhost:8080", true},
-		"an address and a URL": {func(c *app.Config) { mailed(c); c.Addr, c.BaseURL = "10.0.0.1:80", "https://example.com" }, "https://example.com", true},
+		"an address and a URL": {func(c *app.Config) { c.Addr, c.BaseURL = "10.0.0.1:80", "https://example.com" }, "https://example.com", true},
 		"proxies":              {func(c *app.Config) { c.TrustedProxies = " 10.0.0.0/8 ,::1,, 192.0.2.1" }, "http://localhost:8080", false},
 		"the least": {func(c *app.Config) {
 			c.SessionIdle, c.SessionMax, c.Argon2Memory, c.Argon2Time = time.Minute, time.Minute, 7168, 1
@@ -156,7 +153,6 @@ func TestConfigOfACommand(t *testing.T) {
 		"production":             func(c *app.Config) { c.Env = "production" },
 		"production, every host": func(c *app.Config) { c.Env, c.Addr = "production", ":8080" },
 		"production on a LAN":    func(c *app.Config) { c.Env, c.Addr = "production", "10.0.0.1:80" },
-		"no mail":                func(c *app.Config) { c.Addr = ":8080" },
 	} {
 		c := valid()
 		change(&c)
@@ -179,7 +175,6 @@ func TestConfigOfACommand(t *testing.T) {
 func TestBaseURLInCapitals(t *testing.T) {
 	t.Parallel()
 	c := valid()
-	mailed(&c)
 	c.BaseURL = "HTTPS://example.com"
 	if err := c.ValidateSite(); err == nil && !c.Secure() {
 		t.Errorf("%s is accepted, and its cookies are not Secure", c.BaseURL)

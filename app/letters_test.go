@@ -496,7 +496,7 @@ func TestLettersLinkToTheSiteAlone(t *testing.T) {
 		sent := s.deliver()
 		s.post("/account/email", fill("email", "new@example.com", "current_password", annasPassword), evil...).wants(http.StatusOK)
 		sent = append(sent, s.deliver()...)
-		link := strings.TrimPrefix(sent[len(sent)-1].link, "https://localhost")
+		link := strings.TrimPrefix(sent[len(sent)-1].link, "https://example.com")
 		s.submit(s.get(link, evil...), "form#verify", nil, evil...).leadsTo("/dashboard")
 		s.post("/account/password", fill("current_password", annasPassword, "password", anotherPassword, "confirm_password", anotherPassword), evil...).leadsTo("/account")
 		sent = append(sent, s.deliver()...)
@@ -509,7 +509,7 @@ func TestLettersLinkToTheSiteAlone(t *testing.T) {
 				t.Errorf("the letter links to %q: %s", links, l.text)
 			}
 			for _, link := range links {
-				if link != "https://localhost" && !strings.HasPrefix(link, "https://localhost/") {
+				if link != "https://example.com" && !strings.HasPrefix(link, "https://example.com/") {
 					t.Errorf("%q links to %s", l.subject, link)
 				}
 			}

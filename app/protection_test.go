@@ -157,8 +157,8 @@ func TestOriginOfTheSiteBehindAProxy(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := newSite(t, db, overHTTPS)
-		s.post("/sign-in", annas(), header("Origin", "https://localhost")).wants(http.StatusUnprocessableEntity)
-		for _, origin := range []string{"http://localhost", "https://localhost:8443", "https://localhost.evil.example", "https://evil.example"} {
+		s.post("/sign-in", annas(), header("Origin", "https://example.com")).wants(http.StatusUnprocessableEntity)
+		for _, origin := range []string{"http://example.com", "https://example.com:8443", "https://example.com.evil.example", "https://evil.example"} {
 			s.post("/sign-in", annas(), header("Origin", origin)).wants(http.StatusForbidden).page()
 		}
 	})

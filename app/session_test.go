@@ -75,7 +75,7 @@ func TestSessionCookie(t *testing.T) {
 	}{
 		"http on localhost": {func(*app.Config) {}, "session", false},
 		"https":             {overHTTPS, "__Host-session", true},
-		"https in capitals": {func(c *app.Config) { c.BaseURL = "https://LOCALHOST/" }, "__Host-session", true},
+		"https in capitals": {func(c *app.Config) { c.BaseURL = "https://EXAMPLE.com/" }, "__Host-session", true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func newSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *site {
 }
 
 // overHTTPS is a change for newSite.
-func overHTTPS(c *app.Config) { c.BaseURL = "https://localhost" }
+func overHTTPS(c *app.Config) { c.BaseURL = "https://example.com" }
 
 // visit opens a new browser, without cookies, that reports to t.
 func (s *site) visit(t testing.TB) *visitor {

@@ -117,7 +117,6 @@ func TestRefusals(t *testing.T) {
 		{"base URL in the clear", []string{"BASE_URL=http://example.com"}, nil, `BASE_URL is "http://example.com": it must be https://`},
 		{"base URL with a password", []string{"BASE_URL=https://me:" + secret + "@example.com"}, nil, "BASE_URL holds a user or a password"},
 		{"base URL with a malformed password", []string{"BASE_URL=https://me:" + secret + "%zz@example.com"}, nil, "BASE_URL holds a user or a password"},
-		{"everybody's mail for everybody", []string{"ADDR=:" + silent}, nil, "SMTP_URL is not set: without a mail server everybody's mail is shown"},
 		{"proxy that is no address", []string{"TRUSTED_PROXIES=nginx"}, nil, `TRUSTED_PROXIES is "nginx"`},
 		{"unknown log level", []string{"LOG_LEVEL=loud"}, nil, `LOG_LEVEL is "loud"`},
 		{"mail server that cannot be read", []string{"MAIL_FROM=hall@example.com", "SMTP_URL=smtp://me:" + secret + "%zz@localhost"}, nil, "SMTP_URL"},
