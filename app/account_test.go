@@ -151,7 +151,7 @@ func TestFieldChecks(t *testing.T) {
 		}
 		for _, field := range []string{"", "?field=", "?field=nothing", "?field=Username", "?field=username%00", "?other=username", "?field=%3Cscript%3E"} {
 			s.visit(t).post("/sign-up/check"+field, mine).wants(http.StatusNotFound).page()
-			s.visit(t).post("/sign-up/check"+field, mine, htmx).wants(http.StatusNotFound).fragment(".toast").wantsHeader("HX-Retarget", "#toasts")
+			s.visit(t).post("/sign-up/check"+field, mine, htmx).wants(http.StatusNotFound).fragment(".toast").wantsHeader("HX-Retarget", "#alerts")
 		}
 		s.get("/sign-up/check?field=username").wants(http.StatusMethodNotAllowed)
 		if len(s.users()) != 1 {

@@ -33,8 +33,9 @@ const activityPage = 20
 // activityData is one page of a person's events.
 type activityData struct {
 	Events []models.Event
-	More   bool
-	Before uuid.UUID // where the next page begins
+	Older  bool      // not the first page
+	More   bool      // not the last
+	Before uuid.UUID // where the next begins
 }
 
 // showActivity shows a person what happened to their account.
@@ -45,7 +46,7 @@ func (a *App) showActivity(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	data := activityData{Events: events}
+	data := activityData{Events: events, Older: before != uuid.Nil}
 	if len(events) > activityPage {
 		data.Events = events[:activityPage]
 		data.More = true

@@ -51,10 +51,11 @@ var toasts = map[string]string{
 	"verified":         "Your e-mail is confirmed.",
 	"link-sent":        "A new link is on its way to you.",
 	"too-soon":         "A link was sent a moment ago. Look into your inbox, or try again in a minute.",
-	"password-changed": "Your new password is set, and all other sessions are ended.",
-	"session-ended":    "The session is ended.",
-	"sessions-ended":   "All other sessions are ended.",
+	"password-changed": "Your new password is set, and all other devices are signed out.",
+	"session-ended":    "That device is signed out.",
+	"sessions-ended":   "All other devices are signed out.",
 	"deleted":          "Your account is deleted.",
+	"expired":          "Your session has ended. Please sign in again.",
 	"changed":          "Your account changed at this very moment, so nothing was done. Please look, and try again.",
 }
 

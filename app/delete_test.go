@@ -95,7 +95,7 @@ func TestDownloadData(t *testing.T) {
 		s.visit(t).join(ben())
 		s.join(anna())
 		s.visit(t).post("/sign-in", annas(), header("User-Agent", "curl/8.5.0 <script>")).leadsTo("/dashboard")
-		path := s.get("/account/delete").find("a[download]").AttrOr("href", "")
+		path := s.get("/account/delete").find(`a[href="/account/data"]`).AttrOr("href", "")
 		a := s.get(path).wants(http.StatusOK).wantsHeader("Cache-Control", "no-store").
 			wantsHeader("Content-Type", "application/json; charset=utf-8").
 			wantsHeader("Content-Disposition", `attachment; filename="vestibule-data.json"`)
@@ -105,6 +105,8 @@ func TestDownloadData(t *testing.T) {
 			LastName        string    `json:"last_name"`
 			CreatedAt       time.Time `json:"created_at"`
 			Sessions        []map[string]string
+			Browsers        []map[string]string
+			Activity        []map[string]string
 		}
 		if err := json.Unmarshal([]byte(a.body), &data); err != nil {
 			t.Fatal(err)
@@ -124,6 +126,9 @@ func TestDownloadData(t *testing.T) {
 		}
 		if newest := data.Sessions[0]; newest["device"] != "curl" || newest["user_agent"] != "curl/8.5.0 <script>" {
 			t.Errorf("the newest session is %v", newest)
+		}
+		if len(data.Browsers) != 2 || len(data.Activity) != 2 || data.Activity[1]["event"] != "Signed up" {
+			t.Errorf("the browsers are %v, the activity is %v", data.Browsers, data.Activity)
 		}
 		for _, secret := range []string{"hash", "argon2", "benjamin", "<script>", s.sessions()[1].ID.String(), u.ID.String()} {
 			if strings.Contains(strings.ToLower(a.body), secret) {

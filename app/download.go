@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 )
 
 // ownData is all that the site knows of a person, for them to keep. Add what
@@ -18,7 +19,24 @@ type ownData struct {
 	CreatedAt  time.Time    `json:"created_at"`
 	UpdatedAt  time.Time    `json:"updated_at"`
 	Sessions   []ownSession `json:"sessions"`
+	Browsers   []ownBrowser `json:"browsers"`
+	Activity   []ownEvent   `json:"activity"`
 }
+
+// ownBrowser is a browser that is known again at sign-in.
+type ownBrowser struct {
+	LastSignInAt time.Time `json:"last_sign_in_at"`
+}
+
+type ownEvent struct {
+	Event     string    `json:"event"`
+	IP        string    `json:"ip"`
+	UserAgent string    `json:"user_agent"`
+	At        time.Time `json:"at"`
+}
+
+// maxActivity is more than a person does while the audit log is kept.
+const maxActivity = 10_000
 
 type ownSession struct {
 	Device     string    `json:"device"`
@@ -37,6 +55,16 @@ func (a *App) downloadData(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
+	browsers, err := a.db.Browsers(c.Request.Context(), u.ID)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	events, err := a.db.Events(c.Request.Context(), u.ID, uuid.Nil, maxActivity)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
 	data := ownData{
 		Username:   u.Username,
 		Email:      u.Email,
@@ -46,6 +74,8 @@ func (a *App) downloadData(c *gin.Context) {
 		CreatedAt:  u.CreatedAt,
 		UpdatedAt:  u.UpdatedAt,
 		Sessions:   []ownSession{},
+		Browsers:   []ownBrowser{},
+		Activity:   []ownEvent{},
 	}
 	for _, s := range sessions {
 		data.Sessions = append(data.Sessions, ownSession{
@@ -56,6 +86,12 @@ func (a *App) downloadData(c *gin.Context) {
 			LastSeenAt: s.LastSeenAt,
 			ExpiresAt:  s.ExpiresAt,
 		})
+	}
+	for _, b := range browsers {
+		data.Browsers = append(data.Browsers, ownBrowser{b.SeenAt})
+	}
+	for _, e := range events {
+		data.Activity = append(data.Activity, ownEvent{happened(e.Kind), e.IP, e.UserAgent, e.CreatedAt})
 	}
 	c.Header("Content-Disposition", `attachment; filename="vestibule-data.json"`)
 	c.IndentedJSON(http.StatusOK, data)

@@ -27,7 +27,7 @@ func TestChangePassword(t *testing.T) {
 		thief.keep("session", s.cookie("session"))
 
 		s.changePassword(options...).leadsTo("/account")
-		s.get("/account").wants(http.StatusOK).says("Your new password is set, and all other sessions are ended.")
+		s.get("/account").wants(http.StatusOK).says("Your new password is set, and all other devices are signed out.")
 		if thief.signedIn() || phone.signedIn() || len(s.sessions()) != 1 {
 			t.Error("an old cookie still works")
 		}

@@ -91,7 +91,7 @@ func TestGuestPagesAreNotForPeopleSignedIn(t *testing.T) {
 			s.get(path, htmx).leadsTo("/dashboard")
 			s.post(path, ben()).leadsTo("/dashboard")
 		}
-		s.post("/sign-up/check?field=username", ben(), htmx).leadsTo("/dashboard")
+		s.post("/sign-up/check?field=username", ben(), htmx).wants(http.StatusNoContent)
 		if len(s.users()) != 1 || len(s.sessions()) != 1 || s.cookie("session") != token {
 			t.Error("a guest page acts for a person signed in")
 		}
@@ -139,7 +139,7 @@ func TestOtherSitesMayNotPost(t *testing.T) {
 					switch {
 					case tt.allowed:
 					case tt.headers["HX-Request"] != "":
-						a.fragment(".toast[role=alert]").wantsHeader("HX-Retarget", "#toasts")
+						a.fragment(".toast.alert").wantsHeader("HX-Retarget", "#alerts")
 					default:
 						a.page()
 					}
@@ -229,7 +229,7 @@ func TestFailurePages(t *testing.T) {
 				if a.text("main code") != a.Header.Get("X-Request-Id") {
 					t.Error("the page does not name the request")
 				}
-				send(htmx).fragment(".toast[role=alert]").wantsHeader("HX-Retarget", "#toasts").wantsHeader("HX-Reswap", "beforeend")
+				send(htmx).fragment(".toast.alert").wantsHeader("HX-Retarget", "#alerts").wantsHeader("HX-Reswap", "beforeend")
 			})
 		}
 	})
@@ -333,7 +333,7 @@ func TestBrokenDatabase(t *testing.T) {
 				t.Errorf("the log has an error: %v, the request: %v", failed, request)
 			}
 		}
-		s.get("/dashboard", htmx).wants(http.StatusInternalServerError).fragment(".toast[role=alert]").wantsHeader("HX-Retarget", "#toasts")
+		s.get("/dashboard", htmx).wants(http.StatusInternalServerError).fragment(".toast.alert").wantsHeader("HX-Retarget", "#alerts")
 		s.visit(t).get("/").wants(http.StatusOK) // what needs no database goes on
 	})
 }

@@ -200,7 +200,7 @@ func (a *App) refuse(c *gin.Context, status int, title, text string) {
 	c.Abort()
 	c.Header("Cache-Control", "no-store")
 	if isHTMX(c) {
-		c.Header("HX-Retarget", "#toasts")
+		c.Header("HX-Retarget", "#alerts")
 		c.Header("HX-Reswap", "beforeend")
 	}
 	a.render(c, status, "error", nil, struct {

@@ -23,6 +23,7 @@ type request struct {
 	Log     *slog.Logger
 	Session *models.Session // nil for a stranger
 	User    *models.User    // nil for a stranger
+	Expired bool            // whether a stranger had a session that has ended
 }
 
 type requestKey struct{}
@@ -151,6 +152,7 @@ func (a *App) session(c *gin.Context) {
 		if opensPage(c) {
 			a.clearSessionCookie(c)
 		}
+		current(c).Expired = true
 		return
 	}
 	if err != nil {
@@ -187,6 +189,9 @@ func (a *App) guestsOnly(c *gin.Context) {
 func (a *App) signedInOnly(c *gin.Context) {
 	if current(c).User == nil {
 		c.Header("Cache-Control", "no-store")
+		if current(c).Expired {
+			a.flash(c, "expired")
+		}
 		a.redirect(c, withNext("/sign-in", origin(c)))
 		c.Abort()
 	}

@@ -43,7 +43,7 @@ func TestResetPassword(t *testing.T) {
 			page = v.get(link).wants(http.StatusOK).page().wantsErrors(nil).wantsHeader("Cache-Control", "no-store")
 		}
 		v.submit(page, "form#reset-password", twice(anotherPassword), options...).leadsTo("/dashboard")
-		v.get("/dashboard").wants(http.StatusOK).says("Your new password is set, and all other sessions are ended.")
+		v.get("/dashboard").wants(http.StatusOK).says("Your new password is set, and all other devices are signed out.")
 		if s.signedIn() || phone.signedIn() || len(s.sessions()) != 1 {
 			t.Error("an old session lives on")
 		}

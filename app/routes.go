@@ -38,6 +38,7 @@ func (a *App) routes() (http.Handler, error) {
 	public := e.Group("/")
 	public.GET("/", a.showHome)
 	public.POST("/sign-out", a.signOut)
+	public.POST("/sign-up/check", a.checkSignUp)
 	public.POST("/password-strength", a.passwordStrength)
 	public.GET("/verify-email", a.showVerifyEmail)
 	public.POST("/verify-email", a.verifyEmail)
@@ -52,7 +53,6 @@ func (a *App) routes() (http.Handler, error) {
 	guests := e.Group("/", a.guestsOnly)
 	guests.GET("/sign-up", a.showSignUp)
 	guests.POST("/sign-up", a.signUp)
-	guests.POST("/sign-up/check", a.checkSignUp)
 	guests.GET("/sign-in", a.showSignIn)
 	guests.POST("/sign-in", a.signIn)
 

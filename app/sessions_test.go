@@ -49,7 +49,7 @@ func TestDevices(t *testing.T) {
 				if page.find(thisDevice+" button").Length() > 0 || page.find("#sessions li:not(:has(.badge)):not(:has(button))").Length() > 0 {
 					t.Error("every session but this is to be ended by a button")
 				}
-				if told := s.letterTo(annasEmail, newBrowserSubject); !strings.Contains(told.text, "Browser: "+name+"\n") || !strings.Contains(told.text, "Address: 127.0.0.1\n") {
+				if told := s.letterTo(annasEmail, newBrowserSubject); !strings.Contains(told.text, "Browser: "+name+"\n") || !strings.Contains(told.text, "IP address: 127.0.0.1\n") {
 					t.Errorf("the mail says %s", told.text)
 				}
 			})
@@ -115,7 +115,7 @@ func TestEndSession(t *testing.T) {
 		if len(options) == 0 {
 			a = s.get(a.leadsTo("/account/sessions").Header.Get("Location"))
 		}
-		a.wants(http.StatusOK).says("The session is ended.")
+		a.wants(http.StatusOK).says("That device is signed out.")
 		if phone.signedIn() || !s.signedIn() {
 			t.Error("the wrong session is ended")
 		}
@@ -186,7 +186,7 @@ func TestEndOtherSessions(t *testing.T) {
 		}
 		page := s.get("/account/sessions")
 		s.submit(page, "form[action$='/end-others']", nil, options...).leadsTo("/account/sessions")
-		s.get("/account/sessions").says("All other sessions are ended.")
+		s.get("/account/sessions").says("All other devices are signed out.")
 		for _, v := range others {
 			if v.signedIn() {
 				t.Error("another session lives on")

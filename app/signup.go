@@ -94,6 +94,10 @@ func (a *App) signUp(c *gin.Context) {
 
 // checkSignUp checks one field as the person leaves it.
 func (a *App) checkSignUp(c *gin.Context) {
+	if current(c).User != nil { // it comes late: the form was sent meanwhile
+		c.Status(http.StatusNoContent)
+		return
+	}
 	_, form := newSignUpForm()
 	if !a.bind(c, form) {
 		return

@@ -138,7 +138,7 @@ func TestFieldChecksAreThrottled(t *testing.T) {
 			s.post("/sign-up/check?field=username", fill("username", "anna.smith"), htmx).wants(http.StatusOK)
 		}
 		a := s.post("/sign-up/check?field=username", fill("username", "anna.smith"), htmx).tooEarly()
-		a.wantsHeader("HX-Retarget", "#toasts").fragment(".toast.alert")
+		a.wantsHeader("HX-Retarget", "#alerts").fragment(".toast.alert")
 	})
 }
 

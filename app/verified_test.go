@@ -27,7 +27,7 @@ func TestRequireVerified(t *testing.T) {
 		"verified":              {verified: time.Now(), status: http.StatusOK, says: "come in"},
 		"verified, htmx":        {verified: time.Now(), htmx: "true", status: http.StatusOK, says: "come in"},
 		"not verified":          {status: http.StatusForbidden, says: "<h1>Confirm your e-mail first</h1>"},
-		"not verified, by htmx": {htmx: "true", status: http.StatusForbidden, says: `role="alert"`},
+		"not verified, by htmx": {htmx: "true", status: http.StatusForbidden, says: `class="toast alert"`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -164,19 +164,19 @@ func TestReveal(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
 		v.opens("/sign-in")
 		v.fills("password", "secret words")
-		state := `[password.type, password.value, document.querySelector("[data-reveal=password]").ariaPressed]`
-		v.wants(state, []string{"password", "secret words", "false"})
+		state := `[password.type, password.value, document.querySelector("[data-reveal=password]").innerText]`
+		v.wants(state, []string{"password", "secret words", "Show"})
 		v.presses("Show Password")
-		v.wants(state, []string{"text", "secret words", "true"})
+		v.wants(state, []string{"text", "secret words", "Hide"})
 		v.wantsFocus("password")
-		v.presses("Show Password")
-		v.wants(state, []string{"password", "secret words", "false"})
+		v.presses("Hide Password")
+		v.wants(state, []string{"password", "secret words", "Show"})
 
 		v.presses("Show Password")
 		v.fills("login", "nobody")
 		v.presses("Sign in")
 		v.wantsText(wrongSignIn)
-		v.wants(state, []string{"password", "", "false"})
+		v.wants(state, []string{"password", "", "Show"})
 	})
 }
 
