@@ -94,6 +94,7 @@ var happenings = map[string]string{
 	models.EventEmailConfirmed:  "Confirmed the e-mail",
 	models.EventSessionEnded:    "Signed out a device",
 	models.EventSessionsEnded:   "Signed out all other devices",
+	models.EventAllEnded:        "All devices signed out by an operator",
 	models.EventDisabled:        "Account disabled",
 	models.EventEnabled:         "Account enabled",
 	models.EventDeleted:         "Account deleted",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -49,14 +50,41 @@ func (db *DB) AllSessions(ctx context.Context, user uuid.UUID) iter.Seq2[*Sessio
 	return pages(read, func(s *Session) uuid.UUID { return s.ID })
 }
 
-// EndSession ends the session of that id, whoever's it is. It returns
-// ErrNotFound when there is none.
-func (db *DB) EndSession(ctx context.Context, id uuid.UUID) error {
-	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("id = ?", id).Exec(ctx)
-	if err != nil {
-		return err
+// EventFilter says which events to list. Each field that is zero is for all.
+type EventFilter struct {
+	User  uuid.UUID // whose account
+	Kind  string
+	Since time.Time
+}
+
+// AllEvents goes through the audit log, the newest first. Of the users of each
+// event it has the usernames alone.
+func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Event, error] {
+	username := func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }
+	read := func(before uuid.UUID) ([]Event, error) {
+		var events []Event
+		query := db.bun.NewSelect().Model(&events).Relation("User", username).Relation("Actor", username).
+			Where("e.created_at >= ?", filter.Since.UTC()).Order("e.id DESC").Limit(pageRows)
+		if before != uuid.Nil {
+			query = query.Where("e.id < ?", before)
+		}
+		if filter.User != uuid.Nil {
+			query = query.Where("e.user_id = ?", filter.User)
+		}
+		if filter.Kind != "" {
+			query = query.Where("e.kind = ?", filter.Kind)
+		}
+		err := query.Scan(ctx)
+		return events, err
 	}
-	return some(result)
+	return pages(read, func(e *Event) uuid.UUID { return e.ID })
+}
+
+// EndSession ends the session of that id, whoever's it is, and returns the id of
+// the user. It returns ErrNotFound when there is none.
+func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (user uuid.UUID, err error) {
+	err = db.bun.NewDelete().Model((*Session)(nil)).Where("id = ?", id).Returning("user_id").Scan(ctx, &user)
+	return user, one(err)
 }
 
 // EndAllSessions ends every session of everybody, and returns how many those
@@ -74,7 +102,7 @@ func (db *DB) EndAllSessions(ctx context.Context) (int, error) {
 const pageRows = 1000
 
 // pages goes through all that read returns, which is the next pageRows rows
-// after an id in the order of the ids. After an error it ends.
+// after the one of an id, in the order of the ids either way. After an error it ends.
 func pages[T any](read func(after uuid.UUID) ([]T, error), id func(*T) uuid.UUID) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		var after uuid.UUID

@@ -22,6 +22,7 @@ const (
 	EventEmailConfirmed  = "email-confirmed"
 	EventSessionEnded    = "session-ended"
 	EventSessionsEnded   = "other-sessions-ended"
+	EventAllEnded        = "all-sessions-ended"
 	EventDisabled        = "disabled"
 	EventEnabled         = "enabled"
 	EventDeleted         = "deleted"
@@ -41,6 +42,9 @@ type Event struct {
 	UserAgent string
 	RequestID string
 	CreatedAt time.Time
+
+	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // unless deleted since
+	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
 }
 
 // Record adds e to the audit log.

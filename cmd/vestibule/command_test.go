@@ -70,7 +70,7 @@ func TestHelp(t *testing.T) {
 	if got.code != 0 || got.stderr != "" {
 		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
 	}
-	words := []string{"serve", "migrate up", "migrate down", "migrate status", "migrate create", "users list", "sessions list"}
+	words := []string{"serve", "migrate up", "migrate down", "migrate status", "migrate create", "users list", "sessions list", "audit"}
 	for field := range reflect.TypeFor[app.Config]().Fields() {
 		words = append(words, "$"+field.Tag.Get("env"))
 	}
@@ -252,6 +252,7 @@ func TestCommandsInProduction(t *testing.T) {
 			{"migrate up", "run "},
 			{"users list", "USERNAME"},
 			{"sessions list", "USERNAME"},
+			{"audit", "KIND"},
 			{"migrate down --yes", "undone "},
 		} {
 			got := finish(t, command(t, []string{"ENV=production", "DATABASE_URL=" + database}, strings.Fields(tt.command)...))

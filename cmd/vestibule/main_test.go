@@ -112,9 +112,15 @@ func serve(t *testing.T, settings ...string) *site {
 // serveBy is serve with arguments on the command line.
 func serveBy(t *testing.T, args []string, settings ...string) *site {
 	t.Helper()
+	return serveProgram(t, program, args, settings...)
+}
+
+// serveProgram is serveBy of another build of the program.
+func serveProgram(t *testing.T, path string, args []string, settings ...string) *site {
+	t.Helper()
 	const attempts = 5 // a port may be taken between its choice and its use
 	for range attempts {
-		s := start(t, freePort(t), args, settings...)
+		s := start(t, path, freePort(t), args, settings...)
 		if waitFor(func() bool { return s.ended() || s.log.contains("vestibule is ready") }) && !s.ended() {
 			t.Cleanup(s.stop)
 			return s
@@ -128,10 +134,11 @@ func serveBy(t *testing.T, args []string, settings ...string) *site {
 }
 
 // start starts the program and does not wait.
-func start(t *testing.T, port string, args []string, settings ...string) *site {
+func start(t *testing.T, path, port string, args []string, settings ...string) *site {
 	t.Helper()
 	s := &site{t: t, url: "http://127.0.0.1:" + port, exited: make(chan struct{})}
 	s.cmd = command(t, append([]string{"ADDR=127.0.0.1:" + port}, settings...), args...)
+	s.cmd.Path = path
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

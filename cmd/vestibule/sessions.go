@@ -85,22 +85,30 @@ func (c sessionsRevoke) Run(ctx context.Context, config *app.Config, log *slog.L
 	})
 }
 
-func (c sessionsRevoke) revoke(ctx context.Context, db *models.DB) (int, error) {
+func (c sessionsRevoke) revoke(ctx context.Context, db *models.DB) (n int, err error) {
 	switch {
 	case c.All:
-		return db.EndAllSessions(ctx)
+		err = audited(ctx, db, models.EventAllEnded, func(tx *models.DB) (_ uuid.UUID, err error) {
+			n, err = tx.EndAllSessions(ctx)
+			return uuid.Nil, err
+		})
+		return n, err
 	case c.User != "":
 		user, err := findUser(ctx, db, c.User)
 		if err != nil {
 			return 0, err
 		}
-		return db.DeleteSessions(ctx, user.ID, uuid.Nil)
+		err = audited(ctx, db, models.EventAllEnded, func(tx *models.DB) (_ uuid.UUID, err error) {
+			n, err = tx.DeleteSessions(ctx, user.ID, uuid.Nil)
+			return user.ID, err
+		})
+		return n, err
 	}
 	id, err := uuid.Parse(c.ID)
 	if err != nil {
 		return 0, fmt.Errorf("%s is not the id of a session: vestibule sessions list shows them", plain(c.ID))
 	}
-	err = db.EndSession(ctx, id)
+	err = audited(ctx, db, models.EventSessionEnded, func(tx *models.DB) (uuid.UUID, error) { return tx.EndSession(ctx, id) })
 	if errors.Is(err, models.ErrNotFound) {
 		return 0, fmt.Errorf("there is no session %s", id)
 	}

@@ -135,7 +135,11 @@ func (c usersCreate) Run(ctx context.Context, config *app.Config, log *slog.Logg
 		if c.Verified {
 			user.VerifiedAt = time.Now().UTC()
 		}
-		if err := app.CreateUser(ctx, config, db, user, pw, again); err != nil {
+		err = audited(ctx, db, models.EventCreated, func(tx *models.DB) (uuid.UUID, error) {
+			err := app.CreateUser(ctx, config, tx, user, pw, again)
+			return user.ID, err
+		})
+		if err != nil {
 			return fmt.Errorf("no user is created:\n%w", err)
 		}
 		fmt.Printf("created %s with the id %s\n", plain(user.Username), user.ID)
@@ -149,7 +153,10 @@ func (c usersSetPassword) Run(ctx context.Context, config *app.Config, log *slog
 		if err != nil {
 			return err
 		}
-		if err := app.ChangePassword(ctx, config, db, user, pw, again); err != nil {
+		err = audited(ctx, db, models.EventPasswordChanged, func(tx *models.DB) (uuid.UUID, error) {
+			return user.ID, app.ChangePassword(ctx, config, tx, user, pw, again)
+		})
+		if err != nil {
 			return fmt.Errorf("the password is not changed:\n%w", err)
 		}
 		fmt.Printf("%s has a new password and is signed out everywhere\n", plain(user.Username))
@@ -163,7 +170,8 @@ func (c usersDisable) Run(ctx context.Context, config *app.Config, log *slog.Log
 			fmt.Printf("%s is disabled already, since %s UTC\n", plain(user.Username), clock(user.DisabledAt))
 			return nil
 		}
-		if err := db.DisableUser(ctx, user); err != nil {
+		err := audited(ctx, db, models.EventDisabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.DisableUser(ctx, user) })
+		if err != nil {
 			return err
 		}
 		fmt.Printf("%s is disabled and signed out everywhere\n", plain(user.Username))
@@ -173,7 +181,8 @@ func (c usersDisable) Run(ctx context.Context, config *app.Config, log *slog.Log
 
 func (c usersEnable) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
 	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
-		if err := db.EnableUser(ctx, user); err != nil {
+		err := audited(ctx, db, models.EventEnabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.EnableUser(ctx, user) })
+		if err != nil {
 			return err
 		}
 		fmt.Printf("%s may sign in\n", plain(user.Username))
@@ -188,7 +197,8 @@ func (c usersDelete) Run(ctx context.Context, config *app.Config, log *slog.Logg
 				return err
 			}
 		}
-		if err := db.DeleteUser(ctx, user); err != nil {
+		err := audited(ctx, db, models.EventDeleted, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.DeleteUser(ctx, user) })
+		if err != nil {
 			return err
 		}
 		fmt.Printf("deleted %s\n", plain(user.Username))
@@ -230,8 +240,7 @@ type login struct {
 	Login string `arg:"" help:"The user's username or e-mail, in any case."`
 }
 
-// onUser runs f on the user. What f does not find is the user, too, deleted
-// meanwhile.
+// onUser runs f on the user, who may be changed or deleted meanwhile.
 func (l login) onUser(ctx context.Context, config *app.Config, log *slog.Logger, f func(db *models.DB, user *models.User) error) error {
 	return onDatabase(ctx, config, log, func(db *models.DB) error {
 		user, err := findUser(ctx, db, l.Login)
@@ -239,8 +248,8 @@ func (l login) onUser(ctx context.Context, config *app.Config, log *slog.Logger,
 			return err
 		}
 		err = f(db, user)
-		if errors.Is(err, models.ErrNotFound) {
-			return noUser(l.Login)
+		if errors.Is(err, models.ErrChanged) {
+			return fmt.Errorf("%s was changed or deleted meanwhile: nothing is done", plain(user.Username))
 		}
 		return err
 	})

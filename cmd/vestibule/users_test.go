@@ -433,6 +433,107 @@ func TestOperatorSessions(t *testing.T) {
 	})
 }
 
+// TestOperatorAudit lists what operators and people did.
+func TestOperatorAudit(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		o.creates("ada.king", "ada@example.com", "Ada", "Lovelace")
+		o.creates("ghopper", "grace@example.com", "Grace", "Hopper")
+		o.creates("operator", "third@example.com", "Otto", "Perator")
+		ada, grace, otto := o.user("ada.king"), o.user("ghopper"), o.user("operator")
+		o.enters("ada.king", oldPassword)
+		o.isRefused("ghopper", newPassword)
+		o.types(newPassword+"\n", "users", "set-password", "ada.king")
+		o.enters("ada.king", newPassword)
+		stored, err := o.db.Sessions(o.Context(), ada.ID)
+		if err != nil || len(stored) != 1 {
+			o.Fatal(stored, err)
+		}
+		o.does("sessions", "revoke", stored[0].ID.String())
+		o.does("sessions", "revoke", "--user=ghopper")
+		o.does("sessions", "revoke", "--all")
+		o.does("users", "disable", "ghopper")
+		o.does("users", "disable", "ghopper") // changes nothing
+		o.does("users", "enable", "ghopper")
+		o.fails("there is no session "+stored[0].ID.String(), "", "sessions", "revoke", stored[0].ID.String())
+		o.does("users", "delete", "ghopper", "--yes")
+		if err := o.db.Record(o.Context(), models.Event{Kind: models.EventSignOut, UserID: otto.ID, ActorID: otto.ID, IP: "::1", UserAgent: "\x1b[31m"}); err != nil {
+			o.Fatal(err)
+		}
+
+		firefox := "Firefox on Linux"
+		var times []string
+		var got [][]string
+		for _, cells := range cellsOf(o.does("audit"))[1:] {
+			times = append(times, cells[0])
+			got = append(got, cells[1:])
+		}
+		wantEqual(o.T, "audit", got, [][]string{
+			{"sign-out", "operator", "operator", "::1", "Unknown browser"},
+			{"deleted", grace.ID.String(), "(operator)"},
+			{"enabled", grace.ID.String(), "(operator)"},
+			{"disabled", grace.ID.String(), "(operator)"},
+			{"all-sessions-ended", "-", "(operator)"},
+			{"all-sessions-ended", grace.ID.String(), "(operator)"},
+			{"session-ended", "ada.king", "(operator)"},
+			{"sign-in", "ada.king", "ada.king", "192.0.2.1", firefox},
+			{"password-changed", "ada.king", "(operator)"},
+			{"sign-in-failed", grace.ID.String(), "-", "192.0.2.1", firefox},
+			{"sign-in", "ada.king", "ada.king", "192.0.2.1", firefox},
+			{"created", "operator", "(operator)"},
+			{"created", grace.ID.String(), "(operator)"},
+			{"created", "ada.king", "(operator)"},
+		})
+		for _, at := range times {
+			if _, err := time.Parse(time.DateTime, at); err != nil {
+				o.Error(err)
+			}
+		}
+		kinds := func(args ...string) []string {
+			return fieldsOf(readJSON[[]object](o, o.does(append([]string{"audit", "--json"}, args...)...)), "kind")
+		}
+		wantEqual(o.T, "of Ada", kinds("ADA@example.com"), []string{"session-ended", "sign-in", "password-changed", "sign-in", "created"})
+		wantEqual(o.T, "of who was deleted", kinds(grace.ID.String()), []string{"deleted", "enabled", "disabled", "all-sessions-ended", "sign-in-failed", "created"})
+		wantEqual(o.T, "of a kind", kinds("--kind=sign-in"), []string{"sign-in", "sign-in"})
+		wantEqual(o.T, "of Ada and a kind", kinds("ada.king", "--kind=created"), []string{"created"})
+		wantEqual(o.T, "limited", kinds("--limit=2"), []string{"sign-out", "deleted"})
+
+		row := readJSON[[]object](o, o.does("audit", "operator", "--json"))[0]
+		id, at := row["id"], row["created_at"]
+		wantEqual(o.T, "JSON", row, object{
+			"id": id, "kind": "sign-out", "user_id": otto.ID.String(), "username": "operator", "actor_id": otto.ID.String(), "actor": "operator",
+			"operator": false, "ip": "::1", "device": "Unknown browser", "user_agent": "\x1b[31m", "request_id": "", "created_at": at,
+		})
+		row = readJSON[[]object](o, o.does("audit", "--kind=deleted", "--json"))[0]
+		wantEqual(o.T, "JSON of who was deleted", row, object{
+			"id": row["id"], "kind": "deleted", "user_id": grace.ID.String(), "username": nil, "actor_id": nil, "actor": nil,
+			"operator": true, "ip": "", "device": "", "user_agent": "", "request_id": "", "created_at": row["created_at"],
+		})
+		o.fails("there is no user nobody", "", "audit", "nobody")
+
+		// Events as old as they come with time.
+		if _, err := o.db.Bun().NewUpdate().Model((*models.Event)(nil)).Set("created_at = ?", time.Now().UTC().Add(-48*time.Hour)).
+			Where("kind <> ?", "enabled").Exec(o.Context()); err != nil {
+			o.Fatal(err)
+		}
+		wantEqual(o.T, "of a day", kinds("--since=24h"), []string{"enabled"})
+		wantEqual(o.T, "of three days", len(kinds("--since=72h")), len(got))
+
+		err = o.db.InTx(o.Context(), func(tx *models.DB) error {
+			for range 1100 {
+				if err := tx.Record(o.Context(), models.Event{Kind: models.EventSignIn, UserID: ada.ID, IP: "::1"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			o.Fatal(err)
+		}
+		wantEqual(o.T, "by default", len(kinds()), 50)
+		wantEqual(o.T, "all", len(kinds("--limit=0")), 1100+len(got))
+	})
+}
+
 // TestOperatorListsMany lists more than fits on a page of a query.
 func TestOperatorListsMany(t *testing.T) {
 	eachOperator(t, func(o *operator) {
