@@ -37,7 +37,7 @@ type Config struct {
 	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Sign-ups and requests for mail from one address, likewise."`
 	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Requests for mail to one addressee, likewise."`
 	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username or e-mail is taken, likewise."`
-	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail goes to /dev/mail."`
+	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail is shown on /dev/mail, to localhost alone."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 }

@@ -3,6 +3,10 @@ package app_test
 import (
 	"log/slog"
 	"net/url"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +172,58 @@ func TestConfigOfACommand(t *testing.T) {
 	if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), "LOG_LEVEL ") {
 		t.Errorf("a bad value is refused with %v", err)
 	}
+}
+
+// TestSettingsAreDocumented compares the settings with README's table and with
+// .env.example, both ways.
+func TestSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	var settings []string
+	defaults := map[string]string{}
+	for field := range reflect.TypeFor[app.Config]().Fields() {
+		name := field.Tag.Get("env")
+		settings = append(settings, name)
+		defaults[name] = field.Tag.Get("default")
+	}
+
+	readme := read(t, "../README.md")
+	_, table, _ := strings.Cut(readme, "\n|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var rows []string
+	code := regexp.MustCompile("`([^`]+)`")
+	for line := range strings.Lines(table) {
+		cells := strings.SplitN(line, "|", 4)
+		names, values := code.FindAllStringSubmatch(cells[1], -1), code.FindAllStringSubmatch(cells[2], -1)
+		for i, name := range names {
+			rows = append(rows, name[1])
+			switch want := defaults[name[1]]; {
+			case want != "" && (i >= len(values) || values[i][1] != want):
+				t.Errorf("README gives %s the default %s, want %s", name[1], cells[2], want)
+			case want == "" && name[1] != "BASE_URL" && strings.TrimSpace(cells[2]) != "none":
+				t.Errorf("README gives %s the default %s, want none", name[1], cells[2])
+			}
+		}
+	}
+	if !slices.Equal(rows, settings) {
+		t.Errorf("README's table has\n%v, want\n%v", rows, settings)
+	}
+
+	var examples []string
+	for _, match := range regexp.MustCompile(`(?m)^# ([A-Z0-9_]+)=`).FindAllStringSubmatch(read(t, "../.env.example"), -1) {
+		examples = append(examples, match[1])
+	}
+	if !slices.Equal(examples, settings) {
+		t.Errorf(".env.example has\n%v, want\n%v", examples, settings)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // Schemes and hosts have no case (RFC 3986, 3.1 and 3.2.2): a site by HTTPS://

@@ -520,6 +520,7 @@ func TestTemplates(t *testing.T) {
 		"password-changed": nil,
 		"password-reset":   nil,
 		"new-browser":      {data.IP, "2 January 2026, 15:04 UTC"},
+		"account-deleted":  nil,
 	}
 	files, err := fs.Glob(dir, "*")
 	if err != nil || len(files) != 2*len(shows)+1 {
