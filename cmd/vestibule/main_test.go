@@ -41,7 +41,7 @@ func testMain(m *testing.M) int {
 		panic(err)
 	}
 	program = filepath.Join(dir, "vestibule")
-	if err := build(program); err != nil {
+	if err := build(".", program); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -49,14 +49,16 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// build builds the program, with the race detector if the tests have it.
-func build(path string) error {
+// build builds the program in dir, with the race detector if the tests have it.
+func build(dir, path string) error {
 	args := []string{"build", "-o", path}
 	info, _ := debug.ReadBuildInfo()
 	if slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race")
 	}
-	out, err := exec.Command("go", append(args, ".")...).CombinedOutput()
+	cmd := exec.Command("go", append(args, ".")...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("the program does not build: %w\n%s", err, out)
 	}
