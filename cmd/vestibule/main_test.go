@@ -102,6 +102,7 @@ type site struct {
 	exited  chan struct{} // closed when the process has ended
 	told    sync.Once     // to stop
 	stopped sync.Once
+	mayFail bool // the test breaks something, so the log may have errors
 }
 
 // serve starts the program with these settings and waits until it serves. At the
@@ -168,15 +169,37 @@ func (s *site) stop() {
 		if code := s.cmd.ProcessState.ExitCode(); code != 0 {
 			s.t.Errorf("the program ended with %s", s.cmd.ProcessState)
 		}
-		for _, bad := range []string{"panic", "level=ERROR", `"level":"ERROR"`, "status=500", `"status":500`, "DATA RACE"} {
-			if s.log.contains(bad) {
-				s.t.Errorf("the log has %q", bad)
-			}
-		}
+		s.wantsCleanLog()
 		if s.t.Failed() {
 			s.t.Logf("the log:\n%s", s.log.String())
 		}
 	})
+}
+
+// kill ends the program as a crash of the machine does.
+func (s *site) kill() {
+	s.t.Helper()
+	s.stopped.Do(func() {
+		if err := s.cmd.Process.Kill(); err != nil {
+			s.t.Error(err)
+		}
+		<-s.exited
+		s.wantsCleanLog()
+	})
+}
+
+// wantsCleanLog looks through the log for what must never be in it.
+func (s *site) wantsCleanLog() {
+	s.t.Helper()
+	bad := []string{"panic", "goroutine ", "status=500", `"status":500`, "DATA RACE"}
+	if !s.mayFail {
+		bad = append(bad, "level=ERROR", `"level":"ERROR"`)
+	}
+	for _, bad := range bad {
+		if s.log.contains(bad) {
+			s.t.Errorf("the log has %q", bad)
+		}
+	}
 }
 
 // terminate tells the program to stop, once: a second signal would end it at once.

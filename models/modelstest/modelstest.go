@@ -69,6 +69,26 @@ func PostgreSQL(t *testing.T) string {
 // EmptyPostgreSQL is PostgreSQL without the migrations.
 func EmptyPostgreSQL(t *testing.T) string { return newDatabase(t, "") }
 
+// Own starts a cluster for this test alone, which may kill it, even where
+// TEST_DATABASE_URL is set. It stops when the test ends.
+func Own(t *testing.T) *Cluster {
+	t.Helper()
+	bin, err := pick(installations())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := launch(bin, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
 func newDatabase(t *testing.T, template string) string {
 	t.Helper()
 	cluster, err := Shared()

@@ -46,22 +46,6 @@ func child(how string) {
 	select {}
 }
 
-// own starts a cluster of this test alone, even where TEST_DATABASE_URL is set.
-func own(t *testing.T) *Cluster {
-	t.Helper()
-	t.Setenv(urlVariable, "")
-	c, err := Postgres()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
-}
-
 func create(t *testing.T, c *Cluster, template string) *sql.DB {
 	t.Helper()
 	dsn, drop, err := c.CreateDatabase(t.Context(), template)
@@ -110,7 +94,7 @@ func TestDatabases(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	db := create(t, own(t), "")
+	db := create(t, Own(t), "")
 	for name, want := range map[string]string{
 		"timezone":        "Asia/Kolkata",
 		"fsync":           "off",
@@ -155,7 +139,7 @@ func TestTemplate(t *testing.T) {
 }
 
 func TestKillAndStart(t *testing.T) {
-	c := own(t)
+	c := Own(t)
 	if err := c.Start(); err == nil {
 		t.Error("started a running server")
 	}
@@ -178,7 +162,7 @@ func TestKillAndStart(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	c := own(t)
+	c := Own(t)
 	pid := serverPID(t, c.dir)
 	for range 2 {
 		if err := c.Stop(); err != nil {
@@ -221,7 +205,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestExistingServer(t *testing.T) {
-	c := own(t)
+	c := Own(t)
 	t.Setenv(urlVariable, c.URL("postgres"))
 	other, err := Postgres()
 	if err != nil {
