@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -177,6 +178,36 @@ func FuzzSignIn(f *testing.F) {
 		w := s.wantsCalm(t, "/sign-in", kind, string(body))
 		if w.Code == http.StatusOK || w.Code == http.StatusSeeOther || w.Header().Get("Set-Cookie") != "" {
 			t.Errorf("%q is let in with %d", body, w.Code)
+		}
+	})
+}
+
+// FuzzToken opens mailed links that nobody has sent.
+func FuzzToken(f *testing.F) {
+	s := fuzzSite(f)
+	for _, token := range []string{
+		"", "A", strings.Repeat("A", 43), strings.Repeat("A", 42) + "B", strings.Repeat("A", 44), strings.Repeat("A", 43) + "=", strings.Repeat("-_", 21) + "A",
+		"' OR 1=1 --", "\x00", "\xff", "<script>alert(1)</script>", strings.Repeat("A", 20) + "\n" + strings.Repeat("A", 22), "%00", strings.Repeat("A", 10_000),
+	} {
+		f.Add(token)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		for _, path := range []string{"/verify-email", "/reset-password"} {
+			query := url.Values{"token": {token}}
+			if len(query.Encode()) > 16<<10 {
+				t.Skip("no server takes a line so long")
+			}
+			w := s.serve(httptest.NewRequest(http.MethodGet, path+"?"+query.Encode(), nil))
+			if w.Code != http.StatusGone || w.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%s answers %d to the token %q", path, w.Code, token)
+			}
+			query.Set("password", "zuvokelimantra 38")
+			query.Set("confirm_password", "zuvokelimantra 38")
+			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(query.Encode()))
+			r.Header.Set("Content-Type", formType)
+			if w := s.serve(r); w.Code != http.StatusGone || w.Header().Get("Set-Cookie") != "" {
+				t.Errorf("%s answers %d to a form with the token %q", path, w.Code, token)
+			}
 		}
 	})
 }

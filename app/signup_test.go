@@ -360,7 +360,7 @@ func (a *answer) harmless() *answer {
 	a.find("*").Each(func(_ int, e selection) {
 		for _, attr := range e.Nodes[0].Attr {
 			if strings.HasPrefix(attr.Key, "on") || attr.Key == "style" || strings.HasPrefix(attr.Key, "hx-on") ||
-				strings.HasPrefix(strings.ToLower(strings.TrimSpace(attr.Val)), "javascript:") {
+				attr.Key != "value" && strings.HasPrefix(strings.ToLower(strings.TrimSpace(attr.Val)), "javascript:") {
 				a.failf("the attribute %s=%q", attr.Key, attr.Val)
 			}
 		}

@@ -130,20 +130,14 @@ func TestTokensOfAnotherTime(t *testing.T) {
 		u := newUser(t, db, "anna.smith")
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				secret, err := db.CreateToken(t.Context(), u, models.ResetPassword, u.Email)
-				if err != nil {
-					t.Fatal(err)
-				}
-				token, err := db.TokenBySecret(t.Context(), secret, models.ResetPassword)
-				if err != nil {
-					t.Fatal(err)
-				}
+				secret := newToken(t, db, u, models.ResetPassword)
+				token := token(t, db, secret)
 				start := time.Now().UTC().Truncate(time.Microsecond)
 				token.CreatedAt, token.ExpiresAt = start.Add(tt.made), start.Add(tt.expires)
 				if _, err := db.Bun().NewUpdate().Model(token).WherePK().Exec(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if _, err = db.TokenBySecret(t.Context(), secret, models.ResetPassword); (err == nil) != tt.lives {
+				if _, err := db.TokenBySecret(t.Context(), secret, models.ResetPassword); (err == nil) != tt.lives {
 					t.Errorf("it answers %v, want that it lives: %v", err, tt.lives)
 				}
 			})

@@ -1,0 +1,71 @@
+package forms_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"vestibule/app/forms"
+)
+
+type fuzzForm struct {
+	Username string `form:"username" label:"Username" validate:"required,min=5,max=32,username"`
+	Email    string `form:"email" label:"E-mail" type:"email" validate:"required,max=254,email"`
+	Name     string `form:"name" label:"Name" validate:"max=100"`
+	Password string `form:"password" label:"Password" type:"password" validate:"required"`
+	Again    string `form:"again" label:"Password again" type:"password" validate:"required,eqfield=Password"`
+}
+
+// FuzzBind reads forms of strangers. What is valid keeps the rules, and a
+// password never comes back.
+func FuzzBind(f *testing.F) {
+	good := url.Values{"username": {"anna.smith"}, "email": {"anna@example.com"}, "name": {"Anna"}, "password": {"correct horse"}, "again": {"correct horse"}}
+	for _, kind := range []string{"application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-8", "multipart/form-data; boundary=x", "application/json", "", ";"} {
+		for _, body := range []string{good.Encode(), "", "&&==", "username=%zz", "a;b", "username=%00&name=%ff", "name=%E2%80%AE", "name=+a%0d%0ab+", "email=a%40b&email=c%40d"} {
+			f.Add(kind, body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, kind, body string) {
+		r := httptest.NewRequest(http.MethodPost, "/?username=query", strings.NewReader(body))
+		r.Header["Content-Type"] = []string{kind}
+		in := new(fuzzForm)
+		form := forms.New(in)
+		if err := form.Bind(r); err != nil {
+			if !errors.Is(err, forms.ErrUnreadable) {
+				t.Errorf("%q of the kind %q: %v", body, kind, err)
+			}
+			return
+		}
+		for _, name := range []string{"username", "email", "name", "password", "again"} {
+			field, err := form.Field(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if field.Type == "password" && field.Value != "" {
+				t.Errorf("%q comes back", field.Value)
+			}
+			if field.Error != "" && form.Good(name) != "" || field.Error != "" && form.Valid() {
+				t.Errorf("%s is wrong (%s), and good", name, field.Error)
+			}
+			if strings.Contains(field.Error, "validator") || strings.Contains(field.Error, "Key:") {
+				t.Errorf("the sentence of %s is %q", name, field.Error)
+			}
+		}
+		if !form.Valid() {
+			return
+		}
+		for name, value := range map[string]string{"username": in.Username, "email": in.Email, "name": in.Name} {
+			if !utf8.ValidString(value) || strings.TrimSpace(value) != value || strings.ContainsAny(value, "\x00\r\n\u202e") || value == "query" {
+				t.Errorf("%s is %q and valid", name, value)
+			}
+		}
+		if n := len(in.Username); n < 5 || n > 32 || strings.ContainsAny(in.Username, "@ <>") || !strings.Contains(in.Email, "@") ||
+			utf8.RuneCountInString(in.Email) > 254 || utf8.RuneCountInString(in.Name) > 100 || in.Password == "" || in.Password != in.Again {
+			t.Errorf("%+v is valid", in)
+		}
+	})
+}

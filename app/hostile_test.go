@@ -1,0 +1,309 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// payloads run as a script, or make an element named xss, where a page shows
+// them without care.
+var payloads = map[string]string{
+	"script":          `<script>alert(1)</script>`,
+	"image":           `<img src=x onerror=alert(1)>`,
+	"out of a value":  `"><xss id=xss><"`,
+	"single quotes":   `'><xss id=xss><'`,
+	"attribute":       `" onfocus="alert(1)" autofocus id="xss`,
+	"out of a title":  `</title></textarea></style></script><xss id=xss>`,
+	"comment":         `--><xss id=xss><!--`,
+	"SVG":             `<svg><script>alert(1)</script></svg>`,
+	"link":            `javascript:alert(1)`,
+	"encoded":         `&lt;xss id=xss&gt;&#60;xss&#62;`,
+	"template":        `{{.User.PasswordHash}}`,
+	"htmx":            `" hx-get="//evil.example" hx-trigger="load" id="xss`,
+	"UTF-7":           `+ADw-xss id=xss+AD4-`,
+	"wide":            "\uff1cxss id=xss\uff1e",
+	"lines":           "a\r\nSet-Cookie: session=xss\r\n\r\n<xss id=xss>",
+	"turned around":   "\u202e>ssx=di ssx<",
+	"a mailed URL":    `https://evil.example/"onmouseover=alert(1)//<xss id=xss>`,
+	"a very long one": strings.Repeat(`<xss id=xss>`, 1000),
+}
+
+// TestNothingStoredRuns writes payloads past every check into every column that
+// holds what somebody typed or sent, and looks at every page.
+func TestNothingStoredRuns(t *testing.T) {
+	t.Parallel()
+	columns := map[string][]string{
+		"users":    {"username", "first_name", "last_name", "email"},
+		"sessions": {"ip", "user_agent"},
+		"events":   {"kind", "ip", "user_agent"},
+		"tokens":   {"email"},
+	}
+	paths := []string{
+		"/", "/dashboard", "/account", "/account/sessions", "/account/activity", "/account/email", "/account/password", "/account/delete",
+		"/account/data", "/dev/mail", "/verify-email", "/no-such-page", "/sign-out",
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		link := s.letterTo(annasEmail, verifySubject).link
+		for name, payload := range payloads {
+			t.Run(name, func(t *testing.T) {
+				for table, names := range columns {
+					for _, column := range names {
+						if _, err := db.Bun().ExecContext(t.Context(), "UPDATE ? SET ? = ?", bun.Ident(table), bun.Ident(column), payload); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				s.setTime("sessions", "authenticated_at", time.Now())
+				seen := 0
+				look := func(paths ...string) {
+					for _, path := range paths {
+						for _, options := range [][]option{nil, {htmx}} {
+							a := s.get(path, options...).inert()
+							if strings.Contains(a.find("body").Text(), strings.TrimSpace(payload)) || a.find("input").FilterFunction(func(_ int, input selection) bool { return input.AttrOr("value", "") == payload }).Length() > 0 {
+								seen++
+							}
+						}
+					}
+				}
+				look(append(paths, link)...)
+				s.setTime("sessions", "authenticated_at", time.Now().Add(-day))
+				look("/account/email", "/account/password", "/account/delete")
+				if name != "lines" && seen < 10 { // of which a page shows another white space
+					t.Errorf("%d pages show it, so this test proves little", seen)
+				}
+			})
+		}
+	})
+}
+
+// inert wants an answer that holds no element, attribute or header of a payload.
+func (a *answer) inert() *answer {
+	a.t.Helper()
+	if kind := a.Header.Get("Content-Type"); strings.HasPrefix(kind, "application/json") {
+		if strings.ContainsAny(a.body, "<>") || !strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment;") {
+			a.failf("%s with %v", a.body, a.Header)
+		}
+		return a
+	}
+	a.harmless()
+	if n := a.find("xss, #xss, [hx-get^='//'], [autofocus][onfocus], a[href*='evil.example\"']").Length(); n > 0 {
+		a.failf("%d elements of the payload in\n%s", n, a.body)
+	}
+	if a.sets("session") != nil || strings.Contains(a.body, "$argon2id$") {
+		a.failf("it gives away\n%v %s", a.Cookies(), a.body)
+	}
+	return a
+}
+
+// TestNothingTypedRuns gives every field of every form each payload.
+func TestNothingTypedRuns(t *testing.T) {
+	t.Parallel()
+	forms := map[string][]string{
+		"/sign-up":           {"username", "first_name", "last_name", "email", "password", "confirm_password"},
+		"/sign-in":           {"login", "password"},
+		"/forgot-password":   {"email"},
+		"/reset-password":    {"token", "password", "confirm_password"},
+		"/verify-email":      {"token"},
+		"/password-strength": {"username", "first_name", "email", "password"},
+		"/sign-up/check?field=username": {
+			"username", "first_name", "last_name", "email", "password", "confirm_password"},
+		"/account":          {"username", "first_name", "last_name"},
+		"/account/email":    {"email", "current_password"},
+		"/account/password": {"current_password", "password", "confirm_password"},
+		"/account/delete":   {"username", "current_password"},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		for path, fields := range forms {
+			t.Run(path, func(t *testing.T) {
+				for name, payload := range payloads {
+					form := url.Values{}
+					for _, field := range fields {
+						form.Set(field, payload)
+						if strings.Contains(field, "password") {
+							form.Set(field, payload+" in secret") // which no page shows
+						}
+					}
+					v := s.visit(t)
+					if strings.HasPrefix(path, "/account") {
+						v = s.visitor
+					}
+					for _, options := range [][]option{nil, {htmx, header("HX-Current-URL", s.url+"/"+url.PathEscape(payload))}} {
+						a := v.post(path, form, options...).inert()
+						if a.StatusCode >= 500 {
+							t.Errorf("%s: %s", name, a.Status)
+						}
+					}
+					v.get("/").inert() // with the toast, if there is one
+				}
+				s.post("/account", anna()) // the name may be a payload now
+			})
+		}
+		for _, u := range s.users() {
+			if strings.ContainsAny(u.Username+u.Email+u.FirstName+u.LastName, "\r\n\u202e") {
+				t.Errorf("stored is %+v", u)
+			}
+		}
+	})
+}
+
+// TestLineBreaksInHeaders sends lines of a header within each that the site
+// reads. None comes back as a header, or as a line of the log.
+func TestLineBreaksInHeaders(t *testing.T) {
+	t.Parallel()
+	const lines = "x\r\nSet-Cookie: session=evil\r\nX-Evil: 1\r\n\r\n<html>evil"
+	names := []string{
+		"Host", "Origin", "Referer", "User-Agent", "Cookie", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "X-Request-Id",
+		"HX-Current-URL", "HX-Request", "HX-Target", "HX-Trigger", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Accept", "Accept-Language", "If-None-Match", "Range",
+	}
+	requests := []struct{ method, path, body string }{
+		{"GET", "/", ""}, {"GET", "/dashboard", ""}, {"GET", "/account?x=1", ""}, {"GET", "/no-such-page", ""}, {"GET", "/favicon.ico", ""}, {"POST", "/sign-out", ""},
+		{"POST", "/sign-in", annas().Encode()}, {"POST", "/sign-in?next=" + url.QueryEscape("/"+lines), annas().Encode()}, {"POST", "/account", anna().Encode()},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.visit(t).join(anna())
+		for _, name := range names {
+			t.Run(name, func(t *testing.T) {
+				for _, request := range requests {
+					for _, value := range []string{lines, "https://example.com/" + lines, "//evil.example/"} {
+						r := httptest.NewRequest(request.method, request.path, strings.NewReader(request.body))
+						r.Header["Content-Type"] = []string{formType}
+						r.Header[name] = []string{value}
+						if name == "Host" {
+							r.Host = value
+						}
+						w := s.serve(r)
+						if w.Code >= 500 {
+							t.Errorf("%s %s: %d", request.method, request.path, w.Code)
+						}
+						for header, values := range w.Header() {
+							if all := strings.Join(values, ""); header == "X-Evil" || strings.ContainsAny(header+all, "\r\n") || strings.Contains(all, "evil") && header != "Location" {
+								t.Errorf("%s %s answers with %s: %q", request.method, request.path, header, values)
+							}
+						}
+						if to := w.Header().Get("Location"); to != "" && (!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//")) {
+							t.Errorf("%s %s leads to %q", request.method, request.path, to)
+						}
+						if strings.Contains(w.Body.String(), "<html>evil") {
+							t.Errorf("%s %s shows %s", request.method, request.path, w.Body)
+						}
+					}
+				}
+			})
+		}
+		s.log.lines(t) // each is one JSON object
+	})
+}
+
+// TestPlantedCookies plants a session into a browser before somebody signs in
+// with it: whoever planted it learns nothing.
+func TestPlantedCookies(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.visit(t).join(anna())
+		dead := s.visit(t)
+		dead.post("/sign-in", annas()).leadsTo("/dashboard")
+		ended := dead.cookie("session")
+		dead.post("/sign-out", nil).leadsTo("/")
+		for name, planted := range map[string]string{"unknown": strings.Repeat("A", 43), "ended": ended, "malformed": "evil", "empty": ""} {
+			for way, enter := range map[string]func(v *visitor){
+				"sign-in": func(v *visitor) { v.post("/sign-in", annas()).leadsTo("/dashboard") },
+				"sign-up": func(v *visitor) {
+					v.join(with(ben(), "username", "ben-"+name, "email", name+"@example.com"))
+				},
+			} {
+				t.Run(name+" at "+way, func(t *testing.T) {
+					v, thief := s.visit(t), s.visit(t)
+					v.keep("session", planted)
+					thief.keep("session", planted)
+					enter(v)
+					if token := v.cookie("session"); token == planted || len(token) != 43 {
+						t.Errorf("the session is %q", token)
+					}
+					if !v.signedIn() || thief.signedIn() {
+						t.Error("the planted cookie opens the account, or nothing does")
+					}
+				})
+			}
+		}
+		t.Run("of the thief", func(t *testing.T) {
+			v, thief := s.visit(t), s.visit(t)
+			thief.join(ben())
+			v.keep("session", thief.cookie("session"))
+			v.post("/sign-out", nil).leadsTo("/")
+			v.post("/sign-in", annas()).leadsTo("/dashboard")
+			if v.cookie("session") == thief.cookie("session") || thief.signedIn() || !v.signedIn() {
+				t.Error("the session is shared")
+			}
+		})
+	})
+}
+
+// TestTwoCookiesOfOneName sends two sessions at once, as after another host of
+// the domain has set one. By https the browser's prefix keeps that out.
+func TestTwoCookiesOfOneName(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		other := s.visit(t)
+		other.join(ben())
+		annas, bens := s.cookie("session"), other.cookie("session")
+		unknown := strings.Repeat("A", 43)
+		for cookies, hello := range map[string]string{
+			"session=" + annas + "; session=" + bens:                "Hello, Anna",
+			"session=" + bens + "; session=" + annas:                "Hello, Ben",
+			"session=" + annas + "; session=" + unknown:             "Hello, Anna",
+			"session=" + unknown + "; session=" + annas:             "",
+			"session=; session=" + annas:                            "",
+			"__Host-session=" + annas:                               "",
+			"Session=" + annas:                                      "",
+			`session="` + annas + `"`:                               "Hello, Anna",
+			"x=1; session=" + annas + "; toast=welcome; y=\"":       "Hello, Anna",
+			strings.Repeat("session=x; ", 500) + "session=" + annas: "",
+		} {
+			v := s.visit(t)
+			a := v.get("/dashboard", header("Cookie", cookies))
+			if got := a.text("h1"); a.StatusCode == http.StatusOK && got != hello || a.StatusCode != http.StatusOK && hello != "" {
+				t.Errorf("%.200q is %d with %q, want %q", cookies, a.StatusCode, got, hello)
+			}
+		}
+	})
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, overHTTPS)
+		s.join(anna())
+		other := s.visit(t)
+		other.join(ben())
+		annas, bens := s.cookie("__Host-session"), other.cookie("__Host-session")
+		for cookies, hello := range map[string]string{
+			"session=" + bens: "", "__host-session=" + bens: "", "__Secure-session=" + bens: "", "__Host-Session=" + bens: "",
+			"session=" + bens + "; __Host-session=" + annas: "Hello, Anna", "__Host-session=" + annas + "; session=" + bens: "Hello, Anna",
+		} {
+			a := s.visit(t).get("/dashboard", header("Cookie", cookies))
+			if got := a.text("h1"); a.StatusCode == http.StatusOK && got != hello || a.StatusCode != http.StatusOK && hello != "" {
+				t.Errorf("by https %q is %d with %q, want %q", cookies, a.StatusCode, got, hello)
+			}
+		}
+		for _, toast := range []string{"<script>alert(1)</script>", "Your account is hacked", "welcome; session=x", fmt.Sprint(payloads)} {
+			a := s.get("/dashboard", header("Cookie", "__Host-session="+annas+"; __Host-toast="+url.QueryEscape(toast))).wants(http.StatusOK).inert()
+			if got := a.text("#toasts"); got != "" {
+				t.Errorf("a planted toast says %q", got)
+			}
+		}
+	})
+}
