@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // dial opens a bare connection to the site.
@@ -347,4 +350,36 @@ func ask(conn net.Conn) error {
 		return fmt.Errorf("the answer is %s, and hangs up: %v", answer.Status, answer.Close)
 	}
 	return nil
+}
+
+// TestFraming has another site's page show the site in a frame, where a click
+// would be one on the site. The browser shows nothing in it.
+func TestFraming(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.signsUp(ada)
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			for _, path := range []string{"/", "/dashboard", "/account/delete", "/sign-in"} {
+				fmt.Fprintf(w, "<iframe src=%q></iframe>", v.site.url+path)
+			}
+		}))
+		defer other.Close()
+		v.expects("frame-ancestors")
+		v.do(chromedp.Navigate(other.URL))
+		if !waitFor(func() bool { return v.refusals() == 4 }) {
+			v.Errorf("the browser refuses %d of 4 frames", v.refusals())
+		}
+	})
+}
+
+// refusals counts the frames that the browser did not show.
+func (v *visitor) refusals() (n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, problem := range v.problems {
+		if strings.Contains(problem, "frame-ancestors") {
+			n++
+		}
+	}
+	return n
 }
