@@ -223,7 +223,7 @@ func TestKilledDuringSignUps(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		office := openPostOffice(t)
 		settings := append(unlimited, "DATABASE_URL="+database, office.setting, "MAIL_FROM=hall@example.com")
-		var tried atomic.Int64
+		var tried, told atomic.Int64
 		var joined sync.Map // username → person who was told of the account
 		for range 20 {
 			s := serve(t, settings...)
@@ -236,6 +236,7 @@ func TestKilledDuringSignUps(t *testing.T) {
 						switch got := s.caller(t).post("/sign-up", p.form()); got.status {
 						case http.StatusSeeOther:
 							joined.Store(p.username, p)
+							told.Add(1)
 						case 0:
 							return
 						default:
@@ -245,16 +246,18 @@ func TestKilledDuringSignUps(t *testing.T) {
 					}
 				})
 			}
-			time.Sleep(time.Duration(50+rand.IntN(250)) * time.Millisecond)
+			enough := told.Load() + rand.Int64N(5)
+			if !waitFor(func() bool { return told.Load() >= enough }) {
+				t.Error("nobody can sign up")
+			}
+			time.Sleep(time.Duration(rand.Int64N(int64(50 * time.Millisecond)))) // amid whatever it does
 			s.kill()
 			group.Wait()
 		}
 
 		s := serve(t, settings...)
 		s.mayFail = true
-		told := 0
 		joined.Range(func(_, p any) bool {
-			told++
 			c := s.caller(t)
 			c.wants(c.signIn(p.(person)), "sign-in of "+p.(person).username, http.StatusSeeOther)
 			c.wants(c.get("/dashboard"), "/dashboard", http.StatusOK)
@@ -263,10 +266,10 @@ func TestKilledDuringSignUps(t *testing.T) {
 
 		db := modelstest.Open(t, database)
 		users := wholeUsers(t, db, office)
-		if told == 0 || len(users) < told {
-			t.Fatalf("%d people were told that they have an account, %d have", told, len(users))
+		if told.Load() == 0 || len(users) < int(told.Load()) {
+			t.Fatalf("%d people were told that they have an account, %d have", told.Load(), len(users))
 		}
-		t.Logf("20 kills: %d of %d sign-ups were told of, %d users are stored, %d mails still wait", told, tried.Load(), len(users), len(queue(t, db)))
+		t.Logf("20 kills: %d of %d sign-ups were told of, %d users are stored, %d mails still wait", told.Load(), tried.Load(), len(users), len(queue(t, db)))
 	})
 }
 
