@@ -70,7 +70,7 @@ func TestNothingStoredRuns(t *testing.T) {
 				look := func(paths ...string) {
 					for _, path := range paths {
 						for _, options := range [][]option{nil, {htmx}} {
-							a := s.get(path, options...).inert()
+							a := s.get(path, options...).inert().wantsHeader("Cache-Control", "no-store")
 							if strings.Contains(a.find("body").Text(), strings.TrimSpace(payload)) || a.find("input").FilterFunction(func(_ int, input selection) bool { return input.AttrOr("value", "") == payload }).Length() > 0 {
 								seen++
 							}

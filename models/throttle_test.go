@@ -28,6 +28,30 @@ func TestLimitText(t *testing.T) {
 	}
 }
 
+// FuzzLimit reads limits: one that is read is written back as the same, and
+// never lets wait for longer than its longest.
+func FuzzLimit(f *testing.F) {
+	for _, text := range []string{"off", "5,1s,15m,24h", "1,1ms,1ms,1ms", "0,1s,1m,1h", "2147483647,1ns,1h,10000h", "5,1s,1m", ",,,", "5,1e9s,1m,1h", "5, 1s,1m,1h", "+5,+1s,1m,1h", "5,1s,9223372036854775807ns,1h"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var limit models.Limit
+		if err := limit.UnmarshalText([]byte(text)); err != nil {
+			if limit.Free > 0 && limit.Forget > 0 && limit.First > 0 && limit.First <= limit.Longest && limit.Longest <= limit.Forget && limit.Forget <= 10000*time.Hour && text == limit.String() {
+				t.Errorf("%q is refused: %v", text, err)
+			}
+			return
+		}
+		var again models.Limit
+		if err := again.UnmarshalText([]byte(limit.String())); err != nil || again != limit {
+			t.Errorf("%q is read as %+v, written as %q and read as %+v (%v)", text, limit, limit, again, err)
+		}
+		if limit != (models.Limit{}) && (limit.Free < 1 || limit.First <= 0 || limit.Longest < limit.First || limit.Forget < limit.Longest) {
+			t.Errorf("%q is read as %+v", text, limit)
+		}
+	})
+}
+
 // patient never waits for less than an hour, so that no test races its clock.
 var patient = models.Limit{Free: 3, First: time.Hour, Longest: 5 * time.Hour, Forget: 24 * time.Hour}
 
