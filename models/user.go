@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -41,7 +42,19 @@ func (u *User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
 // Key folds a username or an e-mail address to the form that decides whether
 // two are the same.
-func Key(s string) string { return norm.NFC.String(cases.Fold().String(norm.NFC.String(s))) }
+func Key(s string) string {
+	capital := strings.Map(cherokee, norm.NFC.String(s))
+	return norm.NFC.String(cases.Fold().String(capital))
+}
+
+// cherokee returns the capital of a Cherokee letter. cases.Fold would turn each
+// case of those into the other.
+func cherokee(r rune) rune {
+	if unicode.Is(unicode.Cherokee, r) {
+		return unicode.ToUpper(r)
+	}
+	return r
+}
 
 var userConstraints = map[string]string{
 	"username_key": "username",

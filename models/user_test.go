@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -93,7 +94,7 @@ func TestKey(t *testing.T) {
 	t.Parallel()
 	equal := [][2]string{
 		{"Anna", "aNNA"}, {"straße", "STRASSE"}, {"ÉMILE", "émile"}, {"e\u0301mile", "\u00c9mile"}, {"ΣΊΣΥΦΟΣ", "σίσυφος"}, {"\ufb03", "FFI"},
-		{"\u1e9e", "ss"}, {"Å", "\u212b"},
+		{"\u1e9e", "ss"}, {"Å", "\u212b"}, {"ᎠᏲ", "ꭰᏺ"},
 	}
 	for _, pair := range equal {
 		if models.Key(pair[0]) != models.Key(pair[1]) {
@@ -104,6 +105,21 @@ func TestKey(t *testing.T) {
 	for _, pair := range differ {
 		if models.Key(pair[0]) == models.Key(pair[1]) {
 			t.Errorf("%q and %q are one", pair[0], pair[1])
+		}
+	}
+}
+
+// TestKeyOfEveryLetter folds all letters that have cases.
+func TestKeyOfEveryLetter(t *testing.T) {
+	t.Parallel()
+	for letter := range rune(unicode.MaxRune) {
+		other := unicode.SimpleFold(letter)
+		if other == letter {
+			continue
+		}
+		key := models.Key(string(letter))
+		if models.Key(key) != key || models.Key(string(other)) != key {
+			t.Errorf("the key of %c is %q, of that %q, and of %c %q", letter, key, models.Key(key), other, models.Key(string(other)))
 		}
 	}
 }
