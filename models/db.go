@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -198,10 +199,11 @@ func Unavailable(err error) bool {
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &netErr):
 		return true
 	case errors.As(err, &pgErr):
-		// PostgreSQL, appendix A: connection exception, insufficient resources,
-		// operator intervention.
-		class := pgErr.Field('C')
-		return strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57")
+		// PostgreSQL, appendix A: connection exception, transaction rollback (as
+		// of a deadlock), insufficient resources, operator intervention, system
+		// error; and a server that only reads, as a standby does.
+		code := pgErr.Field('C')
+		return slices.Contains([]string{"08", "40", "53", "57", "58"}, code[:min(2, len(code))]) || code == "25006"
 	case errors.As(err, &liteErr):
 		switch liteErr.Code() & 0xff { // the primary code of an extended one
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:

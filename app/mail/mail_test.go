@@ -512,7 +512,7 @@ func FuzzNewSMTP(f *testing.F) {
 			strings.ContainsAny(s.from.Address, "\r\n\x00") {
 			t.Errorf("%q and %q make %+v (%v)", before+secret+after, from, s, err)
 		}
-		if s.local && !isLoopback(s.host) {
+		if s.local && !IsLoopback(s.host) {
 			t.Errorf("%q may go without encryption", s.host)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"github.com/uptrace/bun"
 
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -128,6 +130,55 @@ func TestPostgreSQLDies(t *testing.T) {
 		served, refused = served+good[i].Load(), refused+unavailable[i].Load()
 	}
 	t.Logf("3 crashes: %d requests served, %d answered with 503, no session lost", served, refused)
+}
+
+// TestReadOnlyPostgreSQL lets nobody write, as a standby does after a failover,
+// or a hosted server whose disk is nearly full. Pages are still shown.
+func TestReadOnlyPostgreSQL(t *testing.T) {
+	t.Parallel()
+	database := modelstest.EmptyPostgreSQL(t)
+	s := serve(t, append(unlimited, "DATABASE_URL="+database)...)
+	s.mayFail = true
+	member := s.caller(t)
+	member.wants(member.post("/sign-up", ada.form()), "sign-up", http.StatusSeeOther)
+	admin := modelstest.Open(t, database).Bun() // on one connection, which stays as it is
+	readOnly := func(state string) {
+		t.Helper()
+		name := bun.Ident(path.Base(strings.Split(database, "?")[0]))
+		if _, err := admin.ExecContext(t.Context(), "ALTER DATABASE ? SET default_transaction_read_only = ?", name, bun.Safe(state)); err != nil {
+			t.Fatal(err)
+		}
+		others := func() int {
+			t.Helper()
+			var pids []int
+			if err := admin.NewRaw("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Scan(t.Context(), &pids); err != nil {
+				t.Fatal(err)
+			}
+			for _, pid := range pids {
+				if _, err := admin.ExecContext(t.Context(), "SELECT pg_terminate_backend(?)", pid); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return len(pids)
+		}
+		if !waitFor(func() bool { return others() == 0 }) {
+			t.Fatal("old connections live on")
+		}
+	}
+
+	readOnly("on")
+	stranger := s.caller(t)
+	for _, path := range []string{"/dashboard", "/account", "/account/sessions", "/account/activity"} {
+		member.wants(member.get(path), path, http.StatusOK)
+	}
+	stranger.wants(stranger.get("/sign-up"), "/sign-up", http.StatusOK)
+	stranger.wants(stranger.post("/sign-up", grace.form()), "sign-up", http.StatusServiceUnavailable)
+	stranger.wants(stranger.signIn(ada), "sign-in", http.StatusServiceUnavailable)
+	member.wants(member.post("/account", ada.form()), "/account", http.StatusServiceUnavailable)
+
+	readOnly("off")
+	stranger.wants(stranger.post("/sign-up", grace.form()), "sign-up", http.StatusSeeOther)
+	member.wants(member.post("/account", ada.form()), "/account", http.StatusSeeOther)
 }
 
 // TestBlockedDatabase locks what requests need, as a long transaction of
