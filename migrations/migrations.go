@@ -139,7 +139,12 @@ const (
 
 // run has do change the schema, while nobody else does, and returns the names of
 // the migrations that did.
-func run(ctx context.Context, db *models.DB, do func(*migrate.Migrator) (migrate.MigrationSlice, error)) ([]string, error) {
+func run(ctx context.Context, db *models.DB, do func(*migrate.Migrator) (migrate.MigrationSlice, error)) (_ []string, err error) {
+	db, err = db.Patient(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	m, err := migrator(db)
 	if err != nil {
 		return nil, err
@@ -200,7 +205,7 @@ func locked(ctx context.Context, db *models.DB, f func() error) (err error) {
 		return err
 	}
 	defer conn.Close()
-	// A blocking pg_advisory_lock would run into the driver's read time-out.
+	// A blocking pg_advisory_lock would run into a time-out, or ignore ctx.
 	for got := false; !got; {
 		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock(?)", int64(lockID)).Scan(&got); err != nil {
 			return err

@@ -284,6 +284,51 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 
 // A migration left as Create writes it runs both ways on both databases, and
 // changes nothing.
+// TestMigrationMayTakeLong has a migration wait for a table for longer than a
+// statement of a page may.
+func TestMigrationMayTakeLong(t *testing.T) {
+	t.Parallel()
+	url := modelstest.PostgreSQL(t)
+	db, other := modelstest.Open(t, modelstest.With(t, url, "statement_timeout", "100ms")), modelstest.Open(t, url).Bun()
+	tx, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE users, sessions, tokens, mails, browsers, throttles, events IN ACCESS SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	undone := make(chan error, 1)
+	go func() {
+		for range names(t) {
+			if _, err := migrations.Down(t.Context(), db); err != nil {
+				undone <- err
+				return
+			}
+		}
+		undone <- nil
+	}()
+	const waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query_start < now() - interval '300 ms'"
+	for n := 0; n == 0; time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-undone:
+			t.Fatalf("it did not wait: %v", err)
+		default:
+		}
+		if err := other.NewRaw(waiting).Scan(t.Context(), &n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-undone; err != nil {
+		t.Error(err)
+	}
+	if _, err := db.Bun().ExecContext(t.Context(), "SELECT pg_sleep(10)"); !models.Unavailable(err) {
+		t.Errorf("a statement of a page that takes too long ends with %v", err)
+	}
+}
+
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "made", "too")

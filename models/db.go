@@ -48,6 +48,7 @@ type DB struct {
 	bun  bun.IDB // what queries run on: the pool, or inside InTx a bun.Tx
 	pool *bun.DB
 	path string // of the SQLite file; empty for PostgreSQL
+	url  string // that it was opened by
 }
 
 // Open connects to the database that databaseURL names: "postgres://…" for
@@ -58,14 +59,21 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 	scheme, rest, _ := strings.Cut(databaseURL, ":")
 	switch scheme {
 	case "postgres", "postgresql":
-		return openPostgres(ctx, databaseURL, maxConns)
+		return openPostgres(ctx, databaseURL, maxConns, statementTimeout)
 	case "sqlite":
 		return openSQLite(ctx, strings.TrimPrefix(rest, "//"), maxConns)
 	}
 	return nil, errors.New(`the database URL must start with "postgres://" or "sqlite:"`)
 }
 
-func openPostgres(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
+// statementTimeout is how long one statement may take, lest those that wait for
+// a lock fill the server. PostgreSQL ends it: the driver would only hang up, and
+// leave the statement there.
+const statementTimeout = 10 * time.Second
+
+// openPostgres opens a pool on which a statement may take limit, or as long as
+// it wants when that is 0.
+func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit time.Duration) (*DB, error) {
 	// A parse error of net/url repeats the URL, and with it the password.
 	u, err := url.Parse(databaseURL)
 	if err != nil {
@@ -73,11 +81,22 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int) (*DB, e
 	}
 	query := u.Query()
 	query.Set("timezone", "UTC")
+	if limit == 0 || !query.Has("statement_timeout") {
+		query.Set("statement_timeout", limit.String())
+	}
 	u.RawQuery = query.Encode()
 	if _, err := pgdriver.NewDriver().OpenConnector(u.String()); err != nil {
 		return nil, err // where NewConnector would panic
 	}
-	connector := pgdriver.NewConnector(pgdriver.WithDSN(u.String()), pgdriver.WithResetSessionFunc(alive))
+	options := []pgdriver.Option{
+		pgdriver.WithReadTimeout(limit + 5*time.Second), // for a server that does not even say that time is up
+		pgdriver.WithDSN(u.String()),
+		pgdriver.WithResetSessionFunc(alive),
+	}
+	if limit == 0 {
+		options = append(options, pgdriver.WithReadTimeout(0))
+	}
+	connector := pgdriver.NewConnector(options...)
 	if maxConns == 0 {
 		maxConns = max(16, 4*runtime.GOMAXPROCS(0))
 	}
@@ -90,7 +109,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int) (*DB, e
 		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
 	}
 	db := bun.NewDB(pool, pgdialect.New())
-	return &DB{bun: db, pool: db}, nil
+	return &DB{bun: db, pool: db, url: databaseURL}, nil
 }
 
 func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
@@ -127,12 +146,21 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 		return nil, errors.Join(err, pool.Close())
 	}
 	db := bun.NewDB(pool, sqlitedialect.New())
-	return &DB{bun: db, pool: db, path: path}, nil
+	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path}, nil
 }
 
 // escapePath keeps what SQLite would read as the end of a file: URI's path.
 func escapePath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
+}
+
+// Patient opens the same database once more, for statements that may take as
+// long as they want, as a change of the schema does.
+func (db *DB) Patient(ctx context.Context) (*DB, error) {
+	if db.Postgres() {
+		return openPostgres(ctx, db.url, 2, 0)
+	}
+	return Open(ctx, db.url, 2)
 }
 
 // Bun is the pool itself, for migrations.
@@ -151,7 +179,7 @@ func (db *DB) Close() error { return db.pool.Close() }
 // returns nil and undone when it does not.
 func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 	return db.bun.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
-		return f(&DB{bun: tx, pool: db.pool, path: db.path})
+		return f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url})
 	})
 }
 

@@ -188,17 +188,16 @@ func TestBlockedDatabase(t *testing.T) {
 	for conns, each := range map[string]int{"0": 1, "2": 2} { // so many requests of each kind
 		t.Run(conns+" connections", func(t *testing.T) {
 			eachDatabase(t, func(t *testing.T, database string) {
-				settings := append(unlimited, "DATABASE_CONNS="+conns, "DATABASE_URL="+database)
 				postgres := strings.HasPrefix(database, "postgres")
 				if postgres {
-					settings[len(settings)-1] += "&read_timeout=3s" // pgdriver's own is 10s
+					database = modelstest.With(t, database, "statement_timeout", "3s") // in place of ten
 				}
-				s := serve(t, settings...)
+				s := serve(t, append(unlimited, "DATABASE_CONNS="+conns, "DATABASE_URL="+database)...)
 				s.mayFail = true
 				member := s.caller(t)
 				member.wants(member.post("/sign-up", ada.form()), "sign-up", http.StatusSeeOther)
 
-				unlock := lock(t, database)
+				unlock, waiting := lock(t, database)
 				var group sync.WaitGroup
 				for i := range each {
 					group.Go(func() {
@@ -220,6 +219,9 @@ func TestBlockedDatabase(t *testing.T) {
 				group.Wait()
 				probe := s.caller(t)
 				probe.wantsStatus(probe.get("/healthz"), "/healthz", http.StatusOK)
+				if !waitFor(func() bool { return waiting() == 0 }) {
+					t.Errorf("%d statements wait on, for which nobody waits", waiting())
+				}
 				unlock()
 
 				if !waitFor(func() bool { return probe.get("/readyz").status == http.StatusOK }) {
@@ -243,8 +245,8 @@ func readable(is bool) []int {
 }
 
 // lock keeps everybody else from the tables of PostgreSQL, or from writing to
-// SQLite, until unlock.
-func lock(t *testing.T, database string) (unlock func()) {
+// SQLite, until unlock. It also tells how many statements wait on PostgreSQL.
+func lock(t *testing.T, database string) (unlock func(), waiting func() int) {
 	t.Helper()
 	db := modelstest.Open(t, database)
 	tx, err := db.Bun().BeginTx(t.Context(), nil) // on SQLite this is the lock
@@ -256,16 +258,23 @@ func lock(t *testing.T, database string) (unlock func()) {
 			t.Fatal(err)
 		}
 	}
-	var once sync.Once
-	unlock = func() {
-		once.Do(func() {
-			if err := tx.Rollback(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	unlock = sync.OnceFunc(func() {
+		if err := tx.Rollback(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(unlock)
-	return unlock
+	return unlock, func() (n int) {
+		t.Helper()
+		if !db.Postgres() {
+			return 0
+		}
+		const query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+		if err := db.Bun().NewRaw(query).Scan(t.Context(), &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
 }
 
 // TestKilledDuringSignUps kills the program twenty times amid a storm of

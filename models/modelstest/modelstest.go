@@ -5,6 +5,7 @@ package modelstest
 import (
 	"context"
 	"errors"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -87,6 +88,19 @@ func Own(t *testing.T) *Cluster {
 		}
 	})
 	return c
+}
+
+// With adds a setting of the connection to the URL of a PostgreSQL database.
+func With(t *testing.T, databaseURL, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set(name, value)
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 func newDatabase(t *testing.T, template string) string {
