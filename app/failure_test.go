@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,6 +68,20 @@ func TestFailuresFromWithin(t *testing.T) {
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
 			page:    "Very busy",
 			log:     "password queue is full",
+		},
+		"time is up within a transaction": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) {
+					ctx, cancel := context.WithTimeout(c.Request.Context(), 0)
+					defer cancel()
+					c.Request = c.Request.WithContext(ctx)
+					a.error(c, sql.ErrTxDone)
+				}
+			},
+			status:  http.StatusServiceUnavailable,
+			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
+			page:    "Back in a moment",
+			log:     "database unavailable",
 		},
 		"client gone": {
 			handler: func(a *App) gin.HandlerFunc {

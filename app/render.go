@@ -235,7 +235,7 @@ func (a *App) error(c *gin.Context, err error) {
 		current(c).Log.Warn("password queue is full")
 		c.Header("Retry-After", retryAfter)
 		a.fail(c, http.StatusServiceUnavailable)
-	case models.Unavailable(err):
+	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
 		current(c).Log.Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
 		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot reach its data just now. Nothing was lost; please try again in a moment.")
