@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -80,6 +81,7 @@ type visitor struct {
 	problems []string // what went wrong in the browser by itself
 	expected []string // what is to go wrong
 	held     []*fetch.EventRequestPaused
+	asked    []string // by dialogs, which the visitor agrees to
 }
 
 // eachVisitor runs test in parallel on SQLite and on PostgreSQL, with a site of
@@ -147,6 +149,12 @@ func (v *visitor) notice(event any) {
 		}
 	case *fetch.EventRequestPaused:
 		v.held = append(v.held, e)
+	case *page.EventJavascriptDialogOpening:
+		v.asked = append(v.asked, e.Message)
+		// Not here: the answer comes by the loop that calls this.
+		go func() {
+			_, _ = chromedp.Call(v.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		}()
 	}
 }
 

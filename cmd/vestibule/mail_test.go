@@ -6,9 +6,11 @@ import (
 	"io"
 	"log"
 	"mime"
+	"mime/multipart"
 	"net"
 	"net/http"
 	netmail "net/mail"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,8 +30,16 @@ type postOffice struct {
 	shut    atomic.Bool
 
 	mu    sync.Mutex
-	taken map[string][]string // subjects by recipient
+	taken map[string][]delivery // by recipient
 }
+
+// delivery is a mail that the server took.
+type delivery struct {
+	subject string
+	link    string // the first address in its text
+}
+
+var mailedURL = regexp.MustCompile(`https?://[^\s"<>]*[^\s"<>,.]`)
 
 func openPostOffice(t *testing.T) *postOffice {
 	t.Helper()
@@ -37,7 +47,7 @@ func openPostOffice(t *testing.T) *postOffice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &postOffice{setting: "SMTP_URL=smtp://" + l.Addr().String(), taken: map[string][]string{}}
+	o := &postOffice{setting: "SMTP_URL=smtp://" + l.Addr().String(), taken: map[string][]delivery{}}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &clerk{office: o}, nil }))
 	server.Domain = "localhost"
 	server.ErrorLog = log.New(io.Discard, "", 0)
@@ -55,12 +65,24 @@ func openPostOffice(t *testing.T) *postOffice {
 func (o *postOffice) count(recipient, subject string) (n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, s := range o.taken[recipient] {
-		if s == subject {
+	for _, d := range o.taken[recipient] {
+		if d.subject == subject {
 			n++
 		}
 	}
 	return n
+}
+
+// last returns the last mail of that subject that reached recipient.
+func (o *postOffice) last(recipient, subject string) (last delivery, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, d := range o.taken[recipient] {
+		if d.subject == subject {
+			last, ok = d, true
+		}
+	}
+	return last, ok
 }
 
 // door hangs up on everybody while the office is shut. The port stays its own.
@@ -99,12 +121,21 @@ func (c *clerk) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, m.Body); err != nil {
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		return err
+	}
+	part, err := multipart.NewReader(m.Body, params["boundary"]).NextPart() // the text comes first
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(part)
+	if err != nil {
 		return err
 	}
 	c.office.mu.Lock()
 	defer c.office.mu.Unlock()
-	c.office.taken[c.to] = append(c.office.taken[c.to], subject)
+	c.office.taken[c.to] = append(c.office.taken[c.to], delivery{subject, mailedURL.FindString(string(text))})
 	return nil
 }
 

@@ -1,0 +1,377 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+// flow is a visitor whose site sends mail by a real server, and whose database
+// the test can reach.
+type flow struct {
+	*visitor
+	office *postOffice
+	db     *models.DB
+}
+
+// eachFlow runs test in parallel on SQLite and on PostgreSQL, with JavaScript
+// and without.
+func eachFlow(t *testing.T, test func(f *flow), settings ...string) {
+	t.Helper()
+	t.Parallel()
+	for name, scripts := range map[string]bool{"with JavaScript": true, "without JavaScript": false} {
+		t.Run(name, func(t *testing.T) {
+			eachDatabase(t, func(t *testing.T, database string) {
+				office := openPostOffice(t)
+				s := serve(t, append([]string{"DATABASE_URL=" + database, office.setting, "MAIL_FROM=hall@example.com"}, settings...)...)
+				test(&flow{s.visitor(t, scripts), office, modelstest.Open(t, database)})
+			})
+		})
+	}
+}
+
+// friend is another visitor of the same site, on another device.
+func (f *flow) friend() *visitor { return f.site.visitor(f.T, f.scripts) }
+
+// mailed waits for a mail of that subject, and returns the path of its link.
+func (f *flow) mailed(recipient, subject string) string {
+	f.Helper()
+	var mail delivery
+	if !waitFor(func() (ok bool) { mail, ok = f.office.last(recipient, subject); return ok }) {
+		f.Fatalf("no mail %q comes to %s", subject, recipient)
+	}
+	return strings.TrimPrefix(mail.link, f.site.url)
+}
+
+// ages makes it long ago that anybody gave the password.
+func (f *flow) ages() {
+	f.Helper()
+	ago := time.Now().UTC().Add(-16 * time.Minute)
+	if _, err := f.db.Bun().ExecContext(f.Context(), "UPDATE sessions SET authenticated_at = ?", ago); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// wantsGone waits for the page about a link that is used up.
+func (v *visitor) wantsGone(link string) {
+	v.Helper()
+	v.expects("status of 410")
+	v.opens(link)
+	v.wantsHeading("This link is no longer good")
+}
+
+// wantsOut looks whether the visitor has to sign in.
+func (v *visitor) wantsOut() {
+	v.Helper()
+	v.opens("/account")
+	v.wantsPage("/sign-in?next=%2Faccount", "Sign in")
+	v.wantsToasts("Your session has ended. Please sign in again.")
+}
+
+// entersOn signs in by the page for it.
+func (v *visitor) entersOn(login, password string) {
+	v.Helper()
+	v.opens("/sign-in")
+	v.signsIn(login, password)
+	v.wantsPage("/dashboard", "Dashboard")
+}
+
+const anotherPassword = "violet kettle thunder"
+
+func TestVerifyEmail(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		f.wantsText("Confirm your e-mail: we sent a link to " + ada.email)
+		link := f.mailed(ada.email, verifySubject)
+		f.expects("status of 429")
+		f.presses("Send it again")
+		const tooSoon = "A link was sent a moment ago. Look into your inbox, or try again in a minute."
+		if f.scripts {
+			f.wantsToasts("Your account is ready. Welcome!", tooSoon)
+		} else {
+			f.wantsToasts(tooSoon)
+		}
+
+		for range 2 { // programs that look at mail open links, too
+			f.opens(link)
+			f.wantsHeading("Confirm your e-mail")
+			f.wantsText("Is " + ada.email + " your e-mail?")
+		}
+		f.presses("Confirm")
+		f.wantsPage("/dashboard", "Dashboard")
+		f.wantsToasts("Your e-mail is confirmed.")
+		f.wants(`document.querySelector(".banner")`, nil)
+		f.wantsGone(link)
+	})
+}
+
+func TestChangeEmail(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		const changed = "countess@example.com"
+		f.signsUp(ada)
+		f.opens("/account/email")
+		f.fills("email", changed)
+		f.fills("current_password", "not the password")
+		f.presses("Send a link to confirm it")
+		f.wantsErrors(sentences{"current_password": "This is not your current password."})
+		f.wantsFocus("current_password")
+		f.wantsValue("email", changed)
+		f.fills("current_password", ada.password)
+		f.presses("Send a link to confirm it")
+		f.wantsText("We sent a link to " + changed)
+		link := f.mailed(changed, "Confirm your new e-mail address")
+
+		f.opens("/account")
+		f.wantsText(ada.email) // until the link is used
+		f.opens(link)
+		f.wantsText("The e-mail of your account becomes " + changed)
+		f.presses("Confirm")
+		f.wantsPage("/dashboard", "Dashboard")
+		f.wantsText(changed)
+		f.mailed(ada.email, "Your e-mail address was changed")
+		f.wantsGone(link)
+		f.friend().entersOn(changed, ada.password)
+	})
+}
+
+func TestForgottenPassword(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		f.presses("Sign out")
+		f.wantsPage("/", "Welcome")
+		other := f.friend()
+		other.entersOn(ada.username, ada.password)
+
+		for _, email := range []string{"nobody@example.com", ada.email} {
+			f.opens("/sign-in")
+			f.follows("Forgot your password?")
+			f.wantsPage("/forgot-password", "Forgot your password")
+			f.fills("email", email)
+			f.presses("Send the link")
+			f.wantsText("If there is an account with " + email + ", a link to set a new password is on its way. It is good for one hour.")
+		}
+		link := f.mailed(ada.email, "Choose a new password")
+		f.opens(link)
+		f.wantsHeading("Set a new password")
+		f.fills("password", "short")
+		f.fills("confirm_password", "another")
+		f.presses("Set the password")
+		f.wantsErrors(sentences{"password": "Use at least 8 characters.", "confirm_password": differ})
+		f.fills("password", anotherPassword)
+		f.fills("confirm_password", anotherPassword)
+		f.presses("Set the password")
+		f.wantsPage("/dashboard", "Dashboard")
+		f.wantsToasts("Your new password is set, and all other devices are signed out.")
+		f.mailed(ada.email, "Your password was reset")
+		other.wantsOut()
+		f.wantsGone(link)
+		if f.office.count("nobody@example.com", "Choose a new password") > 0 {
+			f.Error("somebody without an account gets mail")
+		}
+	})
+}
+
+func TestChangePassword(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		other := f.friend()
+		other.entersOn(ada.username, ada.password)
+		f.opens("/account/password")
+		f.fills("current_password", ada.password)
+		f.fills("password", anotherPassword)
+		f.fills("confirm_password", anotherPassword)
+		f.presses("Change password")
+		f.wantsPage("/account", "Account")
+		f.wantsToasts("Your new password is set, and all other devices are signed out.")
+		f.mailed(ada.email, "Your password was changed")
+		other.wantsOut()
+		f.opens("/dashboard")
+		f.wantsPage("/dashboard", "Dashboard")
+		other.entersOn(ada.username, anotherPassword)
+	})
+}
+
+func TestDevices(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		phone := f.friend()
+		phone.entersOn(ada.username, ada.password)
+		f.mailed(ada.email, "New sign-in to your account")
+		f.opens("/account/sessions")
+		rows := `document.querySelectorAll("#sessions > li").length`
+		f.wants(rows, 2)
+		f.wants(`document.querySelector("#sessions .badge").innerText`, "This device")
+		f.marks()
+		const signOut = `document.querySelector("#sessions button")`
+		f.clicks(signOut)
+		f.wants(rows, 1)
+		f.wantsToasts("That device is signed out.")
+		f.wants(`[...document.querySelectorAll("main button")].filter(e => e.checkVisibility()).length`, 0)
+		if f.scripts {
+			f.wantsSamePage()
+			f.wantsFocus("main")
+		}
+		phone.wantsOut()
+
+		phone.signsIn(ada.username, ada.password)
+		phone.wantsPage("/account", "Account")
+		tablet := f.friend()
+		tablet.entersOn(ada.username, ada.password)
+		f.reloads()
+		f.wants(rows, 3)
+		f.presses("Sign out all others")
+		f.wantsToasts("All other devices are signed out.")
+		f.wants(rows, 1)
+		phone.wantsOut()
+		tablet.wantsOut()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if want := []string{"Sign out Headless Chrome on Linux?", "Sign out all devices but this one?"}; f.scripts && !slices.Equal(f.asked, want) {
+			f.Errorf("the visitor is asked %q, want %q", f.asked, want)
+		}
+	})
+}
+
+func TestSudoWindow(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		f.expects("status of 403")
+		for _, path := range []string{"/account/password", "/account/email", "/account/delete"} {
+			f.ages()
+			f.opens(path)
+			f.wantsHeading("Confirm it is you")
+			f.wantsFocus("current_password")
+			f.fills("current_password", "not the password")
+			f.presses("Continue")
+			f.wantsErrors(sentences{"current_password": "This is not your current password."})
+			f.fills("current_password", ada.password)
+			f.presses("Continue")
+			f.wantsHeading("Account")
+			f.wants("location.pathname", path)
+		}
+
+		// A form that was open for long keeps what was typed.
+		f.opens("/account/email")
+		f.ages()
+		f.fills("email", "countess@example.com")
+		f.presses("Send a link to confirm it")
+		f.wantsText("You gave your password a while ago.")
+		f.fills("current_password", ada.password)
+		f.presses("Continue")
+		f.wantsText("We sent a link to countess@example.com")
+		f.mailed("countess@example.com", "Confirm your new e-mail address")
+	})
+}
+
+func TestDeleteAccount(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		f.opens("/account/delete")
+		f.wants(`[...document.querySelectorAll("a")].find(e => e.innerText === "Download my data").pathname`, "/account/data")
+		f.fills("username", "somebody")
+		f.fills("current_password", ada.password)
+		f.presses("Delete my account")
+		f.wantsErrors(sentences{"username": "This is not your username."})
+		f.wantsValue("username", "somebody")
+		f.fills("username", ada.username)
+		f.fills("current_password", ada.password)
+		f.presses("Delete my account")
+		f.wantsPage("/", "Welcome")
+		f.wantsToasts("Your account is deleted.")
+		f.wantsNavigation(forGuests...)
+		f.mailed(ada.email, "Your account is deleted")
+		f.opens("/sign-in")
+		f.signsIn(ada.username, ada.password)
+		f.wantsText(wrongSignIn)
+	})
+}
+
+func TestActivity(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		user, err := f.db.UserByLogin(f.Context(), ada.username)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for i := range 44 {
+			e := models.Event{Kind: models.EventSignIn, UserID: user.ID, ActorID: uuid.Nil, IP: fmt.Sprint("192.0.2.", i)}
+			if err := f.db.Record(f.Context(), e); err != nil {
+				f.Fatal(err)
+			}
+		}
+		f.opens("/account")
+		f.follows("Activity")
+		f.wantsPage("/account/activity", "Activity")
+		events := `document.querySelectorAll("main .rows time").length`
+		f.wants(events, 20)
+		f.marks()
+		f.follows("Show older")
+		if f.scripts {
+			f.wants(events, 40)
+			f.wantsSamePage()
+			f.wants(`document.activeElement.innerText.includes("192.0.2.23")`, true)
+		} else {
+			f.wants("location.search !== ''", true)
+			f.wants(events, 20)
+		}
+		f.follows("Show older")
+		f.wantsText("Signed up")
+		f.wants(`document.body.innerText.includes("Show older")`, false)
+	})
+}
+
+func TestThrottledSignIn(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		f.presses("Sign out")
+		f.wantsPage("/", "Welcome")
+		guesser := f.friend()
+		guesser.expects("status of 429")
+		for range 2 {
+			guesser.opens("/sign-in")
+			guesser.signsIn(ada.username, "not the password")
+			guesser.wantsText(wrongSignIn)
+		}
+		guesser.opens("/sign-in")
+		guesser.signsIn(ada.username, ada.password)
+		guesser.wantsText("Too many attempts. Try again in ")
+		guesser.wantsValue("login", ada.username)
+		f.entersOn(ada.username, ada.password) // from a browser that is known
+	}, "LIMIT_ACCOUNT=2,1m,15m,24h")
+}
+
+func TestExpiredSession(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.signsUp(ada)
+		if _, err := f.db.Bun().ExecContext(f.Context(), "UPDATE sessions SET expires_at = ?", time.Now().UTC()); err != nil {
+			f.Fatal(err)
+		}
+		f.wantsOut()
+		f.signsIn(ada.username, ada.password)
+		f.wantsPage("/account", "Account")
+	})
+}
+
+// Whoever goes by keyboard never has to begin at the top.
+func TestPlaceIsKept(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.signsUp(ada)
+		v.presses("Dismiss")
+		v.wantsToasts()
+		v.wantsFocus("main")
+		v.opens("/account")
+		v.fills("first_name", "Augusta")
+		v.presses("Save changes")
+		v.wantsToasts("Your changes are saved.")
+		v.wants(`document.activeElement.innerText`, "Save changes")
+	})
+}
