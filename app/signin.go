@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 
@@ -37,7 +38,7 @@ func (a *App) signIn(c *gin.Context) {
 	if nobody {
 		// Treated as somebody with another password, so that neither
 		// the answer nor its time tells.
-		user, err = &models.User{ID: uuid.NewSHA1(uuid.Nil, []byte(models.Key(in.Login)))}, nil
+		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(models.Key(in.Login)), 8)}, nil
 	}
 	if err != nil {
 		a.error(c, err)

@@ -118,7 +118,7 @@ func (db *DB) RehashPassword(ctx context.Context, u *User, hash string) error {
 // returned for the cookie; nil, for an operator, is none. It returns ErrChanged
 // when u or s has changed since they were read.
 func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Session) (token string, err error) {
-	return token, db.InTx(ctx, func(tx *DB) error {
+	err = db.InTx(ctx, func(tx *DB) error {
 		locked, err := tx.lockAs(ctx, u)
 		if err != nil {
 			return err
@@ -136,6 +136,7 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 		u.PasswordHash = hash
 		return nil
 	})
+	return token, err
 }
 
 // ResetPassword uses token up and stores the hash of a new password for its

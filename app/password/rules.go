@@ -34,7 +34,12 @@ const (
 	ErrTooLong  Problem = "Use at most 128 characters."
 	ErrCommon   Problem = "This password is on lists of commonly used ones. Choose another."
 	ErrPersonal Problem = "Do not use your own name, username or e-mail in the password."
+	ErrSite     Problem = "Do not use the name of this site in the password."
 )
+
+// siteWords are what people who attack this very site try first (ASVS 5.0,
+// 6.1.2), in lower case. Put your product's names here.
+var siteWords = []string{"vestibule"}
 
 // Error returns the sentence.
 func (p Problem) Error() string { return string(p) }
@@ -55,6 +60,11 @@ func Check(pw string, personal ...string) error {
 		return ErrTooLong
 	case isCommon(folded):
 		return ErrCommon
+	}
+	for _, word := range siteWords {
+		if strings.Contains(folded, word) {
+			return ErrSite
+		}
 	}
 	for _, word := range words(personal) {
 		if strings.Contains(folded, word) {

@@ -51,6 +51,7 @@ func TestCheck(t *testing.T) {
 		"two characters":             {"xyxyxyxyxyxyxyxyxyxyxyxy", nil, nil},
 		"part of the alphabet":       {"KLMNOPQR", nil, ErrCommon},
 		"digits in order":            {"01234567890", nil, ErrCommon},
+		"the site's name":            {"my Vestibule 2026", person, ErrSite},
 		"first name":                 {"my zoë rocks", person, ErrPersonal},
 		"first name in capitals":     {"MY ZOË ROCKS", person, ErrPersonal},
 		"first name decomposed":      {"my zoe\u0308 rocks", person, ErrPersonal},
