@@ -2,14 +2,17 @@
 // it binds, trims and checks what a person typed, and keeps each wrong field's
 // sentence beside it. It knows no page.
 //
-// A form is a struct. Tags on each of its strings say all about a field:
+// A form is a struct. Tags on each of its strings, or lists of strings, say all
+// about a field:
 //
 //	form          the field's name in HTML
 //	label         its label on the page
 //	noun          what a sentence calls it, such as "your e-mail"; "your" and the
 //	              label in lower case if absent
 //	type          the input's type; "text" if absent. A "password" is never
-//	              trimmed and never sent back
+//	              trimmed and never sent back. A "textarea" holds lines. A
+//	              "select" holds one and "choices", a list, any of what
+//	              Form.Offer offers
 //	autocomplete  the token for browsers and password managers
 //	hint          a line of help below the input
 //	validate      its rules, for github.com/go-playground/validator
@@ -22,6 +25,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -32,14 +36,17 @@ var ErrUnreadable = errors.New("the request body is not a form")
 // Form is one form on its way: the struct that holds its values, and the
 // sentence for each field that is wrong.
 type Form struct {
-	in     reflect.Value // the caller's struct
-	fields []field
-	errors map[string]string
+	in      reflect.Value // the caller's struct
+	fields  []field
+	offered map[string][]Option
+	errors  map[string]string
 
 	// Error is the sentence for the form as a whole.
 	Error string
 	// Checks is the URL that checks one field at a time, if the page has one.
 	Checks string
+	// Prefix begins the ids of its fields, where a page has more forms of the kind.
+	Prefix string
 	// Focus names the field where the person goes on when none is wrong.
 	Focus string
 }
@@ -48,15 +55,26 @@ type Form struct {
 // for each one broken.
 type Checker interface{ Check(f *Form) }
 
-// New makes a form of in, a pointer to a struct whose fields are strings.
+// Option is one of the values to choose from.
+type Option struct {
+	Value, Label string
+	Chosen       bool // set when it is drawn
+}
+
+// Offer says what there is to choose from in a field. Nothing else is taken.
+func (f *Form) Offer(name string, options []Option) { f.offered[name] = options }
+
+// New makes a form of in, a pointer to a struct whose fields are strings or
+// lists of them.
 func New(in any) *Form {
 	v := reflect.ValueOf(in).Elem()
-	return &Form{in: v, fields: fieldsOf(v.Type()), errors: map[string]string{}}
+	return &Form{in: v, fields: fieldsOf(v.Type()), offered: map[string][]Option{}, errors: map[string]string{}}
 }
 
 // Bind fills the form from r's body, trims it and checks it. It returns
 // ErrUnreadable when the body is no form, and *http.MaxBytesError when it is
-// larger than the server takes. Of a repeated field the first counts.
+// larger than the server takes. Of a repeated field the first counts, unless it
+// is a list.
 func (f *Form) Bind(r *http.Request) error {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
@@ -70,7 +88,11 @@ func (f *Form) Bind(r *http.Request) error {
 		return ErrUnreadable
 	}
 	for _, fd := range f.fields {
-		f.in.Field(fd.index).SetString(r.PostForm.Get(fd.Name))
+		if fd.list {
+			f.in.Field(fd.index).Set(reflect.ValueOf(r.PostForm[fd.Name]))
+		} else {
+			f.in.Field(fd.index).SetString(r.PostForm.Get(fd.Name))
+		}
 	}
 	f.check()
 	return nil
@@ -111,6 +133,8 @@ func (f *Form) Good(name string) string {
 
 // Field is what a template needs to draw a field.
 type Field struct {
+	ID string // in HTML: the name, after the form's prefix
+
 	Name, Label, Type, Autocomplete, Hint string
 
 	Value     string // empty for a password
@@ -120,6 +144,7 @@ type Field struct {
 	Focus     bool   // the person goes on here: the first wrong field
 	Checks    string // see Form.Checks
 	OOB       bool   // not the main part of an htmx response
+	Options   []Option
 }
 
 // Field returns the field of that name for a template. An unknown name is an
@@ -133,11 +158,17 @@ func (f *Form) Field(name string) (Field, error) {
 			continue
 		}
 		out := fd.Field
+		out.ID = f.Prefix + fd.Name
 		out.Error = sentence
 		out.Focus = first && sentence != "" || len(f.errors) == 0 && name == f.Focus
 		out.Checks = f.Checks
-		if !fd.secret() {
-			out.Value = f.in.Field(fd.index).String()
+		values := f.values(fd)
+		if !fd.secret() && !fd.list {
+			out.Value = values[0]
+		}
+		for _, o := range f.offered[fd.Name] {
+			o.Chosen = slices.Contains(values, o.Value)
+			out.Options = append(out.Options, o)
 		}
 		return out, nil
 	}
@@ -169,10 +200,20 @@ type field struct {
 	Field
 	noun    string
 	index   int
+	list    bool   // of strings, not one
 	repeats string // the name of the field that it must equal
 }
 
 func (fd field) secret() bool { return fd.Type == "password" }
+
+// values returns what a field holds: one string, unless it is a list.
+func (f *Form) values(fd field) []string {
+	value := f.in.Field(fd.index)
+	if fd.list {
+		return value.Interface().([]string)
+	}
+	return []string{value.String()}
+}
 
 var fieldsByType sync.Map // reflect.Type → []field; a type's tags never change
 
@@ -186,7 +227,7 @@ func fieldsOf(t reflect.Type) []field {
 		if tag.Get("form") == "" {
 			continue // what a form's Check needs beside the fields
 		}
-		fd := field{index: i, noun: tag.Get("noun"), Field: Field{
+		fd := field{index: i, list: t.Field(i).Type.Kind() == reflect.Slice, noun: tag.Get("noun"), Field: Field{
 			Name:         tag.Get("form"),
 			Label:        tag.Get("label"),
 			Type:         tag.Get("type"),

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,11 +147,12 @@ func TestField(t *testing.T) {
 	t.Parallel()
 	_, form := bind(t, with(with(good(), "handle", "a b"), "email", "x"))
 	form.Checks = "/check"
+	form.Prefix = "trip-"
 	want := forms.Field{
-		Name: "name", Label: "Full name", Type: "text", Autocomplete: "name", Hint: "As on the passport.",
+		ID: "trip-name", Name: "name", Label: "Full name", Type: "text", Autocomplete: "name", Hint: "As on the passport.",
 		Value: "Ada", Required: true, MinLength: "2", Checks: "/check",
 	}
-	if got := field(t, form, "name"); got != want {
+	if got := field(t, form, "name"); !reflect.DeepEqual(got, want) {
 		t.Errorf("the field is %+v, want %+v", got, want)
 	}
 	if !field(t, form, "handle").Focus || field(t, form, "email").Focus {
@@ -203,5 +206,54 @@ func TestLeft(t *testing.T) {
 	}
 	if left := form.Left("missing"); len(left) != 0 {
 		t.Errorf("leaving no field draws %+v", left)
+	}
+}
+
+// letter is a form with fields that are no inputs.
+type letter struct {
+	Body  string   `form:"body" label:"Body" type:"textarea" validate:"required,max=20"`
+	Paper string   `form:"paper" label:"Paper" type:"select" validate:"required"`
+	Seals []string `form:"seals" label:"Seals" type:"choices"`
+}
+
+func TestFieldsThatAreNoInputs(t *testing.T) {
+	t.Parallel()
+	const foreign = "Choose among what is offered."
+	tests := map[string]struct {
+		typed url.Values
+		body  string
+		wrong map[string]string
+	}{
+		"good":            {url.Values{"body": {" a\r\nb\tc\rd "}, "paper": {"white"}, "seals": {"red", "blue"}}, "a\nb\tc\nd", nil},
+		"no choice":       {url.Values{"body": {"a"}, "paper": {"white"}}, "a", nil},
+		"nothing":         {url.Values{}, "", map[string]string{"body": "Enter your body.", "paper": foreign}},
+		"not offered":     {url.Values{"body": {"a"}, "paper": {"gold"}, "seals": {"red", "wax"}}, "a", map[string]string{"paper": foreign, "seals": foreign}},
+		"no text":         {url.Values{"body": {"a\x00"}, "paper": {"white"}}, "a\x00", map[string]string{"body": "This holds a character that cannot be used here."}},
+		"not UTF-8":       {url.Values{"body": {"a"}, "paper": {"white"}, "seals": {"\xff"}}, "a", map[string]string{"seals": "This holds a character that cannot be used here."}},
+		"too long a text": {url.Values{"body": {strings.Repeat("ä", 21)}, "paper": {"white"}}, strings.Repeat("ä", 21), map[string]string{"body": "Use at most 20 characters."}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := new(letter)
+			form := forms.New(in)
+			form.Offer("paper", []forms.Option{{Value: "white", Label: "White"}, {Value: "grey", Label: "Grey"}})
+			form.Offer("seals", []forms.Option{{Value: "red"}, {Value: "green"}, {Value: "blue"}})
+			if err := form.Bind(post(formType, tt.typed.Encode())); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"body", "paper", "seals"} {
+				if got := field(t, form, name).Error; got != tt.wrong[name] {
+					t.Errorf("%s says %q, want %q", name, got, tt.wrong[name])
+				}
+			}
+			if in.Body != tt.body || !slices.Equal(in.Seals, tt.typed["seals"]) {
+				t.Errorf("it holds %+v", in)
+			}
+			for _, o := range append(field(t, form, "paper").Options, field(t, form, "seals").Options...) {
+				if o.Chosen != (slices.Contains(tt.typed["seals"], o.Value) || tt.typed.Get("paper") == o.Value) {
+					t.Errorf("%s is chosen: %v", o.Value, o.Chosen)
+				}
+			}
+		})
 	}
 }

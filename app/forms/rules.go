@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,6 +19,7 @@ func newRules() *validator.Validate {
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("form") })
 	for name, f := range map[string]func(string) bool{
 		"username": regexp.MustCompile(`^[A-Za-z0-9._-]*$`).MatchString,
+		"slug":     regexp.MustCompile(`^([a-z0-9]+(-[a-z0-9]+)*)?$`).MatchString,
 		"line":     isLine,
 	} {
 		err := v.RegisterValidation(name, func(fl validator.FieldLevel) bool { return f(fl.Field().String()) })
@@ -38,6 +40,13 @@ func isLine(s string) bool {
 	})
 }
 
+// lines makes the line breaks of a text area, which browsers send as CR LF, the
+// plain ones.
+var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// isText tells whether s is isLine but for line breaks and tabulators.
+func isText(s string) bool { return isLine(strings.NewReplacer("\n", "", "\t", "").Replace(s)) }
+
 // check trims the fields and fills f.errors by the rules of the tags and of
 // Check.
 func (f *Form) check() {
@@ -45,10 +54,20 @@ func (f *Form) check() {
 		if fd.secret() {
 			continue
 		}
-		value := f.in.Field(fd.index)
-		value.SetString(strings.TrimSpace(value.String()))
-		if !isLine(value.String()) {
-			f.Fail(fd.Name, sentence(fd, "line", ""))
+		holds := isLine
+		if fd.Type == "textarea" {
+			holds = isText
+		}
+		if value := f.in.Field(fd.index); !fd.list {
+			value.SetString(strings.TrimSpace(lines.Replace(value.String())))
+		}
+		for _, value := range f.values(fd) {
+			if !holds(value) {
+				f.Fail(fd.Name, sentence(fd, "line", ""))
+			}
+			if options, ok := f.offered[fd.Name]; ok && !slices.ContainsFunc(options, func(o Option) bool { return o.Value == value }) {
+				f.Fail(fd.Name, sentence(fd, "oneof", ""))
+			}
 		}
 	}
 	var wrong validator.ValidationErrors
@@ -77,6 +96,10 @@ func sentence(fd field, rule, param string) string {
 		return "Use at most " + param + " characters."
 	case "username":
 		return "Use only letters a to z, digits, dots, underscores and hyphens."
+	case "slug":
+		return "Use only lower-case letters a to z, digits, and hyphens between them."
+	case "oneof":
+		return "Choose among what is offered."
 	case "email":
 		return "Enter an e-mail address such as name@example.com."
 	case "eqfield":
