@@ -12,8 +12,17 @@ import (
 // record adds to the audit log what happened to user's account in this request.
 // User is nil when it is not known whose.
 func (a *App) record(c *gin.Context, kind string, user *models.User) {
+	var organization uuid.UUID // none, on a page of no organization
+	if m := current(c).Member; m != nil {
+		organization = m.OrganizationID
+	}
+	a.recordIn(c, organization, kind, user)
+}
+
+// recordIn is record for what happened in an organization.
+func (a *App) recordIn(c *gin.Context, organization uuid.UUID, kind string, user *models.User) {
 	r := current(c)
-	e := models.Event{Kind: kind, IP: c.ClientIP(), UserAgent: c.Request.UserAgent(), RequestID: r.ID}
+	e := models.Event{OrganizationID: organization, Kind: kind, IP: c.ClientIP(), UserAgent: c.Request.UserAgent(), RequestID: r.ID}
 	if user != nil {
 		e.UserID = user.ID
 	}
@@ -38,6 +47,16 @@ type activityData struct {
 	Before uuid.UUID // where the next begins
 }
 
+func newActivityData(events []models.Event, before uuid.UUID) activityData {
+	data := activityData{Events: events, Older: before != uuid.Nil}
+	if len(events) > activityPage {
+		data.Events = events[:activityPage]
+		data.More = true
+		data.Before = data.Events[activityPage-1].ID
+	}
+	return data
+}
+
 // showActivity shows a person what happened to their account.
 func (a *App) showActivity(c *gin.Context) {
 	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
@@ -46,11 +65,17 @@ func (a *App) showActivity(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	data := activityData{Events: events, Older: before != uuid.Nil}
-	if len(events) > activityPage {
-		data.Events = events[:activityPage]
-		data.More = true
-		data.Before = data.Events[activityPage-1].ID
+	a.render(c, http.StatusOK, "activity", nil, newActivityData(events, before))
+}
+
+// showOrganizationActivity shows what happened in the organization in use. Where
+// from is left out: that is for the person themselves, and for operators.
+func (a *App) showOrganizationActivity(c *gin.Context) {
+	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
+	events, err := a.db.OrganizationEvents(c.Request.Context(), current(c).Member.OrganizationID, before, activityPage+1)
+	if err != nil {
+		a.error(c, err)
+		return
 	}
-	a.render(c, http.StatusOK, "activity", nil, data)
+	a.render(c, http.StatusOK, "organization-activity", nil, newActivityData(events, before))
 }

@@ -56,7 +56,19 @@ var toasts = map[string]string{
 	"sessions-ended":   "All other devices are signed out.",
 	"deleted":          "Your account is deleted.",
 	"expired":          "Your session has ended. Please sign in again.",
-	"changed":          "Your account changed at this very moment, so nothing was done. Please look, and try again.",
+
+	"organization-created": "Your organization is ready.",
+	"organization-deleted": "The organization is deleted.",
+	"invited":              "The invitation is on its way.",
+	"revoked":              "The invitation is taken back.",
+	"joined":               "You are a member now. Welcome!",
+	"left":                 "You have left the organization.",
+	"removed":              "They are no member any more.",
+	"gone":                 "It is deleted.",
+	"role-deleted":         "The role is deleted. Who had it is a plain member.",
+	"transferred":          "The organization has a new owner.",
+
+	"changed": "Your account changed at this very moment, so nothing was done. Please look, and try again.",
 }
 
 // flash shows a toast on the next page.

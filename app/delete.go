@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -24,7 +25,12 @@ func (in *deleteForm) Check(f *forms.Form) {
 }
 
 func (a *App) showDelete(c *gin.Context) {
-	a.render(c, http.StatusOK, "delete", forms.New(&deleteForm{user: current(c).User}), nil)
+	fates, err := a.db.Fates(c.Request.Context(), current(c).User)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.render(c, http.StatusOK, "delete", forms.New(&deleteForm{user: current(c).User}), fates)
 }
 
 // deleteAccount removes the person and, by the foreign keys, all that hangs on
@@ -36,14 +42,25 @@ func (a *App) deleteAccount(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if !a.checkCurrentPassword(c, "delete", form, nil, in.CurrentPassword) {
+	fates, err := a.db.Fates(c.Request.Context(), user)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	if !a.checkCurrentPassword(c, "delete", form, fates, in.CurrentPassword) {
 		return
 	}
 	if !form.Valid() {
-		a.render(c, http.StatusUnprocessableEntity, "delete", form, nil)
+		a.render(c, http.StatusUnprocessableEntity, "delete", form, fates)
 		return
 	}
-	if err := a.db.DeleteUser(c.Request.Context(), user); err != nil {
+	err = a.db.DeleteUser(c.Request.Context(), user)
+	if last := new(models.LastOwnerError); errors.As(err, &last) {
+		form.Error = "You are the last owner of " + last.Organization.Name + ", which has other members. Make one of them its owner, or delete it first."
+		a.render(c, http.StatusConflict, "delete", form, fates)
+		return
+	}
+	if err != nil {
 		a.error(c, err)
 		return
 	}

@@ -21,6 +21,15 @@ type ownData struct {
 	Sessions   []ownSession `json:"sessions"`
 	Browsers   []ownBrowser `json:"browsers"`
 	Activity   []ownEvent   `json:"activity"`
+
+	Organizations []ownMembership `json:"organizations"`
+}
+
+type ownMembership struct {
+	Organization string    `json:"organization"`
+	Address      string    `json:"address"`
+	Role         string    `json:"role"`
+	JoinedAt     time.Time `json:"joined_at"`
 }
 
 // ownBrowser is a browser that is known again at sign-in.
@@ -55,6 +64,11 @@ func (a *App) downloadData(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
+	memberships, err := a.db.Memberships(c.Request.Context(), u.ID)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
 	browsers, err := a.db.Browsers(c.Request.Context(), u.ID)
 	if err != nil {
 		a.error(c, err)
@@ -76,6 +90,11 @@ func (a *App) downloadData(c *gin.Context) {
 		Sessions:   []ownSession{},
 		Browsers:   []ownBrowser{},
 		Activity:   []ownEvent{},
+
+		Organizations: []ownMembership{},
+	}
+	for _, m := range memberships {
+		data.Organizations = append(data.Organizations, ownMembership{m.Organization.Name, m.Organization.Slug, m.Role.Name, m.CreatedAt})
 	}
 	for _, s := range sessions {
 		data.Sessions = append(data.Sessions, ownSession{
@@ -91,6 +110,9 @@ func (a *App) downloadData(c *gin.Context) {
 		data.Browsers = append(data.Browsers, ownBrowser{b.SeenAt})
 	}
 	for _, e := range events {
+		if e.ByAnother() {
+			e.IP, e.UserAgent = "", "" // which are that person's
+		}
 		data.Activity = append(data.Activity, ownEvent{happened(e.Kind), e.IP, e.UserAgent, e.CreatedAt})
 	}
 	c.Header("Content-Disposition", `attachment; filename="vestibule-data.json"`)

@@ -48,7 +48,8 @@ func newLetters() (*letters, error) {
 // letter is what a template of mail sees.
 type letter struct {
 	models.MailDetail
-	Name, URL, Site string
+	Name, URL, Site       string
+	Organization, Inviter string
 }
 
 // compose makes the message of m. A mail that asks for a token gets a new one
@@ -73,6 +74,14 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		purpose, page = models.ResetPassword, "/reset-password"
 	case models.MailNewBrowser:
 		data.URL = a.config.BaseURL + "/account/sessions"
+	case models.MailInvitation:
+		i, token, err := a.db.SendInvitation(ctx, m.Detail.Invitation)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		data.Organization, data.Inviter = i.Organization.Name, i.Inviter.FullName()
+		data.URL = a.config.BaseURL + "/invitation?" + url.Values{"token": {token}}.Encode()
+		id = fmt.Sprintf("%s.%d", id, m.Attempts)
 	case models.MailEmailChanged, models.MailAccountDeleted:
 		data.URL = a.config.BaseURL
 	default:

@@ -206,8 +206,14 @@ func (v *visitor) submit(page *answer, form string, typed url.Values, options ..
 		page.failf("there are %d forms %s, want 1: %s", n, form, page.text("body"))
 	}
 	values := url.Values{}
-	page.find(form + " input[name]").Each(func(_ int, input selection) {
-		values.Add(input.AttrOr("name", ""), input.AttrOr("value", ""))
+	page.find(form).Find("input[name], textarea[name], option[selected]").Each(func(_ int, input selection) {
+		name, value := input.AttrOr("name", input.Parent().AttrOr("name", "")), input.AttrOr("value", "")
+		if input.Is("textarea") {
+			value = strings.TrimPrefix(input.Text(), "\n")
+		}
+		if _, checked := input.Attr("checked"); checked || input.AttrOr("type", "") != "checkbox" {
+			values.Add(name, value)
+		}
 	})
 	maps.Copy(values, typed)
 	return v.post(page.find(form).AttrOr("action", ""), values, options...)

@@ -55,21 +55,35 @@ func newViews() (*views, error) {
 type view struct {
 	User      *models.User
 	Session   *models.Session
+	Member    *models.Membership
 	RequestID string
 	Path      string
 	next      string // where sign-in leads back to
 	Toast     string
 	Form      *forms.Form
 	Data      any // the page's own
+
+	Memberships []models.Membership // to switch between, on a page of an organization
 }
 
 // render answers with a page, or under htmx with the page's "fragment" alone.
 // form and data are what its template shows; either may be nil.
 func (a *App) render(c *gin.Context, status int, page string, form *forms.Form, data any) {
+	a.renderPart(c, status, page, "fragment", form, data)
+}
+
+// renderPart is render for a page with more than one fragment.
+func (a *App) renderPart(c *gin.Context, status int, page, part string, form *forms.Form, data any) {
 	v := a.view(c, form, data)
 	if isHTMX(c) {
-		a.fragment(c, status, page, "fragment", v)
+		a.fragment(c, status, page, part, v)
 		return
+	}
+	if v.Member != nil {
+		var err error
+		if v.Memberships, err = a.db.Memberships(c.Request.Context(), v.User.ID); err != nil {
+			current(c).Log.Error("memberships not read", "err", err) // the page is worth more than the list
+		}
 	}
 	if status < http.StatusBadRequest { // else it waits for the page that it is about
 		v.Toast = a.takeFlash(c)
@@ -82,6 +96,7 @@ func (a *App) view(c *gin.Context, form *forms.Form, data any) view {
 	return view{
 		User:      r.User,
 		Session:   r.Session,
+		Member:    r.Member,
 		RequestID: r.ID,
 		Path:      c.Request.URL.Path,
 		Form:      form,
@@ -168,7 +183,10 @@ func (a *App) bind(c *gin.Context, form *forms.Form) bool {
 
 // checkField answers with the one field that a person has just left.
 func (a *App) checkField(c *gin.Context, page string, form *forms.Form) {
-	fields := form.Left(c.Query("field"))
+	a.checkFields(c, page, form.Left(c.Query("field")))
+}
+
+func (a *App) checkFields(c *gin.Context, page string, fields []forms.Field) {
 	if len(fields) == 0 {
 		a.fail(c, http.StatusNotFound)
 		return
@@ -216,7 +234,7 @@ const retryAfter = "5"
 // error ends the request with the page that fits err, and logs what is our
 // fault. It does neither when the client has gone.
 func (a *App) error(c *gin.Context, err error) {
-	early := new(models.ThrottledError)
+	early, last := new(models.ThrottledError), new(models.LastOwnerError)
 	switch {
 	case errors.Is(c.Request.Context().Err(), context.Canceled):
 		c.AbortWithStatus(499) // nobody reads it; the log line shows it
@@ -229,6 +247,10 @@ func (a *App) error(c *gin.Context, err error) {
 		a.redirect(c, origin(c))
 	case errors.Is(err, models.ErrNotFound):
 		a.notFound(c)
+	case errors.Is(err, models.ErrNotAllowed):
+		a.notAllowed(c)
+	case errors.As(err, &last):
+		a.refuse(c, http.StatusConflict, "An organization needs an owner", lastOwnerSentence)
 	case errors.As(err, &early):
 		a.refuse(c, http.StatusTooManyRequests, "Too many attempts", tooMany(c, early))
 	case errors.Is(err, password.ErrBusy):

@@ -21,9 +21,10 @@ import (
 type request struct {
 	ID      string
 	Log     *slog.Logger
-	Session *models.Session // nil for a stranger
-	User    *models.User    // nil for a stranger
-	Expired bool            // whether a stranger had a session that has ended
+	Session *models.Session    // nil for a stranger
+	User    *models.User       // nil for a stranger
+	Member  *models.Membership // the User's place in the organization of the URL; nil on other pages
+	Expired bool               // whether a stranger had a session that has ended
 }
 
 type requestKey struct{}

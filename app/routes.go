@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/assets"
+	"vestibule/models"
 )
 
 // routes lists every URL of the site.
@@ -42,6 +43,8 @@ func (a *App) routes() (http.Handler, error) {
 	public.POST("/password-strength", a.passwordStrength)
 	public.GET("/verify-email", a.showVerifyEmail)
 	public.POST("/verify-email", a.verifyEmail)
+	public.GET("/invitation", a.showInvitation)
+	public.POST("/invitation", a.acceptInvitation)
 	public.GET("/forgot-password", a.showForgotPassword)
 	public.POST("/forgot-password", a.forgotPassword)
 	public.GET("/reset-password", a.showResetPassword)
@@ -68,6 +71,10 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/account/activity", a.showActivity)
 	signedIn.GET("/account/data", a.downloadData)
 
+	signedIn.GET("/organizations", a.showOrganizations)
+	signedIn.POST("/organizations", a.createOrganization)
+	signedIn.POST("/organizations/check", a.checkOrganization)
+
 	sensitive := signedIn.Group("/", a.sudo)
 	sensitive.GET("/account/email", a.showEmail)
 	sensitive.POST("/account/email", a.changeEmail)
@@ -75,6 +82,41 @@ func (a *App) routes() (http.Handler, error) {
 	sensitive.POST("/account/password", a.changePassword)
 	sensitive.GET("/account/delete", a.showDelete)
 	sensitive.POST("/account/delete", a.deleteAccount)
+
+	// The pages of an organization are for its members, and for others not there.
+	organization := signedIn.Group("/o/:slug", a.membersOnly)
+	organization.GET("", a.showOrganization)
+	organization.POST("/leave", a.leaveOrganization)
+	organization.GET("/members", a.showMembers)
+
+	managers := organization.Group("/members/:id", a.Require(models.ManageMembers))
+	managers.POST("/role", a.changeMemberRole)
+	managers.POST("/remove", a.removeMember)
+
+	inviters := organization.Group("/invitations", a.Require(models.InviteMembers))
+	inviters.GET("", a.showInvitations)
+	inviters.POST("", a.RequireVerified, a.invite)
+	inviters.POST("/:id/resend", a.RequireVerified, a.resendInvitation)
+	inviters.POST("/:id/revoke", a.revokeInvitation)
+
+	organization.GET("/activity", a.Require(models.SeeActivity), a.showOrganizationActivity)
+
+	editors := organization.Group("/settings", a.Require(models.EditOrganization))
+	editors.GET("", a.showSettings)
+	editors.POST("", a.saveSettings)
+
+	owners := organization.Group("/", a.Require(models.OwnOrganization))
+	owners.GET("/roles", a.showRoles)
+	owners.POST("/roles", a.createRole)
+	owners.GET("/roles/:id", a.showRole)
+	owners.POST("/roles/:id", a.saveRole)
+	owners.POST("/roles/:id/delete", a.deleteRole)
+
+	owners.Use(a.sudo)
+	owners.GET("/transfer", a.showTransfer)
+	owners.POST("/transfer", a.transfer)
+	owners.GET("/dissolve", a.showDissolve)
+	owners.POST("/dissolve", a.dissolve)
 
 	return e, nil
 }

@@ -40,7 +40,8 @@ func newSignUpForm() (*signUpForm, *forms.Form) {
 }
 
 func (a *App) showSignUp(c *gin.Context) {
-	_, form := newSignUpForm()
+	in, form := newSignUpForm()
+	in.Email = c.Query("email") // of an invitation
 	a.render(c, http.StatusOK, "signup", form, nil)
 }
 

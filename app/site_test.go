@@ -361,7 +361,7 @@ func (a *answer) value(name string) string {
 func (a *answer) errors() map[string]string {
 	a.t.Helper()
 	sentences := map[string]string{}
-	a.find("input").Each(func(_ int, input selection) {
+	a.find("input, textarea, select").Each(func(_ int, input selection) {
 		name := input.AttrOr("name", "")
 		sentence := a.text("#" + name + "-error")
 		if invalid := input.AttrOr("aria-invalid", "false") == "true"; invalid != (sentence != "") {

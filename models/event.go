@@ -27,6 +27,21 @@ const (
 	EventEnabled         = "enabled"
 	EventDeleted         = "deleted"
 	EventCreated         = "created"
+
+	EventOrganizationCreated = "organization-created"
+	EventOrganizationRenamed = "organization-renamed"
+	EventOrganizationDeleted = "organization-deleted"
+	EventInvited             = "invited"
+	EventInvitationResent    = "invitation-resent"
+	EventInvitationRevoked   = "invitation-revoked"
+	EventMemberJoined        = "member-joined"
+	EventMemberLeft          = "member-left"
+	EventMemberRemoved       = "member-removed"
+	EventMemberRoleChanged   = "member-role-changed"
+	EventOwnershipMoved      = "ownership-transferred"
+	EventRoleCreated         = "role-created"
+	EventRoleChanged         = "role-changed"
+	EventRoleDeleted         = "role-deleted"
 )
 
 // Event is a line of the audit log: what happened to whose account, and by
@@ -43,9 +58,14 @@ type Event struct {
 	RequestID string
 	CreatedAt time.Time
 
+	OrganizationID uuid.UUID `bun:",nullzero"` // in which it happened, if in one
+
 	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // unless deleted since
 	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
 }
+
+// ByAnother tells whether somebody else did it to the user.
+func (e *Event) ByAnother() bool { return e.ActorID != uuid.Nil && e.ActorID != e.UserID }
 
 // Record adds e to the audit log.
 func (db *DB) Record(ctx context.Context, e Event) error {
@@ -66,6 +86,20 @@ func (db *DB) Events(ctx context.Context, user, before uuid.UUID, limit int64) (
 	}
 	if before != uuid.Nil {
 		query = query.Where("id < ?", before)
+	}
+	err := query.Scan(ctx)
+	return events, err
+}
+
+// OrganizationEvents lists at most limit events of an organization, the newest
+// first, with user and actor where their accounts still are, and older than the
+// one with the id before unless that is zero.
+func (db *DB) OrganizationEvents(ctx context.Context, organization, before uuid.UUID, limit int64) ([]Event, error) {
+	var events []Event
+	query := db.bun.NewSelect().Model(&events).Relation("User", person).Relation("Actor", person).
+		Where("e.organization_id = ?", organization).Order("e.id DESC").Limit(limit)
+	if before != uuid.Nil {
+		query = query.Where("e.id < ?", before)
 	}
 	err := query.Scan(ctx)
 	return events, err

@@ -20,6 +20,7 @@ const (
 	MailPasswordChanged = "password-changed"
 	MailNewBrowser      = "new-browser"
 	MailAccountDeleted  = "account-deleted"
+	MailInvitation      = "invitation"
 )
 
 // Mail is a message to send. The queue is this table and not a library's: those
@@ -46,6 +47,8 @@ type MailDetail struct {
 	Browser string    `json:"browser,omitempty"`
 	IP      string    `json:"ip,omitempty"`
 	When    time.Time `json:"when,omitzero"`
+
+	Invitation uuid.UUID `json:"invitation,omitzero"`
 }
 
 // QueueMail queues m to be sent to its recipient.

@@ -23,6 +23,7 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 		{(*Session)(nil), "id", "expires_at <= ?", now()},
 		{(*Token)(nil), "id", "expires_at <= ?", now()},
 		{(*Browser)(nil), "token_hash", "seen_at <= ?", now().Add(-BrowserLife)},
+		{(*Invitation)(nil), "id", "expires_at <= ?", now().Add(-invitationKept)},
 		{(*Throttle)(nil), "key", "forget_at <= ?", now()},
 		{(*Event)(nil), "id", "created_at <= ?", now().Add(-retention)},
 	} {

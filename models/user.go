@@ -24,6 +24,7 @@ type User struct {
 	EmailKey     string
 	FirstName    string
 	LastName     string
+	NameKey      string
 	PasswordHash string    // a PHC string of argon2id
 	VerifiedAt   time.Time `bun:",nullzero"` // when the person proved that Email is theirs
 	DisabledAt   time.Time `bun:",nullzero"` // since when the person may not sign in
@@ -66,7 +67,7 @@ var userConstraints = map[string]string{
 // *TakenError when the username or the e-mail belongs to another.
 func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	u.ID = newID()
-	u.UsernameKey, u.EmailKey = Key(u.Username), Key(u.Email)
+	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), Key(u.Email), Key(u.FullName())
 	u.CreatedAt = now()
 	u.UpdatedAt = u.CreatedAt
 	return db.InTx(ctx, func(tx *DB) error {
@@ -82,7 +83,7 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 
 // updateUser stores the given columns of u. It returns ErrChanged when u has gone.
 func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error {
-	u.UsernameKey, u.EmailKey = Key(u.Username), Key(u.Email)
+	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), Key(u.Email), Key(u.FullName())
 	u.UpdatedAt = now()
 	result, err := db.bun.NewUpdate().Model(u).WherePK().Column(append(columns, "updated_at")...).Exec(ctx)
 	if err != nil {
@@ -94,7 +95,7 @@ func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error 
 // UpdateProfile stores u's username, first and last name. It returns a
 // *TakenError when the username belongs to another.
 func (db *DB) UpdateProfile(ctx context.Context, u *User) error {
-	return db.updateUser(ctx, u, "username", "username_key", "first_name", "last_name")
+	return db.updateUser(ctx, u, "username", "username_key", "first_name", "last_name", "name_key")
 }
 
 // RehashPassword stores a new hash of the same password. It returns ErrChanged
@@ -259,10 +260,14 @@ func (db *DB) EnableUser(ctx context.Context, u *User) error {
 
 // DeleteUser removes u and, by the foreign keys, all that hangs on it, and says
 // so by mail. Notices that wait in the queue are still sent; mails with a token
-// are not. It returns ErrChanged when u has changed since it was read.
+// are not. It returns ErrChanged when u has changed since it was read, and a
+// *LastOwnerError when that would leave an organization to nobody.
 func (db *DB) DeleteUser(ctx context.Context, u *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.lockAs(ctx, u); err != nil {
+			return err
+		}
+		if err := tx.leaveOrganizations(ctx, u); err != nil {
 			return err
 		}
 		if err := tx.unqueue(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {

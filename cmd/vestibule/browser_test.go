@@ -405,7 +405,7 @@ func (v *visitor) wantsNavigation(names ...string) {
 
 var (
 	forGuests = []string{"Sign in", "Sign up"}
-	forPeople = []string{"Dashboard", "Account", "Sign out"}
+	forPeople = []string{"Dashboard", "Organizations", "Account", "Sign out"}
 )
 
 // wantsText waits for words anywhere on the page.

@@ -50,7 +50,8 @@ func TestWidths(t *testing.T) {
 		looks("/sign-up")
 		v.resize(390, 844)
 		v.signsUp(longName)
-		for _, path := range pagesForPeople {
+		v.founds(strings.Repeat("W", 60))
+		for _, path := range append(pagesForPeople, pagesForMembers...) {
 			fits(path)
 		}
 	})
@@ -68,7 +69,7 @@ func TestAccessible(t *testing.T) {
 		for (const one of ["h1", "main", "body > header", "nav[aria-label=Main]"])
 			if (all(one).length !== 1) wrong.push(all(one).length + " times " + one);
 		for (const id of ids.filter((id, i) => ids.indexOf(id) !== i)) wrong.push("id twice: " + id);
-		for (const e of all("input").filter(e => !hidden(e) && !e.labels.length && !e.ariaLabel)) wrong.push("no label: " + e.outerHTML);
+		for (const e of all("input, textarea, select").filter(e => !hidden(e) && !e.labels.length && !e.ariaLabel)) wrong.push("no label: " + e.outerHTML);
 		for (const e of all("a, button").filter(e => !(e.ariaLabel || e.textContent).trim())) wrong.push("no name: " + e.outerHTML);
 		for (const e of all("img").filter(e => !e.hasAttribute("alt"))) wrong.push("no alt: " + e.outerHTML);
 		for (const e of all("[aria-describedby]")) for (const id of e.getAttribute("aria-describedby").split(" "))
@@ -91,7 +92,8 @@ func TestAccessible(t *testing.T) {
 		v.wantsFocus("username")
 		v.wants(complaints, []string{})
 		v.signsUp(ada)
-		for _, path := range pagesForPeople {
+		v.founds("Engines")
+		for _, path := range append(pagesForPeople, pagesForMembers...) {
 			looks(path)
 		}
 	})
@@ -119,7 +121,8 @@ func TestNamesAreText(t *testing.T) {
 		v.signsUp(mallory)
 		v.wantsHeading("Hello, " + mallory.first)
 		v.wantsText(mallory.first + " " + mallory.last)
-		for _, path := range pagesForPeople {
+		v.founds(mallory.last)
+		for _, path := range append(pagesForPeople, pagesForMembers...) {
 			v.opens(path)
 			v.wants(`[location.pathname, window.attacked === undefined, document.querySelectorAll("[onerror], script:not([src])").length]`, []any{path, true, 0})
 		}

@@ -1,0 +1,141 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+)
+
+type inviteForm struct {
+	Email string `form:"email" label:"E-mail" noun:"the guest's e-mail" type:"email" autocomplete:"off" validate:"required,max=254,email"`
+	Role  string `form:"role" label:"Role" type:"select" validate:"required"`
+}
+
+// invitationsPage is how many invitations one page shows.
+const invitationsPage = 20
+
+// invitationsData is one page of the invitations that nobody has accepted yet.
+type invitationsData struct {
+	Invitations []models.Invitation
+	More        bool
+	Before      uuid.UUID // where the next page begins
+}
+
+func (a *App) newInviteForm(c *gin.Context) (*inviteForm, *forms.Form, error) {
+	in := new(inviteForm)
+	form := forms.New(in)
+	roles, err := a.grantable(c)
+	form.Offer("role", roleOptions(roles))
+	for _, r := range roles {
+		if r.Kind == models.Member {
+			in.Role = r.ID.String() // unless another is chosen
+		}
+	}
+	return in, form, err
+}
+
+func (a *App) showInvitations(c *gin.Context) {
+	_, form, err := a.newInviteForm(c)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.renderInvitations(c, http.StatusOK, form)
+}
+
+func (a *App) renderInvitations(c *gin.Context, status int, form *forms.Form) {
+	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
+	all, err := a.db.Invitations(c.Request.Context(), current(c).Member.OrganizationID, before, invitationsPage+1)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	data := invitationsData{Invitations: all}
+	if len(all) > invitationsPage {
+		data.Invitations = all[:invitationsPage]
+		data.More = true
+		data.Before = data.Invitations[invitationsPage-1].ID
+	}
+	a.render(c, status, "invitations", form, data)
+}
+
+func (a *App) invite(c *gin.Context) {
+	in, form, err := a.newInviteForm(c)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	if !a.bind(c, form) {
+		return
+	}
+	if form.Valid() && a.throttled(c, "invitations", form, nil, a.inviting(c, in.Email)...) {
+		return
+	}
+	if !form.Valid() {
+		a.renderInvitations(c, http.StatusUnprocessableEntity, form)
+		return
+	}
+	role, _ := uuid.Parse(in.Role) // one of those offered
+	err = a.db.Invite(c.Request.Context(), current(c).Member, in.Email, role)
+	if failed := new(models.TakenError); errors.As(err, &failed) {
+		form.Fail("email", invitedSentences[failed.Field])
+		a.renderInvitations(c, http.StatusUnprocessableEntity, form)
+		return
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.record(c, models.EventInvited, nil)
+	a.flash(c, "invited")
+	a.redirect(c, within(c, "/invitations"))
+}
+
+var invitedSentences = map[string]string{
+	"email":  "This e-mail is invited already. Send the invitation again below.",
+	"member": "This is the e-mail of a member.",
+}
+
+// inviting are the tries that an invitation to email counts as.
+func (a *App) inviting(c *gin.Context, email string) []try {
+	return []try{
+		byAddress(c, "invite", a.config.LimitSignUp),
+		{"invitation to " + models.Key(email), a.config.LimitMail},
+	}
+}
+
+func (a *App) resendInvitation(c *gin.Context) {
+	actor := current(c).Member
+	i, err := a.db.InvitationByID(c.Request.Context(), actor.OrganizationID, id(c))
+	if err == nil {
+		err = a.try(c, a.inviting(c, i.Email)...)
+	}
+	if err == nil {
+		err = a.db.ResendInvitation(c.Request.Context(), actor, i)
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.record(c, models.EventInvitationResent, nil)
+	a.done(c, http.StatusOK, "invited", within(c, "/invitations"))
+}
+
+func (a *App) revokeInvitation(c *gin.Context) {
+	actor := current(c).Member
+	i, err := a.db.InvitationByID(c.Request.Context(), actor.OrganizationID, id(c))
+	if err == nil {
+		err = a.db.RevokeInvitation(c.Request.Context(), actor, i)
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.record(c, models.EventInvitationRevoked, nil)
+	a.done(c, http.StatusOK, "revoked", within(c, "/invitations"))
+}

@@ -1,0 +1,177 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+)
+
+// membersPage is how many members one page shows.
+const membersPage = 20
+
+// membersData is one page of an organization's members.
+type membersData struct {
+	Rows   []memberRow
+	Search string
+	More   string // the path of the next page, if there is one
+}
+
+// memberRow is a member as the person may see and change them.
+type memberRow struct {
+	*models.Membership
+	Path  string         // of what changes them
+	Self  bool           // it is the person
+	Email bool           // the person may see it
+	Focus bool           // the first of a further page
+	Roles []forms.Option // to choose from; none when the person may not
+	Error string
+}
+
+type memberRoleForm struct {
+	Role string `form:"role" label:"Role" type:"select" validate:"required"`
+}
+
+func (a *App) showMembers(c *gin.Context) {
+	after, _ := uuid.Parse(c.Query("after")) // anything else is the first page
+	actor := current(c).Member
+	search := models.MemberSearch{Text: c.Query("q"), Emails: seesEmails(actor), After: after, Limit: membersPage + 1}
+	members, err := a.db.Members(c.Request.Context(), actor.OrganizationID, search)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	roles, err := a.grantable(c)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	data := membersData{Search: c.Query("q")}
+	for i := range members[:min(len(members), membersPage)] {
+		data.Rows = append(data.Rows, newMemberRow(actor, &members[i], roles))
+	}
+	if len(data.Rows) > 0 {
+		data.Rows[0].Focus = after != uuid.Nil
+	}
+	if len(members) > membersPage {
+		next := url.Values{"after": {members[membersPage-1].ID.String()}}
+		if data.Search != "" {
+			next.Set("q", data.Search)
+		}
+		data.More = within(c, "/members?"+next.Encode())
+	}
+	a.render(c, http.StatusOK, "members", nil, data)
+}
+
+// seesEmails tells whether actor may see the addresses of other members.
+func seesEmails(actor *models.Membership) bool {
+	return actor.Role.May(models.ManageMembers) || actor.Role.May(models.InviteMembers)
+}
+
+func newMemberRow(actor, m *models.Membership, roles []models.Role) memberRow {
+	row := memberRow{
+		Membership: m,
+		Path:       organizationPath(actor, "/members/"+m.ID.String()),
+		Self:       m.ID == actor.ID,
+		Email:      seesEmails(actor) || m.ID == actor.ID,
+	}
+	if !actor.Role.May(models.ManageMembers) || !actor.Role.Covers(m.Role) {
+		return row
+	}
+	for _, o := range roleOptions(roles) {
+		o.Chosen = o.Value == m.RoleID.String()
+		row.Roles = append(row.Roles, o)
+	}
+	return row
+}
+
+// grantable lists the roles that the person may give.
+func (a *App) grantable(c *gin.Context) ([]models.Role, error) {
+	actor := current(c).Member
+	roles, err := a.db.Roles(c.Request.Context(), actor.OrganizationID)
+	return slices.DeleteFunc(roles, func(r models.Role) bool { return !actor.Role.Covers(&r) }), err
+}
+
+func roleOptions(roles []models.Role) []forms.Option {
+	var options []forms.Option
+	for _, r := range roles {
+		options = append(options, forms.Option{Value: r.ID.String(), Label: r.Name})
+	}
+	return options
+}
+
+func (a *App) changeMemberRole(c *gin.Context) {
+	in := new(memberRoleForm)
+	if !a.bind(c, forms.New(in)) {
+		return
+	}
+	role, err := uuid.Parse(in.Role)
+	if err != nil {
+		a.notFound(c)
+		return
+	}
+	actor := current(c).Member
+	err = a.db.SetRole(c.Request.Context(), actor, id(c), role)
+	if last := new(models.LastOwnerError); errors.As(err, &last) && isHTMX(c) {
+		a.renderMember(c, http.StatusConflict, "member", lastOwnerSentence)
+		return
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	m, err := a.db.MemberByID(c.Request.Context(), actor.OrganizationID, id(c))
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.record(c, models.EventMemberRoleChanged, m.User)
+	if !isHTMX(c) || m.ID == actor.ID { // whose whole page is another now
+		a.flash(c, "saved")
+		a.redirect(c, within(c, "/members"))
+		return
+	}
+	a.renderMember(c, http.StatusOK, "member-saved", "")
+}
+
+// renderMember answers with the row of the member in the path.
+func (a *App) renderMember(c *gin.Context, status int, name, sentence string) {
+	actor := current(c).Member
+	m, err := a.db.MemberByID(c.Request.Context(), actor.OrganizationID, id(c))
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	roles, err := a.grantable(c)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	row := newMemberRow(actor, m, roles)
+	row.Error = sentence
+	a.fragment(c, status, "members", name, row)
+}
+
+func (a *App) removeMember(c *gin.Context) {
+	actor := current(c).Member
+	if id(c) == actor.ID {
+		a.leaveOrganization(c)
+		return
+	}
+	m, err := a.db.MemberByID(c.Request.Context(), actor.OrganizationID, id(c))
+	if err == nil {
+		err = a.db.RemoveMember(c.Request.Context(), actor, m.ID)
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.record(c, models.EventMemberRemoved, m.User)
+	a.done(c, http.StatusOK, "removed", within(c, "/members"))
+}

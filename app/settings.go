@@ -1,0 +1,38 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+)
+
+type settingsForm struct {
+	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60"`
+}
+
+func (a *App) showSettings(c *gin.Context) {
+	form := forms.New(&settingsForm{Name: current(c).Member.Organization.Name})
+	a.render(c, http.StatusOK, "settings", form, nil)
+}
+
+func (a *App) saveSettings(c *gin.Context) {
+	in := new(settingsForm)
+	form := forms.New(in)
+	if !a.bind(c, form) {
+		return
+	}
+	if !form.Valid() {
+		a.render(c, http.StatusUnprocessableEntity, "settings", form, nil)
+		return
+	}
+	if err := a.db.RenameOrganization(c.Request.Context(), current(c).Member, in.Name); err != nil {
+		a.error(c, err)
+		return
+	}
+	a.record(c, models.EventOrganizationRenamed, nil)
+	a.flash(c, "saved")
+	a.redirect(c, within(c, "/settings")) // the name is all over the page
+}

@@ -1,0 +1,125 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// follows the link in the newest mail, as soon as it has come.
+func (v *visitor) followsMail(subject string) {
+	v.Helper()
+	link := fmt.Sprintf(`[...document.querySelectorAll("article.mail")].find(e => e.querySelector("h2").innerText === %q)?.querySelector("pre a")?.href ?? ""`, subject)
+	var to any
+	if !waitFor(func() bool {
+		v.opens("/dev/mail")
+		to, _ = v.evaluate(link)
+		return to != "" && to != nil
+	}) {
+		v.Fatalf("there is no mail %q\n%s", subject, v.describePage())
+	}
+	v.opens(to.(string)[len(v.site.url):])
+}
+
+// confirms opens the link that sign-up has mailed.
+func (v *visitor) confirms() {
+	v.Helper()
+	v.followsMail("Confirm your e-mail address")
+	v.presses("Confirm")
+	v.wantsPage("/dashboard", "Dashboard")
+}
+
+// pagesForMembers are those of the organization that founds makes.
+var pagesForMembers = []string{
+	"/organizations", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/roles", "/o/acme/activity",
+	"/o/acme/settings", "/o/acme/transfer", "/o/acme/dissolve",
+}
+
+// founds makes an organization at the address acme.
+func (v *visitor) founds(name string) {
+	v.Helper()
+	v.opens("/organizations")
+	v.fills("name", name)
+	v.fills("slug", "acme")
+	v.presses("Create organization")
+	v.wantsPage("/o/acme", name)
+}
+
+// chooses an option by its words.
+func (v *visitor) chooses(selector, option string) {
+	v.Helper()
+	v.wants(fmt.Sprintf(`(select => {
+		const option = [...(select?.options ?? [])].find(o => o.label === %q);
+		if (option) option.selected = true;
+		return select?.selectedOptions[0].label;
+	})(document.querySelector(%q))`, option, selector), option)
+}
+
+// TestOrganization goes from founding an organization to working in it together.
+func TestOrganization(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.expects("status of 409")
+		v.signsUp(ada)
+		v.confirms()
+		v.follows("Organizations")
+		v.wantsPage("/organizations", "Organizations")
+		v.fills("name", "Difference Engines")
+		if v.scripts {
+			v.fills("slug", "")
+			v.wantsValue("slug", "difference-engines") // proposed
+		}
+		v.presses("Create organization")
+		v.wantsPage("/o/difference-engines", "Difference Engines")
+		v.wantsToasts("Your organization is ready.")
+
+		v.follows("Invitations")
+		v.fills("email", grace.email)
+		v.presses("Send invitation")
+		v.wantsToasts("The invitation is on its way.")
+		v.wantsText(grace.email)
+
+		guest := v.site.visitor(v.T, v.scripts)
+		guest.followsMail("Invitation to Difference Engines")
+		guest.wantsHeading("Join Difference Engines")
+		guest.follows("Create an account")
+		guest.wantsValue("email", grace.email)
+		guest.fillsIn(grace)
+		guest.presses("Sign up")
+		guest.wantsHeading("Join Difference Engines")
+		guest.presses("Join")
+		guest.wantsPage("/o/difference-engines", "Difference Engines")
+		guest.wantsToasts("You are a member now. Welcome!")
+		guest.wants(`[...document.querySelectorAll("main .tabs a")].some(e => e.innerText === "Invitations")`, false)
+
+		v.follows("Members")
+		v.wantsPage("/o/difference-engines/members", "Members of Difference Engines")
+		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Ada Lovelace", "Grace Hopper"})
+		v.wants(`(e => { e.focus(); return document.activeElement === e; })(document.querySelector("[type=search]"))`, true)
+		v.hits("hop")
+		if !v.scripts {
+			v.hits("\r")
+		}
+		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Grace Hopper"})
+		v.chooses("#members select", "Admin")
+		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
+		v.wantsToasts(map[bool]string{true: "The role is changed.", false: "Your changes are saved."}[v.scripts])
+		guest.reloads()
+		guest.follows("Invitations")
+		guest.wantsHeading("Difference Engines")
+
+		// From one organization to another, and back.
+		guest.opens("/organizations")
+		guest.fills("name", "Compilers")
+		guest.presses("Create organization")
+		guest.wantsPage("/o/compilers", "Compilers")
+		guest.clicks(`document.querySelector(".switcher summary")`)
+		guest.follows("Difference Engines")
+		guest.wantsPage("/o/difference-engines", "Difference Engines")
+
+		v.opens("/o/difference-engines/members")
+		v.chooses("#members select", "Member")
+		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
+		v.wantsText("This is its last owner.")
+	})
+}

@@ -1,0 +1,92 @@
+package models
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// Role is what a member may do in an organization.
+type Role struct {
+	bun.BaseModel `bun:"table:roles,alias:r"`
+
+	ID             uuid.UUID `bun:",pk"`
+	OrganizationID uuid.UUID
+	Kind           RoleKind
+	Name           string
+	NameKey        string
+	Permissions    []Permission // of a custom role; those of the other kinds are in permission.go
+}
+
+func newRole(o *Organization, kind RoleKind, name string, allowed []Permission) Role {
+	return Role{ID: newID(), OrganizationID: o.ID, Kind: kind, Name: name, NameKey: Key(name), Permissions: allowed}
+}
+
+var roleConstraints = map[string]string{"name_key": "name"}
+
+// Roles lists the roles of an organization: owner, admin and member, and then
+// its own by name.
+func (db *DB) Roles(ctx context.Context, organization uuid.UUID) ([]Role, error) {
+	var roles []Role
+	err := db.bun.NewSelect().Model(&roles).Where("organization_id = ?", organization).
+		OrderExpr("CASE kind WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 ELSE 3 END, name_key", Owner, Admin, Member).Scan(ctx)
+	return roles, err
+}
+
+// RoleByID finds a role of an organization. It returns ErrNotFound when there is
+// none.
+func (db *DB) RoleByID(ctx context.Context, organization, id uuid.UUID) (*Role, error) {
+	r := new(Role)
+	err := db.bun.NewSelect().Model(r).Where("id = ?", id).Where("organization_id = ?", organization).Scan(ctx)
+	if err != nil {
+		return nil, one(err)
+	}
+	return r, nil
+}
+
+// CreateRole adds a role to the organization of actor. It returns a *TakenError
+// when it has one of that name.
+func (db *DB) CreateRole(ctx context.Context, actor *Membership, name string, allowed []Permission) error {
+	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
+		r := newRole(actor.Organization, Custom, name, allowed)
+		_, err := tx.bun.NewInsert().Model(&r).Exec(ctx)
+		return taken(err, roleConstraints)
+	})
+}
+
+// UpdateRole changes a role that owners made. It returns ErrNotFound when there
+// is none of that id, and a *TakenError when another has that name.
+func (db *DB) UpdateRole(ctx context.Context, actor *Membership, id uuid.UUID, name string, allowed []Permission) error {
+	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
+		r := newRole(actor.Organization, Custom, name, allowed)
+		result, err := tx.bun.NewUpdate().Model(&r).Column("name", "name_key", "permissions").
+			Where("id = ?", id).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Custom).Exec(ctx)
+		if err != nil {
+			return taken(err, roleConstraints)
+		}
+		return some(result)
+	})
+}
+
+// DeleteRole removes a role that owners made. Who had it, or is invited to it,
+// becomes a plain member. It returns ErrNotFound when there is none of that id.
+func (db *DB) DeleteRole(ctx context.Context, actor *Membership, id uuid.UUID) error {
+	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
+		plain := tx.bun.NewSelect().Model((*Role)(nil)).Column("id").
+			Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Member)
+		for _, model := range []any{(*Membership)(nil), (*Invitation)(nil)} {
+			_, err := tx.bun.NewUpdate().Model(model).Set("role_id = (?)", plain).
+				Where("organization_id = ?", actor.OrganizationID).Where("role_id = ?", id).Exec(ctx)
+			if err != nil {
+				return err
+			}
+		}
+		result, err := tx.bun.NewDelete().Model((*Role)(nil)).
+			Where("id = ?", id).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Custom).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		return some(result)
+	})
+}
