@@ -29,6 +29,13 @@ const everyMember models.Permission = ""
 var rules = map[string]models.Permission{
 	"GET /o/:slug":                         everyMember,
 	"POST /o/:slug/leave":                  everyMember,
+	"GET /o/:slug/notes":                   everyMember,
+	"POST /o/:slug/notes":                  models.WriteNotes,
+	"POST /o/:slug/notes/check":            models.WriteNotes,
+	"GET /o/:slug/notes/:id":               models.WriteNotes,
+	"POST /o/:slug/notes/:id":              models.WriteNotes,
+	"POST /o/:slug/notes/:id/check":        models.WriteNotes,
+	"POST /o/:slug/notes/:id/delete":       models.WriteNotes,
 	"GET /o/:slug/members":                 everyMember,
 	"POST /o/:slug/members/:id/role":       models.ManageMembers,
 	"POST /o/:slug/members/:id/remove":     models.ManageMembers,
@@ -176,6 +183,7 @@ func TestPermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids := map[string]uuid.UUID{"members": employee, "invitations": invitations[0].ID, "roles": s.role("nothing").ID}
+		ids["notes"] = s.writes("Plan", "Secret")
 		tables := func() (all string) {
 			for _, table := range []string{"organizations", "roles", "memberships", "invitations"} {
 				all += s.dump(table)

@@ -89,6 +89,15 @@ func (a *App) routes() (http.Handler, error) {
 	organization.POST("/leave", a.leaveOrganization)
 	organization.GET("/members", a.showMembers)
 
+	organization.GET("/notes", a.showNotes)
+	notes := organization.Group("/notes", a.Require(models.WriteNotes))
+	notes.POST("", a.createNote)
+	notes.POST("/check", a.checkNote)
+	notes.GET("/:id", a.editNote)
+	notes.POST("/:id", a.saveNote)
+	notes.POST("/:id/check", a.checkNote)
+	notes.POST("/:id/delete", a.deleteNote)
+
 	managers := organization.Group("/members/:id", a.Require(models.ManageMembers))
 	managers.POST("/role", a.changeMemberRole)
 	managers.POST("/remove", a.removeMember)

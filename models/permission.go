@@ -15,6 +15,7 @@ const (
 	ManageMembers    Permission = "manage-members"
 	EditOrganization Permission = "edit-organization"
 	SeeActivity      Permission = "see-activity"
+	WriteNotes       Permission = "write-notes"
 	OwnOrganization  Permission = "own-organization" // to make roles and owners, and to delete it: for owners alone
 )
 
@@ -31,6 +32,7 @@ var Permissions = []Grantable{
 	{ManageMembers, "Change the role of members and remove them", false},
 	{EditOrganization, "Change the organization's name", false},
 	{SeeActivity, "See what happened in the organization", false},
+	{WriteNotes, "Write, change and delete notes", true},
 }
 
 // Known tells whether there is such a permission.

@@ -33,6 +33,7 @@ func (v *visitor) confirms() {
 // pagesForMembers are those of the organization that founds makes.
 var pagesForMembers = []string{
 	"/organizations", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/roles", "/o/acme/activity",
+	"/o/acme/notes",
 	"/o/acme/settings", "/o/acme/transfer", "/o/acme/dissolve",
 }
 

@@ -1,0 +1,145 @@
+package app
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+)
+
+type noteForm struct {
+	Title string `form:"title" label:"Title" noun:"a title" autocomplete:"off" validate:"required,max=100"`
+	Body  string `form:"body" label:"Text" noun:"a text" type:"textarea" autocomplete:"off" validate:"required,max=5000"`
+}
+
+// notesPage is how many notes one page shows.
+const notesPage = 20
+
+// notesData is one page of notes, or one of them to edit.
+type notesData struct {
+	Notes  []models.Note
+	Search string
+	Older  bool   // not the first page
+	More   string // the path of the next page, if there is one
+	Edit   *models.Note
+}
+
+// newNoteForm makes the form of a new note or, when the path has an id, of the
+// note n that is edited in its place on the same page.
+func newNoteForm(c *gin.Context, n *models.Note) (*noteForm, *forms.Form) {
+	in := &noteForm{Title: n.Title, Body: n.Body}
+	form := forms.New(in)
+	form.Checks = within(c, "/notes/check")
+	if id := c.Param("id"); id != "" {
+		form.Checks = within(c, "/notes/"+id+"/check")
+		form.Prefix = "note-" + id + "-"
+	}
+	return in, form
+}
+
+func (a *App) showNotes(c *gin.Context) {
+	_, form := newNoteForm(c, new(models.Note))
+	a.renderNotes(c, http.StatusOK, form, "fragment")
+}
+
+// renderNotes answers with the page, or under htmx with the named part of it.
+func (a *App) renderNotes(c *gin.Context, status int, form *forms.Form, part string) {
+	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
+	search := c.Query("q")
+	notes, err := a.db.Notes(c.Request.Context(), current(c).Member.OrganizationID, search, before, notesPage+1)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	data := notesData{Notes: notes, Search: search, Older: before != uuid.Nil}
+	if len(notes) > notesPage {
+		data.Notes = notes[:notesPage]
+		data.More = within(c, "/notes?"+url.Values{"q": {search}, "before": {notes[notesPage-1].ID.String()}}.Encode())
+	}
+	a.renderPart(c, status, "notes", part, form, data)
+}
+
+func (a *App) createNote(c *gin.Context) {
+	in, form := newNoteForm(c, new(models.Note))
+	if !a.bind(c, form) {
+		return
+	}
+	if !form.Valid() {
+		a.renderNotes(c, http.StatusUnprocessableEntity, form, "create-note")
+		return
+	}
+	m := current(c).Member
+	n := &models.Note{OrganizationID: m.OrganizationID, AuthorID: m.UserID, Title: in.Title, Body: in.Body}
+	if err := a.db.CreateNote(c.Request.Context(), n); err != nil {
+		a.error(c, err)
+		return
+	}
+	a.flash(c, "saved")
+	a.redirect(c, within(c, "/notes"))
+}
+
+// checkNote checks one field as the person leaves it.
+func (a *App) checkNote(c *gin.Context) {
+	_, form := newNoteForm(c, new(models.Note))
+	if a.bind(c, form) {
+		a.checkField(c, "notes", form)
+	}
+}
+
+// note finds the note in the path. It answers the request itself, and returns
+// nil, when there is none.
+func (a *App) note(c *gin.Context) *models.Note {
+	n, err := a.db.NoteByID(c.Request.Context(), current(c).Member.OrganizationID, id(c))
+	if err != nil {
+		a.error(c, err)
+		return nil
+	}
+	return n
+}
+
+// editNote shows the form of a note, which takes the place of its row.
+func (a *App) editNote(c *gin.Context) {
+	if n := a.note(c); n != nil {
+		_, form := newNoteForm(c, n)
+		form.Focus = "title"
+		a.renderPart(c, http.StatusOK, "notes", "edit-note", form, notesData{Edit: n})
+	}
+}
+
+func (a *App) saveNote(c *gin.Context) {
+	n := a.note(c)
+	if n == nil {
+		return
+	}
+	in, form := newNoteForm(c, n)
+	if !a.bind(c, form) {
+		return
+	}
+	if !form.Valid() {
+		a.renderPart(c, http.StatusUnprocessableEntity, "notes", "edit-note", form, notesData{Edit: n})
+		return
+	}
+	n.Title, n.Body = in.Title, in.Body
+	if err := a.db.UpdateNote(c.Request.Context(), n); err != nil {
+		a.error(c, err)
+		return
+	}
+	if isHTMX(c) {
+		a.render(c, http.StatusOK, "notes", nil, notesData{Notes: []models.Note{*n}}) // its row again
+		return
+	}
+	a.flash(c, "saved")
+	a.redirect(c, within(c, "/notes"))
+}
+
+func (a *App) deleteNote(c *gin.Context) {
+	if err := a.db.DeleteNote(c.Request.Context(), current(c).Member.OrganizationID, id(c)); err != nil {
+		a.error(c, err)
+		return
+	}
+	a.done(c, http.StatusOK, "gone", within(c, "/notes"))
+}

@@ -1,0 +1,83 @@
+package models
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// Note is an example of what an organization may own. README.md says how to
+// remove it.
+type Note struct {
+	bun.BaseModel `bun:"table:notes,alias:n"`
+
+	ID             uuid.UUID `bun:",pk"`
+	OrganizationID uuid.UUID
+	AuthorID       uuid.UUID `bun:",nullzero"`
+	Title, Body    string
+	SearchKey      string // what the search looks at
+	CreatedAt      time.Time
+
+	Author *User `bun:"rel:belongs-to,join:author_id=id"`
+}
+
+// CreateNote stores a new note of the organization and the author that it names.
+func (db *DB) CreateNote(ctx context.Context, n *Note) error {
+	n.ID, n.CreatedAt, n.SearchKey = newID(), now(), Key(n.Title+"\n"+n.Body)
+	_, err := db.bun.NewInsert().Model(n).Exec(ctx)
+	return err
+}
+
+// Notes lists at most limit notes of an organization, the newest first, with
+// their authors: those that hold search in any case, and older than the one with
+// the id before unless that is zero.
+func (db *DB) Notes(ctx context.Context, organization uuid.UUID, search string, before uuid.UUID, limit int64) ([]Note, error) {
+	var notes []Note
+	query := db.bun.NewSelect().Model(&notes).Relation("Author", person).
+		Where("n.organization_id = ?", organization).Order("n.id DESC").Limit(limit)
+	if text := Key(clean(search, maxSearch)); text != "" {
+		query = query.Where("n.search_key LIKE ? ESCAPE '!'", "%"+escapeLike(text)+"%")
+	}
+	if before != uuid.Nil {
+		query = query.Where("n.id < ?", before)
+	}
+	err := query.Scan(ctx)
+	return notes, err
+}
+
+// NoteByID finds a note of an organization. It returns ErrNotFound when there is
+// none.
+func (db *DB) NoteByID(ctx context.Context, organization, id uuid.UUID) (*Note, error) {
+	n := new(Note)
+	err := db.bun.NewSelect().Model(n).Relation("Author", person).
+		Where("n.organization_id = ?", organization).Where("n.id = ?", id).Scan(ctx)
+	if err != nil {
+		return nil, one(err)
+	}
+	return n, nil
+}
+
+// UpdateNote stores the title and the body of n. It returns ErrNotFound when n
+// has gone.
+func (db *DB) UpdateNote(ctx context.Context, n *Note) error {
+	n.SearchKey = Key(n.Title + "\n" + n.Body)
+	result, err := db.bun.NewUpdate().Model(n).Column("title", "body", "search_key").WherePK().
+		Where("organization_id = ?", n.OrganizationID).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return some(result)
+}
+
+// DeleteNote removes a note of an organization. It returns ErrNotFound when there
+// is none.
+func (db *DB) DeleteNote(ctx context.Context, organization, id uuid.UUID) error {
+	result, err := db.bun.NewDelete().Model((*Note)(nil)).
+		Where("organization_id = ?", organization).Where("id = ?", id).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return some(result)
+}
