@@ -8,7 +8,7 @@ FUZZTIME ?= 1m
 TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test lint vuln fuzz deps assets clean
+.PHONY: help run dev build test lint vuln fuzz bench deps assets clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ vuln: ## look for known vulnerabilities, in the database on vuln.go.dev
 
 fuzz: ## run each fuzz target for FUZZTIME=1m
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
+
+bench: build ## measure bin/vestibule beside its floors; the table is bin/bench.md and bin/bench.json too
+	$(GO) build -o bin/bench ./cmd/bench
+	./bin/bench $(BENCH)
 
 deps: ## install Chromium and PostgreSQL for the tests, where apt-get can
 	@.ci/deps

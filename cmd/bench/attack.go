@@ -1,0 +1,101 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// order is what an attacker is to do: one request after the other on each of
+// Workers connections.
+type order struct {
+	Method, URL string
+	Header      http.Header
+	Body        string // "{n}" in it is another number in each request
+	First       int64  // where those numbers begin
+	Workers     int
+	For         time.Duration
+	Want        []int // the statuses that are no failure
+}
+
+// outcome is what an attacker has seen.
+type outcome struct {
+	Took      time.Duration   // from the first request to the last answer
+	Latencies []time.Duration // of each request
+	Failures  map[string]int
+}
+
+func (o *outcome) add(other outcome) {
+	o.Took += other.Took
+	o.Latencies = append(o.Latencies, other.Latencies...)
+}
+
+func (o *outcome) perSecond() float64 {
+	if o.Took == 0 {
+		return 0
+	}
+	return float64(len(o.Latencies)) / o.Took.Seconds()
+}
+
+// percentile returns the latency that p of all requests were not above.
+func (o *outcome) percentile(p float64) time.Duration {
+	if len(o.Latencies) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(o.Latencies))
+	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
+}
+
+// attack runs an order in a process of its own, so that its load is not taken
+// for the server's.
+func attack(ctx context.Context, o order) (outcome, error) {
+	var seen outcome
+	if err := self(ctx, "attack", o, &seen); err != nil {
+		return seen, err
+	}
+	if len(seen.Failures) > 0 {
+		return seen, fmt.Errorf("%s %s: unwanted answers: %v", o.Method, o.URL, seen.Failures)
+	}
+	return seen, nil
+}
+
+// attacker is the process that attack starts.
+func attacker(in io.Reader, out io.Writer) error {
+	var o order
+	if err := json.NewDecoder(in).Decode(&o); err != nil {
+		return err
+	}
+	var n atomic.Int64
+	n.Store(o.First)
+	target := func(t *vegeta.Target) error {
+		t.Method, t.URL, t.Header = o.Method, o.URL, o.Header
+		if o.Body != "" {
+			t.Body = []byte(strings.ReplaceAll(o.Body, "{n}", strconv.FormatInt(n.Add(1), 10)))
+		}
+		return nil
+	}
+	workers := uint64(o.Workers) // #nosec G115 -- a small number
+	a := vegeta.NewAttacker(vegeta.Workers(workers), vegeta.MaxWorkers(workers),
+		vegeta.Connections(o.Workers), vegeta.Redirects(vegeta.NoFollow), vegeta.HTTP2(false))
+	seen := outcome{Failures: map[string]int{}}
+	start := time.Now()
+	for r := range a.Attack(target, vegeta.Rate{}, o.For, "") {
+		if !slices.Contains(o.Want, int(r.Code)) {
+			seen.Failures[strings.TrimSpace(strconv.Itoa(int(r.Code))+" "+r.Error)]++
+		}
+		seen.Latencies = append(seen.Latencies, r.Latency)
+	}
+	seen.Took = time.Since(start)
+	return json.NewEncoder(out).Encode(seen)
+}

@@ -1,0 +1,146 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	"github.com/gin-gonic/gin"
+	"github.com/uptrace/bun/driver/pgdriver"
+	_ "modernc.org/sqlite" // the driver of database/sql
+
+	"vestibule/app/password"
+)
+
+// reply is an answer of Vestibule's that the floor repeats byte by byte.
+type reply struct {
+	Method, Path string
+	Status       int
+	Header       http.Header
+	Body         []byte
+	Session      bool // whether the floor looks up the session, as the site must
+	Hash         bool // whether it computes an argon2id hash, as the site must
+}
+
+// plan is what a floor server is to do.
+type plan struct {
+	Database string
+	Replies  []reply
+}
+
+// floor serves p's replies in a process of its own, until ctx ends, and returns
+// its URL.
+func floor(ctx context.Context, p plan) (string, error) {
+	cmd, err := command(ctx, "floor", p)
+	if err != nil {
+		return "", err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	context.AfterFunc(ctx, func() { _ = cmd.Wait() }) // killed
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("the floor does not start: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// floorServer is the process that floor starts: bare Gin, and database/sql with
+// one query written by hand.
+func floorServer(in io.Reader, out io.Writer) error {
+	var p plan
+	if err := json.NewDecoder(in).Decode(&p); err != nil {
+		return err
+	}
+	known, err := sessions(p.Database)
+	if err != nil {
+		return err
+	}
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	params := password.DefaultParams
+	for _, r := range p.Replies {
+		e.Handle(r.Method, r.Path, func(c *gin.Context) {
+			if r.Session && !known(c) {
+				c.AbortWithStatus(http.StatusUnauthorized)
+				return
+			}
+			if r.Hash {
+				if _, err := argon2id.CreateHash(secret, &params); err != nil {
+					_ = c.AbortWithError(http.StatusInternalServerError, err)
+					return
+				}
+			}
+			h := c.Writer.Header()
+			for name, values := range r.Header {
+				h[name] = values
+			}
+			c.Status(r.Status)
+			if len(r.Body) > 0 {
+				_, _ = c.Writer.Write(r.Body)
+			}
+		})
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "http://"+listener.Addr().String())
+	server := &http.Server{Handler: e, ReadHeaderTimeout: time.Minute}
+	return server.Serve(listener)
+}
+
+// sessions returns a function that looks up the session of a request, with its
+// user, on a pool as large as Vestibule's.
+func sessions(database string) (func(*gin.Context) bool, error) {
+	query := `SELECT s.id, s.user_id, s.expires_at, s.last_seen_at, u.username, u.email, u.first_name, u.last_name, u.password_hash
+		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ? AND s.expires_at > ?`
+	var db *sql.DB
+	conns := max(16, 4*runtime.GOMAXPROCS(0))
+	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
+		var err error
+		if db, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"); err != nil {
+			return nil, err
+		}
+		conns = max(4, 2*runtime.GOMAXPROCS(0))
+	} else {
+		db = sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(database)))
+		query = strings.Replace(strings.Replace(query, "?", "$1", 1), "?", "$2", 1)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return func(c *gin.Context) bool {
+		token, err := c.Cookie("session")
+		if err != nil {
+			return false
+		}
+		bits, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil {
+			return false
+		}
+		hash := sha256.Sum256(bits)
+		var id, user, username, email, first, last, password string
+		var expires, seen any // SQLite has them as text
+		err = db.QueryRowContext(c.Request.Context(), query, hash[:], time.Now().UTC().Format("2006-01-02 15:04:05.999999-07:00")).
+			Scan(&id, &user, &expires, &seen, &username, &email, &first, &last, &password)
+		return err == nil
+	}, nil
+}

@@ -1,0 +1,113 @@
+//go:build linux || darwin || freebsd
+
+// Bench measures the built Vestibule on this machine, on SQLite and on
+// PostgreSQL, each case beside its floor: the least that any program must do for
+// the same answer. Both run in short turns, so that what else the machine does
+// slows both alike, and the figure is their ratio.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"vestibule/models/modelstest"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if len(os.Args) == 2 { // started by itself
+		switch os.Args[1] {
+		case "attack":
+			return attacker(os.Stdin, os.Stdout)
+		case "floor":
+			return floorServer(os.Stdin, os.Stdout)
+		}
+	}
+	program := flag.String("program", "bin/vestibule", "the built program")
+	out := flag.String("out", "bin", "the folder for bench.json and bench.md")
+	turn := flag.Duration("turn", 500*time.Millisecond, "how long a case or its floor runs at a time")
+	turns := flag.Int("turns", 6, "how often each gets its turn")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	path, err := filepath.Abs(*program)
+	if err != nil {
+		return err
+	}
+	b := &bench{program: path, turn: *turn, turns: *turns, report: newReport()}
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	return b.report.write(*out)
+}
+
+// all measures on both databases, each fresh.
+func (b *bench) all(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "vestibule-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := b.database(ctx, "SQLite", "sqlite:"+filepath.Join(dir, "bench.db"), dir); err != nil {
+		return fmt.Errorf("on SQLite: %w", err)
+	}
+	cluster, err := modelstest.Shared()
+	if err != nil {
+		return err
+	}
+	url, drop, err := cluster.CreateDatabase(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	if err := b.database(ctx, "PostgreSQL", url, dir); err != nil {
+		return fmt.Errorf("on PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+// command is this program again, in the given role and with order as its input.
+// It is killed when ctx ends.
+func command(ctx context.Context, role string, order any) (*exec.Cmd, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	in, err := json.Marshal(order)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, path, role) // #nosec G204 -- itself
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
+	return cmd, nil
+}
+
+// self runs this program in the given role, and reads what it answers.
+func self(ctx context.Context, role string, order, answer any) error {
+	cmd, err := command(ctx, role, order)
+	if err != nil {
+		return err
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w", role, err)
+	}
+	return json.Unmarshal(out, answer)
+}

@@ -1,0 +1,99 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report is what bench.json holds.
+type report struct {
+	Time  time.Time `json:"time"`
+	OS    string    `json:"os"`
+	Arch  string    `json:"arch"`
+	Go    string    `json:"go"`
+	CPU   string    `json:"cpu"`
+	Cores int       `json:"cores"`
+	Rows  []row     `json:"rows"`
+}
+
+// row is one case on one database. Times are in milliseconds.
+type row struct {
+	Database       string  `json:"database"`
+	Case           string  `json:"case"`
+	PerSecond      float64 `json:"per_second"`
+	P50            float64 `json:"p50_ms"`
+	P99            float64 `json:"p99_ms"`
+	Peak           float64 `json:"peak_mib"`
+	Floor          string  `json:"floor"`
+	FloorPerSecond float64 `json:"floor_per_second"`
+	FloorP50       float64 `json:"floor_p50_ms"`
+	FloorP99       float64 `json:"floor_p99_ms"`
+	Ratio          float64 `json:"ratio"`
+	Target         float64 `json:"target,omitempty"`
+}
+
+func newReport() *report {
+	r := &report{Time: time.Now().UTC(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), CPU: "unknown", Cores: runtime.NumCPU()}
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(info)) {
+		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+			r.CPU = strings.TrimSpace(value)
+			break
+		}
+	}
+	return r
+}
+
+func (r *report) add(database string, c testCase, site, least outcome, peak int64) {
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	made := row{
+		Database: database, Case: c.name,
+		PerSecond: site.perSecond(), P50: ms(site.percentile(0.50)), P99: ms(site.percentile(0.99)), Peak: float64(peak) / (1 << 20),
+		Floor: c.floor, FloorPerSecond: least.perSecond(), FloorP50: ms(least.percentile(0.50)), FloorP99: ms(least.percentile(0.99)),
+		Target: c.target,
+	}
+	made.Ratio = made.PerSecond / made.FloorPerSecond
+	r.Rows = append(r.Rows, made)
+	fmt.Fprintf(os.Stderr, "%s, %s: %.2f of %s\n", database, c.name, made.Ratio, c.floor)
+}
+
+// markdown is the table that is printed and kept.
+func (r *report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d cores, %s/%s, %s, %s. The load comes from the same machine.\n\n", r.CPU, r.Cores, r.OS, r.Arch, r.Go, r.Time.Format(time.DateOnly))
+	b.WriteString("| Database | Case | a second | p50 ms | p99 ms | memory peak MiB | floor | floor a second | floor p50 ms | floor p99 ms | ratio | target |\n")
+	b.WriteString("|---|---|--:|--:|--:|--:|---|--:|--:|--:|--:|---|\n")
+	for _, w := range r.Rows {
+		verdict := ""
+		if w.Target > 0 {
+			verdict = fmt.Sprintf("%.2f: missed", w.Target)
+			if w.Ratio >= w.Target {
+				verdict = fmt.Sprintf("%.2f: met", w.Target)
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %s | %.0f | %.2f | %.2f | %.0f | %s | %.0f | %.2f | %.2f | %.2f | %s |\n",
+			w.Database, w.Case, w.PerSecond, w.P50, w.P99, w.Peak, w.Floor, w.FloorPerSecond, w.FloorP50, w.FloorP99, w.Ratio, verdict)
+	}
+	return b.String()
+}
+
+// write prints the table, and keeps it in dir as bench.md and bench.json.
+func (r *report) write(dir string) error {
+	table := r.markdown()
+	fmt.Print(table)
+	if err := os.WriteFile(filepath.Join(dir, "bench.md"), []byte(table), 0o600); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "bench.json"), append(data, '\n'), 0o600)
+}
