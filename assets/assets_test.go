@@ -1,6 +1,9 @@
 package assets_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
 	"mime"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +61,44 @@ func TestEveryFileIsServedUnderItsHash(t *testing.T) {
 			if other := get(t, path, "If-None-Match", `"other"`); other.Code != http.StatusOK {
 				t.Errorf("%s with another ETag answers %d", path, other.Code)
 			}
+		}
+	}
+}
+
+func TestCompression(t *testing.T) {
+	t.Parallel()
+	path := assets.Path("htmx.min.js")
+	plain := get(t, path)
+	for header, zipped := range map[string]bool{
+		"gzip": true, "br, GZIP;q=0.5": true, "*": true, "deflate, gzip, br, zstd": true,
+		"": false, "br": false, "gzip;q=0": false, "gzip; q=0.0, *": false, "*;q=0": false, "identity, *;q=0": false, "gzip;q=x": false,
+	} {
+		w := get(t, path, "Accept-Encoding", header)
+		if got := w.Header().Get("Vary"); got != "Accept-Encoding" {
+			t.Errorf("%q: Vary is %q", header, got)
+		}
+		body := w.Body.Bytes()
+		if got := w.Header().Get("Content-Encoding"); got == "gzip" != zipped {
+			t.Errorf("%q is answered in %q", header, got)
+			continue
+		}
+		if zipped {
+			if w.Header().Get("ETag") == plain.Header().Get("ETag") || w.Body.Len() >= plain.Body.Len()/2 {
+				t.Errorf("%q: ETag %s, %d of %d bytes", header, w.Header().Get("ETag"), w.Body.Len(), plain.Body.Len())
+			}
+			r, err := gzip.NewReader(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err = io.ReadAll(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(body, plain.Body.Bytes()) {
+			t.Errorf("%q gives other content", header)
+		}
+		if again := get(t, path, "Accept-Encoding", header, "If-None-Match", w.Header().Get("ETag")); again.Code != http.StatusNotModified {
+			t.Errorf("%q: the same ETag answers %d, want 304", header, again.Code)
 		}
 	}
 }
