@@ -20,7 +20,7 @@ dev: ## serve, and build and restart after every change
 	$(GO) run github.com/air-verse/air@$(AIR) -c .air.toml
 
 build: ## build bin/vestibule
-	$(GO) build -trimpath -o bin/vestibule ./cmd/vestibule
+	$(GO) build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
 
 test: deps lint ## install what is missing, then check, test and fuzz everything
 	$(GO) test -race -timeout 30m ./...
