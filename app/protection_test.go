@@ -442,3 +442,17 @@ func TestPasswordStrength(t *testing.T) {
 		}
 	})
 }
+
+// TRACE would show a script the cookies that it may not read.
+func TestNoTrace(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		for _, path := range []string{"/", "/dashboard", "/sign-in", "/healthz"} {
+			a := s.send("TRACE", path, nil, header("X-Echo", "zuvokelimantra")).wants(http.StatusMethodNotAllowed)
+			if strings.Contains(a.body, "zuvokelimantra") {
+				a.failf("it echoes the request")
+			}
+		}
+	})
+}
