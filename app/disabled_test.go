@@ -3,6 +3,8 @@ package app_test
 import (
 	"net/http"
 	"testing"
+
+	"vestibule/models"
 )
 
 func TestDisabledUser(t *testing.T) {
@@ -25,7 +27,11 @@ func TestDisabledUser(t *testing.T) {
 			{annasEmail, anotherPassword, wrongLogin},
 			{"nobody", annasPassword, wrongLogin},
 		} {
+			before := len(s.events())
 			a := s.post("/sign-in", credentials(tt.login, tt.password), options...).wants(http.StatusUnprocessableEntity)
+			if events := s.events()[before:]; len(events) != 1 || events[0].Kind != models.EventSignInFailed {
+				t.Errorf("recorded are %+v", events)
+			}
 			if got := a.text(".form-error"); got != tt.says {
 				t.Errorf("%s with %q is told %q, want %q", tt.login, tt.password, got, tt.says)
 			}

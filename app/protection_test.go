@@ -4,10 +4,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vestibule/app"
+	"vestibule/assets"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -136,6 +139,11 @@ func TestOtherSitesMayNotPost(t *testing.T) {
 					if refused := a.StatusCode == http.StatusForbidden; refused == tt.allowed {
 						t.Errorf("%s answers %d", path, a.StatusCode)
 					}
+					a.wantsHeader("Access-Control-Allow-Origin", "")
+					logged := slices.ContainsFunc(s.log.of(a), func(l logLine) bool { return l["msg"] == "cross-origin request refused" })
+					if logged == tt.allowed {
+						t.Errorf("%s: the log says %v", path, s.log.of(a))
+					}
 					switch {
 					case tt.allowed:
 					case tt.headers["HX-Request"] != "":
@@ -147,7 +155,7 @@ func TestOtherSitesMayNotPost(t *testing.T) {
 				if v.signedIn() && !tt.allowed {
 					t.Error("another site signs people in")
 				}
-				v.get("/", options...).wants(http.StatusOK) // a link from elsewhere is fine
+				v.get("/", options...).wants(http.StatusOK).wantsHeader("Access-Control-Allow-Origin", "") // a link from elsewhere is fine
 			})
 		}
 	})
@@ -192,6 +200,7 @@ func TestFailurePages(t *testing.T) {
 		{"DELETE", "/account", "", "", 405, "Not possible here"},
 		{"OPTIONS", "/", "", "", 405, "Not possible here"},
 		{"PATCH", "/sign-up", form, "", 405, "Not possible here"},
+		{"TRACE", "/", "", "", 405, "Not possible here"},
 		{"POST", "/sign-in", form, big + "x", 413, "Too much at once"},
 		{"POST", "/sign-up", form, "username=" + big, 413, "Too much at once"},
 		{"POST", "/password-strength", form, "password=" + big, 413, "Too much at once"},
@@ -378,6 +387,30 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
+func TestContentTypes(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		for path, want := range map[string]string{
+			"/":                          "text/html; charset=utf-8",
+			"/account":                   "text/html; charset=utf-8",
+			"/no-such-page":              "text/html; charset=utf-8",
+			"/favicon.ico":               "text/html; charset=utf-8",
+			"/account/data":              "application/json; charset=utf-8",
+			"/healthz":                   "text/plain; charset=utf-8",
+			"/readyz":                    "text/plain; charset=utf-8",
+			"/assets/none.css":           "text/plain; charset=utf-8",
+			assets.Path("vestibule.css"): "text/css; charset=utf-8",
+			assets.Path("vestibule.js"):  "text/javascript; charset=utf-8",
+			assets.Path("htmx.min.js"):   "text/javascript; charset=utf-8",
+			assets.Path("favicon.svg"):   "image/svg+xml; charset=utf-8",
+		} {
+			s.get(path).wantsHeader("Content-Type", want)
+		}
+	})
+}
+
 func TestRequestLine(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -390,8 +423,13 @@ func TestRequestLine(t *testing.T) {
 		}
 		line := lines[0]
 		if line["msg"] != "request" || line["level"] != "INFO" || line["method"] != "GET" || line["path"] != "/account" ||
-			line["status"] != 200.0 || line["user_id"] != s.users()[0].ID.String() {
+			line["status"] != 200.0 || line["ip"] != "127.0.0.1" || line["user_id"] != s.users()[0].ID.String() {
 			t.Errorf("the line is %v", line)
+		}
+		if at, ok := line["time"].(string); !ok {
+			t.Errorf("the line has no time: %v", line)
+		} else if _, err := time.Parse(time.RFC3339, at); err != nil {
+			t.Error(err) // a time without its offset too
 		}
 		s.log.hide("swordfish-swordfish")
 		if again := s.get("/account").Header.Get("X-Request-Id"); again == a.Header.Get("X-Request-Id") {

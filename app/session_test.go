@@ -99,8 +99,12 @@ func TestSessionCookie(t *testing.T) {
 				if !s.signedIn() {
 					t.Error("the cookie lets nobody in")
 				}
-				if hsts := s.get("/").Header.Get("Strict-Transport-Security"); (hsts != "") != tt.secure {
-					t.Errorf("Strict-Transport-Security is %q", hsts)
+				hsts := ""
+				if tt.secure {
+					hsts = "max-age=63072000; includeSubDomains"
+				}
+				for _, path := range []string{"/", "/dashboard", "/no-such-page", "/favicon.ico", "/healthz", "/assets/none.css"} {
+					s.get(path).wantsHeader("Strict-Transport-Security", hsts)
 				}
 				s.post("/sign-out", nil).leadsTo("/").clears(tt.name)
 			})

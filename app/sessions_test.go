@@ -150,7 +150,10 @@ func TestEndSessionsThatAreNotOnesOwn(t *testing.T) {
 		s.join(anna())
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				s.post("/account/sessions/"+tt.id(bens)+"/end", nil, htmx).wants(tt.status).harmless()
+				a := s.post("/account/sessions/"+tt.id(bens)+"/end", nil, htmx).wants(tt.status).harmless()
+				if lines := s.log.of(a); (len(lines) == 2) != (tt.status == http.StatusOK) {
+					t.Errorf("the log says %v", lines)
+				}
 			})
 		}
 		s.post("/account/sessions/end-others", nil).leadsTo("/account/sessions")

@@ -68,6 +68,7 @@ func (a *App) signIn(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return
 	case user.Disabled():
+		a.record(c, models.EventSignInFailed, user)
 		form.Error = "This account is disabled. Ask those who run this site."
 		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return

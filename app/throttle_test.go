@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,7 +119,10 @@ func TestThrottles(t *testing.T) {
 					v.post(tt.path, form).wants(tt.ok)
 				}
 				v, form := next()
-				v.post(tt.path, form).tooEarly().page()
+				early := v.post(tt.path, form).tooEarly().page()
+				if !slices.ContainsFunc(s.log.of(early), func(l logLine) bool { return l["msg"] == "throttled" }) {
+					t.Errorf("the log says %v", s.log.of(early))
+				}
 				v.post(tt.path, form, htmx).tooEarly().fragment(tt.selector)
 				s.waited()
 				v.post(tt.path, form).wants(tt.ok) // it did not count that it came too early

@@ -114,6 +114,9 @@ func Handler() http.Handler {
 			w.Header().Set("Content-Encoding", "gzip")
 		}
 		w.Header().Set("ETag", `"`+tag+`"`)
+		if path.Ext(a.name) == ".svg" { // which net/http serves without its encoding
+			w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
+		}
 		http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(content))
 	})
 }

@@ -103,6 +103,27 @@ func TestCompression(t *testing.T) {
 	}
 }
 
+// TestScriptsKeepNothing wants the scripts to leave no trace in the browser, and
+// to take no messages from other pages.
+func TestScriptsKeepNothing(t *testing.T) {
+	t.Parallel()
+	scripts, err := filepath.Glob("*.js")
+	if err != nil || len(scripts) < 2 {
+		t.Fatalf("the scripts are %v (%v)", scripts, err)
+	}
+	for _, script := range scripts {
+		content, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"localStorage", "sessionStorage", "indexedDB", "document.cookie", "caches.open", "postMessage", "document.write"} {
+			if bytes.Contains(content, []byte(word)) {
+				t.Errorf("%s uses %s", script, word)
+			}
+		}
+	}
+}
+
 func TestUnknownFiles(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{

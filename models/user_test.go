@@ -32,6 +32,15 @@ func TestCreateUser(t *testing.T) {
 	})
 }
 
+func TestNobodyHasAnAccountAtFirst(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		if n, err := db.Bun().NewSelect().Model((*models.User)(nil)).Count(t.Context()); n != 0 || err != nil {
+			t.Errorf("a fresh database has %d users (%v)", n, err)
+		}
+	})
+}
+
 func TestUsersAreUnique(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ username, email, taken string }{
