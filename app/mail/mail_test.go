@@ -541,11 +541,11 @@ func TestTemplates(t *testing.T) {
 	dir := os.DirFS("../../templates/mail")
 	funcs := map[string]any{"exactly": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }}
 	data := struct {
-		Name, Email, URL, Site, Browser, IP string
-		When                                time.Time
+		Name, Email, URL, Site, Browser, IP, Organization, Inviter string
+		When                                                       time.Time
 	}{
 		"<b>Zoë</b>", "new@example.org", "https://example.com/verify-email?token=x_-1&a=b", "https://example.com",
-		"Firefox on <i>Linux</i>", "2001:db8::1", time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC),
+		"Firefox on <i>Linux</i>", "2001:db8::1", "Acme & Sons", "Ada Lovelace", time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC),
 	}
 	shows := map[string][]string{ // besides the name and the link
 		"verify-email":     {"24 hours"},
@@ -556,6 +556,7 @@ func TestTemplates(t *testing.T) {
 		"password-reset":   nil,
 		"new-browser":      {data.IP, "2 January 2026, 15:04 UTC"},
 		"account-deleted":  nil,
+		"invitation":       {data.Inviter, "7 days"},
 	}
 	files, err := fs.Glob(dir, "*")
 	if err != nil || len(files) != 2*len(shows)+1 {
