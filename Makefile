@@ -42,6 +42,7 @@ fuzz: ## run each fuzz target for FUZZTIME=1m
 bench: build ## measure bin/vestibule beside its floors; the table is bin/bench.md and bin/bench.json too
 	$(GO) build -o bin/bench ./cmd/bench
 	./bin/bench $(BENCH)
+	$(GO) test -run '^$$' -bench 'ForgotPassword|MembersPage' -benchtime 200x ./app ./models
 
 deps: ## install Chromium and PostgreSQL for the tests, where apt-get can
 	@.ci/deps
