@@ -40,6 +40,7 @@ type Config struct {
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail is shown on /dev/mail, to localhost alone."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
+	PprofAddr      string        `env:"PPROF_ADDR" help:"Address for profiles of the running program, on localhost alone, such as localhost:6060. None, unless set."`
 }
 
 // Validate returns a sentence about each setting that has a value it cannot
@@ -58,7 +59,7 @@ func (c *Config) validate(site bool) error {
 	if c.Env != "development" && c.Env != "production" {
 		wrong("ENV", c.Env, `"development" or "production"`)
 	}
-	host, port, err := net.SplitHostPort(c.Addr)
+	host, port, err := splitAddr(c.Addr)
 	if err != nil {
 		wrong("ADDR", c.Addr, "host:port, such as localhost:8080")
 	}
@@ -118,7 +119,19 @@ func (c *Config) validate(site bool) error {
 	if new(slog.Level).UnmarshalText([]byte(c.LogLevel)) != nil {
 		wrong("LOG_LEVEL", c.LogLevel, `"debug", "info", "warn" or "error"`)
 	}
+	if host, _, err := splitAddr(c.PprofAddr); c.PprofAddr != "" && (err != nil || !mail.IsLoopback(host)) {
+		wrong("PPROF_ADDR", c.PprofAddr, "on localhost, such as localhost:6060: profiles show what the program holds in memory")
+	}
 	return errors.Join(errs...)
+}
+
+// splitAddr returns the host and the port of an address to listen on.
+func splitAddr(addr string) (host, port string, err error) {
+	if host, port, err = net.SplitHostPort(addr); err != nil {
+		return "", "", err
+	}
+	_, err = net.LookupPort("tcp", port)
+	return host, port, err
 }
 
 // minArgon2Memory is 7 MiB, in KiB: the least of OWASP's Password Storage Cheat

@@ -108,6 +108,8 @@ func TestRefusals(t *testing.T) {
 		{"database with an unknown option", []string{"DATABASE_URL=postgres://me:" + secret + "@127.0.0.1:" + silent + "/x?sslmode=perhaps"}, nil, "DATABASE_URL: "},
 		{"database that does not answer", []string{"DATABASE_URL=postgres://me:" + secret + "@127.0.0.1:" + silent + "/x?sslmode=disable"}, nil, "DATABASE_URL: "},
 		{"port in use", []string{"ADDR=" + busy.Addr().String()}, nil, "ADDR \"" + busy.Addr().String() + "\" cannot be listened on"},
+		{"port of the profiles in use", []string{"PPROF_ADDR=" + busy.Addr().String()}, nil, "PPROF_ADDR \"" + busy.Addr().String() + "\" cannot be listened on"},
+		{"profiles on every address", []string{"PPROF_ADDR=:0"}, nil, `PPROF_ADDR is ":0": it must be on localhost`},
 		{"address without a port", []string{"ADDR=localhost"}, nil, `ADDR is "localhost": it must be host:port`},
 		{"unknown environment", []string{"ENV=staging"}, nil, `ENV is "staging": it must be "development" or "production"`},
 		{"idle time that is no time", []string{"SESSION_IDLE=soon"}, nil, "SESSION_IDLE"},

@@ -46,6 +46,11 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err != nil {
 		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)
 	}
+	if config.PprofAddr != "" {
+		if err := serveProfiles(ctx, config.PprofAddr, log); err != nil {
+			return err
+		}
+	}
 	server := &http.Server{
 		Handler:           site,
 		ReadHeaderTimeout: readHeaderTimeout,
