@@ -49,6 +49,8 @@ type DB struct {
 	pool *bun.DB
 	path string // of the SQLite file; empty for PostgreSQL
 	url  string // that it was opened by
+
+	statements *statements
 }
 
 // Open connects to the database that databaseURL names: "postgres://…" for
@@ -109,7 +111,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
 	}
 	db := bun.NewDB(pool, pgdialect.New())
-	return &DB{bun: db, pool: db, url: databaseURL}, nil
+	return &DB{bun: db, pool: db, url: databaseURL, statements: new(statements)}, nil
 }
 
 func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
@@ -146,7 +148,7 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 		return nil, errors.Join(err, pool.Close())
 	}
 	db := bun.NewDB(pool, sqlitedialect.New())
-	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path}, nil
+	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path, statements: new(statements)}, nil
 }
 
 // escapePath keeps what SQLite would read as the end of a file: URI's path.
@@ -179,7 +181,7 @@ func (db *DB) Close() error { return db.pool.Close() }
 // returns nil and undone when it does not.
 func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 	return db.bun.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
-		return f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url})
+		return f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url, statements: db.statements})
 	})
 }
 

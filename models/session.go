@@ -88,13 +88,19 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 	if !ok {
 		return nil, ErrNotFound
 	}
-	s := new(Session)
-	err := db.bun.NewSelect().Model(s).Relation("User").
-		Where("s.token_hash = ?", hash).Where("s.expires_at > ?", now()).Scan(ctx)
+	var row struct {
+		Session
+		Owner User `bun:"embed:user__"`
+	}
+	err := db.statements.session.scan(ctx, db, func() *bun.SelectQuery {
+		return db.pool.NewSelect().Model((*Session)(nil)).Relation("User").
+			Where("s.token_hash = ?", db.parameter(1)).Where("s.expires_at > ?", db.parameter(2))
+	}, &row, hash, db.instant(now()))
 	if err != nil {
 		return nil, one(err)
 	}
-	return s, nil
+	row.Session.User = &row.Owner
+	return &row.Session, nil
 }
 
 // lastSeenStep is how exact Session.LastSeenAt is: it is written at most this

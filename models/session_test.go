@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,6 +156,49 @@ func TestDeletedUserTakesSessionsAlong(t *testing.T) {
 			t.Errorf("hers answers %v", err)
 		}
 		if _, err := db.SessionByToken(t.Context(), his); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestSessionAfterMigration looks for a session on connections that did so
+// before a migration changed the columns.
+func TestSessionAfterMigration(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		user := newUser(t, db, "anna.smith")
+		_, token := signIn(t, db, user)
+		everywhere := func() {
+			t.Helper()
+			var group sync.WaitGroup
+			for range 40 {
+				group.Go(func() {
+					got, err := db.SessionByToken(t.Context(), token)
+					if err != nil || !same(got.User, user) {
+						t.Errorf("the session is %+v (%v)", got, err)
+					}
+				})
+			}
+			group.Wait()
+		}
+		everywhere()
+		changes := []string{"ALTER TABLE sessions ADD COLUMN color text", "ALTER TABLE users ADD COLUMN nickname text"}
+		if db.Postgres() {
+			changes = append(changes, "ALTER TABLE users ALTER COLUMN first_name TYPE varchar(200)")
+		}
+		for _, change := range changes {
+			if _, err := db.Bun().ExecContext(t.Context(), change); err != nil {
+				t.Fatal(err)
+			}
+			everywhere()
+		}
+		if err := db.InTx(t.Context(), func(tx *models.DB) error {
+			got, err := tx.SessionByToken(t.Context(), token)
+			if err == nil && !same(got.User, user) {
+				t.Errorf("in a transaction it is the session of %+v", got.User)
+			}
+			return err
+		}); err != nil {
 			t.Error(err)
 		}
 	})
