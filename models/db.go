@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +51,7 @@ type DB struct {
 	path string // of the SQLite file; empty for PostgreSQL
 	url  string // that it was opened by
 
-	statements *statements
+	statements *sync.Map // of *sql.Stmt, by query: those that are prepared
 }
 
 // Open connects to the database that databaseURL names: "postgres://…" for
@@ -111,7 +112,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
 	}
 	db := bun.NewDB(pool, pgdialect.New())
-	return &DB{bun: db, pool: db, url: databaseURL, statements: new(statements)}, nil
+	return &DB{bun: db, pool: db, url: databaseURL, statements: new(sync.Map)}, nil
 }
 
 func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
@@ -148,7 +149,7 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 		return nil, errors.Join(err, pool.Close())
 	}
 	db := bun.NewDB(pool, sqlitedialect.New())
-	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path, statements: new(statements)}, nil
+	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path, statements: new(sync.Map)}, nil
 }
 
 // escapePath keeps what SQLite would read as the end of a file: URI's path.

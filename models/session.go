@@ -88,19 +88,13 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 	if !ok {
 		return nil, ErrNotFound
 	}
-	var row struct {
-		Session
-		Owner User `bun:"embed:user__"`
-	}
-	err := db.statements.session.scan(ctx, db, func() *bun.SelectQuery {
-		return db.pool.NewSelect().Model((*Session)(nil)).Relation("User").
-			Where("s.token_hash = ?", db.parameter(1)).Where("s.expires_at > ?", db.parameter(2))
-	}, &row, hash, db.instant(now()))
+	s := new(Session)
+	err := db.bun.NewSelect().Conn(db.prepared(hash, db.instant(now()))).Model(s).Relation("User").
+		Where("s.token_hash = ?", db.parameter(1)).Where("s.expires_at > ?", db.parameter(2)).Scan(ctx)
 	if err != nil {
 		return nil, one(err)
 	}
-	row.Session.User = &row.Owner
-	return &row.Session, nil
+	return s, nil
 }
 
 // lastSeenStep is how exact Session.LastSeenAt is: it is written at most this

@@ -1,0 +1,82 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/driver/pgdriver"
+)
+
+// prepared is a connection for a select of every request: the database parses
+// and plans it once a connection, which is most of what such a query costs it.
+// The query must be the same each time: what changes stands in args, and in the
+// query db.parameter(1) for the first of them and so on.
+type prepared struct {
+	bun.IConn
+	db   *DB
+	args []any
+}
+
+func (db *DB) prepared(args ...any) prepared { return prepared{db.bun, db, args} }
+
+// QueryContext runs query, which Bun has made.
+func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sql.Rows, error) {
+	stmt, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := stmt.QueryContext(ctx, p.args...)
+	if outdated(err) && p.db.bun == bun.IDB(p.db.pool) { // in a transaction nothing more can be asked
+		if p.db.statements.CompareAndDelete(query, stmt) {
+			_ = stmt.Close() // what runs on it is waited for
+		}
+		if stmt, err = p.statement(ctx, query); err != nil {
+			return nil, err
+		}
+		rows, err = stmt.QueryContext(ctx, p.args...)
+	}
+	return rows, err
+}
+
+func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	kept, ok := p.db.statements.Load(query)
+	if !ok {
+		stmt, err := p.db.pool.DB.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		if kept, ok = p.db.statements.LoadOrStore(query, stmt); ok { // another request was faster
+			_ = stmt.Close()
+		}
+	}
+	stmt, _ := kept.(*sql.Stmt)
+	if tx, ok := p.db.bun.(bun.Tx); ok {
+		return tx.Tx.StmtContext(ctx, stmt), nil
+	}
+	return stmt, nil
+}
+
+// outdated tells whether a migration has changed the type of a column since the
+// statement was prepared (PostgreSQL, appendix A: feature not supported).
+func outdated(err error) bool {
+	var pgErr pgdriver.Error
+	return errors.As(err, &pgErr) && pgErr.Field('C') == "0A000"
+}
+
+// parameter stands for the nth argument of a prepared query.
+func (db *DB) parameter(n int) bun.Safe {
+	if db.Postgres() {
+		return bun.Safe("$" + strconv.Itoa(n))
+	}
+	return bun.Safe("?" + strconv.Itoa(n))
+}
+
+// instant is t as such an argument, in the form in which Bun stores it.
+func (db *DB) instant(t time.Time) string {
+	return strings.Trim(string(db.pool.Dialect().AppendTime(nil, t)), "'")
+}
