@@ -28,6 +28,7 @@ type App struct {
 	sender      mail.Sender
 	outbox      *mail.Outbox // in development without a mail server
 	crossOrigin http.CrossOriginProtection
+	always      http.Header // of every answer
 	handler     http.Handler
 	ready       func(context.Context) error
 }
@@ -56,6 +57,7 @@ func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
 	if err := a.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err
 	}
+	a.always = a.securityHeaders()
 	if a.handler, err = a.routes(); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}

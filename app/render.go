@@ -11,11 +11,13 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"text/template/parse"
 
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
 	"vestibule/app/password"
+	"vestibule/assets"
 	"vestibule/models"
 	"vestibule/templates"
 )
@@ -25,6 +27,7 @@ import (
 type views struct {
 	pages   map[string]*template.Template
 	buffers sync.Pool
+	common  sync.Map // of *assets.Encoded, by route: the pages that are the same for all strangers
 }
 
 func newViews() (*views, error) {
@@ -46,9 +49,41 @@ func newViews() (*views, error) {
 		if page, err = page.ParseFS(templates.FS, file); err != nil {
 			return nil, err
 		}
+		for _, t := range page.Templates() {
+			if t.Tree != nil {
+				resolveAssets(t.Tree.Root)
+			}
+		}
 		v.pages[strings.TrimSuffix(path.Base(file), ".html")] = page
 	}
 	return v, nil
+}
+
+// resolveAssets writes the paths of assets into a template for good: to call
+// asset, and the escapers after it, was a third of the work of a page.
+func resolveAssets(list *parse.ListNode) {
+	if list == nil {
+		return
+	}
+	for i, node := range list.Nodes {
+		switch node := node.(type) {
+		case *parse.ActionNode:
+			if args := node.Pipe.Cmds[0].Args; len(node.Pipe.Cmds) == 1 && len(args) == 2 && args[0].String() == "asset" {
+				if name, ok := args[1].(*parse.StringNode); ok {
+					list.Nodes[i] = &parse.TextNode{NodeType: parse.NodeText, Pos: node.Pos, Text: []byte(assets.Path(name.Text))}
+				}
+			}
+		case *parse.IfNode:
+			resolveAssets(node.List)
+			resolveAssets(node.ElseList)
+		case *parse.WithNode:
+			resolveAssets(node.List)
+			resolveAssets(node.ElseList)
+		case *parse.RangeNode:
+			resolveAssets(node.List)
+			resolveAssets(node.ElseList)
+		}
+	}
 }
 
 // view is what a template sees.
@@ -88,7 +123,25 @@ func (a *App) renderPart(c *gin.Context, status int, page, part string, form *fo
 	if status < http.StatusBadRequest { // else it waits for the page that it is about
 		v.Toast = a.takeFlash(c)
 	}
+	if status == http.StatusOK && v.common() {
+		a.common(c, page, v)
+		return
+	}
 	a.fragment(c, status, page, "base", v)
+}
+
+// common answers with a page that is the same for all strangers. It is rendered
+// and compressed once. A page with anything of a person's own never is, see
+// [assets.Encode].
+func (a *App) common(c *gin.Context, page string, v view) {
+	made, ok := a.views.common.Load(c.FullPath())
+	if !ok {
+		var b bytes.Buffer
+		a.views.execute(&b, page, "base", v)
+		made, _ = a.views.common.LoadOrStore(c.FullPath(), assets.Encode(b.Bytes()))
+	}
+	body, _ := made.(*assets.Encoded).For(c.Request, c.Writer.Header())
+	c.Data(http.StatusOK, "text/html; charset=utf-8", body)
 }
 
 func (a *App) view(c *gin.Context, form *forms.Form, data any) view {
@@ -105,6 +158,12 @@ func (a *App) view(c *gin.Context, form *forms.Form, data any) view {
 	}
 }
 
+// common tells whether nothing in the view is somebody's own: then its path
+// alone makes the page.
+func (v view) common() bool {
+	return v.User == nil && v.Toast == "" && v.Data == nil && v.next == home && (v.Form == nil || v.Form.Blank())
+}
+
 // In tells whether the page is at path or below it.
 func (v view) In(path string) bool {
 	return v.Path == path || strings.HasPrefix(v.Path, path+"/")
@@ -119,14 +178,19 @@ func (a *App) fragment(c *gin.Context, status int, page, name string, data any) 
 	buf := a.views.buffers.Get().(*bytes.Buffer)
 	defer a.views.buffers.Put(buf)
 	buf.Reset()
-	t, ok := a.views.pages[page]
+	a.views.execute(buf, page, name, data)
+	c.Data(status, "text/html; charset=utf-8", buf.Bytes())
+}
+
+// execute writes one named template of a page to b.
+func (v *views) execute(b *bytes.Buffer, page, name string, data any) {
+	t, ok := v.pages[page]
 	if !ok {
 		panic("no template for page " + page)
 	}
-	if err := t.ExecuteTemplate(buf, name, data); err != nil {
+	if err := t.ExecuteTemplate(b, name, data); err != nil {
 		panic(fmt.Errorf("page %s: %w", page, err))
 	}
-	c.Data(status, "text/html; charset=utf-8", buf.Bytes())
 }
 
 // redirect leads the browser to another page, after a POST or instead of a

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -86,9 +87,9 @@ func (a *App) recover(c *gin.Context) {
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// headers sets the security headers (OWASP Secure Headers Project).
-func (a *App) headers(c *gin.Context) {
-	h := c.Writer.Header()
+// securityHeaders are those of every answer (OWASP Secure Headers Project).
+func (a *App) securityHeaders() http.Header {
+	h := http.Header{}
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
@@ -99,7 +100,10 @@ func (a *App) headers(c *gin.Context) {
 	if a.config.Secure() {
 		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains") // of its host alone (ASVS 5.0, 3.4.1)
 	}
+	return h
 }
+
+func (a *App) headers(c *gin.Context) { maps.Copy(c.Writer.Header(), a.always) }
 
 // maxTime is how long a request may take. The queue of password hashes and slow
 // queries end with it.

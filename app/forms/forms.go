@@ -114,6 +114,10 @@ func (f *Form) Validate() error {
 // Valid tells whether nothing is wrong.
 func (f *Form) Valid() bool { return f.Error == "" && len(f.errors) == 0 }
 
+// Blank tells whether the form is as everybody first sees it: with no value, no
+// choice and nothing wrong.
+func (f *Form) Blank() bool { return f.in.IsZero() && len(f.offered) == 0 && f.Valid() }
+
 // Fail says what is wrong with a field. The first sentence of a field stays.
 func (f *Form) Fail(name, sentence string) {
 	if _, ok := f.errors[name]; !ok {
