@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -36,22 +37,23 @@ var chromium struct {
 
 // openChromium starts the browser at the first call.
 func openChromium() (context.Context, error) {
-	chromium.Do(func() {
-		path, err := findChromium()
-		if err != nil {
-			chromium.err = err
-			return
-		}
-		allocator, _ := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-			chromedp.ExecPath(path),
-			chromedp.NoSandbox, // root cannot have one
-			chromedp.DisableGPU,
-			chromedp.Flag("disable-component-update", true),
-		)...)
-		chromium.ctx, _ = chromedp.NewContext(allocator)
-		chromium.err = chromedp.Do(chromium.ctx) // nothing but the start
-	})
+	chromium.Do(func() { chromium.ctx, chromium.err = newChromium() })
 	return chromium.ctx, chromium.err
+}
+
+func newChromium() (context.Context, error) {
+	path, err := findChromium()
+	if err != nil {
+		return nil, err
+	}
+	allocator, _ := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox, // root cannot have one
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-component-update", true),
+	)...)
+	ctx, _ := chromedp.NewContext(allocator)
+	return ctx, chromedp.Do(ctx) // nothing but the start
 }
 
 func closeChromium() {
@@ -82,6 +84,8 @@ type visitor struct {
 	expected []string // what is to go wrong
 	held     []*fetch.EventRequestPaused
 	asked    []string // by dialogs, which the visitor agrees to
+	trace    []traced // what a trace has told
+	complete bool     // whether it has told all
 }
 
 // eachVisitor runs test in parallel on SQLite and on PostgreSQL, with a site of
@@ -114,6 +118,12 @@ func (s *site) visitor(t *testing.T, scripts bool) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.visitorBy(t, browser, scripts)
+}
+
+// visitorBy is visitor in a browser of the test's choice.
+func (s *site) visitorBy(t *testing.T, browser context.Context, scripts bool) *visitor {
+	t.Helper()
 	v := &visitor{T: t, site: s, scripts: scripts, expected: []string{"status of 422"}}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(v.notice))
 	v.ctx = ctx
@@ -147,6 +157,16 @@ func (v *visitor) notice(event any) {
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
 			v.problems = append(v.problems, e.Entry.Text+" "+e.Entry.URL)
 		}
+	case *tracing.EventDataCollected:
+		for _, value := range e.Value {
+			var step traced
+			if err := json.Unmarshal(value, &step); err != nil {
+				v.problems = append(v.problems, "trace: "+err.Error())
+			}
+			v.trace = append(v.trace, step)
+		}
+	case *tracing.EventTracingComplete:
+		v.complete = true
 	case *fetch.EventRequestPaused:
 		v.held = append(v.held, e)
 	case *page.EventJavascriptDialogOpening:
