@@ -64,6 +64,9 @@ func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
 	return a, nil
 }
 
+// Hashes is how many passwords are hashed at once, at most.
+func (a *App) Hashes() int { return a.hasher.Workers() }
+
 // ServeHTTP answers one request.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead { // a GET, of which net/http drops the body

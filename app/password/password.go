@@ -79,6 +79,9 @@ func NewHasher(params argon2id.Params, workers, queue int) (*Hasher, error) {
 	}, nil
 }
 
+// Workers is how many computations run at once, at most.
+func (h *Hasher) Workers() int { return cap(h.running) }
+
 // Hash returns the hash of pw as a PHC string. It fails with [ErrBusy] or, if
 // ctx ends before its turn comes, with ctx.Err().
 func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {

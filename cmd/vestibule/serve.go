@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"vestibule/app"
@@ -41,6 +42,10 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	// A password hash keeps one of Go's processors for tens of milliseconds. There
+	// is one for each hash that runs, beside those for everybody else: so a storm
+	// of sign-ins leaves it to the system, which is quick, to share the cores.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + site.Hashes())
 	site.ReadyWhen(func(ctx context.Context) error { return migrated(ctx, db) })
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
 	if err != nil {
