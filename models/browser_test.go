@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,29 @@ func TestRememberBrowser(t *testing.T) {
 		}
 		if len(browsers) != 8 || known != 2 {
 			t.Errorf("%d browsers are stored, %d by the hash of the phone's mark; want 8 and 2", len(browsers), known)
+		}
+	})
+}
+
+// Anna's oldest mark is Ben's newest: what lies between is purged too.
+func TestPurgeOfASharedBrowser(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		anna, ben := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		const old = 2500 // more than two batches
+		seen := time.Now().UTC().Add(-models.BrowserLife)
+		rows := make([]models.Browser, old)
+		for i := range rows {
+			rows[i] = models.Browser{UserID: anna.ID, TokenHash: fmt.Append(nil, i), SeenAt: seen.Add(-time.Duration(old-i) * time.Second)}
+		}
+		rows = append(rows, models.Browser{UserID: ben.ID, TokenHash: rows[0].TokenHash, SeenAt: seen})
+		for batch := range slices.Chunk(rows, 500) {
+			if _, err := db.Bun().NewInsert().Model(&batch).Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := db.Purge(t.Context(), time.Hour); err != nil || n != len(rows) {
+			t.Errorf("%d browsers are purged (%v), want %d", n, err, len(rows))
 		}
 	})
 }

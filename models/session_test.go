@@ -116,11 +116,11 @@ func TestPurge(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		u := newUser(t, db, "anna.smith")
 		_, living := signIn(t, db, u)
-		const expired = 2500 // more than two batches
-		rows := make([]models.Session, expired)
+		const expired = 2500 // more than two batches, which end amid some of the same moment
+		rows, start := make([]models.Session, expired), time.Now().UTC()
 		for i := range rows {
 			hash := sha256.Sum256([]byte{byte(i), byte(i >> 8)})
-			past := time.Now().UTC().Add(-time.Duration(i) * time.Millisecond)
+			past := start.Add(-time.Duration(i/300) * time.Millisecond)
 			rows[i] = models.Session{ID: uuid.Must(uuid.NewV7()), UserID: u.ID, TokenHash: hash[:], CreatedAt: past, AuthenticatedAt: past, LastSeenAt: past, ExpiresAt: past}
 		}
 		for batch := range slices.Chunk(rows, 500) {
