@@ -12,18 +12,21 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
 // order is what an attacker is to do: one request after the other on each of
-// Workers connections.
+// Workers connections, or at a Rate on as many of them as that takes.
 type order struct {
 	Method, URL string
 	Header      http.Header
-	Body        string // "{n}" in it is another number in each request
-	First       int64  // where those numbers begin
+	Body        string          // "{n}" in it is another number in each request
+	First       int64           // where those numbers begin
+	Targets     []vegeta.Target // in turn, in place of what stands above
+	Rate        int             // requests a second, or as many as the workers can if 0
 	Workers     int
 	For         time.Duration
 	Want        []int // the statuses that are no failure
@@ -34,11 +37,13 @@ type outcome struct {
 	Took      time.Duration   // from the first request to the last answer
 	Latencies []time.Duration // of each request
 	Failures  map[string]int
+	CPU       time.Duration // that the attacker itself used, its start included
 }
 
 func (o *outcome) add(other outcome) {
 	o.Took += other.Took
 	o.Latencies = append(o.Latencies, other.Latencies...)
+	o.CPU += other.CPU
 }
 
 func (o *outcome) perSecond() float64 {
@@ -85,17 +90,29 @@ func attacker(in io.Reader, out io.Writer) error {
 		}
 		return nil
 	}
+	if len(o.Targets) > 0 {
+		target = vegeta.NewStaticTargeter(o.Targets...)
+	}
 	workers := uint64(o.Workers) // #nosec G115 -- a small number
 	a := vegeta.NewAttacker(vegeta.Workers(workers), vegeta.MaxWorkers(workers),
 		vegeta.Connections(o.Workers), vegeta.Redirects(vegeta.NoFollow), vegeta.HTTP2(false))
 	seen := outcome{Failures: map[string]int{}}
 	start := time.Now()
-	for r := range a.Attack(target, vegeta.Rate{}, o.For, "") {
+	for r := range a.Attack(target, vegeta.Rate{Freq: o.Rate, Per: time.Second}, o.For, "") {
 		if !slices.Contains(o.Want, int(r.Code)) {
 			seen.Failures[strings.TrimSpace(strconv.Itoa(int(r.Code))+" "+r.Error)]++
 		}
 		seen.Latencies = append(seen.Latencies, r.Latency)
 	}
-	seen.Took = time.Since(start)
+	seen.Took, seen.CPU = time.Since(start), ownCPU()
 	return json.NewEncoder(out).Encode(seen)
+}
+
+// ownCPU is the time that this process has used the processors.
+func ownCPU() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -31,7 +31,8 @@ type bench struct {
 	program string
 	turn    time.Duration
 	turns   int
-	first   int64 // of the numbers that make names unique
+	only    []string // the sections to measure
+	first   int64    // of the numbers that make names unique
 	report  *report
 }
 

@@ -3,7 +3,9 @@
 // Bench measures the built Vestibule on this machine, on SQLite and on
 // PostgreSQL, each case beside its floor: the least that any program must do for
 // the same answer. Both run in short turns, so that what else the machine does
-// slows both alike, and the figure is their ratio.
+// slows both alike, and the figure is their ratio. It also measures what more
+// rows cost, a purge, and several processes. With BENCH_LARGE=1 in the environment
+// the tables grow to millions, which takes minutes.
 package main
 
 import (
@@ -17,10 +19,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
-
-	"vestibule/models/modelstest"
 )
 
 func main() {
@@ -43,6 +45,7 @@ func run() error {
 	out := flag.String("out", "bin", "the folder for bench.json and bench.md")
 	turn := flag.Duration("turn", 500*time.Millisecond, "how long a case or its floor runs at a time")
 	turns := flag.Int("turns", 6, "how often each gets its turn")
+	only := flag.String("only", strings.Join(sections, ","), "what to measure")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,7 +54,12 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	b := &bench{program: path, turn: *turn, turns: *turns, report: newReport()}
+	b := &bench{program: path, turn: *turn, turns: *turns, only: strings.Split(*only, ","), report: newReport()}
+	for _, section := range b.only {
+		if !slices.Contains(sections, section) {
+			return fmt.Errorf("-only: there is no %q, only %s", section, strings.Join(sections, ", "))
+		}
+	}
 	if err := b.all(ctx); err != nil {
 		return err
 	}
@@ -65,20 +73,46 @@ func (b *bench) all(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := b.database(ctx, "SQLite", "sqlite:"+filepath.Join(dir, "bench.db"), dir); err != nil {
-		return fmt.Errorf("on SQLite: %w", err)
+	for _, kind := range kinds {
+		if err := b.measure(ctx, kind, dir); err != nil {
+			return fmt.Errorf("on %s: %w", kind, err)
+		}
 	}
-	cluster, err := modelstest.Shared()
-	if err != nil {
-		return err
+	if slices.Contains(b.only, "processes") {
+		if b.report.Processes, b.report.Connections, err = b.processes(ctx, dir); err != nil {
+			return fmt.Errorf("processes: %w", err)
+		}
 	}
-	url, drop, err := cluster.CreateDatabase(ctx, "")
-	if err != nil {
-		return err
+	return nil
+}
+
+// sections are what there is to measure.
+var sections = []string{"cases", "growth", "purge", "processes"}
+
+// measure measures what is asked for on one kind of database.
+func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
+	if slices.Contains(b.only, "cases") {
+		databaseURL, drop, err := fresh(ctx, kind, dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(b.database(ctx, kind, databaseURL, dir), drop()); err != nil {
+			return err
+		}
 	}
-	defer func() { err = errors.Join(err, drop()) }()
-	if err := b.database(ctx, "PostgreSQL", url, dir); err != nil {
-		return fmt.Errorf("on PostgreSQL: %w", err)
+	if slices.Contains(b.only, "growth") {
+		rows, err := b.growth(ctx, kind, dir)
+		if err != nil {
+			return fmt.Errorf("growth: %w", err)
+		}
+		b.report.Growth = append(b.report.Growth, rows...)
+	}
+	if slices.Contains(b.only, "purge") {
+		row, err := b.purge(ctx, kind, dir)
+		if err != nil {
+			return fmt.Errorf("purge: %w", err)
+		}
+		b.report.Purge = append(b.report.Purge, row)
 	}
 	return nil
 }

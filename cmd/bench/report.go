@@ -21,6 +21,11 @@ type report struct {
 	CPU   string    `json:"cpu"`
 	Cores int       `json:"cores"`
 	Rows  []row     `json:"rows"`
+
+	Growth      []growthRow    `json:"growth,omitempty"`
+	Purge       []purgeRow     `json:"purge,omitempty"`
+	Processes   []processesRow `json:"processes,omitempty"`
+	Connections connections    `json:"connections,omitzero"`
 }
 
 // row is one case on one database. Times are in milliseconds.
@@ -51,8 +56,9 @@ func newReport() *report {
 	return r
 }
 
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
 func (r *report) add(database string, c testCase, site, least outcome, peak int64) {
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	made := row{
 		Database: database, Case: c.name,
 		PerSecond: site.perSecond(), P50: ms(site.percentile(0.50)), P99: ms(site.percentile(0.99)), Peak: float64(peak) / (1 << 20),
@@ -68,8 +74,10 @@ func (r *report) add(database string, c testCase, site, least outcome, peak int6
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d cores, %s/%s, %s, %s. The load comes from the same machine.\n\n", r.CPU, r.Cores, r.OS, r.Arch, r.Go, r.Time.Format(time.DateOnly))
-	b.WriteString("| Database | Case | a second | p50 ms | p99 ms | memory peak MiB | floor | floor a second | floor p50 ms | floor p99 ms | ratio | target |\n")
-	b.WriteString("|---|---|--:|--:|--:|--:|---|--:|--:|--:|--:|---|\n")
+	if len(r.Rows) > 0 {
+		b.WriteString("| Database | Case | a second | p50 ms | p99 ms | memory peak MiB | floor | floor a second | floor p50 ms | floor p99 ms | ratio | target |\n")
+		b.WriteString("|---|---|--:|--:|--:|--:|---|--:|--:|--:|--:|---|\n")
+	}
 	for _, w := range r.Rows {
 		verdict := ""
 		if w.Target > 0 {
@@ -81,7 +89,7 @@ func (r *report) markdown() string {
 		fmt.Fprintf(&b, "| %s | %s | %.0f | %.2f | %.2f | %.0f | %s | %.0f | %.2f | %.2f | %.2f | %s |\n",
 			w.Database, w.Case, w.PerSecond, w.P50, w.P99, w.Peak, w.Floor, w.FloorPerSecond, w.FloorP50, w.FloorP99, w.Ratio, verdict)
 	}
-	return b.String()
+	return b.String() + growthTable(r.Growth) + purgeTable(r.Purge) + processesTable(r.Processes, r.Connections)
 }
 
 // write prints the table, and keeps it in dir as bench.md and bench.json.

@@ -1,0 +1,143 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// growthRow is one case with so many users and as many sessions. Times are in
+// milliseconds; the ratio is that of the throughput to the first size's.
+type growthRow struct {
+	Database  string  `json:"database"`
+	Case      string  `json:"case"`
+	Users     int64   `json:"users"`
+	PerSecond float64 `json:"per_second"`
+	P50       float64 `json:"p50_ms"`
+	P99       float64 `json:"p99_ms"`
+	Ratio     float64 `json:"ratio"`
+}
+
+// sample is how many of the people there are come, from all over the tables.
+const sample = 1000
+
+// large tells whether to measure also what takes long.
+func large() bool { return os.Getenv("BENCH_LARGE") == "1" }
+
+// sizes are the numbers of users; five million take minutes and gigabytes.
+func sizes() []int64 {
+	if large() {
+		return []int64{1000, 100_000, 5_000_000}
+	}
+	return []int64{1000, 100_000}
+}
+
+// dashboards asks at the sites in turn for the dashboard of each session.
+func dashboards(sessions []int64, sites ...*site) order {
+	o := order{Method: http.MethodGet, URL: sites[0].url + "/dashboard", Workers: 16, Want: []int{http.StatusOK}}
+	for i, n := range sessions {
+		header := cookie(n)
+		header.Set("Accept-Encoding", "gzip")
+		o.Targets = append(o.Targets, vegeta.Target{Method: o.Method, URL: sites[i%len(sites)].url + "/dashboard", Header: header})
+	}
+	return o
+}
+
+// signIns has each user sign in, at the sites in turn.
+func signIns(users []int64, sites ...*site) order {
+	o := order{Method: http.MethodPost, URL: sites[0].url + "/sign-in", Workers: 8, Want: []int{http.StatusSeeOther}}
+	for i, n := range users {
+		form := url.Values{"login": {login(n)}, "password": {secret}}
+		o.Targets = append(o.Targets, vegeta.Target{Method: o.Method, URL: sites[i%len(sites)].url + "/sign-in", Body: []byte(form.Encode()),
+			Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept-Encoding": {"gzip"}}})
+	}
+	return o
+}
+
+// stride is a case that runs in several places by turns.
+type stride struct {
+	name  string
+	order func([]int64, ...*site) order
+	turns int
+	turn  time.Duration
+}
+
+func (b *bench) strides() []stride {
+	return []stride{
+		{"dashboard", dashboards, b.turns, b.turn},
+		{"sign-in", signIns, (b.turns + 2) / 3, 2 * b.turn}, // few fit into a turn
+	}
+}
+
+// growth measures what more rows cost. The sizes have their turns one after the
+// other, each with a program and a database of its own.
+func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var sites []*site
+	for _, size := range sizes() {
+		databaseURL, drop, err := fresh(ctx, kind, dir)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, drop()) }()
+		start := time.Now()
+		if err := fill(ctx, databaseURL, living(ctx, size)); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s users and sessions made in %s\n", kind, humanize.Comma(size), time.Since(start).Round(time.Millisecond))
+		s, err := b.serveAlone(ctx, databaseURL, dir)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, s.stop()) }()
+		sites = append(sites, s)
+	}
+	for _, c := range b.strides() {
+		seen := make([]outcome, len(sites))
+		for turn := range c.turns + 1 {
+			for i, size := range sizes() {
+				o := c.order(spread(sample, size), sites[i])
+				o.For = c.turn
+				once, err := attack(ctx, o)
+				if err != nil {
+					return nil, err
+				}
+				if turn > 0 { // the first warms up
+					seen[i].add(once)
+				}
+			}
+		}
+		for i, size := range sizes() {
+			o := seen[i]
+			rows = append(rows, growthRow{Database: kind, Case: c.name, Users: size, PerSecond: o.perSecond(),
+				P50: ms(o.percentile(0.50)), P99: ms(o.percentile(0.99)), Ratio: o.perSecond() / seen[0].perSecond()})
+			fmt.Fprintf(os.Stderr, "%s, %s: %.2f with %s users\n", kind, c.name, rows[len(rows)-1].Ratio, humanize.Comma(size))
+		}
+	}
+	return rows, nil
+}
+
+func growthTable(rows []growthRow) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\nThe same with more users and as many sessions, of which a thousand come, by turns.\n\n")
+	b.WriteString("| Database | Case | users and sessions | a second | p50 ms | p99 ms | ratio to the first |\n")
+	b.WriteString("|---|---|--:|--:|--:|--:|--:|\n")
+	for _, w := range rows {
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.2f | %.2f | %.2f |\n", w.Database, w.Case, humanize.Comma(w.Users), w.PerSecond, w.P50, w.P99, w.Ratio)
+	}
+	return b.String()
+}

@@ -1,0 +1,177 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+
+	"vestibule/models"
+)
+
+// processesRow is one case on so many processes of the program, which share one
+// PostgreSQL. Times are in milliseconds; the ratio is that of the throughput to
+// one process's. The shares are of all cores during the turns, and 0 where the
+// system does not tell: it must be Linux, and the server on this machine.
+type processesRow struct {
+	Case      string  `json:"case"`
+	Processes int     `json:"processes"`
+	PerSecond float64 `json:"per_second"`
+	P50       float64 `json:"p50_ms"`
+	P99       float64 `json:"p99_ms"`
+	Ratio     float64 `json:"ratio"`
+	App       float64 `json:"app_cpu"`
+	Postgres  float64 `json:"postgres_cpu"`
+	Load      float64 `json:"load_cpu"`
+	Others    float64 `json:"others_cpu"` // what else runs on this machine
+	Idle      float64 `json:"idle_cpu"`
+}
+
+// connections are those that all processes together hold at the end, and those
+// that the server allows.
+type connections struct {
+	Held int `json:"held"`
+	Max  int `json:"max"`
+}
+
+// fleet is how many processes run; fewer are measured too.
+const fleet = 4
+
+// processes measures 1, 2 and 4 processes, which have their turns one after the
+// other. The load goes to them evenly and directly: no balancer is measured.
+func (b *bench) processes(ctx context.Context, dir string) (rows []processesRow, held connections, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	databaseURL, drop, err := fresh(ctx, "PostgreSQL", dir)
+	if err != nil {
+		return nil, held, err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	if err := fill(ctx, databaseURL, living(ctx, sample)); err != nil {
+		return nil, held, err
+	}
+	db, err := models.Open(ctx, databaseURL, 2)
+	if err != nil {
+		return nil, held, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var backend int
+	if err := db.Bun().QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+		return nil, held, err
+	}
+	var sites []*site
+	for range fleet {
+		s, err := b.serveAlone(ctx, databaseURL, dir)
+		if err != nil {
+			return nil, held, err
+		}
+		defer func() { err = errors.Join(err, s.stop()) }()
+		sites = append(sites, s)
+	}
+	counts := []int{1, 2, fleet}
+	for _, c := range b.strides() {
+		seen, used := make([]outcome, len(counts)), make([]cpu, len(counts))
+		for turn := range c.turns + 1 {
+			for i, count := range counts {
+				o := c.order(spread(sample, sample), sites[:count]...)
+				o.For = c.turn
+				before := usage(sites, backend)
+				once, err := attack(ctx, o)
+				if err != nil {
+					return nil, held, err
+				}
+				if turn > 0 { // the first warms up
+					seen[i].add(once)
+					used[i].add(before, usage(sites, backend))
+				}
+			}
+		}
+		for i, count := range counts {
+			o, u := seen[i], used[i]
+			all := u.took.Seconds() * float64(runtime.NumCPU())
+			w := processesRow{Case: c.name, Processes: count, PerSecond: o.perSecond(),
+				P50: ms(o.percentile(0.50)), P99: ms(o.percentile(0.99)), Ratio: o.perSecond() / seen[0].perSecond(),
+				App: u.app / all, Postgres: u.postgres / all, Load: o.CPU.Seconds() / all, Idle: u.idle / all}
+			if u.idle > 0 {
+				w.Others = max(0, 1-w.App-w.Postgres-w.Load-w.Idle)
+			}
+			rows = append(rows, w)
+			fmt.Fprintf(os.Stderr, "%s: %.2f with %d processes\n", c.name, w.Ratio, count)
+		}
+	}
+	err = db.Bun().QueryRowContext(ctx, `SELECT count(*), current_setting('max_connections')::int
+		FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&held.Held, &held.Max)
+	return rows, held, err
+}
+
+// cpu is the seconds of all cores that some have used, and the time that took.
+type cpu struct {
+	app, postgres, idle float64
+	at                  time.Time
+	took                time.Duration
+}
+
+func (c *cpu) add(from, to cpu) {
+	c.app += to.app - from.app
+	c.postgres += to.postgres - from.postgres
+	c.idle += to.idle - from.idle
+	c.took += to.at.Sub(from.at)
+}
+
+// usage is what the sites, and the PostgreSQL server of which backend is one
+// process, have used so far.
+func usage(sites []*site, backend int) cpu {
+	c := cpu{at: time.Now()}
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return c
+	}
+	for _, s := range sites {
+		c.app += stat(fs, s.cmd.Process.Pid).CPUTime()
+	}
+	if server := stat(fs, backend).PPID; server > 1 {
+		all, _ := fs.AllProcs()
+		for _, p := range all {
+			if used, err := p.Stat(); err == nil && used.PPID == server {
+				c.postgres += used.CPUTime()
+			}
+		}
+	}
+	if total, err := fs.Stat(); err == nil {
+		c.idle = total.CPUTotal.Idle + total.CPUTotal.Iowait
+	}
+	return c
+}
+
+// stat is empty for a process that is not of this machine.
+func stat(fs procfs.FS, pid int) procfs.ProcStat {
+	p, err := fs.Proc(pid)
+	if err != nil {
+		return procfs.ProcStat{}
+	}
+	used, _ := p.Stat()
+	return used
+}
+
+func processesTable(rows []processesRow, held connections) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nProcesses of the program on one PostgreSQL, and the share of the cores that each part used. The %d hold %d connections; the server allows %d.\n\n",
+		fleet, held.Held, held.Max)
+	b.WriteString("| Case | processes | a second | ratio to one | p50 ms | p99 ms | program | PostgreSQL | load | others | idle |\n")
+	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, w := range rows {
+		fmt.Fprintf(&b, "| %s | %d | %.0f | %.2f | %.2f | %.2f | %.0f%% | %.0f%% | %.0f%% | %.0f%% | %.0f%% |\n",
+			w.Case, w.Processes, w.PerSecond, w.Ratio, w.P50, w.P99, 100*w.App, 100*w.Postgres, 100*w.Load, 100*w.Others, 100*w.Idle)
+	}
+	return b.String()
+}
