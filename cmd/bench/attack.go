@@ -26,6 +26,7 @@ type order struct {
 	Body        string          // "{n}" in it is another number in each request
 	First       int64           // where those numbers begin
 	Targets     []vegeta.Target // in turn, in place of what stands above
+	Once        bool            // whether each target is for one request alone
 	Rate        int             // requests a second, or as many as the workers can if 0
 	Workers     int
 	For         time.Duration
@@ -93,12 +94,25 @@ func attacker(in io.Reader, out io.Writer) error {
 	if len(o.Targets) > 0 {
 		target = vegeta.NewStaticTargeter(o.Targets...)
 	}
+	if o.Once {
+		target = func(t *vegeta.Target) error {
+			i := n.Add(1) - o.First
+			if i > int64(len(o.Targets)) {
+				return vegeta.ErrNoTargets
+			}
+			*t = o.Targets[i-1]
+			return nil
+		}
+	}
 	workers := uint64(o.Workers) // #nosec G115 -- a small number
 	a := vegeta.NewAttacker(vegeta.Workers(workers), vegeta.MaxWorkers(workers),
 		vegeta.Connections(o.Workers), vegeta.Redirects(vegeta.NoFollow), vegeta.HTTP2(false))
 	seen := outcome{Failures: map[string]int{}}
 	start := time.Now()
 	for r := range a.Attack(target, vegeta.Rate{Freq: o.Rate, Per: time.Second}, o.For, "") {
+		if r.Error == vegeta.ErrNoTargets.Error() {
+			continue
+		}
 		if !slices.Contains(o.Want, int(r.Code)) {
 			seen.Failures[strings.TrimSpace(strconv.Itoa(int(r.Code))+" "+r.Error)]++
 		}

@@ -9,16 +9,20 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/google/uuid"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"vestibule/models"
 )
 
 // secret is the password of everybody here.
@@ -44,9 +48,9 @@ type testCase struct {
 	form    url.Values
 	workers int
 	want    int
-	floor   string  // "Gin", "Gin and a query", "Gin and argon2id", or what other is
-	other   string  // an e-mail to ask for instead, in place of a floor
-	target  float64 // the least ratio, if there is one
+	once    func(turn int) []vegeta.Target // a turn's requests, where none can be made twice
+	floor   string                         // "Gin", "Gin and a query" or "argon2id"
+	target  float64                        // the least ratio, if there is one
 }
 
 func person(name string) url.Values {
@@ -56,64 +60,64 @@ func person(name string) url.Values {
 	}
 }
 
-// database measures every case on one database.
+// signOuts are the sessions that end in a turn.
+const signOuts = 2000
+
+// database measures every case on one database, in which some people have been
+// before: all are members of one organization.
 func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := fill(ctx, databaseURL, func(f *filler) error {
+		last := sample + signOuts*int64(b.turns+2)
+		return errors.Join(f.users(ctx, sample), f.sessions(ctx, 1, last, sample, time.Now().Add(720*time.Hour)))
+	}); err != nil {
+		return err
+	}
+	if err := gather(ctx, databaseURL); err != nil {
+		return err
+	}
 	s, err := b.serve(ctx, databaseURL, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
 
-	jar, err := cookiejar.New(nil)
+	page, err := capture(ctx, order{Method: http.MethodGet, URL: s.url + "/dashboard", Header: cookie(1)})
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Jar: jar}
-	response, err := client.PostForm(s.url+"/sign-up", person("bench-ada")) // on to the dashboard, which takes the toast
+	stylesheet := regexp.MustCompile(`/assets/vestibule\.[0-9a-f]+\.css`).FindString(string(page.Body))
+	if page.Status != http.StatusOK || stylesheet == "" {
+		return fmt.Errorf("the dashboard answers %d", page.Status)
+	}
+	style, err := capture(ctx, order{Method: http.MethodGet, URL: s.url + stylesheet, Header: http.Header{"Accept-Encoding": {encodings}}})
 	if err != nil {
 		return err
 	}
-	page, err := io.ReadAll(response.Body)
-	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return err
-	}
-	stylesheet := regexp.MustCompile(`/assets/vestibule\.[0-9a-f]+\.css`).FindString(string(page))
-	if response.Request.URL.Path != "/dashboard" || stylesheet == "" {
-		return fmt.Errorf("sign-up led to %s with %s", response.Request.URL, response.Status)
-	}
-	base, err := url.Parse(s.url)
-	if err != nil {
-		return err
-	}
-	signedIn := http.Header{}
-	for _, cookie := range jar.Cookies(base) {
-		signedIn.Add("Cookie", cookie.Name+"="+cookie.Value)
-	}
-	etag := http.Header{}
-	if response, err = client.Get(s.url + stylesheet); err != nil {
-		return err
-	}
-	if err := response.Body.Close(); err != nil {
-		return err
-	}
-	etag.Set("If-None-Match", response.Header.Get("ETag"))
 
 	weak := person("bench{n}")
 	weak.Set("confirm_password", "another")
 	cases := []testCase{
 		{name: "home page", path: "/", want: 200, floor: "Gin", target: 0.80},
 		{name: "stylesheet", path: stylesheet, want: 200, floor: "Gin"},
-		{name: "stylesheet, not changed", path: stylesheet, header: etag, want: 304, floor: "Gin"},
-		{name: "dashboard", path: "/dashboard", header: signedIn, want: 200, floor: "Gin and a query"},
+		{name: "stylesheet, not changed", path: stylesheet, header: http.Header{"If-None-Match": style.Header["Etag"]}, want: 304, floor: "Gin"},
+		{name: "dashboard", path: "/dashboard", header: cookie(1), want: 200, floor: "Gin and a query"},
 		{name: "dashboard, refused", path: "/dashboard", want: 303, floor: "Gin"},
+		{name: "members", path: "/o/" + slug + "/members", header: cookie(1), want: 200, floor: "Gin and a query"},
 		{name: "check of a field", path: "/sign-up/check?field=email", form: person("bench{n}"), want: 200, floor: "Gin"},
 		{name: "bad sign-up", path: "/sign-up", form: weak, want: 422, floor: "Gin"},
-		{name: "sign-up", path: "/sign-up", form: person("bench{n}"), workers: 8, want: 303, floor: "Gin and argon2id", target: 0.90},
-		{name: "sign-in", path: "/sign-in", form: url.Values{"login": {"bench-ada"}, "password": {secret}}, workers: 8, want: 303, floor: "Gin and argon2id", target: 0.90},
-		{name: "forgotten password, known address", path: "/forgot-password", form: url.Values{"email": {"bench-ada@example.com"}}, workers: 1, want: 200,
-			floor: "unknown address", other: "nobody@example.com"},
+		{name: "sign-up", path: "/sign-up", form: person("bench{n}"), workers: 8, want: 303, floor: "argon2id", target: 0.90},
+		{name: "sign-in", path: "/sign-in", form: url.Values{"login": {login(2)}, "password": {secret}}, workers: 8, want: 303, floor: "argon2id", target: 0.90},
+		{name: "sign-out", path: "/sign-out", form: url.Values{}, want: 303, floor: "Gin", once: func(turn int) []vegeta.Target {
+			targets := make([]vegeta.Target, signOuts)
+			for i := range targets {
+				header := cookie(sample + int64(turn*signOuts+i+1))
+				header.Set("Content-Type", "application/x-www-form-urlencoded")
+				targets[i] = vegeta.Target{Method: http.MethodPost, URL: s.url + "/sign-out", Header: header}
+			}
+			return targets
+		}},
 	}
 	for _, c := range cases {
 		if c.name == "dashboard" && name == "PostgreSQL" {
@@ -126,6 +130,52 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 	return nil
 }
 
+// slug names the organization of which everybody is a member.
+const slug = "everybody"
+
+// gather makes that organization. Its owner is the first user.
+func gather(ctx context.Context, databaseURL string) (err error) {
+	db, err := models.Open(ctx, databaseURL, 2)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	owner, err := db.UserByLogin(ctx, login(1))
+	if err != nil {
+		return err
+	}
+	if err := db.CreateOrganization(ctx, &models.Organization{Name: "Everybody", Slug: slug}, owner); err != nil {
+		return err
+	}
+	organization, err := db.MembershipBySlug(ctx, slug, owner.ID)
+	if err != nil {
+		return err
+	}
+	roles, err := db.Roles(ctx, organization.OrganizationID)
+	if err != nil {
+		return err
+	}
+	var members []models.Membership
+	for u, err := range db.AllUsers(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if u.ID != owner.ID {
+			members = append(members, models.Membership{ID: uuid.Must(uuid.NewV7()), OrganizationID: organization.OrganizationID, UserID: u.ID,
+				RoleID: roles[len(roles)-1].ID, CreatedAt: time.Now().UTC()})
+		}
+	}
+	if _, err = db.Bun().NewInsert().Model(&members).Exec(ctx); err != nil {
+		return err
+	}
+	_, err = db.Bun().ExecContext(ctx, "ANALYZE")
+	return err
+}
+
+// encodings are what browsers accept. It is said by us, so that the client
+// leaves the bytes as they come.
+const encodings = "gzip, deflate, br"
+
 // compare gives the case and its floor their turns, and reports both.
 func (b *bench) compare(ctx context.Context, database, databaseURL string, s *site, c testCase) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -134,53 +184,61 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 	if o.Workers == 0 {
 		o.Workers = 16
 	}
-	if c.floor == "Gin and argon2id" { // few fit into a turn, and each needs warm memory
-		o.For *= 4
-	}
-	if c.form != nil {
-		o.Method = http.MethodPost
-		o.Body = strings.ReplaceAll(c.form.Encode(), "%7Bn%7D", "{n}")
-		o.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	}
 	if o.Header == nil {
 		o.Header = http.Header{}
 	}
-	o.Header.Set("Accept-Encoding", "gzip") // said by us, so that the client leaves the bytes as they come
-	next := func(o order) (outcome, error) {
-		b.first += 1_000_000
-		o.First = b.first
-		return attack(ctx, o)
+	o.Header.Set("Accept-Encoding", encodings)
+	if c.form != nil {
+		o.Method = http.MethodPost
+		o.Body = strings.ReplaceAll(c.form.Encode(), "%7Bn%7D", "{n}")
+		o.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	var least func() (outcome, error)
-	switch {
-	case c.other != "":
-		other := o
-		other.Body = url.Values{"email": {c.other}}.Encode()
-		least = func() (outcome, error) { return next(other) }
-	default:
-		r, err := capture(ctx, o)
+	if c.floor == "argon2id" { // few fit into a turn, and each needs warm memory
+		o.For *= 4
+	}
+	least := func() (outcome, error) { return hashes(ctx, o.For) }
+	if c.floor != "argon2id" {
+		first := o
+		if c.once != nil {
+			first.Header = c.once(0)[0].Header // which is then used up
+		}
+		r, err := capture(ctx, first)
 		if err != nil {
 			return err
 		}
-		r.Session, r.Hash = c.floor == "Gin and a query", c.floor == "Gin and argon2id"
+		r.Session = c.floor == "Gin and a query"
 		at, err := floor(ctx, plan{Database: databaseURL, Replies: []reply{r}})
 		if err != nil {
 			return err
 		}
-		same := o
-		same.URL = at + c.path
-		if r.Hash { // as many at a time as there are cores, as the site's pool does
-			same.Workers = runtime.GOMAXPROCS(0)
+		least = func() (outcome, error) {
+			same := o
+			same.URL = at + c.path
+			return attack(ctx, same)
 		}
-		least = func() (outcome, error) { return next(same) }
 	}
 	s.forgetPeak()
 	var ours, theirs outcome
+	var made garbage
 	for turn := range b.turns + 1 {
-		seen, err := next(o)
+		b.first += 1_000_000
+		o.First = b.first
+		if c.once != nil {
+			o.Targets, o.Once = c.once(turn+1), true
+		}
+		before, err := s.garbage()
 		if err != nil {
 			return err
 		}
+		seen, err := attack(ctx, o)
+		if err != nil {
+			return err
+		}
+		after, err := s.garbage()
+		if err != nil {
+			return err
+		}
+		o.Targets, o.Once = nil, false
 		fseen, err := least()
 		if err != nil {
 			return err
@@ -188,9 +246,11 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 		if turn > 0 { // the first warms up
 			ours.add(seen)
 			theirs.add(fseen)
+			made.objects += after.objects - before.objects
+			made.bytes += after.bytes - before.bytes
 		}
 	}
-	b.report.add(database, c, ours, theirs, s.peak())
+	b.report.add(database, c, ours, theirs, made, s.peak())
 	return nil
 }
 
@@ -213,18 +273,14 @@ func capture(ctx context.Context, o order) (reply, error) {
 
 // site is the program as it serves.
 type site struct {
-	url string
-	cmd *exec.Cmd
+	url, profiles string
+	cmd           *exec.Cmd
 }
 
 // serve starts the program without limits on tries: they would be the measure.
 func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeAddr()
 	if err != nil {
-		return nil, err
-	}
-	addr := listener.Addr().String()
-	if err := listener.Close(); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(dir, "log")) // #nosec G304 -- in our own temporary folder
@@ -232,9 +288,13 @@ func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, erro
 		return nil, err
 	}
 	defer log.Close()
-	s := &site{url: "http://" + addr, cmd: exec.CommandContext(ctx, b.program)} // #nosec G204 -- what is to be measured
+	profiles, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	s := &site{url: "http://" + addr, profiles: "http://" + profiles, cmd: exec.CommandContext(ctx, b.program)} // #nosec G204 -- what is to be measured
 	s.cmd.Dir, s.cmd.Stderr = dir, log
-	s.cmd.Env = []string{"ADDR=" + addr, "DATABASE_URL=" + databaseURL,
+	s.cmd.Env = []string{"ADDR=" + addr, "PPROF_ADDR=" + profiles, "DATABASE_URL=" + databaseURL,
 		"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off"}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -261,12 +321,54 @@ func (s *site) forgetPeak() {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)
 }
 
+// resident is the memory that the program has now, in bytes.
+func (s *site) resident() int64 { return s.status("VmRSS:") }
+
 // peak is the most memory that the program has had, in bytes; 0 where the
 // system does not tell.
-func (s *site) peak() int64 {
+func (s *site) peak() int64 { return s.status("VmHWM:") }
+
+func (s *site) status(name string) int64 {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, rest, _ := strings.Cut(string(status), name)
 	var kib int64
 	_, _ = fmt.Sscanf(rest, "%d kB", &kib)
 	return kib << 10
+}
+
+// garbage is what the program has allocated since it began.
+type garbage struct{ objects, bytes int64 }
+
+var allocated = regexp.MustCompile(`(?m)^# (TotalAlloc|Mallocs) = (\d+)$`)
+
+func (s *site) garbage() (g garbage, err error) {
+	response, err := http.Get(s.profiles + "/debug/pprof/heap?debug=1")
+	if err != nil {
+		return g, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return g, err
+	}
+	for _, match := range allocated.FindAllStringSubmatch(string(text), -1) {
+		n, err := strconv.ParseInt(match[2], 10, 64)
+		if err != nil {
+			return g, err
+		}
+		if match[1] == "Mallocs" {
+			g.objects = n
+		} else {
+			g.bytes = n
+		}
+	}
+	return g, nil
+}
+
+func freeAddr() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
 }

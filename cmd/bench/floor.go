@@ -15,11 +15,13 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/argon2id"
 	"github.com/gin-gonic/gin"
 	"github.com/uptrace/bun/driver/pgdriver"
+	"golang.org/x/sync/errgroup"
 	_ "modernc.org/sqlite" // the driver of database/sql
 
 	"vestibule/app/password"
@@ -32,7 +34,6 @@ type reply struct {
 	Header       http.Header
 	Body         []byte
 	Session      bool // whether the floor looks up the session, as the site must
-	Hash         bool // whether it computes an argon2id hash, as the site must
 }
 
 // plan is what a floor server is to do.
@@ -76,18 +77,11 @@ func floorServer(in io.Reader, out io.Writer) error {
 	}
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
-	params := password.DefaultParams
 	for _, r := range p.Replies {
 		e.Handle(r.Method, r.Path, func(c *gin.Context) {
 			if r.Session && !known(c) {
 				c.AbortWithStatus(http.StatusUnauthorized)
 				return
-			}
-			if r.Hash {
-				if _, err := argon2id.CreateHash(secret, &params); err != nil {
-					_ = c.AbortWithError(http.StatusInternalServerError, err)
-					return
-				}
 			}
 			h := c.Writer.Header()
 			for name, values := range r.Header {
@@ -127,6 +121,10 @@ func sessions(database string) (func(*gin.Context) bool, error) {
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
+	stmt, err := db.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
 	return func(c *gin.Context) bool {
 		token, err := c.Cookie("session")
 		if err != nil {
@@ -139,8 +137,47 @@ func sessions(database string) (func(*gin.Context) bool, error) {
 		hash := sha256.Sum256(bits)
 		var id, user, username, email, first, last, password string
 		var expires, seen any // SQLite has them as text
-		err = db.QueryRowContext(c.Request.Context(), query, hash[:], time.Now().UTC().Format("2006-01-02 15:04:05.999999-07:00")).
+		err = stmt.QueryRowContext(c.Request.Context(), hash[:], time.Now().UTC().Format("2006-01-02 15:04:05.999999-07:00")).
 			Scan(&id, &user, &expires, &seen, &username, &email, &first, &last, &password)
 		return err == nil
 	}, nil
+}
+
+// hashes computes argon2id hashes for so long, in a process of its own, one at a
+// time on each core, as Vestibule does by default and with the same parameters.
+func hashes(ctx context.Context, d time.Duration) (seen outcome, err error) {
+	err = self(ctx, "hashes", d, &seen)
+	return seen, err
+}
+
+// hasher is the process that hashes starts.
+func hasher(in io.Reader, out io.Writer) error {
+	var d time.Duration
+	if err := json.NewDecoder(in).Decode(&d); err != nil {
+		return err
+	}
+	params := password.DefaultParams
+	var seen outcome
+	var mu sync.Mutex
+	var group errgroup.Group
+	start := time.Now()
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() error {
+			for time.Since(start) < d {
+				began := time.Now()
+				if _, err := argon2id.CreateHash(secret, &params); err != nil {
+					return err
+				}
+				mu.Lock()
+				seen.Latencies = append(seen.Latencies, time.Since(began))
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	seen.Took = time.Since(start)
+	return json.NewEncoder(out).Encode(seen)
 }

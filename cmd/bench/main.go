@@ -39,6 +39,8 @@ func run() error {
 			return attacker(os.Stdin, os.Stdout)
 		case "floor":
 			return floorServer(os.Stdin, os.Stdout)
+		case "hashes":
+			return hasher(os.Stdin, os.Stdout)
 		}
 	}
 	program := flag.String("program", "bin/vestibule", "the built program")
@@ -78,6 +80,17 @@ func (b *bench) all(ctx context.Context) (err error) {
 			return fmt.Errorf("on %s: %w", kind, err)
 		}
 	}
+	if slices.Contains(b.only, "limits") {
+		visit, err := b.visit(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("visit: %w", err)
+		}
+		size, err := b.size()
+		if err != nil {
+			return err
+		}
+		b.report.Limits = append(append(b.report.Limits, visit...), size)
+	}
 	if slices.Contains(b.only, "processes") {
 		if b.report.Processes, b.report.Connections, err = b.processes(ctx, dir); err != nil {
 			return fmt.Errorf("processes: %w", err)
@@ -87,7 +100,7 @@ func (b *bench) all(ctx context.Context) (err error) {
 }
 
 // sections are what there is to measure.
-var sections = []string{"cases", "growth", "purge", "processes"}
+var sections = []string{"cases", "limits", "growth", "purge", "processes"}
 
 // measure measures what is asked for on one kind of database.
 func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
@@ -99,6 +112,13 @@ func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
 		if err := errors.Join(b.database(ctx, kind, databaseURL, dir), drop()); err != nil {
 			return err
 		}
+	}
+	if slices.Contains(b.only, "limits") {
+		found, err := b.limits(ctx, kind, dir)
+		if err != nil {
+			return fmt.Errorf("limits: %w", err)
+		}
+		b.report.Limits = append(b.report.Limits, found...)
 	}
 	if slices.Contains(b.only, "growth") {
 		rows, err := b.growth(ctx, kind, dir)

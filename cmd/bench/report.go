@@ -22,6 +22,7 @@ type report struct {
 	Cores int       `json:"cores"`
 	Rows  []row     `json:"rows"`
 
+	Limits      []limit        `json:"limits,omitempty"`
 	Growth      []growthRow    `json:"growth,omitempty"`
 	Purge       []purgeRow     `json:"purge,omitempty"`
 	Processes   []processesRow `json:"processes,omitempty"`
@@ -35,6 +36,8 @@ type row struct {
 	PerSecond      float64 `json:"per_second"`
 	P50            float64 `json:"p50_ms"`
 	P99            float64 `json:"p99_ms"`
+	Allocations    float64 `json:"allocations"` // of a request, by the whole program
+	KiB            float64 `json:"allocated_kib"`
 	Peak           float64 `json:"peak_mib"`
 	Floor          string  `json:"floor"`
 	FloorPerSecond float64 `json:"floor_per_second"`
@@ -58,16 +61,18 @@ func newReport() *report {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func (r *report) add(database string, c testCase, site, least outcome, peak int64) {
-	made := row{
+func (r *report) add(database string, c testCase, site, least outcome, made garbage, peak int64) {
+	requests := float64(len(site.Latencies))
+	w := row{
 		Database: database, Case: c.name,
-		PerSecond: site.perSecond(), P50: ms(site.percentile(0.50)), P99: ms(site.percentile(0.99)), Peak: float64(peak) / (1 << 20),
+		PerSecond: site.perSecond(), P50: ms(site.percentile(0.50)), P99: ms(site.percentile(0.99)),
+		Allocations: float64(made.objects) / requests, KiB: float64(made.bytes) / requests / 1024, Peak: float64(peak) / (1 << 20),
 		Floor: c.floor, FloorPerSecond: least.perSecond(), FloorP50: ms(least.percentile(0.50)), FloorP99: ms(least.percentile(0.99)),
 		Target: c.target,
 	}
-	made.Ratio = made.PerSecond / made.FloorPerSecond
-	r.Rows = append(r.Rows, made)
-	fmt.Fprintf(os.Stderr, "%s, %s: %.2f of %s\n", database, c.name, made.Ratio, c.floor)
+	w.Ratio = w.PerSecond / w.FloorPerSecond
+	r.Rows = append(r.Rows, w)
+	fmt.Fprintf(os.Stderr, "%s, %s: %.2f of %s\n", database, c.name, w.Ratio, c.floor)
 }
 
 // markdown is the table that is printed and kept.
@@ -75,8 +80,8 @@ func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d cores, %s/%s, %s, %s. The load comes from the same machine.\n\n", r.CPU, r.Cores, r.OS, r.Arch, r.Go, r.Time.Format(time.DateOnly))
 	if len(r.Rows) > 0 {
-		b.WriteString("| Database | Case | a second | p50 ms | p99 ms | memory peak MiB | floor | floor a second | floor p50 ms | floor p99 ms | ratio | target |\n")
-		b.WriteString("|---|---|--:|--:|--:|--:|---|--:|--:|--:|--:|---|\n")
+		b.WriteString("| Database | Case | a second | p50 ms | p99 ms | allocations | allocated KiB | memory peak MiB | floor | floor a second | floor p50 ms | floor p99 ms | ratio | target |\n")
+		b.WriteString("|---|---|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|---|\n")
 	}
 	for _, w := range r.Rows {
 		verdict := ""
@@ -86,10 +91,10 @@ func (r *report) markdown() string {
 				verdict = fmt.Sprintf("%.2f: met", w.Target)
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.0f | %.2f | %.2f | %.0f | %s | %.0f | %.2f | %.2f | %.2f | %s |\n",
-			w.Database, w.Case, w.PerSecond, w.P50, w.P99, w.Peak, w.Floor, w.FloorPerSecond, w.FloorP50, w.FloorP99, w.Ratio, verdict)
+		fmt.Fprintf(&b, "| %s | %s | %.0f | %.2f | %.2f | %.0f | %.1f | %.0f | %s | %.0f | %.2f | %.2f | %.2f | %s |\n",
+			w.Database, w.Case, w.PerSecond, w.P50, w.P99, w.Allocations, w.KiB, w.Peak, w.Floor, w.FloorPerSecond, w.FloorP50, w.FloorP99, w.Ratio, verdict)
 	}
-	return b.String() + growthTable(r.Growth) + purgeTable(r.Purge) + processesTable(r.Processes, r.Connections)
+	return b.String() + limitsTable(r.Limits) + growthTable(r.Growth) + purgeTable(r.Purge) + processesTable(r.Processes, r.Connections)
 }
 
 // write prints the table, and keeps it in dir as bench.md and bench.json.

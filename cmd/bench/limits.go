@@ -1,0 +1,192 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vestibule/app/password"
+)
+
+// limit is something that is not to be more than so much.
+type limit struct {
+	Database string  `json:"database,omitempty"`
+	What     string  `json:"what"`
+	Value    float64 `json:"value"`
+	AtMost   float64 `json:"at_most"`
+	Unit     string  `json:"unit"`
+	How      string  `json:"how"` // it came to this value
+}
+
+const mib = 1 << 20
+
+// starts, storms and crowd: how often the program is started, how often it has
+// calm and storm in turn, and how many people come at once.
+const (
+	starts = 9
+	storms = 3
+	crowd  = 1000
+)
+
+// limits measures what is to be small, on one kind of database.
+func (b *bench) limits(ctx context.Context, kind, dir string) (found []limit, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	databaseURL, drop, err := fresh(ctx, kind, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	if err := fill(ctx, databaseURL, living(ctx, sample)); err != nil {
+		return nil, err
+	}
+	start, err := b.start(ctx, databaseURL, dir)
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	s, err := b.serveAlone(ctx, databaseURL, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	storm, err := b.storm(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("storm: %w", err)
+	}
+	memory, err := b.memory(ctx, databaseURL, dir)
+	if err != nil {
+		return nil, fmt.Errorf("memory: %w", err)
+	}
+	found = []limit{start, storm, memory}
+	for i := range found {
+		found[i].Database = kind
+	}
+	return found, nil
+}
+
+// start measures from the start of the program to its first page, on a database
+// that is there already.
+func (b *bench) start(ctx context.Context, databaseURL, dir string) (limit, error) {
+	var took []time.Duration
+	for range starts {
+		began := time.Now()
+		s, err := b.serveAlone(ctx, databaseURL, dir)
+		if err != nil {
+			return limit{}, err
+		}
+		page, err := capture(ctx, order{Method: http.MethodGet, URL: s.url + "/", Header: http.Header{}})
+		took = append(took, time.Since(began))
+		if err == nil && page.Status != http.StatusOK {
+			err = fmt.Errorf("the home page answers %d", page.Status)
+		}
+		if err := errors.Join(err, s.stop()); err != nil {
+			return limit{}, err
+		}
+	}
+	slices.Sort(took)
+	return limit{What: "start to first page", Value: ms(took[starts/2]), AtMost: 300, Unit: "ms",
+		How: fmt.Sprintf("median of %d, %.0f to %.0f", starts, ms(took[0]), ms(took[starts-1]))}, nil
+}
+
+// storm asks for the dashboard at a steady rate, in turn when nothing else
+// happens and while as many people sign in as can.
+func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
+	const rate, many = 100, 64
+	calmly := func() (outcome, error) {
+		o := dashboards(spread(sample, sample), s)
+		o.Rate, o.For = rate, 6*b.turn
+		return attack(ctx, o)
+	}
+	var quiet, stormy, signedIn outcome
+	for turn := range storms + 1 {
+		calm, err := calmly()
+		if err != nil {
+			return limit{}, err
+		}
+		var wind outcome
+		var broke error
+		var group sync.WaitGroup
+		group.Go(func() {
+			o := signIns(spread(sample, sample), s)
+			o.Workers, o.For, o.Want = many, 10*b.turn, []int{http.StatusSeeOther, http.StatusServiceUnavailable}
+			wind, broke = attack(ctx, o)
+		})
+		time.Sleep(2 * b.turn) // until it blows
+		gust, err := calmly()
+		group.Wait()
+		if err := errors.Join(err, broke); err != nil {
+			return limit{}, err
+		}
+		if turn > 0 { // the first warms up
+			quiet.add(calm)
+			stormy.add(gust)
+			signedIn.add(wind)
+		}
+	}
+	before, during := quiet.percentile(0.99), stormy.percentile(0.99)
+	return limit{What: "dashboard's p99 in a storm of sign-ins to that in quiet", Value: float64(during) / float64(before), AtMost: 5, Unit: "times",
+		How: fmt.Sprintf("%.1f to %.1f ms, p50 %.1f to %.1f ms, at %d dashboards and %.0f sign-ins a second by %d people at once",
+			ms(during), ms(before), ms(stormy.percentile(0.5)), ms(quiet.percentile(0.5)), rate, signedIn.perSecond(), many)}, nil
+}
+
+// memory lets a crowd sign in at once, at a program that has done little before.
+func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limit, err error) {
+	s, err := b.serveAlone(ctx, databaseURL, dir)
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	calm := dashboards(spread(sample, sample), s)
+	calm.Rate, calm.For = 200, 2*b.turn
+	if _, err := attack(ctx, calm); err != nil {
+		return found, err
+	}
+	base := s.resident()
+	if base == 0 {
+		return found, errors.New("this system does not tell how much memory a process has")
+	}
+	s.forgetPeak()
+	o := signIns(spread(crowd, sample), s)
+	o.Workers, o.Once, o.For, o.Want = crowd, true, patience, []int{http.StatusSeeOther, http.StatusServiceUnavailable}
+	seen, err := attack(ctx, o)
+	if err != nil {
+		return found, err
+	}
+	pool := runtime.GOMAXPROCS(0) * int(password.DefaultParams.Memory) << 10
+	return limit{What: fmt.Sprintf("memory's growth by %d sign-ins at once", len(seen.Latencies)), Value: float64(s.peak()-base) / mib,
+		AtMost: float64(pool)/mib + 100, Unit: "MiB", How: fmt.Sprintf("from %d to %d MiB; the hashes alone need %d", base/mib, s.peak()/mib, pool/mib)}, nil
+}
+
+// size looks at the program's file.
+func (b *bench) size() (limit, error) {
+	info, err := os.Stat(b.program)
+	if err != nil {
+		return limit{}, err
+	}
+	return limit{What: "the program's file", Value: float64(info.Size()) / 1e6, AtMost: 40, Unit: "MB", How: "templates, assets and migrations are in it"}, nil
+}
+
+func limitsTable(found []limit) string {
+	if len(found) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n| Database | What | is | at most | | how |\n|---|---|--:|--:|---|---|\n")
+	for _, l := range found {
+		verdict := "met"
+		if l.Value > l.AtMost {
+			verdict = "missed"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %.1f %s | %.0f %s | %s | %s |\n", l.Database, l.What, l.Value, l.Unit, l.AtMost, l.Unit, verdict, l.How)
+	}
+	return b.String()
+}
