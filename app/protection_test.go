@@ -387,6 +387,19 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
+// TestForwardedForInTwoLines is what a proxy sends that adds its line to the
+// client's own in place of extending it, as HAProxy does.
+func TestForwardedForInTwoLines(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.TrustedProxies = "127.0.0.1" })
+		lines := s.log.of(s.get("/", func(r *http.Request) { r.Header["X-Forwarded-For"] = []string{"198.51.100.7", "192.0.2.1"} }))
+		if len(lines) != 1 || lines[0]["ip"] != "192.0.2.1" {
+			t.Errorf("the log says %v, want one line with ip 192.0.2.1", lines)
+		}
+	})
+}
+
 func TestContentTypes(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
