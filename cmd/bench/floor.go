@@ -34,6 +34,7 @@ type reply struct {
 	Header       http.Header
 	Body         []byte
 	Session      bool // whether the floor looks up the session, as the site must
+	Prepared     bool // and that by a statement prepared once a connection, as the site does
 }
 
 // plan is what a floor server is to do.
@@ -79,7 +80,7 @@ func floorServer(in io.Reader, out io.Writer) error {
 	e := gin.New()
 	for _, r := range p.Replies {
 		e.Handle(r.Method, r.Path, func(c *gin.Context) {
-			if r.Session && !known(c) {
+			if r.Session && !known(c, r.Prepared) {
 				c.AbortWithStatus(http.StatusUnauthorized)
 				return
 			}
@@ -103,8 +104,9 @@ func floorServer(in io.Reader, out io.Writer) error {
 }
 
 // sessions returns a function that looks up the session of a request, with its
-// user, on a pool as large as Vestibule's.
-func sessions(database string) (func(*gin.Context) bool, error) {
+// user, on a pool as large as Vestibule's: by a query as it is commonly written by
+// hand, or by a prepared one.
+func sessions(database string) (func(c *gin.Context, prepared bool) bool, error) {
 	query := `SELECT s.id, s.user_id, s.expires_at, s.last_seen_at, u.username, u.email, u.first_name, u.last_name, u.password_hash
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ? AND s.expires_at > ?`
 	var db *sql.DB
@@ -125,7 +127,7 @@ func sessions(database string) (func(*gin.Context) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(c *gin.Context) bool {
+	return func(c *gin.Context, prepared bool) bool {
 		token, err := c.Cookie("session")
 		if err != nil {
 			return false
@@ -137,8 +139,12 @@ func sessions(database string) (func(*gin.Context) bool, error) {
 		hash := sha256.Sum256(bits)
 		var id, user, username, email, first, last, password string
 		var expires, seen any // SQLite has them as text
-		err = stmt.QueryRowContext(c.Request.Context(), hash[:], time.Now().UTC().Format("2006-01-02 15:04:05.999999-07:00")).
-			Scan(&id, &user, &expires, &seen, &username, &email, &first, &last, &password)
+		at := time.Now().UTC().Format("2006-01-02 15:04:05.999999-07:00")
+		row := func() *sql.Row { return db.QueryRowContext(c.Request.Context(), query, hash[:], at) }
+		if prepared {
+			row = func() *sql.Row { return stmt.QueryRowContext(c.Request.Context(), hash[:], at) }
+		}
+		err = row().Scan(&id, &user, &expires, &seen, &username, &email, &first, &last, &password)
 		return err == nil
 	}, nil
 }
