@@ -32,7 +32,7 @@ func (a *App) recordIn(c *gin.Context, organization uuid.UUID, kind string, user
 	ctx, cancel := lasting(c)
 	defer cancel()
 	if err := a.db.Record(ctx, e); err != nil {
-		r.Log.Error("event not recorded", "kind", kind, "err", err)
+		r.Log().Error("event not recorded", "kind", kind, "err", err)
 	}
 }
 

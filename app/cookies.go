@@ -99,7 +99,7 @@ func (a *App) rememberBrowser(c *gin.Context, user *models.User, quietly bool) {
 	defer cancel()
 	mark, err := a.db.RememberBrowser(ctx, user, mark, notice, quietly)
 	if err != nil {
-		current(c).Log.Error("browser not remembered", "err", err)
+		current(c).Log().Error("browser not remembered", "err", err)
 		return
 	}
 	a.setCookie(c, a.prefixed("browser"), mark, models.BrowserLife)

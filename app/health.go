@@ -20,7 +20,9 @@ func (a *App) readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
 	if err := a.ready(ctx); err != nil {
-		current(c).Log.Warn("not ready", "err", err)
+		if c.Request.Context().Err() == nil { // else who asked has gone, and err says no more
+			current(c).Log().Warn("not ready", "err", err)
+		}
 		c.String(http.StatusServiceUnavailable, "not ready\n")
 		return
 	}

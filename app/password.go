@@ -79,7 +79,7 @@ func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form
 		return true
 	}
 	if err := a.db.Forget(c.Request.Context(), account.key); err != nil {
-		current(c).Log.Error("throttle not cleared", "err", err)
+		current(c).Log().Error("throttle not cleared", "err", err)
 	}
 	return true
 }

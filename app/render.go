@@ -117,7 +117,7 @@ func (a *App) renderPart(c *gin.Context, status int, page, part string, form *fo
 	if v.Member != nil {
 		var err error
 		if v.Memberships, err = a.db.Memberships(c.Request.Context(), v.User.ID); err != nil {
-			current(c).Log.Error("memberships not read", "err", err) // the page is worth more than the list
+			current(c).Log().Error("memberships not read", "err", err) // the page is worth more than the list
 		}
 	}
 	if status < http.StatusBadRequest { // else it waits for the page that it is about
@@ -305,7 +305,7 @@ func (a *App) error(c *gin.Context, err error) {
 	case errors.Is(err, models.ErrChanged):
 		// The same request is not to be made again, but what the person may do
 		// now, the page tells.
-		current(c).Log.Info("changed meanwhile")
+		current(c).Log().Info("changed meanwhile")
 		c.Abort()
 		a.flash(c, "changed")
 		a.redirect(c, origin(c))
@@ -318,15 +318,15 @@ func (a *App) error(c *gin.Context, err error) {
 	case errors.As(err, &early):
 		a.refuse(c, http.StatusTooManyRequests, "Too many attempts", tooMany(c, early))
 	case errors.Is(err, password.ErrBusy):
-		current(c).Log.Warn("password queue is full")
+		current(c).Log().Warn("password queue is full")
 		c.Header("Retry-After", retryAfter)
 		a.fail(c, http.StatusServiceUnavailable)
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
-		current(c).Log.Error("database unavailable", "err", err)
+		current(c).Log().Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
 		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot reach its data just now. Nothing was lost; please try again in a moment.")
 	default:
-		current(c).Log.Error("request failed", "err", err)
+		current(c).Log().Error("request failed", "err", err)
 		a.fail(c, http.StatusInternalServerError)
 	}
 }

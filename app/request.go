@@ -21,12 +21,15 @@ import (
 // fills in the person.
 type request struct {
 	ID      string
-	Log     *slog.Logger
+	log     *slog.Logger
 	Session *models.Session    // nil for a stranger
 	User    *models.User       // nil for a stranger
 	Member  *models.Membership // the User's place in the organization of the URL; nil on other pages
 	Expired bool               // whether a stranger had a session that has ended
 }
+
+// Log is the site's log with the request's id on each line.
+func (r *request) Log() *slog.Logger { return r.log.With("request_id", r.ID) }
 
 type requestKey struct{}
 
@@ -38,7 +41,7 @@ func current(c *gin.Context) *request { return c.MustGet(requestKey{}).(*request
 func (a *App) begin(c *gin.Context) {
 	start := time.Now()
 	id := rand.Text()
-	r := &request{ID: id, Log: a.log.With("request_id", id)}
+	r := &request{ID: id, log: a.log}
 	c.Set(requestKey{}, r)
 	c.Header("X-Request-Id", id)
 	c.Next()
@@ -47,6 +50,7 @@ func (a *App) begin(c *gin.Context) {
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
+		slog.String("request_id", id),
 		slog.String("method", c.Request.Method),
 		slog.String("path", route(c)),
 		slog.Int("status", c.Writer.Status()),
@@ -56,7 +60,7 @@ func (a *App) begin(c *gin.Context) {
 	if r.User != nil {
 		attrs = append(attrs, slog.String("user_id", r.User.ID.String()))
 	}
-	r.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+	a.log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
 // route is the path of a request as routes.go has it, or as it came if that
@@ -76,7 +80,7 @@ func (a *App) recover(c *gin.Context) {
 		case http.ErrAbortHandler:
 			panic(p)
 		default:
-			current(c).Log.Error("panic", "panic", p, "stack", string(debug.Stack()))
+			current(c).Log().Error("panic", "panic", p, "stack", string(debug.Stack()))
 			a.fail(c, http.StatusInternalServerError)
 		}
 	}()
@@ -130,13 +134,16 @@ func (a *App) limitBody(c *gin.Context) {
 		a.fail(c, http.StatusRequestEntityTooLarge)
 		return
 	}
+	if c.Request.ContentLength == 0 { // most have no body
+		return
+	}
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 }
 
 // sameOrigin refuses what another site's page makes a browser send (CSRF).
 func (a *App) sameOrigin(c *gin.Context) {
 	if err := a.crossOrigin.Check(c.Request); err != nil {
-		current(c).Log.Warn("cross-origin request refused", "err", err)
+		current(c).Log().Warn("cross-origin request refused", "err", err)
 		a.fail(c, http.StatusForbidden)
 	}
 }
@@ -169,7 +176,7 @@ func (a *App) session(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	renewed, err := a.db.TouchSession(c.Request.Context(), s, a.lifetime())
 	if err != nil {
-		r.Log.Error("session not renewed", "err", err) // the person stays signed in until it expires
+		r.Log().Error("session not renewed", "err", err) // the person stays signed in until it expires
 	} else if renewed {
 		a.setSessionCookie(c, token, s)
 	}

@@ -39,7 +39,7 @@ func (a *App) endSession(c *gin.Context) {
 	if err == nil {
 		a.record(c, models.EventSessionEnded, current(c).User)
 	} else {
-		current(c).Log.Warn("no such session of this person to end")
+		current(c).Log().Warn("no such session of this person to end")
 	}
 	a.done(c, http.StatusOK, "session-ended", "/account/sessions")
 }

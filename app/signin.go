@@ -74,7 +74,7 @@ func (a *App) signIn(c *gin.Context) {
 		return
 	}
 	if err := errors.Join(a.db.Forgive(c.Request.Context(), address.key), a.db.Forget(c.Request.Context(), account.key)); err != nil {
-		current(c).Log.Error("throttle not cleared", "err", err)
+		current(c).Log().Error("throttle not cleared", "err", err)
 	}
 	a.enter(c, user, models.EventSignIn, "signed-in", false)
 }
@@ -100,7 +100,7 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 		return match, err
 	}
 	if err != nil {
-		current(c).Log.Warn("password hash not renewed", "err", err) // the next sign-in tries again
+		current(c).Log().Warn("password hash not renewed", "err", err) // the next sign-in tries again
 	}
 	return match, nil
 }
@@ -121,7 +121,7 @@ func (a *App) enter(c *gin.Context, user *models.User, event, toast string, quie
 	}
 	if old := current(c).Session; old != nil { // its cookie is about to be replaced
 		if err := a.db.DeleteSession(c.Request.Context(), old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
-			current(c).Log.Error("replaced session not ended", "err", err)
+			current(c).Log().Error("replaced session not ended", "err", err)
 		}
 	}
 	a.rememberBrowser(c, user, quietly)

@@ -51,7 +51,7 @@ func (a *App) try(c *gin.Context, tries ...try) error {
 // tooMany is the sentence about a try that came too early. It also tells the
 // client, and the log.
 func tooMany(c *gin.Context, early *models.ThrottledError) string {
-	current(c).Log.Warn("throttled", "after", early.After)
+	current(c).Log().Warn("throttled", "after", early.After)
 	seconds := strconv.Itoa(int(math.Ceil(early.After.Seconds())))
 	c.Header("Retry-After", seconds)
 	wait := seconds + " seconds"
