@@ -2,7 +2,9 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -34,7 +36,8 @@ func (in *roleForm) permissions() []models.Permission {
 	for _, p := range in.Permissions {
 		allowed = append(allowed, models.Permission(p))
 	}
-	return allowed
+	slices.Sort(allowed)
+	return slices.Compact(allowed)
 }
 
 func (a *App) showRoles(c *gin.Context) {
@@ -72,8 +75,13 @@ func (a *App) createRole(c *gin.Context) {
 	a.renderRoles(c, http.StatusUnprocessableEntity, form)
 }
 
-// failRole notes in form that the name is taken. It returns false for another error.
+// failRole notes in form that the name is taken, or that there are too many. It
+// returns false for another error.
 func failRole(form *forms.Form, err error) bool {
+	if errors.Is(err, models.ErrTooManyRoles) {
+		form.Error = fmt.Sprintf("An organization may have %d roles of its own.", models.MaxRoles)
+		return true
+	}
 	failed := new(models.TakenError)
 	if !errors.As(err, &failed) {
 		return false

@@ -86,7 +86,7 @@ func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role 
 // mayInvite returns nil when user may, by now, invite somebody to that role.
 func (db *DB) mayInvite(ctx context.Context, organization, user, role uuid.UUID) error {
 	actor := new(Membership)
-	err := db.bun.NewSelect().Model(actor).Relation("Role").
+	err := db.bun.NewSelect().Model(actor).Relation("Role").Relation("User").
 		Where("m.organization_id = ?", organization).Where("m.user_id = ?", user).Scan(ctx)
 	if err != nil {
 		return one(err)
@@ -95,7 +95,7 @@ func (db *DB) mayInvite(ctx context.Context, organization, user, role uuid.UUID)
 	if err != nil {
 		return err
 	}
-	if !actor.Role.May(InviteMembers) || !actor.Role.Covers(r) {
+	if actor.User.Disabled() || !actor.Role.May(InviteMembers) || !actor.Role.Covers(r) {
 		return ErrNotAllowed
 	}
 	return nil

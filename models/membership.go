@@ -215,7 +215,8 @@ func (db *DB) lastOwner(ctx context.Context, m *Membership) (bool, error) {
 	if m.Role.Kind != Owner {
 		return false, nil
 	}
-	others, err := db.bun.NewSelect().Model((*Membership)(nil)).
-		Where("organization_id = ?", m.OrganizationID).Where("role_id = ?", m.RoleID).Where("id <> ?", m.ID).Exists(ctx)
+	others, err := db.bun.NewSelect().Model((*Membership)(nil)).Join("JOIN users AS u ON u.id = m.user_id").
+		Where("m.organization_id = ?", m.OrganizationID).Where("m.role_id = ?", m.RoleID).Where("m.id <> ?", m.ID).
+		Where("u.disabled_at IS NULL").Exists(ctx)
 	return !others, err
 }

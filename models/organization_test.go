@@ -163,6 +163,48 @@ func TestTheLastOwnerStays(t *testing.T) {
 	})
 }
 
+// TestADisabledOwnerIsNone has one owner leave while the other cannot sign in.
+func TestADisabledOwnerIsNone(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		anna := newOrganization(t, db, newUser(t, db, "anna.smith"), "acme")
+		ben := newMember(t, db, anna, "benjamin", "Member")
+		if err := db.SetRole(t.Context(), anna, ben.ID, anna.RoleID); err != nil {
+			t.Fatal(err)
+		}
+		disabled := userOf(t, db, ben)
+		if err := db.DisableUser(t.Context(), disabled); err != nil {
+			t.Fatal(err)
+		}
+		wantsLastOwner(t, db.Leave(t.Context(), anna))
+		if err := db.EnableUser(t.Context(), disabled); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Leave(t.Context(), anna); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMaxRoles(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		anna := newOrganization(t, db, newUser(t, db, "anna.smith"), "acme")
+		for i := range models.MaxRoles {
+			if err := db.CreateRole(t.Context(), anna, fmt.Sprint("Role ", i), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.CreateRole(t.Context(), anna, "One more", nil); !errors.Is(err, models.ErrTooManyRoles) {
+			t.Errorf("one more answers %v", err)
+		}
+		other := newOrganization(t, db, newUser(t, db, "benjamin"), "other")
+		if err := db.CreateRole(t.Context(), other, "Its first", nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // userOf reads the user who is that member.
 func userOf(t *testing.T, db *models.DB, m *models.Membership) *models.User {
 	t.Helper()
@@ -493,6 +535,9 @@ func TestInvitationsStandWithTheirInviter(t *testing.T) {
 		"left": func(db *models.DB, _, admin *models.Membership) error { return db.Leave(t.Context(), admin) },
 		"demoted": func(db *models.DB, owner, admin *models.Membership) error {
 			return db.SetRole(t.Context(), owner, admin.ID, role(t, db, owner, "Member"))
+		},
+		"disabled": func(db *models.DB, _, admin *models.Membership) error {
+			return db.DisableUser(t.Context(), userOf(t, db, admin))
 		},
 		"account deleted": func(db *models.DB, _, admin *models.Membership) error {
 			u, err := db.UserByID(t.Context(), admin.UserID)

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -45,12 +46,25 @@ func (db *DB) RoleByID(ctx context.Context, organization, id uuid.UUID) (*Role, 
 	return r, nil
 }
 
+// MaxRoles is how many roles of its own an organization may have: pages list them.
+const MaxRoles = 50
+
+// ErrTooManyRoles says that an organization has MaxRoles already.
+var ErrTooManyRoles = errors.New("too many roles")
+
 // CreateRole adds a role to the organization of actor. It returns a *TakenError
-// when it has one of that name.
+// when it has one of that name, and ErrTooManyRoles when it has MaxRoles.
 func (db *DB) CreateRole(ctx context.Context, actor *Membership, name string, allowed []Permission) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
+		n, err := tx.bun.NewSelect().Model((*Role)(nil)).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Custom).Count(ctx)
+		if err != nil {
+			return err
+		}
+		if n >= MaxRoles {
+			return ErrTooManyRoles
+		}
 		r := newRole(actor.Organization, Custom, name, allowed)
-		_, err := tx.bun.NewInsert().Model(&r).Exec(ctx)
+		_, err = tx.bun.NewInsert().Model(&r).Exec(ctx)
 		return taken(err, roleConstraints)
 	})
 }
