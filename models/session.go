@@ -43,6 +43,10 @@ type Client struct{ IP, UserAgent string }
 // maxUserAgent cuts what a browser says of itself; none needs more.
 const maxUserAgent = 500
 
+// maxSessions is how many a user may have, since pages list them all. The oldest
+// end.
+const maxSessions = 100
+
 // CreateSession signs user in and returns the session and the token for the
 // browser's cookie, which is stored nowhere. It returns ErrChanged when the user
 // has changed since it was read, and ErrNotFound for a disabled one.
@@ -71,7 +75,12 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Client, life
 		if locked.Disabled() {
 			return ErrNotFound
 		}
-		_, err = tx.bun.NewInsert().Model(s).Exec(ctx)
+		if _, err = tx.bun.NewInsert().Model(s).Exec(ctx); err != nil {
+			return err
+		}
+		many := tx.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
+			Order("id DESC").Offset(maxSessions).Limit(maxSessions)
+		_, err = tx.bun.NewDelete().Model((*Session)(nil)).Where("id IN (?)", many).Exec(ctx)
 		return err
 	})
 	if err != nil {

@@ -203,3 +203,25 @@ func TestSessionAfterMigration(t *testing.T) {
 		}
 	})
 }
+
+func TestTheOldestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		const most = 100
+		user, other := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		_, bens := signIn(t, db, other)
+		var tokens []string
+		for range most + 2 {
+			_, token := signIn(t, db, user)
+			tokens = append(tokens, token)
+		}
+		if sessions, err := db.Sessions(t.Context(), user.ID); err != nil || len(sessions) != most {
+			t.Errorf("there are %d sessions (%v), want %d", len(sessions), err, most)
+		}
+		for i, token := range append(tokens, bens) {
+			if _, err := db.SessionByToken(t.Context(), token); errors.Is(err, models.ErrNotFound) != (i < 2) {
+				t.Errorf("session %d answers %v", i, err)
+			}
+		}
+	})
+}
