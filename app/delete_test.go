@@ -55,6 +55,7 @@ func TestDeleteAccount(t *testing.T) {
 		s.join(anna())
 		phone := s.visit(t)
 		phone.post("/sign-in", annas()).leadsTo("/dashboard")
+		s.confirmed()
 		s.deliver()
 		bens := strings.Count(s.everything("events"), s.user("benjamin").ID.String())
 		s.post("/account/email", newEmail("new@example.com")).wants(http.StatusOK) // waits in the queue

@@ -31,6 +31,7 @@ func TestChangeEmail(t *testing.T) {
 			t.Fatalf("before the link is used, the user is %+v", u)
 		}
 
+		s.confirmed()
 		s.submit(page, "form#verify", nil, options...).leadsTo("/dashboard")
 		if u := s.users()[0]; u.Email != email || !u.Verified() {
 			t.Errorf("the user is %+v", u)

@@ -10,7 +10,7 @@ import (
 )
 
 type forgotForm struct {
-	Email string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,email"`
+	Email string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 }
 
 func (a *App) showForgotPassword(c *gin.Context) {

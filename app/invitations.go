@@ -12,7 +12,7 @@ import (
 )
 
 type inviteForm struct {
-	Email string `form:"email" label:"E-mail" noun:"the guest's e-mail" type:"email" autocomplete:"off" validate:"required,max=254,email"`
+	Email string `form:"email" label:"E-mail" noun:"the guest's e-mail" type:"email" autocomplete:"off" validate:"required,max=254,address"`
 	Role  string `form:"role" label:"Role" type:"select" validate:"required"`
 }
 

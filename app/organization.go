@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -13,6 +14,10 @@ import (
 // membersOnly is middleware for the pages of an organization. It finds the
 // person's place in it, in one query; for everybody else there is no such page.
 func (a *App) membersOnly(c *gin.Context) {
+	if strings.ContainsRune(c.Param("slug"), 0) { // PostgreSQL takes no such text
+		a.notFound(c)
+		return
+	}
 	m, err := a.db.MembershipBySlug(c.Request.Context(), c.Param("slug"), current(c).User.ID)
 	if err != nil {
 		a.error(c, err)

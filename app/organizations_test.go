@@ -58,6 +58,7 @@ func TestCreateOrganizationRefuses(t *testing.T) {
 		"path":               {"A", "a/b", map[string]string{"slug": shape}},
 		"hyphens at the end": {"A", "a-", map[string]string{"slug": shape}},
 		"long address":       {"A", strings.Repeat("a", 41), map[string]string{"slug": "Use at most 40 characters."}},
+		"a web address":      {"Look at https://evil.example", "fine", map[string]string{"name": "Leave out web addresses."}},
 		"line break":         {"A\nB", "fine", map[string]string{"name": "This holds a character that cannot be used here."}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -96,7 +97,7 @@ func (s *company) invites(email, role string) string {
 	s.t.Helper()
 	page := s.owner.get("/o/acme/invitations").wants(http.StatusOK)
 	s.owner.submit(page, "form#invite", fill("email", email, "role", s.role(role).ID.String())).leadsTo("/o/acme/invitations")
-	return s.letterTo(email, "Invitation to Acme").link
+	return s.letterTo(email, "An invitation to an organization").link
 }
 
 // companyEachWay is eachWay with a company.
@@ -234,7 +235,7 @@ func TestInvitationSentAgainAndTakenBack(t *testing.T) {
 		s.visit(t).get(link).gone()
 		page := s.owner.get("/o/acme/invitations").wants(http.StatusOK).says("Expired")
 		s.owner.submit(page, `form[action$="/resend"]`, nil, options...)
-		again := s.letterTo("ben@example.com", "Invitation to Acme").link
+		again := s.letterTo("ben@example.com", "An invitation to an organization").link
 		s.visit(t).get(link).gone()
 		s.visit(t).get(again).wants(http.StatusOK)
 		page = s.owner.get("/o/acme/invitations").wants(http.StatusOK)
@@ -505,6 +506,35 @@ func TestQueriesOfAnOrganization(t *testing.T) {
 		}
 		if got := q.during(func() { s.get("/o/acme", htmx).wants(http.StatusOK) }); len(got) != 2 {
 			t.Errorf("%d queries, want 2: %q", len(got), got)
+		}
+	})
+}
+
+func TestSlugsOfNothing(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newCompany(t, db)
+		for _, slug := range []string{"%00", "acme%00", "%ff", "ACM%C3%89", "%20", "..%2f"} {
+			s.get("/o/" + slug).wants(http.StatusNotFound)
+		}
+	})
+}
+
+// TestPasswordsAreNobodyElsesBusiness mistypes the password before a page of an
+// organization, whose activity others read.
+func TestPasswordsAreNobodyElsesBusiness(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newCompany(t, db)
+		s.setTime("sessions", "authenticated_at", time.Now().Add(-24*time.Hour))
+		for _, password := range []string{"not the password", annasPassword} {
+			s.post("/o/acme/transfer", fill("sudo", "open", "current_password", password))
+		}
+		s.get("/account/activity").says("Wrong password at sign-in").says("Gave the password again")
+		for _, words := range []string{"Wrong password", "Gave the password"} {
+			if a := s.get("/o/acme/activity").wants(http.StatusOK); strings.Contains(a.body, words) {
+				a.failf("it says %q", words)
+			}
 		}
 	})
 }

@@ -21,6 +21,7 @@ func TestChangePassword(t *testing.T) {
 		s.join(anna())
 		phone := s.visit(t)
 		phone.post("/sign-in", annas()).leadsTo("/dashboard")
+		s.confirmed()
 		s.deliver()
 		reset := "/reset-password?token=" + s.resetToken(annasEmail)
 		thief := s.visit(t)

@@ -37,6 +37,7 @@ func TestDevices(t *testing.T) {
 		s := newSite(t, db)
 		s.visit(t).join(ben())
 		s.join(anna())
+		s.confirmed()
 		s.deliver()
 		for agent, name := range browsers {
 			t.Run(name, func(t *testing.T) {
@@ -79,6 +80,7 @@ func TestHostileUserAgents(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := newSite(t, db)
 		s.join(anna())
+		s.confirmed()
 		s.deliver()
 		for name, agent := range hostile {
 			t.Run(name, func(t *testing.T) {
@@ -225,6 +227,7 @@ func TestNewBrowserIsToldOnce(t *testing.T) {
 		}
 		s.join(anna())
 		s.letterTo(annasEmail, verifySubject) // alone
+		s.confirmed()
 		again(s.visitor)
 		s.noLetter()
 
@@ -241,6 +244,7 @@ func TestNewBrowserIsToldOnce(t *testing.T) {
 
 		s.visit(t).join(ben())
 		s.letterTo("ben@example.com", verifySubject)
+		s.confirmed()
 		phone.post("/sign-out", nil).leadsTo("/")
 		phone.post("/sign-in", credentials("benjamin", ben().Get("password"))).leadsTo("/dashboard")
 		s.letterTo("ben@example.com", newBrowserSubject) // known of anna alone
@@ -256,6 +260,7 @@ func TestForgedMarkOfABrowser(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := newSite(t, db)
 		s.visit(t).join(anna())
+		s.confirmed()
 		s.deliver()
 		for name, mark := range marks {
 			t.Run(name, func(t *testing.T) {

@@ -36,6 +36,8 @@ func TestRememberBrowser(t *testing.T) {
 			}
 			return got
 		}
+		verify(t, db, anna)
+		verify(t, db, ben)
 		phone := remember(anna, "", false, true)
 		if again := remember(anna, phone, false, false); again != phone {
 			t.Errorf("the mark becomes %q", again)

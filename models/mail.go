@@ -60,13 +60,17 @@ func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 	return err
 }
 
-// mailUser queues a mail of that kind to user's own address. It greets by name
-// only who has proved that the address is theirs: else the name would be words
-// from whoever signed up to a stranger.
+// mailUser queues a mail of that kind to user's own address. Who has not proved
+// that the address is theirs gets the mail that does so and no other, and no name
+// in it: else a stranger would read what happens to an account that is none of
+// theirs, and words from whoever made it.
 func (db *DB) mailUser(ctx context.Context, user *User, kind string, detail MailDetail) error {
 	m := Mail{Kind: kind, Recipient: user.Email, UserID: user.ID, Detail: detail}
-	if user.Verified() {
+	switch {
+	case user.Verified():
 		m.Name = user.FirstName
+	case kind != MailVerifyEmail:
+		return nil
 	}
 	return db.QueueMail(ctx, m)
 }

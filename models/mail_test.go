@@ -77,6 +77,7 @@ func TestNothingChangesWithoutItsMail(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		u := newUser(t, db, "anna.smith")
+		verify(t, db, u)
 		found := token(t, db, newToken(t, db, u, models.ChangeEmail))
 		if _, err := db.Bun().ExecContext(t.Context(), "DROP TABLE mails"); err != nil {
 			t.Fatal(err)
@@ -261,5 +262,40 @@ func TestResendVerificationAtOnceQueuesOne(t *testing.T) {
 		}
 		all.Wait()
 		wantsQueue(t, db, models.MailVerifyEmail)
+	})
+}
+
+// verify has u's address be confirmed.
+func verify(t *testing.T, db *models.DB, u *models.User) {
+	t.Helper()
+	u.VerifiedAt = time.Now().UTC().Truncate(time.Microsecond)
+	if _, err := db.Bun().NewUpdate().Model(u).WherePK().Column("verified_at").Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStrangersGetNoNotices has things happen to an account whose address nobody
+// has confirmed.
+func TestStrangersGetNoNotices(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		happens := func(want int) {
+			t.Helper()
+			before := count(t, db, "mails")
+			session, _ := signIn(t, db, u)
+			if _, err := db.RememberBrowser(t.Context(), u, "", models.MailDetail{}, false); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.ChangePassword(t.Context(), u, "another hash", session); err != nil {
+				t.Fatal(err)
+			}
+			if n := count(t, db, "mails") - before; n != want {
+				t.Errorf("%d mails, want %d", n, want)
+			}
+		}
+		happens(0)
+		verify(t, db, u)
+		happens(2)
 	})
 }

@@ -95,6 +95,7 @@ func TestChangePassword(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		u, other := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		verify(t, db, u)
 		kept, token := signIn(t, db, u)
 		_, lost := signIn(t, db, u)
 		signIn(t, db, other)
@@ -154,6 +155,7 @@ func TestConfirmEmail(t *testing.T) {
 		}
 		wantsQueue(t, db)
 
+		verify(t, db, u)
 		if err := db.ConfirmEmail(t.Context(), ask("New@Example.com")); err != nil {
 			t.Fatal(err)
 		}
@@ -225,6 +227,7 @@ func TestDeleteUser(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		u, other := newUser(t, db, "anna.smith"), newUser(t, db, "benjamin")
+		verify(t, db, u)
 		for _, who := range []*models.User{u, other} {
 			signIn(t, db, who)
 			newToken(t, db, who, models.VerifyEmail)

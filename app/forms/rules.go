@@ -21,13 +21,23 @@ func newRules() *validator.Validate {
 		"username": regexp.MustCompile(`^[A-Za-z0-9._-]*$`).MatchString,
 		"slug":     regexp.MustCompile(`^([a-z0-9]+(-[a-z0-9]+)*)?$`).MatchString,
 		"line":     isLine,
+		"wording":  isWording,
 	} {
 		err := v.RegisterValidation(name, func(fl validator.FieldLevel) bool { return f(fl.Field().String()) })
 		if err != nil {
 			panic(err) // a rule's name is wrong: no request can cause it
 		}
 	}
+	// A quoted local part is another spelling of a mailbox (RFC 5321, 4.1.2), of
+	// which there are any number.
+	v.RegisterAlias("address", `email,excludes="`)
 	return v
+}
+
+// isWording tells whether s, which goes into mail to strangers, leads nowhere.
+func isWording(s string) bool {
+	s = strings.ToLower(s)
+	return !strings.Contains(s, "://") && !strings.Contains(s, "www.")
 }
 
 // isLine tells whether s is one line of text: valid UTF-8 with no control
@@ -100,7 +110,9 @@ func sentence(fd field, rule, param string) string {
 		return "Use only lower-case letters a to z, digits, and hyphens between them."
 	case "oneof":
 		return "Choose among what is offered."
-	case "email":
+	case "wording":
+		return "Leave out web addresses."
+	case "address", "email":
 		return "Enter an e-mail address such as name@example.com."
 	case "eqfield":
 		return "The two passwords differ."

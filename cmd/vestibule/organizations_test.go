@@ -81,7 +81,7 @@ func TestOrganization(t *testing.T) {
 		v.wantsText(grace.email)
 
 		guest := v.site.visitor(v.T, v.scripts)
-		guest.followsMail("Invitation to Difference Engines")
+		guest.followsMail("An invitation to an organization")
 		guest.wantsHeading("Join Difference Engines")
 		guest.follows("Create an account")
 		guest.wantsValue("email", grace.email)
