@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -28,7 +29,9 @@ type App struct {
 	sender      mail.Sender
 	outbox      *mail.Outbox // in development without a mail server
 	crossOrigin http.CrossOriginProtection
-	always      http.Header // of every answer
+	always      http.Header   // of every answer
+	scoring     chan struct{} // one token for each password that is scored at the moment
+	hashing     shares        // of the places in the queue of the hasher
 	handler     http.Handler
 	ready       func(context.Context) error
 }
@@ -58,6 +61,7 @@ func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
 		return nil, err
 	}
 	a.always = a.securityHeaders()
+	a.scoring = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	if a.handler, err = a.routes(); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 type emailForm struct {
-	Email           string `form:"email" label:"New e-mail" noun:"your new e-mail" type:"email" autocomplete:"email" validate:"required,max=254,email"`
+	Email           string `form:"email" label:"New e-mail" noun:"your new e-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
 
 	user *models.User
@@ -40,6 +40,9 @@ func (a *App) changeEmail(c *gin.Context) {
 		return
 	}
 	if form.Valid() { // who is who, only somebody with the password may ask
+		if a.throttled(c, "email", form, nil, a.checks(c)) {
+			return
+		}
 		if err := a.failTaken(c, form); err != nil {
 			a.error(c, err)
 			return
@@ -49,7 +52,7 @@ func (a *App) changeEmail(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "email", form, nil)
 		return
 	}
-	if a.throttled(c, "email", form, nil, try{"mail to " + models.Key(in.Email), a.config.LimitMail}) {
+	if a.throttled(c, "email", form, nil, byAddress(c, "mail", a.config.LimitSignUp), try{"mail to " + models.Key(in.Email), a.config.LimitMail}) {
 		return
 	}
 	if err := a.db.RequestEmail(c.Request.Context(), user, in.Email); err != nil {

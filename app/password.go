@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/models"
@@ -34,7 +35,7 @@ func (a *App) changePassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "password", form, nil)
 		return
 	}
-	hash, err := a.hasher.Hash(c.Request.Context(), in.Password)
+	hash, err := a.hash(c, in.Password)
 	if err != nil {
 		a.error(c, err)
 		return
@@ -60,7 +61,7 @@ func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form
 		return true // empty, and said so
 	}
 	user := current(c).User
-	account, err := a.byAccount(c, user)
+	account, _, err := a.byAccount(c, user)
 	if err != nil {
 		a.error(c, err)
 		return false
@@ -70,11 +71,12 @@ func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form
 	}
 	match, err := a.authenticate(c, user, pw)
 	if err != nil {
+		a.untried(c, account)
 		a.error(c, err)
 		return false
 	}
 	if !match {
-		a.record(c, models.EventSignInFailed, user)
+		a.recordIn(c, uuid.Nil, models.EventSignInFailed, user) // nobody else's business, wherever it was asked
 		form.Fail("current_password", "This is not your current password.")
 		return true
 	}

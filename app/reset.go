@@ -44,7 +44,7 @@ func (a *App) resetPassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "reset", form, token.User)
 		return
 	}
-	hash, err := a.hasher.Hash(c.Request.Context(), in.Password)
+	hash, err := a.hash(c, in.Password)
 	if err != nil {
 		a.error(c, err)
 		return

@@ -10,7 +10,7 @@ import (
 )
 
 type settingsForm struct {
-	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60"`
+	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60,wording"`
 }
 
 func (a *App) showSettings(c *gin.Context) {

@@ -44,18 +44,22 @@ func (a *App) signIn(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	account, err := a.byAccount(c, user)
+	account, known, err := a.byAccount(c, user)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	address := byAddress(c, "sign-in", a.config.LimitAddress)
-	if a.throttled(c, "signin", form, nil, address, account) {
+	tries := []try{account}
+	if !known { // one that is known serves for no other account, and is not kept out by its neighbours
+		tries = []try{byAddress(c, "sign-in", a.config.LimitAddress), account}
+	}
+	if a.throttled(c, "signin", form, nil, tries...) {
 		return
 	}
 	match, err := a.authenticate(c, user, in.Password)
 	switch {
 	case err != nil:
+		a.untried(c, tries...)
 		a.error(c, err)
 		return
 	case !match:
@@ -73,7 +77,8 @@ func (a *App) signIn(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return
 	}
-	if err := errors.Join(a.db.Forgive(c.Request.Context(), address.key), a.db.Forget(c.Request.Context(), account.key)); err != nil {
+	a.untried(c, tries[:len(tries)-1]...)
+	if err := a.db.Forget(c.Request.Context(), account.key); err != nil {
 		current(c).Log().Error("throttle not cleared", "err", err)
 	}
 	a.enter(c, user, models.EventSignIn, "signed-in", false)
@@ -82,11 +87,11 @@ func (a *App) signIn(c *gin.Context) {
 // authenticate tells whether the password is user's. A user without one, who is
 // nobody, costs as much as a wrong password.
 func (a *App) authenticate(c *gin.Context, user *models.User, password string) (bool, error) {
-	match, outdated, err := a.hasher.Verify(c.Request.Context(), password, user.PasswordHash)
+	match, outdated, err := a.verify(c, password, user.PasswordHash)
 	if err != nil || !outdated {
 		return match, err
 	}
-	hash, err := a.hasher.Hash(c.Request.Context(), password)
+	hash, err := a.hash(c, password)
 	if err == nil {
 		err = a.db.RehashPassword(c.Request.Context(), user, hash)
 	}
@@ -96,7 +101,7 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 			return false, err
 		}
 		*user = *fresh
-		match, _, err = a.hasher.Verify(c.Request.Context(), password, user.PasswordHash)
+		match, _, err = a.verify(c, password, user.PasswordHash)
 		return match, err
 	}
 	if err != nil {

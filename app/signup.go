@@ -14,9 +14,9 @@ import (
 
 type signUpForm struct {
 	Username        string `form:"username" label:"Username" autocomplete:"username" hint:"5 to 32 letters, digits, dots, underscores or hyphens." validate:"required,min=5,max=32,username"`
-	FirstName       string `form:"first_name" label:"First name" autocomplete:"given-name" validate:"required,max=100"`
-	LastName        string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100"`
-	Email           string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,email"`
+	FirstName       string `form:"first_name" label:"First name" autocomplete:"given-name" validate:"required,max=100,wording"`
+	LastName        string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100,wording"`
+	Email           string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
 	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 }
@@ -61,10 +61,10 @@ func (a *App) signUp(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
 		return
 	}
-	if a.throttled(c, "signup", form, nil, byAddress(c, "sign-up", a.config.LimitSignUp)) {
+	if a.throttled(c, "signup", form, nil, byAddress(c, "sign-up", a.config.LimitSignUp), try{"sign-up of " + models.Key(in.Email), a.config.LimitMail}) {
 		return
 	}
-	hash, err := a.hasher.Hash(c.Request.Context(), in.Password)
+	hash, err := a.hash(c, in.Password)
 	if err != nil {
 		a.error(c, err)
 		return

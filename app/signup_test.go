@@ -69,6 +69,8 @@ func TestSignUpRules(t *testing.T) {
 		{"last name of 100 emoji", fields{"last_name": strings.Repeat("🐎", 100)}, nil},
 		{"last name of 101", fields{"last_name": strings.Repeat("x", 101)}, fields{"last_name": atMost100}},
 		{"last name with marks", fields{"last_name": "O'Connor-d’Été Jr., 山田"}, nil},
+		{"first name that leads away", fields{"first_name": "Unlock it at HTTPS://evil.example"}, fields{"first_name": "Leave out web addresses."}},
+		{"last name that leads away", fields{"last_name": "Www.evil.example"}, fields{"last_name": "Leave out web addresses."}},
 		{"last name with a tab", fields{"last_name": "Smith\tJones"}, fields{"last_name": oddCharacter}},
 		{"last name turned around", fields{"last_name": "Smith\u202eJones"}, fields{"last_name": oddCharacter}},
 		{"last name not UTF-8", fields{"last_name": "Sm\xffith"}, fields{"last_name": oddCharacter}},

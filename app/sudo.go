@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/models"
@@ -95,7 +96,7 @@ func (a *App) sudo(c *gin.Context) {
 		return
 	}
 	a.setSessionCookie(c, token, session)
-	a.record(c, models.EventReauthenticated, current(c).User)
+	a.recordIn(c, uuid.Nil, models.EventReauthenticated, current(c).User)
 	if in.Sudo != "" && data.Then != thenSend {
 		a.redirect(c, c.Request.URL.Path)
 		c.Abort()

@@ -76,10 +76,24 @@ func byAddress(c *gin.Context, what string, limit models.Limit) try {
 }
 
 // byAccount is a try of user's password. A browser from which the user has
-// signed in before counts on its own, so that strangers who guess do not keep
-// the user waiting (OWASP: device cookies).
-func (a *App) byAccount(c *gin.Context, user *models.User) (try, error) {
+// signed in before, which is known, counts on its own, so that strangers who
+// guess do not keep the user waiting (OWASP: device cookies).
+func (a *App) byAccount(c *gin.Context, user *models.User) (t try, known bool, err error) {
 	mark, _ := c.Cookie(a.prefixed("browser"))
 	browser, err := a.db.KnownBrowser(c.Request.Context(), user, mark)
-	return try{"password of " + user.ID.String() + " by " + browser, a.config.LimitAccount}, err
+	return try{"password of " + user.ID.String() + " by " + browser, a.config.LimitAccount}, browser != "", err
+}
+
+// untried takes tries back that came to nothing, through no fault of the person's.
+func (a *App) untried(c *gin.Context, tries ...try) {
+	ctx, cancel := lasting(c)
+	defer cancel()
+	for _, t := range tries {
+		if t.limit == (models.Limit{}) { // nothing was counted
+			continue
+		}
+		if err := a.db.Forgive(ctx, t.key); err != nil {
+			current(c).Log().Error("throttle not cleared", "err", err)
+		}
+	}
 }

@@ -80,6 +80,20 @@ func TestThrottles(t *testing.T) {
 			func(c *app.Config) { c.LimitSignUp = three }, "/forgot-password",
 			func(try int) url.Values { return fill("email", fmt.Sprintf("somebody%d@example.com", try)) }, nil, http.StatusOK, "form#forgot-password",
 		},
+		"whether e-mails are taken, by somebody signed in": {
+			func(c *app.Config) { c.LimitCheck = three }, "/account/email",
+			func(try int) url.Values {
+				return fill("current_password", annasPassword, "email", fmt.Sprintf("anna%d@example.com", try))
+			},
+			func(s *site) *visitor { return s.visitor }, http.StatusOK, "form#change-email",
+		},
+		"changes of the e-mail from an address": {
+			func(c *app.Config) { c.LimitSignUp = three }, "/account/email",
+			func(try int) url.Values {
+				return fill("current_password", annasPassword, "email", fmt.Sprintf("anna%d@example.com", try))
+			},
+			func(s *site) *visitor { return s.visitor }, http.StatusOK, "form#change-email",
+		},
 		"wrong current passwords": {
 			func(c *app.Config) { c.LimitAccount = three }, "/account/password",
 			func(int) url.Values { return with(twice(anotherPassword), "current_password", "not the password") },
@@ -111,7 +125,7 @@ func TestThrottles(t *testing.T) {
 					return s.visit(t), tt.form(try)
 				}
 				free := 3
-				if strings.Contains(name, "from an address") && tt.path == "/forgot-password" {
+				if strings.Contains(name, "from an address") && tt.path != "/sign-in" && tt.path != "/sign-up" {
 					free = 4 // it shares its setting with the sign-ups, not its count
 				}
 				for range free {
@@ -276,5 +290,67 @@ func TestThrottlesCostNothingElsewhere(t *testing.T) {
 		if got := asked.during(func() { s.visit(t).get("/sign-in").wants(http.StatusOK) }); len(got) != 0 {
 			t.Errorf("a stranger's page asks %q", got)
 		}
+	})
+}
+
+// TestSignUpAgainAndAgain makes and deletes an account with an address that gets
+// a mail each time.
+func TestSignUpAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.LimitMail = three })
+		for range 3 {
+			s.visit(t).join(anna())
+			if err := db.DeleteUser(t.Context(), s.user("anna.smith")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.visit(t).post("/sign-up", anna()).tooEarly()
+		s.visit(t).join(ben())
+	})
+}
+
+// TestHashFails has the check of a password fail, which is no wrong password.
+func TestHashFails(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.LimitAccount, c.LimitAddress = three, three })
+		s.join(anna())
+		good := s.user("anna.smith").PasswordHash
+		set := func(hash string) {
+			if _, err := db.Bun().NewUpdate().Table("users").Set("password_hash = ?", hash).Where("TRUE").Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set("no hash")
+		s.log.mayFail()
+		guest := s.visit(t)
+		for range 5 {
+			guest.post("/sign-in", annas()).wants(http.StatusInternalServerError)
+			s.post("/account/password", with(twice(anotherPassword), "current_password", annasPassword)).wants(http.StatusInternalServerError)
+		}
+		set(good)
+		guest.post("/sign-in", annas()).leadsTo("/dashboard")
+	})
+}
+
+// TestNeighbours lets somebody guess from the address of a person whose browser
+// is known.
+func TestNeighbours(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.LimitAddress = three })
+		s.join(anna())
+		s.post("/sign-out", nil).leadsTo("/")
+		neighbour := s.visit(t)
+		for i := range 3 {
+			neighbour.post("/sign-in", credentials(fmt.Sprint("somebody", i), "not the password")).wants(http.StatusUnprocessableEntity)
+		}
+		neighbour.post("/sign-in", credentials("somebody", "not the password")).tooEarly()
+		for range 5 { // to sign in again and again gives the neighbour no new tries
+			s.post("/sign-in", annas()).leadsTo("/dashboard")
+			s.post("/sign-out", nil).leadsTo("/")
+		}
+		neighbour.post("/sign-in", credentials("somebody", "not the password")).tooEarly()
 	})
 }

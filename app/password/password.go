@@ -79,6 +79,9 @@ func NewHasher(params argon2id.Params, workers, queue int) (*Hasher, error) {
 	}, nil
 }
 
+// Places is how many callers there may be, running and waiting.
+func (h *Hasher) Places() int { return cap(h.callers) }
+
 // Workers is how many computations run at once, at most.
 func (h *Hasher) Workers() int { return cap(h.running) }
 
