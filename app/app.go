@@ -36,11 +36,12 @@ type App struct {
 	ready       func(context.Context) error
 }
 
-// New makes the application on a migrated database. The config is to be valid.
-func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
+// New makes the application on a migrated database, with what hashes passwords.
+// The config is to be valid.
+func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine) (*App, error) {
 	a := &App{config: config, db: db, log: log, ready: db.Ready}
 	var err error
-	if a.hasher, err = password.NewHasher(config.argon2(), 0, 0); err != nil {
+	if a.hasher, err = password.NewHasher(hashes, config.argon2(), 0, 0); err != nil {
 		return nil, fmt.Errorf("password hashing: %w", err)
 	}
 	if a.views, err = newViews(); err != nil {
@@ -67,9 +68,6 @@ func New(config Config, db *models.DB, log *slog.Logger) (*App, error) {
 	}
 	return a, nil
 }
-
-// Hashes is how many passwords are hashed at once, at most.
-func (a *App) Hashes() int { return a.hasher.Workers() }
 
 // ServeHTTP answers one request.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vestibule/app"
+	"vestibule/app/password"
 )
 
 // valid is a config as the defaults make it, before ValidateSite.
@@ -265,7 +266,7 @@ func FuzzConfig(f *testing.F) {
 		if err != nil || u.Hostname() == "" || c.Secure() != (u.Scheme == "https") {
 			t.Errorf("%q is accepted, secure %v (%v)", c.BaseURL, c.Secure(), err)
 		}
-		if _, err := app.New(c, nil, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := app.New(c, nil, slog.New(slog.DiscardHandler), password.Here); err != nil {
 			t.Errorf("a valid config makes no site: %v", err)
 		}
 	})

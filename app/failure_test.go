@@ -103,7 +103,7 @@ func TestFailuresFromWithin(t *testing.T) {
 			if err := config.Validate(); err != nil {
 				t.Fatal(err)
 			}
-			a, err := New(config, nil, slog.New(slog.NewJSONHandler(&log, nil)))
+			a, err := New(config, nil, slog.New(slog.NewJSONHandler(&log, nil)), password.Here)
 			if err != nil {
 				t.Fatal(err)
 			}

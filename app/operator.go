@@ -57,7 +57,7 @@ func ChangePassword(ctx context.Context, config *Config, db *models.DB, user *mo
 }
 
 func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {
-	hasher, err := password.NewHasher(config.argon2(), 1, 1)
+	hasher, err := password.NewHasher(password.Here, config.argon2(), 1, 1)
 	if err != nil {
 		return "", err
 	}

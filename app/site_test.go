@@ -25,6 +25,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"vestibule/app"
+	"vestibule/app/password"
 	"vestibule/models"
 )
 
@@ -72,7 +73,7 @@ func newSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *site {
 	s := &site{db: db, log: &logBook{secrets: map[string]bool{"$argon2id$": true}}}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	if s.app, err = app.New(config, db, log); err != nil {
+	if s.app, err = app.New(config, db, log, password.Here); err != nil {
 		t.Fatal(err)
 	}
 	server.Config.Handler = s.app

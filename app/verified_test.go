@@ -12,6 +12,8 @@ import (
 
 	"vestibule/models"
 	"vestibule/models/modelstest"
+
+	"vestibule/app/password"
 )
 
 // No page of the site wants a verified person; the routes of those who build on
@@ -40,7 +42,7 @@ func TestRequireVerified(t *testing.T) {
 				if err := config.Validate(); err != nil {
 					t.Fatal(err)
 				}
-				a, err := New(config, db, slog.New(slog.DiscardHandler))
+				a, err := New(config, db, slog.New(slog.DiscardHandler), password.Here)
 				if err != nil {
 					t.Fatal(err)
 				}

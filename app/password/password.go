@@ -48,16 +48,17 @@ func Normalize(pw string) string {
 // params.Memory KiB, so a burst of logins must not run all at once. It is safe
 // for concurrent use.
 type Hasher struct {
+	engine  Engine
 	params  argon2id.Params
 	decoy   string
 	callers chan struct{} // holds one token per caller, running or waiting
 	running chan struct{} // holds one token per computation
 }
 
-// NewHasher returns a Hasher that runs at most workers computations at once
-// (0: one per CPU) and lets at most queue callers wait (0: 64 per worker).
-// It fails if params are out of range.
-func NewHasher(params argon2id.Params, workers, queue int) (*Hasher, error) {
+// NewHasher returns a Hasher that has engine run at most workers computations at
+// once (0: one per CPU) and lets at most queue callers wait (0: 64 per worker).
+// It fails if params are out of range, and if engine fails.
+func NewHasher(engine Engine, params argon2id.Params, workers, queue int) (*Hasher, error) {
 	if err := validate(params); err != nil {
 		return nil, err
 	}
@@ -67,11 +68,12 @@ func NewHasher(params argon2id.Params, workers, queue int) (*Hasher, error) {
 	if queue <= 0 {
 		queue = 64 * workers
 	}
-	decoy, err := argon2id.CreateHash(rand.Text(), &params)
+	decoy, err := engine.Create(rand.Text(), params)
 	if err != nil {
 		return nil, fmt.Errorf("password: decoy hash: %w", err)
 	}
 	return &Hasher{
+		engine:  engine,
 		params:  params,
 		decoy:   decoy,
 		callers: make(chan struct{}, workers+queue),
@@ -82,9 +84,6 @@ func NewHasher(params argon2id.Params, workers, queue int) (*Hasher, error) {
 // Places is how many callers there may be, running and waiting.
 func (h *Hasher) Places() int { return cap(h.callers) }
 
-// Workers is how many computations run at once, at most.
-func (h *Hasher) Workers() int { return cap(h.running) }
-
 // Hash returns the hash of pw as a PHC string. It fails with [ErrBusy] or, if
 // ctx ends before its turn comes, with ctx.Err().
 func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
@@ -93,7 +92,7 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 		return "", err
 	}
 	defer release()
-	return argon2id.CreateHash(Normalize(pw), &h.params)
+	return h.engine.Create(Normalize(pw), h.params)
 }
 
 // Verify reports whether pw is the password of hash and, if so, whether the hash
@@ -124,7 +123,7 @@ func (h *Hasher) Verify(ctx context.Context, pw, hash string) (match, outdated b
 		return false, false, err
 	}
 	defer release()
-	match, err = argon2id.ComparePasswordAndHash(Normalize(pw), hash)
+	match, err = h.engine.Compare(Normalize(pw), hash)
 	match = match && known
 	return match, match && weaker(*stored, h.params), err
 }

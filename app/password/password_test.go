@@ -15,7 +15,7 @@ var cheap = argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLengt
 
 func newHasher(t testing.TB, params argon2id.Params, workers, queue int) *Hasher {
 	t.Helper()
-	h, err := NewHasher(params, workers, queue)
+	h, err := NewHasher(Here, params, workers, queue)
 	if err != nil {
 		t.Fatalf("NewHasher: %v", err)
 	}
@@ -52,7 +52,7 @@ func TestNewHasherParams(t *testing.T) {
 			t.Parallel()
 			params := DefaultParams
 			tt.change(&params)
-			if _, err := NewHasher(params, 0, 0); (err == nil) != tt.ok {
+			if _, err := NewHasher(Here, params, 0, 0); (err == nil) != tt.ok {
 				t.Errorf("NewHasher(%+v): error %v, want ok %v", params, err, tt.ok)
 			}
 		})

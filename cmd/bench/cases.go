@@ -320,22 +320,43 @@ func (s *site) stop() error {
 
 // forgetPeak lets peak begin anew, where the system can (Linux).
 func (s *site) forgetPeak() {
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)
+	for _, pid := range s.processes() {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+	}
 }
 
-// resident is the memory that the program has now, in bytes.
+// resident is the memory that the program has now, in bytes, with that of the
+// process that hashes for it.
 func (s *site) resident() int64 { return s.status("VmRSS:") }
 
-// peak is the most memory that the program has had, in bytes; 0 where the
-// system does not tell.
+// peak is the most memory that each process has had, in bytes and together; 0
+// where the system does not tell.
 func (s *site) peak() int64 { return s.status("VmHWM:") }
 
-func (s *site) status(name string) int64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	_, rest, _ := strings.Cut(string(status), name)
-	var kib int64
-	_, _ = fmt.Sscanf(rest, "%d kB", &kib)
-	return kib << 10
+func (s *site) status(name string) (bytes int64) {
+	for _, pid := range s.processes() {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, rest, _ := strings.Cut(string(status), name)
+		var kib int64
+		_, _ = fmt.Sscanf(rest, "%d kB", &kib)
+		bytes += kib << 10
+	}
+	return bytes
+}
+
+// processes are the program's own and those that it started.
+func (s *site) processes() []int {
+	pids := []int{s.cmd.Process.Pid}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pids[0]))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list) // #nosec G304 -- of our own process
+		for _, child := range strings.Fields(string(children)) {
+			if pid, err := strconv.Atoi(child); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }
 
 // garbage is what the program has allocated since it began.

@@ -23,6 +23,7 @@ type commands struct {
 	Migrate  migrate  `cmd:"" help:"Change the database's schema."`
 	Users    users    `cmd:"" help:"Look after the accounts."`
 	Sessions sessions `cmd:"" help:"Look after who is signed in."`
+	Hash     hash     `cmd:"" hidden:"" help:"Hash passwords for serve, which starts this."`
 	Audit    audit    `cmd:"" help:"List what happened to the accounts, the newest first."`
 
 	app.Config `embed:"" group:"Settings, from these flags, the environment or a file .env:"`

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
+	"os"
+	"os/exec"
 	"time"
 
 	"vestibule/app"
+	"vestibule/app/password"
 )
 
 type serve struct{}
@@ -38,14 +40,16 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err := migrateOrCheck(ctx, config, db, log); err != nil {
 		return err
 	}
-	site, err := app.New(*config, db, log)
+	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	// A password hash keeps one of Go's processors for tens of milliseconds. There
-	// is one for each hash that runs, beside those for everybody else: so a storm
-	// of sign-ins leaves it to the system, which is quick, to share the cores.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + site.Hashes())
+	hashes := password.NewProcess(func() *exec.Cmd { return hashCommand(program) })
+	defer hashes.Close()
+	site, err := app.New(*config, db, log, hashes)
+	if err != nil {
+		return err
+	}
 	site.ReadyWhen(func(ctx context.Context) error { return migrated(ctx, db) })
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
 	if err != nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app"
+	"vestibule/app/password"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -82,7 +83,7 @@ func eachOperator(t *testing.T, test func(o *operator)) {
 		}
 		o := &operator{T: t, url: url, db: modelstest.Open(t, url), secrets: []string{"$argon2id$", oldPassword, newPassword}}
 		var err error
-		if o.site, err = app.New(config, o.db, slog.New(slog.DiscardHandler)); err != nil {
+		if o.site, err = app.New(config, o.db, slog.New(slog.DiscardHandler), password.Here); err != nil {
 			t.Fatal(err)
 		}
 		test(o)

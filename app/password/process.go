@@ -1,0 +1,202 @@
+package password
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/rpc"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+)
+
+// Engine computes Argon2id hashes, as PHC strings. Those of this package are safe
+// for concurrent use.
+type Engine interface {
+	// Create returns a hash of pw with a new salt.
+	Create(pw string, params argon2id.Params) (hash string, err error)
+	// Compare reports whether hash is one of pw.
+	Compare(pw, hash string) (match bool, err error)
+}
+
+// Here is the Engine in this process: for commands that hash one password, and
+// for tests.
+var Here Engine = here{}
+
+type here struct{}
+
+func (here) Create(pw string, params argon2id.Params) (string, error) {
+	return argon2id.CreateHash(pw, &params)
+}
+
+func (here) Compare(pw, hash string) (bool, error) {
+	return argon2id.ComparePasswordAndHash(pw, hash)
+}
+
+// Process is an Engine in another process, of low priority. When everybody signs
+// in at once, the system gives the cores to pages first; and the memory of the
+// hashes, which is garbage at once, does not have the collector look through the
+// heap of the site ten times a second.
+type Process struct {
+	command func() *exec.Cmd
+
+	mu     sync.Mutex
+	client *rpc.Client // nil when the process does not run
+}
+
+// NewProcess returns an Engine that starts a process by command when it has
+// something to compute and none runs. The process is to call [ServeEngine].
+func NewProcess(command func() *exec.Cmd) *Process { return &Process{command: command} }
+
+// Close ends the process, after what it computes at the moment.
+func (p *Process) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.client == nil {
+		return nil
+	}
+	client := p.client
+	p.client = nil
+	return client.Close()
+}
+
+// Create is that of [Engine].
+func (p *Process) Create(pw string, params argon2id.Params) (hash string, err error) {
+	err = p.call("Engine.Create", Job{Password: pw, Params: params}, &hash)
+	return hash, err
+}
+
+// Compare is that of [Engine].
+func (p *Process) Compare(pw, hash string) (match bool, err error) {
+	err = p.call("Engine.Compare", Job{Password: pw, Hash: hash}, &match)
+	return match, err
+}
+
+// call asks the process, and a new one when that one ends before it answers.
+func (p *Process) call(method string, job Job, result any) error {
+	for try := 1; ; try++ {
+		client, err := p.running()
+		if err != nil {
+			return fmt.Errorf("password: the process that hashes: %w", err)
+		}
+		err = client.Call(method, job, result)
+		var answered rpc.ServerError
+		if err == nil || errors.As(err, &answered) {
+			return err
+		}
+		p.forget(client)
+		if try == 2 {
+			return fmt.Errorf("password: the process that hashes: %w", err)
+		}
+	}
+}
+
+// running returns the connection to the process, which it starts if need be.
+func (p *Process) running() (*rpc.Client, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.client != nil {
+		return p.client, nil
+	}
+	cmd := p.command()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := startInBackground(cmd); err != nil {
+		return nil, err
+	}
+	p.client = rpc.NewClient(pipes{out, in, cmd.Wait})
+	return p.client, nil
+}
+
+// forget leaves a connection of which the process has ended.
+func (p *Process) forget(client *rpc.Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.client == client {
+		p.client = nil
+		_ = client.Close() // it says how the process ended, which is no news
+	}
+}
+
+// pipes are both ends of a connection to a process.
+type pipes struct {
+	io.Reader
+	io.WriteCloser
+	wait func() error // for the end of the process
+}
+
+func (p pipes) Close() error { return errors.Join(p.WriteCloser.Close(), p.wait()) }
+
+// Job is what a [Process] asks the other process to compute.
+type Job struct {
+	Password string
+	Params   argon2id.Params // for a new hash
+	Hash     string          // to compare with
+}
+
+// ServeEngine computes here what a [Process] asks on in, and answers on out, until
+// in ends. The process is to have no other work.
+func ServeEngine(in io.Reader, out io.WriteCloser) error {
+	s, server := new(service), rpc.NewServer()
+	if err := server.RegisterName("Engine", s); err != nil {
+		return err
+	}
+	// The collector would follow the few, large hashes up and down, and return
+	// memory to the system that is wanted back in the same moment. It runs when
+	// service says so.
+	debug.SetGCPercent(-1)
+	s.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
+	server.ServeConn(pipes{in, out, func() error { return nil }})
+	return nil
+}
+
+// service is the other end of a Process.
+type service struct {
+	garbage atomic.Int64 // in bytes, since the last collection
+	rest    *time.Timer
+}
+
+// Create is the remote end of [Process.Create].
+func (s *service) Create(job Job, hash *string) (err error) {
+	s.collect(job.Params)
+	*hash, err = Here.Create(job.Password, job.Params)
+	return err
+}
+
+// Compare is the remote end of [Process.Compare].
+func (s *service) Compare(job Job, match *bool) (err error) {
+	params, _, _, err := argon2id.DecodeHash(job.Hash)
+	if err != nil {
+		return err
+	}
+	s.collect(*params)
+	*match, err = Here.Compare(job.Password, job.Hash)
+	return err
+}
+
+// enough garbage, in bytes, is worth a collection; after a rest, all memory goes
+// back to the system.
+const (
+	enough    = 48 << 20
+	restAfter = time.Minute
+)
+
+// collect frees the memory of past hashes before that of the next is taken.
+func (s *service) collect(next argon2id.Params) {
+	s.rest.Reset(restAfter)
+	if s.garbage.Add(int64(next.Memory)<<10) > enough {
+		s.garbage.Store(0)
+		runtime.GC()
+	}
+}

@@ -1,0 +1,90 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// hasher is the process that hashes for the site.
+func (s *site) hasher(t *testing.T) int {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var children []string
+	for _, list := range lists {
+		some, err := os.ReadFile(list)
+		if err != nil {
+			continue // a thread that has ended
+		}
+		children = append(children, strings.Fields(string(some))...)
+	}
+	if len(children) != 1 {
+		t.Fatalf("the site has the children %q", children)
+	}
+	pid, err := strconv.Atoi(children[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// TestHashProcess looks at the process that hashes, and has it end in every way.
+func TestHashProcess(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		s := serve(t, "DATABASE_URL="+database)
+		s.signUp(ada)
+		signsIn := func() {
+			t.Helper()
+			c := s.caller(t)
+			c.wants(c.signIn(ada), "sign-in", http.StatusSeeOther)
+		}
+		signsIn()
+		first := s.hasher(t)
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", first))
+		if err != nil || len(environ) > 0 {
+			t.Errorf("it knows %q (%v)", environ, err)
+		}
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", first))
+		if err != nil || len(threads) < 2 {
+			t.Errorf("its threads are %q (%v)", threads, err)
+		}
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread + "/stat")
+			if err != nil {
+				continue // it has ended
+			}
+			_, fields, _ := strings.Cut(string(stat), ") ") // proc(5): state is the third
+			if nice := strings.Fields(fields)[19-3]; nice != "10" {
+				t.Errorf("a thread has niceness %s", nice)
+			}
+		}
+
+		if err := syscall.Kill(first, syscall.SIGTERM); err != nil { // as to all processes of a service
+			t.Fatal(err)
+		}
+		signsIn()
+		if got := s.hasher(t); got != first {
+			t.Error("it ends before the site does")
+		}
+		if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		signsIn()
+		second := s.hasher(t)
+		if second == first {
+			t.Error("it lives on")
+		}
+		s.kill()
+		if !waitFor(func() bool { return syscall.Kill(second, 0) != nil }) {
+			t.Error("it outlives the site")
+		}
+	})
+}
