@@ -21,6 +21,14 @@ func (a *App) record(c *gin.Context, kind string, user *models.User) {
 
 // recordIn is record for what happened in an organization.
 func (a *App) recordIn(c *gin.Context, organization uuid.UUID, kind string, user *models.User) {
+	ctx, cancel := lasting(c)
+	defer cancel()
+	if err := a.db.Record(ctx, event(c, organization, kind, user)); err != nil {
+		current(c).Log().Error("event not recorded", "kind", kind, "err", err)
+	}
+}
+
+func event(c *gin.Context, organization uuid.UUID, kind string, user *models.User) models.Event {
 	r := current(c)
 	e := models.Event{OrganizationID: organization, Kind: kind, IP: c.ClientIP(), UserAgent: c.Request.UserAgent(), RequestID: r.ID}
 	if user != nil {
@@ -29,11 +37,7 @@ func (a *App) recordIn(c *gin.Context, organization uuid.UUID, kind string, user
 	if r.User != nil {
 		e.ActorID = r.User.ID
 	}
-	ctx, cancel := lasting(c)
-	defer cancel()
-	if err := a.db.Record(ctx, e); err != nil {
-		r.Log().Error("event not recorded", "kind", kind, "err", err)
-	}
+	return e
 }
 
 // activityPage is how many events one page shows.

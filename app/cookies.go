@@ -89,20 +89,18 @@ func (a *App) takeFlash(c *gin.Context) string {
 	return toasts[key]
 }
 
-// rememberBrowser notes the browser that user signs in from. Quietly means
+// rememberBrowser notes in db the browser that user signs in from. Quietly means
 // without a mail about a new one.
-func (a *App) rememberBrowser(c *gin.Context, user *models.User, quietly bool) {
+func (a *App) rememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) error {
 	mark, _ := c.Cookie(a.prefixed("browser")) // none is as good as an empty one
 	client := a.client(c)
 	notice := models.MailDetail{Browser: device(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
-	ctx, cancel := lasting(c)
-	defer cancel()
-	mark, err := a.db.RememberBrowser(ctx, user, mark, notice, quietly)
+	mark, err := db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
 	if err != nil {
-		current(c).Log().Error("browser not remembered", "err", err)
-		return
+		return err
 	}
 	a.setCookie(c, a.prefixed("browser"), mark, models.BrowserLife)
+	return nil
 }
 
 func (a *App) client(c *gin.Context) models.Client {

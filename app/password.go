@@ -47,7 +47,9 @@ func (a *App) changePassword(c *gin.Context) {
 		return
 	}
 	a.setSessionCookie(c, token, session)
-	a.rememberBrowser(c, user, true)
+	if err := a.rememberBrowser(c, a.db, user, true); err != nil {
+		current(c).Log().Error("browser not remembered", "err", err)
+	}
 	a.record(c, models.EventPasswordChanged, user)
 	a.flash(c, "password-changed")
 	a.redirect(c, "/account")

@@ -112,9 +112,21 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 
 // enter signs user in with a new session, and leads on to where the person was
 // heading. A new browser is noted quietly, without a mail, for a person who has
-// proved more than a password.
-func (a *App) enter(c *gin.Context, user *models.User, event, toast string, quietly bool) {
-	session, token, err := a.db.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime())
+// proved more than a password. All that is written of it is one transaction.
+func (a *App) enter(c *gin.Context, user *models.User, kind, toast string, quietly bool) {
+	var session *models.Session
+	var token string
+	entry := event(c, uuid.Nil, kind, user)
+	entry.ActorID = user.ID
+	err := a.db.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
+		if session, token, err = tx.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime()); err != nil {
+			return err
+		}
+		if err := a.rememberBrowser(c, tx, user, quietly); err != nil {
+			return err
+		}
+		return tx.Record(c.Request.Context(), entry)
+	})
 	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
 		a.flash(c, "changed")
 		a.redirect(c, withNext("/sign-in", localPath(c.Query("next"))))
@@ -129,9 +141,6 @@ func (a *App) enter(c *gin.Context, user *models.User, event, toast string, quie
 			current(c).Log().Error("replaced session not ended", "err", err)
 		}
 	}
-	a.rememberBrowser(c, user, quietly)
-	current(c).User = user
-	a.record(c, event, user)
 	a.setSessionCookie(c, token, session)
 	a.flash(c, toast)
 	a.redirect(c, localPath(c.Query("next")))
