@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/procfs"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"vestibule/models"
@@ -346,14 +347,15 @@ func (s *site) status(name string) (bytes int64) {
 
 // processes are the program's own and those that it started.
 func (s *site) processes() []int {
-	pids := []int{s.cmd.Process.Pid}
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pids[0]))
-	for _, list := range lists {
-		children, _ := os.ReadFile(list) // #nosec G304 -- of our own process
-		for _, child := range strings.Fields(string(children)) {
-			if pid, err := strconv.Atoi(child); err == nil {
-				pids = append(pids, pid)
-			}
+	return append(children(s.cmd.Process.Pid), s.cmd.Process.Pid)
+}
+
+// children are the processes that parent has started, as far as this system tells.
+func children(parent int) (pids []int) {
+	all, _ := procfs.AllProcs()
+	for _, p := range all {
+		if status, err := p.Stat(); err == nil && status.PPID == parent {
+			pids = append(pids, p.PID)
 		}
 	}
 	return pids

@@ -134,14 +134,13 @@ func usage(sites []*site, backend int) cpu {
 		return c
 	}
 	for _, s := range sites {
-		c.app += stat(fs, s.cmd.Process.Pid).CPUTime()
+		for _, pid := range s.processes() {
+			c.app += stat(fs, pid).CPUTime()
+		}
 	}
 	if server := stat(fs, backend).PPID; server > 1 {
-		all, _ := fs.AllProcs()
-		for _, p := range all {
-			if used, err := p.Stat(); err == nil && used.PPID == server {
-				c.postgres += used.CPUTime()
-			}
+		for _, pid := range children(server) {
+			c.postgres += stat(fs, pid).CPUTime()
 		}
 	}
 	if total, err := fs.Stat(); err == nil {
