@@ -157,6 +157,8 @@ func ServeEngine(in io.Reader, out io.WriteCloser) error {
 	// service says so, and keeps a tenth more than is in use: of the reserve too,
 	// which nobody touches, so that it takes no memory.
 	debug.SetGCPercent(-1)
+	// Else the collector and who reads the next job wait for a hash to end.
+	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	reserve := make([]byte, 256<<20)
 	defer runtime.KeepAlive(reserve)
 	s.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
