@@ -10,6 +10,7 @@ import (
 	netmail "net/mail"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,8 +92,8 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 	if u.Scheme != "smtp" && u.Scheme != "smtps" {
 		return nil, errors.New("mail: the SMTP URL must begin with smtp:// or smtps://")
 	}
-	if u.Hostname() == "" {
-		return nil, errors.New("mail: the SMTP URL has no host")
+	if !isHost(u.Hostname()) {
+		return nil, errors.New("mail: the host in the SMTP URL must be a name, such as mail.example.com, or an IP address")
 	}
 	if strings.Trim(u.Path, "/")+u.RawQuery+u.Fragment != "" {
 		return nil, errors.New("mail: the SMTP URL must end after the host and port; a /, ? or # in the user or password must be percent-encoded")
@@ -135,6 +136,15 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 		},
 	}, nil
 }
+
+// isHost tells whether host is an IP address or looks like a name in ASCII: the
+// URL parser lets a lone bracket through.
+func isHost(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || hostname.MatchString(host)
+}
+
+var hostname = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // IsLoopback tells whether host is this machine by its name localhost or by a
 // loopback address, which nobody reaches from elsewhere.

@@ -432,6 +432,7 @@ func TestNewSMTP(t *testing.T) {
 		"smtp://localhost:1025":               {addr: "localhost:1025", local: true},
 		"smtp://127.0.0.1:25":                 {addr: "127.0.0.1:25", local: true},
 		"smtp://[::1]:25":                     {addr: "[::1]:25", local: true},
+		"smtp://mail_relay-1:25":              {addr: "mail_relay-1:25"},
 		"smtps://localhost":                   {addr: "localhost:465", implicit: true},
 	} {
 		got := newSMTP(t, url)
@@ -454,6 +455,10 @@ func TestNewSMTPErrors(t *testing.T) {
 		{"smtp://", from},
 		{"smtp://joe:s3cret@", from},
 		{"smtp://joe:s3cret@:587", from},
+		{"smtp://joe:s3cret@]", from},
+		{"smtp://joe:s3cret@[]", from},
+		{"smtp://joe:s3cret@[mail.example.com]", from},
+		{"smtp://joe:s3cret@mail,example.com", from},
 		{"smtp://joe:s3cret/@example.com", from},
 		{"smtp://joe:123/s3cret@example.com", from},
 		{"smtp://joe:123?s3cret@example.com", from},
