@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/rpc"
+	"os"
 	"os/exec"
 	"runtime"
 	"runtime/debug"
@@ -147,7 +148,7 @@ type Job struct {
 
 // ServeEngine computes here what a [Process] asks on in, and answers on out, until
 // in ends. The process is to have no other work.
-func ServeEngine(in io.Reader, out io.WriteCloser) error {
+func ServeEngine(in, out *os.File) error {
 	s, server := new(service), rpc.NewServer()
 	if err := server.RegisterName("Engine", s); err != nil {
 		return err
@@ -157,12 +158,10 @@ func ServeEngine(in io.Reader, out io.WriteCloser) error {
 	// service says so, and keeps a tenth more than is in use: of the reserve too,
 	// which nobody touches, so that it takes no memory.
 	debug.SetGCPercent(-1)
-	// Else the collector and who reads the next job wait for a hash to end.
-	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	reserve := make([]byte, 256<<20)
 	defer runtime.KeepAlive(reserve)
 	s.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
-	server.ServeConn(pipes{in, out, func() error { return nil }})
+	server.ServeConn(pipes{polled(in), out, func() error { return nil }})
 	return nil
 }
 

@@ -3,6 +3,7 @@
 package password
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -19,4 +20,15 @@ func startInBackground(cmd *exec.Cmd) error {
 	}
 	_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, niceness) // of all its threads; else it is an equal
 	return nil
+}
+
+// polled returns f such that who reads waits in the poller of the runtime. One
+// who waits in the system keeps a processor from the hashes, for up to 20 ms,
+// until the scheduler takes it back.
+func polled(f *os.File) *os.File {
+	fd := f.Fd()
+	if syscall.SetNonblock(int(fd), true) != nil {
+		return f
+	}
+	return os.NewFile(fd, f.Name())
 }
