@@ -82,8 +82,6 @@ func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form
 		form.Fail("current_password", "This is not your current password.")
 		return true
 	}
-	if err := a.db.Forget(c.Request.Context(), account.key); err != nil {
-		current(c).Log().Error("throttle not cleared", "err", err)
-	}
+	a.triedWell(c, account)
 	return true
 }

@@ -78,9 +78,7 @@ func (a *App) signIn(c *gin.Context) {
 		return
 	}
 	a.untried(c, tries[:len(tries)-1]...)
-	if err := a.db.Forget(c.Request.Context(), account.key); err != nil {
-		current(c).Log().Error("throttle not cleared", "err", err)
-	}
+	a.triedWell(c, account)
 	a.enter(c, user, models.EventSignIn, "signed-in", false)
 }
 

@@ -84,6 +84,16 @@ func (a *App) byAccount(c *gin.Context, user *models.User) (t try, known bool, e
 	return try{"password of " + user.ID.String() + " by " + browser, a.config.LimitAccount}, browser != "", err
 }
 
+// triedWell forgets the tries before a good one.
+func (a *App) triedWell(c *gin.Context, t try) {
+	if t.limit == (models.Limit{}) { // nothing was counted
+		return
+	}
+	if err := a.db.Forget(c.Request.Context(), t.key); err != nil {
+		current(c).Log().Error("throttle not cleared", "err", err)
+	}
+}
+
 // untried takes tries back that came to nothing, through no fault of the person's.
 func (a *App) untried(c *gin.Context, tries ...try) {
 	ctx, cancel := lasting(c)

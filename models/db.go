@@ -179,8 +179,12 @@ func (db *DB) Postgres() bool { return db.pool.Dialect().Name() == dialect.PG }
 func (db *DB) Close() error { return db.pool.Close() }
 
 // InTx runs f in one transaction: what f does through tx is kept when f
-// returns nil and undone when it does not.
+// returns nil and undone when it does not. Within a transaction f joins it: that
+// is to be undone too when f fails.
 func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
+	if _, within := db.bun.(bun.Tx); within {
+		return f(db)
+	}
 	return db.bun.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
 		return f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url, statements: db.statements})
 	})

@@ -78,9 +78,9 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Client, life
 		if _, err = tx.bun.NewInsert().Model(s).Exec(ctx); err != nil {
 			return err
 		}
-		many := tx.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
-			Order("id DESC").Offset(maxSessions).Limit(maxSessions)
-		_, err = tx.bun.NewDelete().Model((*Session)(nil)).Where("id IN (?)", many).Exec(ctx)
+		last := tx.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
+			Order("id DESC").Offset(maxSessions).Limit(1)
+		_, err = tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last).Exec(ctx)
 		return err
 	})
 	if err != nil {
