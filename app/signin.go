@@ -109,21 +109,13 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 }
 
 // enter signs user in with a new session, and leads on to where the person was
-// heading. A new browser is noted quietly, without a mail, for a person who has
-// proved more than a password. All that is written of it is one transaction.
+// heading.
 func (a *App) enter(c *gin.Context, user *models.User, kind, toast string, quietly bool) {
 	var session *models.Session
 	var token string
-	entry := event(c, uuid.Nil, kind, user)
-	entry.ActorID = user.ID
 	err := a.db.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
-		if session, token, err = tx.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime()); err != nil {
-			return err
-		}
-		if err := a.rememberBrowser(c, tx, user, quietly); err != nil {
-			return err
-		}
-		return tx.Record(c.Request.Context(), entry)
+		session, token, err = a.newSession(c, tx, user, kind, quietly)
+		return err
 	})
 	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
 		a.flash(c, "changed")
@@ -134,6 +126,27 @@ func (a *App) enter(c *gin.Context, user *models.User, kind, toast string, quiet
 		a.error(c, err)
 		return
 	}
+	a.welcome(c, session, token, toast)
+}
+
+// newSession writes all that a sign-in leaves: the session, the browser and the
+// event, of that kind. A new browser is noted quietly, without a mail, for a
+// person who has proved more than a password.
+func (a *App) newSession(c *gin.Context, tx *models.DB, user *models.User, kind string, quietly bool) (*models.Session, string, error) {
+	session, token, err := tx.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime())
+	if err != nil {
+		return nil, "", err
+	}
+	if err := a.rememberBrowser(c, tx, user, quietly); err != nil {
+		return nil, "", err
+	}
+	entry := event(c, uuid.Nil, kind, user)
+	entry.ActorID = user.ID
+	return session, token, tx.Record(c.Request.Context(), entry)
+}
+
+// welcome hands the new session to the browser.
+func (a *App) welcome(c *gin.Context, session *models.Session, token, toast string) {
 	if old := current(c).Session; old != nil { // its cookie is about to be replaced
 		if err := a.db.DeleteSession(c.Request.Context(), old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
 			current(c).Log().Error("replaced session not ended", "err", err)

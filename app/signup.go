@@ -76,7 +76,15 @@ func (a *App) signUp(c *gin.Context) {
 		LastName:     in.LastName,
 		PasswordHash: hash,
 	}
-	err = a.db.CreateUser(c.Request.Context(), user)
+	var session *models.Session
+	var token string
+	err = a.db.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
+		if err = tx.CreateUser(c.Request.Context(), user); err != nil {
+			return err
+		}
+		session, token, err = a.newSession(c, tx, user, models.EventSignUp, true)
+		return err
+	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
 		if err := a.failTaken(c, form); err != nil { // the other may be taken too
@@ -90,7 +98,7 @@ func (a *App) signUp(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.enter(c, user, models.EventSignUp, "welcome", true)
+	a.welcome(c, session, token, "welcome")
 }
 
 // checkSignUp checks one field as the person leaves it.
