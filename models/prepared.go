@@ -12,7 +12,7 @@ import (
 	"github.com/uptrace/bun/driver/pgdriver"
 )
 
-// prepared is a connection for a select of every request: the database parses
+// prepared is a connection for a select of many requests: the database parses
 // and plans it once a connection, which is most of what such a query costs it.
 // The query must be the same each time: what changes stands in args, and in the
 // query db.parameter(1) for the first of them and so on.

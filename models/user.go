@@ -289,7 +289,7 @@ func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
 		column = "email_key"
 	}
 	u := new(User)
-	err := db.bun.NewSelect().Model(u).Where("? = ?", bun.Ident(column), Key(login)).Scan(ctx)
+	err := db.bun.NewSelect().Conn(db.prepared(Key(login))).Model(u).Where("? = ?", bun.Ident(column), db.parameter(1)).Scan(ctx)
 	if err != nil {
 		return nil, one(err)
 	}
@@ -299,7 +299,7 @@ func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
 // UserByID finds a user. It returns ErrNotFound when there is none.
 func (db *DB) UserByID(ctx context.Context, id uuid.UUID) (*User, error) {
 	u := new(User)
-	if err := db.bun.NewSelect().Model(u).Where("id = ?", id).Scan(ctx); err != nil {
+	if err := db.bun.NewSelect().Conn(db.prepared(id)).Model(u).Where("id = ?", db.parameter(1)).Scan(ctx); err != nil {
 		return nil, one(err)
 	}
 	return u, nil
@@ -319,7 +319,7 @@ func (db *DB) Users(ctx context.Context, after uuid.UUID, limit int64) ([]User, 
 // ErrNotFound when there is no such user.
 func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 	u := new(User)
-	query := db.bun.NewSelect().Model(u).Where("id = ?", id)
+	query := db.bun.NewSelect().Conn(db.prepared(id)).Model(u).Where("id = ?", db.parameter(1))
 	if db.Postgres() {
 		query = query.For("UPDATE")
 	}
