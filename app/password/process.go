@@ -153,16 +153,26 @@ func ServeEngine(in, out *os.File) error {
 	if err := server.RegisterName("Engine", s); err != nil {
 		return err
 	}
+	reserve := makeRoom()
+	defer runtime.KeepAlive(reserve)
+	s.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
+	server.ServeConn(pipes{polled(in), out, func() error { return nil }})
+	return nil
+}
+
+// makeRoom prepares the heap for hashes. What it returns is to be kept.
+func makeRoom() (reserve []byte) {
 	// The collector would follow the few, large hashes up and down, and return
 	// memory to the system that is wanted back in the same moment. So it runs when
 	// service says so, and keeps a tenth more than is in use: of the reserve too,
 	// which nobody touches, so that it takes no memory.
 	debug.SetGCPercent(-1)
-	reserve := make([]byte, 256<<20)
-	defer runtime.KeepAlive(reserve)
-	s.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
-	server.ServeConn(pipes{polled(in), out, func() error { return nil }})
-	return nil
+	const size = 256 << 20
+	room, reserve := make([]byte, size), make([]byte, size)
+	// Nobody has touched the room either. When it is free, hashes take its place.
+	inHugePages(room)
+	runtime.GC()
+	return reserve
 }
 
 // service is the other end of a Process.

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package password
+
+// inHugePages does nothing.
+func inHugePages([]byte) {}
