@@ -4,7 +4,7 @@ GO       ?= go
 HTMX     := 4.0.1
 COMMON   := 4.1.3
 AIR      := v1.67.4
-FUZZTIME ?= 1m
+FUZZTIME ?= 200000x
 TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 
 .DEFAULT_GOAL := help
@@ -36,7 +36,7 @@ lint: ## vet, staticcheck, gosec, gofmt and go mod tidy, which change nothing
 vuln: ## look for known vulnerabilities, in the database on vuln.go.dev
 	$(TOOLS) govulncheck -test ./...
 
-fuzz: ## run each fuzz target for FUZZTIME=1m
+fuzz: ## run each fuzz target for FUZZTIME=200000x inputs
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 bench: build ## measure bin/vestibule beside its floors; the table is bin/bench.md and bin/bench.json too
