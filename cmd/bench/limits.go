@@ -33,7 +33,7 @@ const mib = 1 << 20
 // calm and storm in turn, and how many people come at once.
 const (
 	starts = 9
-	storms = 3
+	storms = 6
 	crowd  = 1000
 )
 
