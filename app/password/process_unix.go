@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// niceness is how far the process steps back, of 19.
-const niceness = 10
+// niceness is how far the process steps back: all the way.
+const niceness = 19
 
 // startInBackground starts cmd at a low priority, and out of reach of the Ctrl-C
 // that has the site finish its requests first.

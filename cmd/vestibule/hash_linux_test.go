@@ -62,7 +62,7 @@ func TestHashProcess(t *testing.T) {
 				continue // it has ended
 			}
 			_, fields, _ := strings.Cut(string(stat), ") ") // proc(5): state is the third
-			if nice := strings.Fields(fields)[19-3]; nice != "10" {
+			if nice := strings.Fields(fields)[19-3]; nice != "19" {
 				t.Errorf("a thread has niceness %s", nice)
 			}
 		}
