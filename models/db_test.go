@@ -1,11 +1,13 @@
 package models_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -110,4 +112,37 @@ func TestPooledConnectionsThatTheServerEnded(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// A transaction that waited for a second connection would, with others like it,
+// hold all there are and wait for ever.
+func TestTransactionsTakeOneConnection(t *testing.T) {
+	t.Parallel()
+	modelstest.EachURL(t, func(t *testing.T, url string) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		db, err := models.Open(ctx, url, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		u := newUser(t, db, "ada")
+		err = db.InTx(ctx, func(tx *models.DB) error {
+			_, token, err := tx.CreateSession(ctx, u, models.Client{}, life)
+			if err != nil {
+				return err
+			}
+			if s, err := tx.SessionByToken(ctx, token); err != nil || s.UserID != u.ID {
+				t.Errorf("the session within the transaction: %+v (%v)", s, err)
+			}
+			got, err := tx.UserByLogin(ctx, "ada")
+			if err != nil || !same(got, u) {
+				t.Errorf("the user within the transaction: %+v (%v)", got, err)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }

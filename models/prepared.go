@@ -31,7 +31,7 @@ func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sq
 		return nil, err
 	}
 	rows, err := stmt.QueryContext(ctx, p.args...)
-	if outdated(err) && p.db.bun == bun.IDB(p.db.pool) { // in a transaction nothing more can be asked
+	if outdated(err) {
 		if p.db.statements.CompareAndDelete(query, stmt) {
 			_ = stmt.Close() // what runs on it is waited for
 		}
@@ -44,6 +44,9 @@ func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sq
 }
 
 func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if tx, ok := p.db.bun.(bun.Tx); ok { // which has a connection, and does not wait for another
+		return tx.PrepareContext(ctx, query)
+	}
 	kept, ok := p.db.statements.Load(query)
 	if !ok {
 		stmt, err := p.db.pool.DB.PrepareContext(ctx, query)
@@ -55,9 +58,6 @@ func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error
 		}
 	}
 	stmt, _ := kept.(*sql.Stmt)
-	if tx, ok := p.db.bun.(bun.Tx); ok {
-		return tx.Tx.StmtContext(ctx, stmt), nil
-	}
 	return stmt, nil
 }
 

@@ -319,7 +319,7 @@ func (db *DB) Users(ctx context.Context, after uuid.UUID, limit int64) ([]User, 
 // ErrNotFound when there is no such user.
 func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 	u := new(User)
-	query := db.bun.NewSelect().Conn(db.prepared(id)).Model(u).Where("id = ?", db.parameter(1))
+	query := db.bun.NewSelect().Model(u).Where("id = ?", id)
 	if db.Postgres() {
 		query = query.For("UPDATE")
 	}
