@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -68,6 +69,15 @@ func TestFailuresFromWithin(t *testing.T) {
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
 			page:    "Very busy",
 			log:     "password queue is full",
+		},
+		"no process that hashes": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) { a.error(c, fmt.Errorf("%w: %w", password.ErrUnavailable, io.ErrUnexpectedEOF)) }
+			},
+			status:  http.StatusServiceUnavailable,
+			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
+			page:    "Back in a moment",
+			log:     "password hashing unavailable",
 		},
 		"time is up within a transaction": {
 			handler: func(a *App) gin.HandlerFunc {

@@ -321,6 +321,10 @@ func (a *App) error(c *gin.Context, err error) {
 		current(c).Log().Warn("password queue is full")
 		c.Header("Retry-After", retryAfter)
 		a.fail(c, http.StatusServiceUnavailable)
+	case errors.Is(err, password.ErrUnavailable):
+		current(c).Log().Error("password hashing unavailable", "err", err)
+		c.Header("Retry-After", retryAfter)
+		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot look at passwords just now. Nothing was lost; please try again in a moment.")
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
 		current(c).Log().Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)

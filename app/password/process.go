@@ -25,6 +25,10 @@ type Engine interface {
 	Compare(pw, hash string) (match bool, err error)
 }
 
+// ErrUnavailable reports that the process of a [Process] does not start, or does
+// not answer.
+var ErrUnavailable = errors.New("password: the process that hashes is unavailable")
+
 // Here is the Engine in this process: for commands that hash one password, and
 // for tests.
 var Here Engine = here{}
@@ -44,35 +48,52 @@ func (here) Compare(pw, hash string) (bool, error) {
 // hashes, which is garbage at once, does not have the collector look through the
 // heap of the site ten times a second.
 type Process struct {
-	command func() *exec.Cmd
+	command  func() *exec.Cmd
+	patience time.Duration
 
 	mu     sync.Mutex
-	client *rpc.Client // nil when the process does not run
+	remote *remote // nil when the process does not run
+}
+
+// remote is a process that runs.
+type remote struct {
+	*rpc.Client
+	kill func() error
 }
 
 // NewProcess returns an Engine that starts a process by command when it has
-// something to compute and none runs. The process is to call [ServeEngine].
-func NewProcess(command func() *exec.Cmd) *Process { return &Process{command: command} }
+// something to compute and none runs. The process is to call [ServeEngine]. One
+// that does not answer for as long as patience is killed.
+func NewProcess(command func() *exec.Cmd, patience time.Duration) *Process {
+	return &Process{command: command, patience: patience}
+}
 
 // Close ends the process, after what it computes at the moment.
 func (p *Process) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.client == nil {
+	if p.remote == nil {
 		return nil
 	}
-	client := p.client
-	p.client = nil
-	return client.Close()
+	remote := p.remote
+	p.remote = nil
+	defer p.limit(remote)()
+	return remote.Close()
 }
 
-// Create is that of [Engine].
+// limit kills the process, which ends each call to it, if it is not stopped while
+// patience lasts.
+func (p *Process) limit(remote *remote) (stop func() bool) {
+	return time.AfterFunc(p.patience, func() { _ = remote.kill() }).Stop
+}
+
+// Create is that of [Engine]. It fails with [ErrUnavailable] too.
 func (p *Process) Create(pw string, params argon2id.Params) (hash string, err error) {
 	err = p.call("Engine.Create", Job{Password: pw, Params: params}, &hash)
 	return hash, err
 }
 
-// Compare is that of [Engine].
+// Compare is that of [Engine]. It fails with [ErrUnavailable] too.
 func (p *Process) Compare(pw, hash string) (match bool, err error) {
 	err = p.call("Engine.Compare", Job{Password: pw, Hash: hash}, &match)
 	return match, err
@@ -81,28 +102,30 @@ func (p *Process) Compare(pw, hash string) (match bool, err error) {
 // call asks the process, and a new one when that one ends before it answers.
 func (p *Process) call(method string, job Job, result any) error {
 	for try := 1; ; try++ {
-		client, err := p.running()
+		remote, err := p.running()
 		if err != nil {
-			return fmt.Errorf("password: the process that hashes: %w", err)
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		err = client.Call(method, job, result)
+		stop := p.limit(remote)
+		err = remote.Call(method, job, result)
+		stop()
 		var answered rpc.ServerError
 		if err == nil || errors.As(err, &answered) {
 			return err
 		}
-		p.forget(client)
+		p.forget(remote)
 		if try == 2 {
-			return fmt.Errorf("password: the process that hashes: %w", err)
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 }
 
 // running returns the connection to the process, which it starts if need be.
-func (p *Process) running() (*rpc.Client, error) {
+func (p *Process) running() (*remote, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.client != nil {
-		return p.client, nil
+	if p.remote != nil {
+		return p.remote, nil
 	}
 	cmd := p.command()
 	in, err := cmd.StdinPipe()
@@ -116,17 +139,17 @@ func (p *Process) running() (*rpc.Client, error) {
 	if err := startInBackground(cmd); err != nil {
 		return nil, err
 	}
-	p.client = rpc.NewClient(pipes{out, in, cmd.Wait})
-	return p.client, nil
+	p.remote = &remote{rpc.NewClient(pipes{out, in, cmd.Wait}), cmd.Process.Kill}
+	return p.remote, nil
 }
 
 // forget leaves a connection of which the process has ended.
-func (p *Process) forget(client *rpc.Client) {
+func (p *Process) forget(remote *remote) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.client == client {
-		p.client = nil
-		_ = client.Close() // it says how the process ended, which is no news
+	if p.remote == remote {
+		p.remote = nil
+		_ = remote.Close() // it says how the process ended, which is no news
 	}
 }
 

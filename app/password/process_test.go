@@ -3,11 +3,13 @@ package password_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 
 	"vestibule/app/password"
 )
@@ -32,7 +34,7 @@ type processes struct {
 }
 
 // newProcess returns a Process that the test ends.
-func newProcess(t *testing.T) (*password.Process, *processes) {
+func newProcess(t *testing.T, patience time.Duration) (*password.Process, *processes) {
 	t.Helper()
 	ps := new(processes)
 	p := password.NewProcess(func() *exec.Cmd {
@@ -43,7 +45,7 @@ func newProcess(t *testing.T) (*password.Process, *processes) {
 		defer ps.mu.Unlock()
 		ps.started = append(ps.started, cmd)
 		return cmd
-	})
+	}, patience)
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			t.Error(err)
@@ -88,7 +90,7 @@ func many(t *testing.T, e password.Engine, meanwhile func()) {
 
 func TestProcess(t *testing.T) {
 	t.Parallel()
-	p, ps := newProcess(t)
+	p, ps := newProcess(t, time.Minute)
 	many(t, p, func() {})
 	params := password.DefaultParams
 	there, err := p.Create("over there", params)
@@ -115,7 +117,7 @@ func TestProcess(t *testing.T) {
 
 func TestProcessEnds(t *testing.T) {
 	t.Parallel()
-	p, ps := newProcess(t)
+	p, ps := newProcess(t, time.Minute)
 	many(t, p, func() {
 		for started := 0; started == 0; {
 			ps.mu.Lock()
@@ -146,9 +148,9 @@ func TestProcessDoesNotStart(t *testing.T) {
 	for name, program := range map[string]string{"no program": "/nowhere", "another program": "true"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := password.NewProcess(func() *exec.Cmd { return exec.CommandContext(t.Context(), program) })
-			if h, err := password.NewHasher(p, password.DefaultParams, 1, 1); err == nil {
-				t.Errorf("there is a hasher: %+v", h)
+			p := password.NewProcess(func() *exec.Cmd { return exec.CommandContext(t.Context(), program) }, time.Minute)
+			if h, err := password.NewHasher(p, password.DefaultParams, 1, 1); !errors.Is(err, password.ErrUnavailable) {
+				t.Errorf("there is a hasher: %+v (%v)", h, err)
 			}
 			if err := p.Close(); err != nil {
 				t.Error(err)

@@ -3,21 +3,45 @@ package main
 import (
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
 
 	"vestibule/app/password"
 )
 
-type hash struct{}
+// hashCommand is the command line on which serve starts a process of its own, not
+// for people.
+const hashCommand = "hash"
 
-// Run answers a password.Process, on the standard input and output, until that is
-// done.
-func (hash) Run() error { return password.ServeEngine(os.Stdin, os.Stdout) }
+// maxHashing is how long that may take with one password. The dearest one that
+// password allows takes seconds.
+const maxHashing = time.Minute
 
-// hashCommand starts program as such a process. It gets no environment: it needs
+// hash answers a password.Process, on the standard input and output, until that is
+// done. Signals, which all processes of a service may get, are for the site.
+func hash() error {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	return password.ServeEngine(os.Stdin, os.Stdout)
+}
+
+// hasher starts the program as such a process. It gets no environment: it needs
 // none of our secrets.
-func hashCommand(program string) *exec.Cmd {
-	cmd := exec.Command(program, "hash") // #nosec G204 -- the program that runs already
-	cmd.Env = []string{}
-	cmd.Stderr = os.Stderr
-	return cmd
+func hasher() (*password.Process, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	path := program
+	if runtime.GOOS == "linux" {
+		path = "/proc/self/exe" // is there, and the same, even when a new version has taken its place
+	}
+	return password.NewProcess(func() *exec.Cmd {
+		cmd := exec.Command(path) // #nosec G204 -- the program that runs already
+		cmd.Args = []string{program, hashCommand}
+		cmd.Env = []string{}
+		cmd.Stderr = os.Stderr
+		return cmd
+	}, maxHashing), nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -23,7 +24,6 @@ type commands struct {
 	Migrate  migrate  `cmd:"" help:"Change the database's schema."`
 	Users    users    `cmd:"" help:"Look after the accounts."`
 	Sessions sessions `cmd:"" help:"Look after who is signed in."`
-	Hash     hash     `cmd:"" hidden:"" help:"Hash passwords for serve, which starts this."`
 	Audit    audit    `cmd:"" help:"List what happened to the accounts, the newest first."`
 
 	app.Config `embed:"" group:"Settings, from these flags, the environment or a file .env:"`
@@ -38,6 +38,9 @@ func main() {
 
 // run carries out one command line.
 func run(args []string) error {
+	if slices.Equal(args, []string{hashCommand}) { // it is to know no settings
+		return hash()
+	}
 	if err := readEnvFile(); err != nil {
 		return err
 	}

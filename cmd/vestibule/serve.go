@@ -8,12 +8,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"time"
 
 	"vestibule/app"
-	"vestibule/app/password"
 )
 
 type serve struct{}
@@ -44,11 +42,10 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200) // 15 MiB more, as the heap is small, for half the work of the collector
 	}
-	program, err := os.Executable()
+	hashes, err := hasher()
 	if err != nil {
 		return err
 	}
-	hashes := password.NewProcess(func() *exec.Cmd { return hashCommand(program) })
 	defer hashes.Close()
 	site, err := app.New(*config, db, log, hashes)
 	if err != nil {
