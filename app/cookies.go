@@ -89,18 +89,17 @@ func (a *App) takeFlash(c *gin.Context) string {
 	return toasts[key]
 }
 
-// rememberBrowser notes in db the browser that user signs in from. Quietly means
-// without a mail about a new one.
-func (a *App) rememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) error {
+// rememberBrowser notes in db the browser that user signs in from, and returns the
+// mark for its cookie. Quietly means without a mail about a new one.
+func (a *App) rememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) (string, error) {
 	mark, _ := c.Cookie(a.prefixed("browser")) // none is as good as an empty one
 	client := a.client(c)
 	notice := models.MailDetail{Browser: device(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
-	mark, err := db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
-	if err != nil {
-		return err
-	}
+	return db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
+}
+
+func (a *App) setBrowserCookie(c *gin.Context, mark string) {
 	a.setCookie(c, a.prefixed("browser"), mark, models.BrowserLife)
-	return nil
 }
 
 func (a *App) client(c *gin.Context) models.Client {

@@ -47,8 +47,10 @@ func (a *App) changePassword(c *gin.Context) {
 		return
 	}
 	a.setSessionCookie(c, token, session)
-	if err := a.rememberBrowser(c, a.db, user, true); err != nil {
+	if mark, err := a.rememberBrowser(c, a.db, user, true); err != nil {
 		current(c).Log().Error("browser not remembered", "err", err)
+	} else {
+		a.setBrowserCookie(c, mark)
 	}
 	a.record(c, models.EventPasswordChanged, user)
 	a.flash(c, "password-changed")

@@ -445,6 +445,12 @@ func TestRequestLine(t *testing.T) {
 			t.Error(err) // a time without its offset too
 		}
 		s.log.hide("swordfish-swordfish")
+		for i, a := range []*answer{s.visit(t).post("/sign-in", annas()), s.visit(t).post("/sign-up", ben())} {
+			lines := s.log.of(a.leadsTo("/dashboard"))
+			if got := lines[len(lines)-1]["user_id"]; got != s.users()[i].ID.String() {
+				t.Errorf("the line of a sign-in names the user %v", got)
+			}
+		}
 		if again := s.get("/account").Header.Get("X-Request-Id"); again == a.Header.Get("X-Request-Id") {
 			t.Error("two requests have one id")
 		}

@@ -49,14 +49,17 @@ func (a *App) resetPassword(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	err = a.db.ResetPassword(c.Request.Context(), token, hash)
+	e, err := a.enter(c, models.EventPasswordReset, true, func(tx *models.DB) (*models.User, error) {
+		err := tx.ResetPassword(c.Request.Context(), token, hash)
+		return token.User, err
+	})
 	switch {
 	case errors.Is(err, models.ErrNotFound):
 		a.fail(c, http.StatusGone)
 	case err != nil:
 		a.error(c, err)
 	default:
-		a.enter(c, token.User, models.EventPasswordReset, "password-changed", true)
+		a.welcome(c, e, "password-changed")
 	}
 }
 

@@ -79,7 +79,17 @@ func (a *App) signIn(c *gin.Context) {
 	}
 	a.untried(c, tries[:len(tries)-1]...)
 	a.triedWell(c, account)
-	a.enter(c, user, models.EventSignIn, "signed-in", false)
+	e, err := a.enter(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
+	if errors.Is(err, models.ErrNotFound) { // disabled or deleted at this moment
+		a.flash(c, "changed")
+		a.redirect(c, withNext("/sign-in", localPath(c.Query("next"))))
+		return
+	}
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	a.welcome(c, e, "signed-in")
 }
 
 // authenticate tells whether the password is user's. A user without one, who is
@@ -108,51 +118,48 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 	return match, nil
 }
 
-// enter signs user in with a new session, and leads on to where the person was
-// heading.
-func (a *App) enter(c *gin.Context, user *models.User, kind, toast string, quietly bool) {
-	var session *models.Session
-	var token string
-	err := a.db.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
-		session, token, err = a.newSession(c, tx, user, kind, quietly)
-		return err
+// entrance is what a sign-in leaves in the browser.
+type entrance struct {
+	session *models.Session
+	token   string
+	browser string // the mark by which that is known again
+}
+
+// enter signs in, with a new session, the user that prepare returns. What prepare
+// writes, the session, the browser and the event of that kind are kept or undone
+// together. A new browser is noted quietly, without a mail, for a person who has
+// proved more than a password.
+func (a *App) enter(c *gin.Context, kind string, quietly bool, prepare func(tx *models.DB) (*models.User, error)) (*entrance, error) {
+	ctx, e := c.Request.Context(), new(entrance)
+	return e, a.db.InTx(ctx, func(tx *models.DB) error {
+		user, err := prepare(tx)
+		if err != nil {
+			return err
+		}
+		if e.session, e.token, err = tx.CreateSession(ctx, user, a.client(c), a.lifetime()); err != nil {
+			return err
+		}
+		if e.browser, err = a.rememberBrowser(c, tx, user, quietly); err != nil {
+			return err
+		}
+		entry := event(c, uuid.Nil, kind, user)
+		entry.ActorID = user.ID
+		return tx.Record(ctx, entry)
 	})
-	if errors.Is(err, models.ErrNotFound) { // disabled, or the password changed, at this moment
-		a.flash(c, "changed")
-		a.redirect(c, withNext("/sign-in", localPath(c.Query("next"))))
-		return
-	}
-	if err != nil {
-		a.error(c, err)
-		return
-	}
-	a.welcome(c, session, token, toast)
 }
 
-// newSession writes all that a sign-in leaves: the session, the browser and the
-// event, of that kind. A new browser is noted quietly, without a mail, for a
-// person who has proved more than a password.
-func (a *App) newSession(c *gin.Context, tx *models.DB, user *models.User, kind string, quietly bool) (*models.Session, string, error) {
-	session, token, err := tx.CreateSession(c.Request.Context(), user, a.client(c), a.lifetime())
-	if err != nil {
-		return nil, "", err
-	}
-	if err := a.rememberBrowser(c, tx, user, quietly); err != nil {
-		return nil, "", err
-	}
-	entry := event(c, uuid.Nil, kind, user)
-	entry.ActorID = user.ID
-	return session, token, tx.Record(c.Request.Context(), entry)
-}
-
-// welcome hands the new session to the browser.
-func (a *App) welcome(c *gin.Context, session *models.Session, token, toast string) {
-	if old := current(c).Session; old != nil { // its cookie is about to be replaced
+// welcome hands the new session to the browser, and leads on to where the person
+// was heading.
+func (a *App) welcome(c *gin.Context, e *entrance, toast string) {
+	r := current(c)
+	r.User = e.session.User           // for the log
+	if old := r.Session; old != nil { // its cookie is about to be replaced
 		if err := a.db.DeleteSession(c.Request.Context(), old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
-			current(c).Log().Error("replaced session not ended", "err", err)
+			r.Log().Error("replaced session not ended", "err", err)
 		}
 	}
-	a.setSessionCookie(c, token, session)
+	a.setSessionCookie(c, e.token, e.session)
+	a.setBrowserCookie(c, e.browser)
 	a.flash(c, toast)
 	a.redirect(c, localPath(c.Query("next")))
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/uptrace/bun"
+
 	"vestibule/app"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -260,5 +262,39 @@ func TestNextLeadsBack(t *testing.T) {
 				v.post(way, person).leadsTo(next)
 			})
 		}
+	})
+}
+
+// What a sign-in leaves is kept together or not at all, and so with what leads to
+// it: here the event cannot be written, which comes last.
+func TestNoHalfSignIn(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.log.mayFail()
+		s.join(anna())
+		secret := s.resetToken(annasEmail)
+		rename := func(from, to string) {
+			t.Helper()
+			if _, err := db.Bun().ExecContext(t.Context(), "ALTER TABLE ? RENAME TO ?", bun.Ident(from), bun.Ident(to)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reset := twice(anotherPassword)
+		reset.Set("token", secret)
+		rename("events", "away")
+		for path, form := range map[string]url.Values{"/sign-in": annas(), "/sign-up": ben(), "/reset-password": reset} {
+			v := s.visit(t)
+			a := v.post(path, form).wants(http.StatusInternalServerError)
+			if set := a.Cookies(); len(set) > 0 {
+				t.Errorf("%s sets %v", path, set)
+			}
+		}
+		if users, sessions := len(s.users()), len(s.sessions()); users != 1 || sessions != 1 {
+			t.Errorf("there are %d users and %d sessions", users, sessions)
+		}
+		rename("away", "events")
+		s.visit(t).post("/sign-in", annas()).leadsTo("/dashboard")
+		s.visit(t).post("/reset-password", reset).leadsTo("/dashboard")
 	})
 }

@@ -76,14 +76,8 @@ func (a *App) signUp(c *gin.Context) {
 		LastName:     in.LastName,
 		PasswordHash: hash,
 	}
-	var session *models.Session
-	var token string
-	err = a.db.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
-		if err = tx.CreateUser(c.Request.Context(), user); err != nil {
-			return err
-		}
-		session, token, err = a.newSession(c, tx, user, models.EventSignUp, true)
-		return err
+	e, err := a.enter(c, models.EventSignUp, true, func(tx *models.DB) (*models.User, error) {
+		return user, tx.CreateUser(c.Request.Context(), user)
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
@@ -98,7 +92,7 @@ func (a *App) signUp(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.welcome(c, session, token, "welcome")
+	a.welcome(c, e, "welcome")
 }
 
 // checkSignUp checks one field as the person leaves it.

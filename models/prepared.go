@@ -15,7 +15,8 @@ import (
 // prepared is a connection for a select of many requests: the database parses
 // and plans it once a connection, which is most of what such a query costs it.
 // The query must be the same each time: what changes stands in args, and in the
-// query db.parameter(1) for the first of them and so on.
+// query db.parameter(1) for the first of them and so on. Within a transaction it
+// is a plain query.
 type prepared struct {
 	bun.IConn
 	db   *DB
@@ -26,6 +27,9 @@ func (db *DB) prepared(args ...any) prepared { return prepared{db.bun, db, args}
 
 // QueryContext runs query, which Bun has made.
 func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sql.Rows, error) {
+	if tx, ok := p.db.bun.(bun.Tx); ok { // which has a connection, and must not wait for another to prepare on
+		return tx.Tx.QueryContext(ctx, query, p.args...)
+	}
 	stmt, err := p.statement(ctx, query)
 	if err != nil {
 		return nil, err
@@ -44,9 +48,6 @@ func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sq
 }
 
 func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if tx, ok := p.db.bun.(bun.Tx); ok { // which has a connection, and does not wait for another
-		return tx.PrepareContext(ctx, query)
-	}
 	kept, ok := p.db.statements.Load(query)
 	if !ok {
 		stmt, err := p.db.pool.DB.PrepareContext(ctx, query)
