@@ -47,10 +47,12 @@ func (a *App) changePassword(c *gin.Context) {
 		return
 	}
 	a.setSessionCookie(c, token, session)
-	if mark, err := a.rememberBrowser(c, a.db, user, true); err != nil {
-		current(c).Log().Error("browser not remembered", "err", err)
-	} else {
+	mark, err := a.rememberBrowser(c, a.db, user, true)
+	switch {
+	case err == nil:
 		a.setBrowserCookie(c, mark)
+	case !gone(c):
+		current(c).Log().Error("browser not remembered", "err", err)
 	}
 	a.record(c, models.EventPasswordChanged, user)
 	a.flash(c, "password-changed")

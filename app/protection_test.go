@@ -1,13 +1,18 @@
 package app_test
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"vestibule/app"
 	"vestibule/assets"
@@ -457,6 +462,68 @@ func TestRequestLine(t *testing.T) {
 		forged := s.get("/", header("X-Request-Id", "forged"))
 		if forged.Header.Get("X-Request-Id") == "forged" {
 			t.Error("a client chooses the request id")
+		}
+	})
+}
+
+// leaver hangs up at a query.
+type leaver struct {
+	left  atomic.Int64 // queries until then
+	leave context.CancelFunc
+}
+
+func (l *leaver) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context {
+	if l.left.Add(-1) == 0 {
+		l.leave()
+	}
+	return ctx
+}
+
+func (l *leaver) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+// TestClientLeaves has one hang up at each query of a request: the log, which the
+// site's end looks at, has no error then.
+func TestClientLeaves(t *testing.T) {
+	t.Parallel()
+	requests := []struct {
+		method, path string
+		form         url.Values
+	}{
+		{"GET", "/o/acme", nil},
+		{"GET", "/account", nil},
+		{"POST", "/sign-in", annas()},
+		{"POST", "/sign-up", ben()},
+		{"POST", "/account/password", with(twice(anotherPassword), "current_password", annasPassword)}, // last, as it ends the session
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		l := new(leaver)
+		db.Bun().AddQueryHook(l) //lint:ignore SA1019 a copy, as WithQueryHook makes, would not see the application's queries
+		s := newCompany(t, db)
+		for _, tt := range requests {
+			for n := int64(1); ; n++ {
+				s.setTime("sessions", "last_seen_at", time.Now().Add(-time.Hour)) // so that it is written
+				ctx, leave := context.WithCancel(t.Context())
+				r := httptest.NewRequestWithContext(ctx, tt.method, tt.path, strings.NewReader(tt.form.Encode()))
+				r.Host = strings.TrimPrefix(s.url, "http://")
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				if !strings.HasPrefix(tt.path, "/sign-") {
+					r.AddCookie(&http.Cookie{Name: "session", Value: s.cookie("session")})
+				}
+				l.leave = leave
+				l.left.Store(n)
+				w := httptest.NewRecorder()
+				s.app.ServeHTTP(w, r)
+				leave()
+				if l.left.Load() > 0 { // it took fewer
+					if w.Code >= http.StatusBadRequest {
+						t.Errorf("%s, without leaving, is answered with %d", tt.path, w.Code)
+					}
+					if n == 1 {
+						t.Errorf("%s asks nothing", tt.path)
+					}
+					break
+				}
+			}
 		}
 	})
 }

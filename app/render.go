@@ -116,7 +116,7 @@ func (a *App) renderPart(c *gin.Context, status int, page, part string, form *fo
 	}
 	if v.Member != nil {
 		var err error
-		if v.Memberships, err = a.db.Memberships(c.Request.Context(), v.User.ID); err != nil {
+		if v.Memberships, err = a.db.Memberships(c.Request.Context(), v.User.ID); err != nil && !gone(c) {
 			current(c).Log().Error("memberships not read", "err", err) // the page is worth more than the list
 		}
 	}
@@ -300,7 +300,7 @@ const retryAfter = "5"
 func (a *App) error(c *gin.Context, err error) {
 	early, last := new(models.ThrottledError), new(models.LastOwnerError)
 	switch {
-	case errors.Is(c.Request.Context().Err(), context.Canceled):
+	case gone(c):
 		c.AbortWithStatus(499) // nobody reads it; the log line shows it
 	case errors.Is(err, models.ErrChanged):
 		// The same request is not to be made again, but what the person may do

@@ -126,6 +126,9 @@ func lasting(c *gin.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), 5*time.Second)
 }
 
+// gone tells whether the client has hung up. What fails then is no fault.
+func gone(c *gin.Context) bool { return errors.Is(c.Request.Context().Err(), context.Canceled) }
+
 // maxBody is the largest request body: the longest form takes a few kilobytes.
 const maxBody = 64 << 10
 
@@ -175,9 +178,10 @@ func (a *App) session(c *gin.Context) {
 	r.Session, r.User = s, s.User
 	c.Header("Cache-Control", "no-store")
 	renewed, err := a.db.TouchSession(c.Request.Context(), s, a.lifetime())
-	if err != nil {
+	switch {
+	case err != nil && !gone(c):
 		r.Log().Error("session not renewed", "err", err) // the person stays signed in until it expires
-	} else if renewed {
+	case err == nil && renewed:
 		a.setSessionCookie(c, token, s)
 	}
 }

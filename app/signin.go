@@ -154,7 +154,9 @@ func (a *App) welcome(c *gin.Context, e *entrance, toast string) {
 	r := current(c)
 	r.User = e.session.User           // for the log
 	if old := r.Session; old != nil { // its cookie is about to be replaced
-		if err := a.db.DeleteSession(c.Request.Context(), old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
+		ctx, cancel := lasting(c)
+		defer cancel()
+		if err := a.db.DeleteSession(ctx, old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
 			r.Log().Error("replaced session not ended", "err", err)
 		}
 	}

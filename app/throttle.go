@@ -89,7 +89,9 @@ func (a *App) triedWell(c *gin.Context, t try) {
 	if t.limit == (models.Limit{}) { // nothing was counted
 		return
 	}
-	if err := a.db.Forget(c.Request.Context(), t.key); err != nil {
+	ctx, cancel := lasting(c)
+	defer cancel()
+	if err := a.db.Forget(ctx, t.key); err != nil {
 		current(c).Log().Error("throttle not cleared", "err", err)
 	}
 }
