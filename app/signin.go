@@ -80,7 +80,7 @@ func (a *App) signIn(c *gin.Context) {
 	a.untried(c, tries[:len(tries)-1]...)
 	a.triedWell(c, account)
 	e, err := a.enter(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
-	if errors.Is(err, models.ErrNotFound) { // disabled or deleted at this moment
+	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or given another password at this moment
 		a.flash(c, "changed")
 		a.redirect(c, withNext("/sign-in", localPath(c.Query("next"))))
 		return

@@ -149,6 +149,7 @@ func (p *Process) forget(remote *remote) {
 	defer p.mu.Unlock()
 	if p.remote == remote {
 		p.remote = nil
+		defer p.limit(remote)()
 		_ = remote.Close() // it says how the process ended, which is no news
 	}
 }

@@ -34,7 +34,7 @@ type processes struct {
 }
 
 // newProcess returns a Process that the test ends.
-func newProcess(t *testing.T, patience time.Duration) (*password.Process, *processes) {
+func newProcess(t *testing.T) (*password.Process, *processes) {
 	t.Helper()
 	ps := new(processes)
 	p := password.NewProcess(func() *exec.Cmd {
@@ -45,7 +45,7 @@ func newProcess(t *testing.T, patience time.Duration) (*password.Process, *proce
 		defer ps.mu.Unlock()
 		ps.started = append(ps.started, cmd)
 		return cmd
-	}, patience)
+	}, time.Minute)
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			t.Error(err)
@@ -90,7 +90,7 @@ func many(t *testing.T, e password.Engine, meanwhile func()) {
 
 func TestProcess(t *testing.T) {
 	t.Parallel()
-	p, ps := newProcess(t, time.Minute)
+	p, ps := newProcess(t)
 	many(t, p, func() {})
 	params := password.DefaultParams
 	there, err := p.Create("over there", params)
@@ -117,7 +117,7 @@ func TestProcess(t *testing.T) {
 
 func TestProcessEnds(t *testing.T) {
 	t.Parallel()
-	p, ps := newProcess(t, time.Minute)
+	p, ps := newProcess(t)
 	many(t, p, func() {
 		for started := 0; started == 0; {
 			ps.mu.Lock()

@@ -15,20 +15,21 @@ import (
 // for people.
 const hashCommand = "hash"
 
-// maxHashing is how long that may take with one password. The dearest one that
-// password allows takes seconds.
-const maxHashing = time.Minute
+// maxHashing is how long that may take with one password, which is seconds for the
+// dearest on an idle machine. A request still has time to ask again.
+const maxHashing = 15 * time.Second
 
 // hash answers a password.Process, on the standard input and output, until that is
-// done. Signals, which all processes of a service may get, are for the site.
+// done. A SIGTERM, which all processes of a service may get, is for the site.
 func hash() error {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGTERM)
+	_ = os.WriteFile("/proc/self/comm", []byte("vestibule-hash"), 0o600) // for top and the system's log, on Linux
 	return password.ServeEngine(os.Stdin, os.Stdout)
 }
 
-// hasher starts the program as such a process. It gets no environment: it needs
+// hashProcess starts the program as such a process. It gets no environment: it needs
 // none of our secrets.
-func hasher() (*password.Process, error) {
+func hashProcess() (*password.Process, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err

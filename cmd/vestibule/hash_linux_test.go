@@ -56,6 +56,9 @@ func TestHashProcess(t *testing.T) {
 		if err != nil || len(environ) > 0 {
 			t.Errorf("it knows %q (%v)", environ, err)
 		}
+		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", first)); err != nil || string(name) != "vestibule-hash\n" {
+			t.Errorf("it is called %q (%v)", name, err)
+		}
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", first))
 		if err != nil || len(threads) < 2 {
 			t.Errorf("its threads are %q (%v)", threads, err)

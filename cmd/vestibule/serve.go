@@ -42,7 +42,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200) // 15 MiB more, as the heap is small, for half the work of the collector
 	}
-	hashes, err := hasher()
+	hashes, err := hashProcess()
 	if err != nil {
 		return err
 	}
