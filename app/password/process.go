@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -201,8 +200,10 @@ func makeRoom() (reserve []byte) {
 
 // service is the other end of a Process.
 type service struct {
-	garbage atomic.Int64 // in bytes, since the last collection
-	rest    *time.Timer
+	rest *time.Timer
+
+	mu      sync.Mutex
+	garbage int64 // in bytes, what hashes took since the last collection
 }
 
 // Create is the remote end of [Process.Create].
@@ -226,15 +227,20 @@ func (s *service) Compare(job Job, match *bool) (err error) {
 // enough garbage, in bytes, is worth a collection; after a rest, all memory goes
 // back to the system.
 const (
-	enough    = 48 << 20
+	enough    = 64 << 20
 	restAfter = time.Minute
 )
 
-// collect frees the memory of past hashes before that of the next is taken.
+// collect frees the memory of past hashes before that of the next is taken. Others
+// wait meanwhile, else they would take more.
 func (s *service) collect(next argon2id.Params) {
 	s.rest.Reset(restAfter)
-	if s.garbage.Add(int64(next.Memory)<<10) > enough {
-		s.garbage.Store(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := int64(next.Memory) << 10
+	s.garbage += size
+	if s.garbage > enough {
+		s.garbage = size
 		runtime.GC()
 	}
 }
