@@ -3,8 +3,10 @@
 package password
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 )
 
@@ -12,13 +14,16 @@ import (
 const niceness = 19
 
 // startInBackground starts cmd at a low priority, and out of reach of the Ctrl-C
-// that has the site finish its requests first.
+// that has the site finish its requests first. It gets a session of its own:
+// Linux shares the cores between sessions first, by the niceness of each, and
+// regards that of a process within its session only (sched(7), autogroup).
 func startInBackground(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, niceness) // of all its threads; else it is an equal
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid), strconv.AppendInt(nil, niceness, 10), 0o600)
 	return nil
 }
 

@@ -59,6 +59,9 @@ func TestHashProcess(t *testing.T) {
 		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", first)); err != nil || string(name) != "vestibule-hash\n" {
 			t.Errorf("it is called %q (%v)", name, err)
 		}
+		if group, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", first)); err == nil && !strings.HasSuffix(string(group), " nice 19\n") { // a kernel may have none
+			t.Errorf("its session is %q", group)
+		}
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", first))
 		if err != nil || len(threads) < 2 {
 			t.Errorf("its threads are %q (%v)", threads, err)
