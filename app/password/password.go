@@ -24,8 +24,8 @@ var DefaultParams = argon2id.Params{
 	KeyLength:   32,
 }
 
-// ErrBusy reports that the queue for hashing is full. Nothing was computed; the
-// caller may try again later.
+// ErrBusy reports that the queue for hashing is full, or took all the time that
+// there was. The caller may try again later.
 var ErrBusy = errors.New("password: too many passwords are being hashed")
 
 // Upper limits for parameters, whoever chose them. They leave room for every
@@ -85,14 +85,21 @@ func NewHasher(engine Engine, params argon2id.Params, workers, queue int) (*Hash
 func (h *Hasher) Places() int { return cap(h.callers) }
 
 // Hash returns the hash of pw as a PHC string. It fails with [ErrBusy] or, if
-// ctx ends before its turn comes, with ctx.Err().
+// ctx is canceled before its turn comes, with ctx.Err().
 func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 	release, err := h.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	return h.engine.Create(Normalize(pw), h.params)
+	hash, err := h.engine.Create(Normalize(pw), h.params)
+	if err == nil {
+		err = late(ctx)
+	}
+	if err != nil {
+		return "", err
+	}
+	return hash, nil
 }
 
 // Verify reports whether pw is the password of hash and, if so, whether the hash
@@ -124,8 +131,14 @@ func (h *Hasher) Verify(ctx context.Context, pw, hash string) (match, outdated b
 	}
 	defer release()
 	match, err = h.engine.Compare(Normalize(pw), hash)
+	if err == nil {
+		err = late(ctx)
+	}
+	if err != nil {
+		return false, false, err
+	}
 	match = match && known
-	return match, match && weaker(*stored, h.params), err
+	return match, match && weaker(*stored, h.params), nil
 }
 
 // acquire waits for a free worker. The caller must call release when done.
@@ -143,8 +156,20 @@ func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
 		return func() { <-h.running; <-h.callers }, nil
 	case <-ctx.Done():
 		<-h.callers
+		if err := late(ctx); err != nil {
+			return nil, err
+		}
 		return nil, ctx.Err()
 	}
+}
+
+// late returns ErrBusy when the caller's time is up: so far it has only waited for
+// a hash, here or for a core.
+func late(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ErrBusy
+	}
+	return nil
 }
 
 // validate rejects parameters that make argon2 panic (no pass, no lane), exceed

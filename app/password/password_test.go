@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/alexedwards/argon2id"
 )
@@ -239,6 +241,47 @@ func TestBusy(t *testing.T) {
 			t.Errorf("Verify after a worker got free: %v", err)
 		}
 		mustHash(t, h, "nothing is left behind")
+	})
+}
+
+// slow is an engine that takes a minute.
+type slow struct{ Engine }
+
+func (e slow) Create(pw string, params argon2id.Params) (string, error) {
+	time.Sleep(time.Minute)
+	return e.Engine.Create(pw, params)
+}
+
+func (e slow) Compare(pw, hash string) (bool, error) {
+	time.Sleep(time.Minute)
+	return e.Engine.Compare(pw, hash)
+}
+
+// TestTimeIsUp has the time end before a hash has its turn, and before it is done.
+func TestTimeIsUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, err := NewHasher(slow{Here}, cheap, 1, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := mustHash(t, h, "correct horse")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				if hash, err := h.Hash(ctx, "correct horse"); !errors.Is(err, ErrBusy) || hash != "" {
+					t.Errorf("Hash = %q, %v, want ErrBusy", hash, err)
+				}
+			})
+			group.Go(func() {
+				if match, _, err := h.Verify(ctx, "correct horse", hash); !errors.Is(err, ErrBusy) || match {
+					t.Errorf("Verify = %v, %v, want ErrBusy", match, err)
+				}
+			})
+		}
+		group.Wait()
 	})
 }
 

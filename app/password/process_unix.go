@@ -10,8 +10,9 @@ import (
 	"syscall"
 )
 
-// niceness is how far the process steps back: all the way.
-const niceness = 19
+// niceness is how far the process steps back: a tenth of a core stays for it when
+// others want them all, as it is to start and to answer then too.
+const niceness = 10
 
 // startInBackground starts cmd at a low priority, and out of reach of the Ctrl-C
 // that has the site finish its requests first. It gets a session of its own:
