@@ -41,8 +41,8 @@ func person(q *bun.SelectQuery) *bun.SelectQuery {
 // there is no such organization, or the user is not in it.
 func (db *DB) MembershipBySlug(ctx context.Context, slug string, user uuid.UUID) (*Membership, error) {
 	m := new(Membership)
-	err := db.bun.NewSelect().Model(m).Relation("Organization").Relation("Role").
-		Where("organization.slug = ?", slug).Where("m.user_id = ?", user).Scan(ctx)
+	err := db.bun.NewSelect().Conn(db.prepared(slug, user)).Model(m).Relation("Organization").Relation("Role").
+		Where("organization.slug = ?", db.parameter(1)).Where("m.user_id = ?", db.parameter(2)).Scan(ctx)
 	if err != nil {
 		return nil, one(err)
 	}
@@ -52,8 +52,8 @@ func (db *DB) MembershipBySlug(ctx context.Context, slug string, user uuid.UUID)
 // Memberships lists the organizations that user is in, in the order of joining.
 func (db *DB) Memberships(ctx context.Context, user uuid.UUID) ([]Membership, error) {
 	var all []Membership
-	err := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").
-		Where("m.user_id = ?", user).Order("m.id").Scan(ctx)
+	err := db.bun.NewSelect().Conn(db.prepared(user)).Model(&all).Relation("Organization").Relation("Role").
+		Where("m.user_id = ?", db.parameter(1)).Order("m.id").Scan(ctx)
 	return all, err
 }
 
@@ -72,10 +72,13 @@ const maxSearch = 300
 // and role.
 func (db *DB) Members(ctx context.Context, organization uuid.UUID, search MemberSearch) ([]Membership, error) {
 	var members []Membership
-	query := db.bun.NewSelect().Model(&members).Relation("User", person).Relation("Role").
-		Where("m.organization_id = ?", organization).Where("m.id > ?", search.After).Order("m.id").Limit(search.Limit)
-	if text := Key(clean(search.Text, maxSearch)); text != "" {
+	query := db.bun.NewSelect().Model(&members).Relation("User", person).Relation("Role").Order("m.id").Limit(search.Limit)
+	if text := Key(clean(search.Text, maxSearch)); text == "" {
+		query = query.Conn(db.prepared(organization, search.After)).
+			Where("m.organization_id = ?", db.parameter(1)).Where("m.id > ?", db.parameter(2))
+	} else { // not prepared: which plan is good depends on how many rows the text is in
 		like := "%" + escapeLike(text) + "%"
+		query = query.Where("m.organization_id = ?", organization).Where("m.id > ?", search.After)
 		query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
 			q = q.Where("?.name_key LIKE ? ESCAPE '!'", bun.Ident("user"), like).
 				WhereOr("?.username_key LIKE ? ESCAPE '!'", bun.Ident("user"), like)

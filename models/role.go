@@ -30,7 +30,7 @@ var roleConstraints = map[string]string{"name_key": "name"}
 // its own by name.
 func (db *DB) Roles(ctx context.Context, organization uuid.UUID) ([]Role, error) {
 	var roles []Role
-	err := db.bun.NewSelect().Model(&roles).Where("organization_id = ?", organization).
+	err := db.bun.NewSelect().Conn(db.prepared(organization)).Model(&roles).Where("organization_id = ?", db.parameter(1)).
 		OrderExpr("CASE kind WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 ELSE 3 END, name_key", Owner, Admin, Member).Scan(ctx)
 	return roles, err
 }

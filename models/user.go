@@ -348,9 +348,9 @@ func (db *DB) lockAs(ctx context.Context, u *User) (*User, error) {
 func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string) ([]string, error) {
 	usernameKey, emailKey := Key(username), Key(email)
 	var users []User
-	err := db.bun.NewSelect().Model(&users).Column("username_key", "email_key").
-		Where("username_key = ? OR email_key = ?", usernameKey, emailKey).
-		Where("id <> ?", self).Scan(ctx)
+	err := db.bun.NewSelect().Conn(db.prepared(usernameKey, emailKey, self)).Model(&users).Column("username_key", "email_key").
+		Where("username_key = ? OR email_key = ?", db.parameter(1), db.parameter(2)).
+		Where("id <> ?", db.parameter(3)).Scan(ctx)
 	var fields []string
 	for _, u := range users {
 		if u.UsernameKey == usernameKey {
