@@ -5,11 +5,13 @@ package password
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -57,7 +59,7 @@ type Hasher struct {
 
 // NewHasher returns a Hasher that has engine run at most workers computations at
 // once (0: one per CPU) and lets at most queue callers wait (0: 64 per worker).
-// It fails if params are out of range, and if engine fails.
+// It fails if params are out of range.
 func NewHasher(engine Engine, params argon2id.Params, workers, queue int) (*Hasher, error) {
 	if err := validate(params); err != nil {
 		return nil, err
@@ -68,17 +70,24 @@ func NewHasher(engine Engine, params argon2id.Params, workers, queue int) (*Hash
 	if queue <= 0 {
 		queue = 64 * workers
 	}
-	decoy, err := engine.Create(rand.Text(), params)
-	if err != nil {
-		return nil, fmt.Errorf("password: decoy hash: %w", err)
-	}
 	return &Hasher{
 		engine:  engine,
 		params:  params,
-		decoy:   decoy,
+		decoy:   decoy(params),
 		callers: make(chan struct{}, workers+queue),
 		running: make(chan struct{}, workers),
 	}, nil
+}
+
+// decoy returns a hash with params of no password: its key is random.
+func decoy(params argon2id.Params) string {
+	random := func(length uint32) string {
+		bits := make([]byte, length)
+		_, _ = rand.Read(bits) // which never fails
+		return base64.RawStdEncoding.EncodeToString(bits)
+	}
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
+		params.Memory, params.Iterations, params.Parallelism, random(params.SaltLength), random(params.KeyLength))
 }
 
 // Places is how many callers there may be, running and waiting.

@@ -67,6 +67,14 @@ func NewProcess(command func() *exec.Cmd, patience time.Duration) *Process {
 	return &Process{command: command, patience: patience}
 }
 
+// Start starts the process, unless it runs, and does not wait until it can compute.
+func (p *Process) Start() error {
+	if _, err := p.running(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
 // Close ends the process, after what it computes at the moment.
 func (p *Process) Close() error {
 	p.mu.Lock()

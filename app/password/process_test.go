@@ -91,6 +91,9 @@ func many(t *testing.T, e password.Engine, meanwhile func()) {
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	p, ps := newProcess(t)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
 	many(t, p, func() {})
 	params := password.DefaultParams
 	there, err := p.Create("over there", params)
@@ -145,12 +148,21 @@ func TestProcessEnds(t *testing.T) {
 
 func TestProcessDoesNotStart(t *testing.T) {
 	t.Parallel()
-	for name, program := range map[string]string{"no program": "/nowhere", "another program": "true"} {
+	for name, test := range map[string]struct {
+		program string
+		starts  bool
+	}{
+		"no program":      {"/nowhere", false},
+		"another program": {"true", true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := password.NewProcess(func() *exec.Cmd { return exec.CommandContext(t.Context(), program) }, time.Minute)
-			if h, err := password.NewHasher(p, password.DefaultParams, 1, 1); !errors.Is(err, password.ErrUnavailable) {
-				t.Errorf("there is a hasher: %+v (%v)", h, err)
+			p := password.NewProcess(func() *exec.Cmd { return exec.CommandContext(t.Context(), test.program) }, time.Minute)
+			if err := p.Start(); (err == nil) != test.starts || err != nil && !errors.Is(err, password.ErrUnavailable) {
+				t.Errorf("start: %v", err)
+			}
+			if hash, err := p.Create("anything", password.DefaultParams); !errors.Is(err, password.ErrUnavailable) {
+				t.Errorf("the hash is %q (%v)", hash, err)
 			}
 			if err := p.Close(); err != nil {
 				t.Error(err)

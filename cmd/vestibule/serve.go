@@ -31,6 +31,14 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err := config.ValidateSite(); err != nil {
 		return err
 	}
+	hashes, err := hashProcess()
+	if err != nil {
+		return err
+	}
+	if err := hashes.Start(); err != nil { // beside what follows
+		return err
+	}
+	defer hashes.Close()
 	db, err := open(ctx, config)
 	if err != nil {
 		return err
@@ -42,11 +50,6 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200) // 15 MiB more, as the heap is small, for half the work of the collector
 	}
-	hashes, err := hashProcess()
-	if err != nil {
-		return err
-	}
-	defer hashes.Close()
 	site, err := app.New(*config, db, log, hashes)
 	if err != nil {
 		return err
