@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"database/sql/driver"
 	"syscall"
+	"time"
 
 	"github.com/uptrace/bun/driver/pgdriver"
 )
@@ -17,6 +18,9 @@ import (
 // read, the end or a last message, means that it is of no use any more.
 func alive(_ context.Context, cn *pgdriver.Conn) error {
 	conn := cn.Conn()
+	if err := conn.SetReadDeadline(time.Time{}); err != nil { // that of its last query, after which nothing can be read
+		return driver.ErrBadConn
+	}
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}

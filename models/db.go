@@ -99,11 +99,10 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	if limit == 0 {
 		options = append(options, pgdriver.WithReadTimeout(0))
 	}
-	connector := pgdriver.NewConnector(options...)
 	if maxConns == 0 {
 		maxConns = max(16, 4*runtime.GOMAXPROCS(0))
 	}
-	pool := sql.OpenDB(connector)
+	pool := sql.OpenDB(connector{pgdriver.NewConnector(options...)})
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
