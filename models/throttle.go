@@ -82,6 +82,10 @@ type ThrottledError struct{ After time.Duration }
 
 func (e *ThrottledError) Error() string { return "throttled for " + e.After.String() }
 
+// noWait is an Until that keeps nobody waiting: the present would, by a clock that
+// is behind.
+var noWait = time.Unix(0, 0).UTC()
+
 // Try counts a try of key, before it is made, so that many at once do not slip
 // through together. It returns a *ThrottledError when it comes too early; such
 // a one does not count, so that nobody is kept waiting by others' impatience.
@@ -91,16 +95,10 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 	}
 	t := now()
 	return db.InTx(ctx, func(tx *DB) error {
-		fresh := &Throttle{Key: key, Until: time.Unix(0, 0).UTC(), ForgetAt: t}
-		if _, err := tx.bun.NewInsert().Model(fresh).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
-			return err
-		}
-		th := new(Throttle)
-		query := tx.bun.NewSelect().Model(th).Where("key = ?", key)
-		if tx.Postgres() {
-			query = query.For("UPDATE")
-		}
-		if err := query.Scan(ctx); err != nil {
+		// The update of a row that is there changes nothing, but locks it.
+		th := &Throttle{Key: key, Until: noWait, ForgetAt: t}
+		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").Set("tries = th.tries").Returning("*").Scan(ctx)
+		if err != nil {
 			return err
 		}
 		// A clock that was set back keeps nobody out for longer than Longest.
@@ -115,7 +113,7 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 			th.Until = t.Add(wait)
 		}
 		th.ForgetAt = t.Add(limit.Forget)
-		_, err := tx.bun.NewUpdate().Model(th).WherePK().Exec(ctx)
+		_, err = tx.bun.NewUpdate().Model(th).WherePK().Exec(ctx)
 		return err
 	})
 }
@@ -123,7 +121,7 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 // Forgive takes the last try of key back: it was a good one.
 func (db *DB) Forgive(ctx context.Context, key string) error {
 	_, err := db.bun.NewUpdate().Model((*Throttle)(nil)).
-		Set("tries = tries - 1").Set("until = ?", now()).Where("key = ?", key).Where("tries > 0").Exec(ctx)
+		Set("tries = tries - 1").Set("until = ?", noWait).Where("key = ?", key).Where("tries > 0").Exec(ctx)
 	return err
 }
 
