@@ -40,7 +40,7 @@ func (s *shares) take(who string, most int) (giveBack func(), ok bool) {
 // half, so that nobody alone keeps all others from signing in. It returns
 // password.ErrBusy when they are taken.
 func (a *App) place(c *gin.Context) (leave func(), err error) {
-	leave, ok := a.hashing.take(byAddress(c, "hash", models.Limit{}).key, max(64, a.hasher.Places()/2))
+	leave, ok := a.hashing.take(byAddress(c, "hash", models.Limit{}).key, max(1, a.hasher.Places()/2))
 	if !ok {
 		return nil, password.ErrBusy
 	}

@@ -154,12 +154,14 @@ func (db *DB) Leave(ctx context.Context, actor *Membership) error {
 }
 
 // TransferOwnership makes the member of that username an owner, and of actor an
-// admin. It returns ErrNotFound when there is no other member of that username.
+// admin. It returns ErrNotFound when there is no other member of that username, or
+// that one is disabled.
 func (db *DB) TransferOwnership(ctx context.Context, actor *Membership, username string) (*Membership, error) {
 	heir := new(Membership)
 	err := db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, actor *Membership) error {
 		err := tx.bun.NewSelect().Model(heir).Relation("User", person).Where("m.organization_id = ?", actor.OrganizationID).
-			Where("?.username_key = ?", bun.Ident("user"), Key(username)).Where("m.id <> ?", actor.ID).Scan(ctx)
+			Where("?.username_key = ?", bun.Ident("user"), Key(username)).Where("m.id <> ?", actor.ID).
+			Where("?.disabled_at IS NULL", bun.Ident("user")).Scan(ctx)
 		if err != nil {
 			return one(err)
 		}
