@@ -52,10 +52,12 @@ func (a *App) changeEmail(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "email", form, nil)
 		return
 	}
-	if a.throttled(c, "email", form, nil, byAddress(c, "mail", a.config.LimitSignUp), try{"mail to " + models.Key(in.Email), a.config.LimitMail}) {
+	tries := []try{byAddress(c, "mail", a.config.LimitSignUp), {"mail to " + models.Key(in.Email), a.config.LimitMail}}
+	if a.throttled(c, "email", form, nil, tries...) {
 		return
 	}
 	if err := a.db.RequestEmail(c.Request.Context(), user, in.Email); err != nil {
+		a.untried(c, tries...)
 		a.error(c, err)
 		return
 	}

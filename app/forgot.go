@@ -31,12 +31,12 @@ func (a *App) forgotPassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "forgot", form, nil)
 		return
 	}
-	if a.throttled(c, "forgot", form, nil,
-		byAddress(c, "forgot-password", a.config.LimitSignUp),
-		try{"forgot-password of " + models.Key(in.Email), a.config.LimitMail}) {
+	tries := []try{byAddress(c, "forgot-password", a.config.LimitSignUp), {"forgot-password of " + models.Key(in.Email), a.config.LimitMail}}
+	if a.throttled(c, "forgot", form, nil, tries...) {
 		return
 	}
 	if err := a.db.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: in.Email}); err != nil {
+		a.untried(c, tries...)
 		a.error(c, err)
 		return
 	}

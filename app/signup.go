@@ -61,11 +61,13 @@ func (a *App) signUp(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
 		return
 	}
-	if a.throttled(c, "signup", form, nil, byAddress(c, "sign-up", a.config.LimitSignUp), try{"sign-up of " + models.Key(in.Email), a.config.LimitMail}) {
+	tries := []try{byAddress(c, "sign-up", a.config.LimitSignUp), {"sign-up of " + models.Key(in.Email), a.config.LimitMail}}
+	if a.throttled(c, "signup", form, nil, tries...) {
 		return
 	}
 	hash, err := a.hash(c, in.Password)
 	if err != nil {
+		a.untried(c, tries...)
 		a.error(c, err)
 		return
 	}
@@ -89,6 +91,7 @@ func (a *App) signUp(c *gin.Context) {
 		return
 	}
 	if err != nil {
+		a.untried(c, tries...)
 		a.error(c, err)
 		return
 	}

@@ -38,10 +38,11 @@ func (a *App) throttled(c *gin.Context, page string, form *forms.Form, data any,
 }
 
 // try counts the tries, and returns the *models.ThrottledError of the first that
-// comes too early.
+// comes too early. Then none of them counts.
 func (a *App) try(c *gin.Context, tries ...try) error {
-	for _, t := range tries {
+	for i, t := range tries {
 		if err := a.db.Try(c.Request.Context(), t.key, t.limit); err != nil {
+			a.untried(c, tries[:i]...)
 			return err
 		}
 	}

@@ -77,9 +77,12 @@ func (a *App) resendVerification(c *gin.Context) {
 		a.done(c, http.StatusOK, "verified", origin(c))
 		return
 	}
-	err := a.try(c, try{"verification of " + user.ID.String(), a.config.LimitMail})
+	again := try{"verification of " + user.ID.String(), a.config.LimitMail}
+	err := a.try(c, again)
 	if err == nil {
-		err = a.db.ResendVerification(c.Request.Context(), user)
+		if err = a.db.ResendVerification(c.Request.Context(), user); err != nil && !errors.Is(err, models.ErrTooSoon) {
+			a.untried(c, again)
+		}
 	}
 	early := new(models.ThrottledError)
 	switch {
