@@ -73,21 +73,33 @@ func (a *App) invite(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if form.Valid() && a.throttled(c, "invitations", form, nil, a.inviting(c, in.Email)...) {
-		return
-	}
 	if !form.Valid() {
 		a.renderInvitations(c, http.StatusUnprocessableEntity, form)
 		return
 	}
-	role, _ := uuid.Parse(in.Role) // one of those offered
-	err = a.db.Invite(c.Request.Context(), current(c).Member, in.Email, role)
+	actor := current(c).Member
+	role, err := a.roleByID(c, in.Role)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	if role.Kind == models.Owner { // see mayMoveOwners
+		if a.sudo(c); c.IsAborted() {
+			return
+		}
+	}
+	tries := a.inviting(c, in.Email)
+	if a.throttled(c, "invitations", form, nil, tries...) {
+		return
+	}
+	err = a.db.Invite(c.Request.Context(), actor, in.Email, role.ID)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail("email", invitedSentences[failed.Field])
 		a.renderInvitations(c, http.StatusUnprocessableEntity, form)
 		return
 	}
 	if err != nil {
+		a.untried(c, tries...)
 		a.error(c, err)
 		return
 	}
@@ -112,13 +124,17 @@ func (a *App) inviting(c *gin.Context, email string) []try {
 func (a *App) resendInvitation(c *gin.Context) {
 	actor := current(c).Member
 	i, err := a.db.InvitationByID(c.Request.Context(), actor.OrganizationID, id(c))
-	if err == nil {
-		err = a.try(c, a.inviting(c, i.Email)...)
-	}
-	if err == nil {
-		err = a.db.ResendInvitation(c.Request.Context(), actor, i)
-	}
 	if err != nil {
+		a.error(c, err)
+		return
+	}
+	tries := a.inviting(c, i.Email)
+	if err := a.try(c, tries...); err != nil {
+		a.error(c, err)
+		return
+	}
+	if err := a.db.ResendInvitation(c.Request.Context(), actor, i); err != nil {
+		a.untried(c, tries...)
 		a.error(c, err)
 		return
 	}

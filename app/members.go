@@ -106,19 +106,38 @@ func roleOptions(roles []models.Role) []forms.Option {
 	return options
 }
 
+// roleByID finds the role of that id in the organization in use. It returns
+// models.ErrNotFound when there is none.
+func (a *App) roleByID(c *gin.Context, value string) (*models.Role, error) {
+	id, err := uuid.Parse(value)
+	if err != nil {
+		return nil, models.ErrNotFound
+	}
+	return a.db.RoleByID(c.Request.Context(), current(c).Member.OrganizationID, id)
+}
+
 func (a *App) changeMemberRole(c *gin.Context) {
 	in := new(memberRoleForm)
 	if !a.bind(c, forms.New(in)) {
 		return
 	}
-	role, err := uuid.Parse(in.Role)
+	actor := current(c).Member
+	m, err := a.db.MemberByID(c.Request.Context(), actor.OrganizationID, id(c))
 	if err != nil {
-		a.notFound(c)
+		a.error(c, err)
 		return
 	}
-	actor := current(c).Member
-	err = a.db.SetRole(c.Request.Context(), actor, id(c), role)
-	if last := new(models.LastOwnerError); errors.As(err, &last) && isHTMX(c) {
+	role, err := a.roleByID(c, in.Role)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	if !a.mayMoveOwners(c, m.Role, role) {
+		return
+	}
+	err = a.db.SetRole(c.Request.Context(), actor, m.ID, role.ID)
+	here := isHTMX(c) && !current(c).Asked // the row is on the page
+	if last := new(models.LastOwnerError); errors.As(err, &last) && here {
 		a.renderMember(c, http.StatusConflict, "member", lastOwnerSentence)
 		return
 	}
@@ -126,18 +145,24 @@ func (a *App) changeMemberRole(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	m, err := a.db.MemberByID(c.Request.Context(), actor.OrganizationID, id(c))
-	if err != nil {
-		a.error(c, err)
-		return
-	}
 	a.record(c, models.EventMemberRoleChanged, m.User)
-	if !isHTMX(c) || m.ID == actor.ID { // whose whole page is another now
+	if !here || m.ID == actor.ID { // whose whole page is another now
 		a.flash(c, "saved")
 		a.redirect(c, within(c, "/members"))
 		return
 	}
 	a.renderMember(c, http.StatusOK, "member-saved", "")
+}
+
+// mayMoveOwners asks an owner for the password before a member becomes an owner or
+// is one no more, as before a transfer: a session that somebody else has must not
+// suffice to take an organization. It returns false when it has answered.
+func (a *App) mayMoveOwners(c *gin.Context, roles ...*models.Role) bool {
+	isOwner := func(r *models.Role) bool { return r.Kind == models.Owner }
+	if isOwner(current(c).Member.Role) && slices.ContainsFunc(roles, isOwner) {
+		a.sudoFromRow(c)
+	}
+	return !c.IsAborted()
 }
 
 // renderMember answers with the row of the member in the path.
@@ -165,10 +190,14 @@ func (a *App) removeMember(c *gin.Context) {
 		return
 	}
 	m, err := a.db.MemberByID(c.Request.Context(), actor.OrganizationID, id(c))
-	if err == nil {
-		err = a.db.RemoveMember(c.Request.Context(), actor, m.ID)
-	}
 	if err != nil {
+		a.error(c, err)
+		return
+	}
+	if !a.mayMoveOwners(c, m.Role) {
+		return
+	}
+	if err := a.db.RemoveMember(c.Request.Context(), actor, m.ID); err != nil {
 		a.error(c, err)
 		return
 	}

@@ -221,7 +221,7 @@ func (a *App) saved(c *gin.Context, page string, form *forms.Form, toast string)
 // alone, else with the page at path, and the toast there. The status is the one
 // under htmx.
 func (a *App) done(c *gin.Context, status int, toast, path string) {
-	if !isHTMX(c) {
+	if !isHTMX(c) || current(c).Asked { // then the button is not there any more
 		a.flash(c, toast)
 		a.redirect(c, path)
 		return

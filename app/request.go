@@ -26,6 +26,7 @@ type request struct {
 	User    *models.User       // nil for a stranger
 	Member  *models.Membership // the User's place in the organization of the URL; nil on other pages
 	Expired bool               // whether a stranger had a session that has ended
+	Asked   bool               // whether the password was given on the page that asks for it, and not the one with the form
 }
 
 // Log is the site's log with the request's id on each line.

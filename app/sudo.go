@@ -42,7 +42,14 @@ const (
 // sudo is middleware for sensitive pages: when the password was given too long
 // ago, it stands in for the page and asks for it, and then lets the same request
 // go on. What was typed goes along in hidden fields, passwords excepted.
-func (a *App) sudo(c *gin.Context) {
+func (a *App) sudo(c *gin.Context) { a.sudoAs(c, "fragment") }
+
+// sudoFromRow is sudo for a button in a list, whose row is no place to ask in.
+func (a *App) sudoFromRow(c *gin.Context) { a.sudoAs(c, "main") }
+
+// sudoAs is sudo that asks, under htmx, with that part of its page: "fragment" in
+// the place of the form, or "main" in the place of all that is on the page.
+func (a *App) sudoAs(c *gin.Context, part string) {
 	if time.Since(current(c).Session.AuthenticatedAt) < sudoWindow {
 		return
 	}
@@ -50,9 +57,16 @@ func (a *App) sudo(c *gin.Context) {
 	form := forms.New(in)
 	form.Focus = "current_password"
 	data := sudoData{Path: c.Request.URL.Path, Then: thenOpen}
-	if c.Request.Method == http.MethodGet {
-		a.render(c, http.StatusForbidden, "sudo", form, data)
+	ask := func(form *forms.Form) {
+		if part == "main" && isHTMX(c) {
+			c.Header("HX-Retarget", "#main")
+			c.Header("HX-Reswap", "innerHTML")
+		}
+		a.renderPart(c, http.StatusForbidden, "sudo", part, form, data)
 		c.Abort()
+	}
+	if c.Request.Method == http.MethodGet {
+		ask(form)
 		return
 	}
 	if !a.bind(c, form) {
@@ -75,8 +89,7 @@ func (a *App) sudo(c *gin.Context) {
 	if in.Sudo == "" && in.CurrentPassword == "" { // not asked yet
 		form = forms.New(new(sudoForm))
 		form.Focus = "current_password"
-		a.render(c, http.StatusForbidden, "sudo", form, data)
-		c.Abort()
+		ask(form)
 		return
 	}
 	if !a.checkCurrentPassword(c, "sudo", form, data, in.CurrentPassword) {
@@ -84,10 +97,10 @@ func (a *App) sudo(c *gin.Context) {
 		return
 	}
 	if !form.Valid() {
-		a.render(c, http.StatusForbidden, "sudo", form, data)
-		c.Abort()
+		ask(form)
 		return
 	}
+	current(c).Asked = in.Sudo != ""
 	// A new token, since the person has just proved who they are.
 	session := current(c).Session
 	token, err := a.db.RenewSession(c.Request.Context(), session)
