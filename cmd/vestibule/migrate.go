@@ -93,6 +93,9 @@ func (c migrateCreate) Run() error {
 // not start on an old one: there `vestibule migrate up` is a step of its own.
 func migrateOrCheck(ctx context.Context, config *app.Config, db *models.DB, log *slog.Logger) error {
 	if !config.Production() {
+		if pending, err := migrations.Pending(ctx, db); err == nil && !pending { // as mostly: Up would connect anew
+			return nil
+		}
 		names, err := migrations.Up(ctx, db)
 		if err != nil {
 			return err
