@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -315,4 +316,23 @@ func wantsInREADME(t *testing.T, table string) {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(readme), got, table, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestNewOwnerWantsThePassword has an owner's session, without the password, try to
+// make and unmake owners.
+func TestNewOwnerWantsThePassword(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newCompany(t, db)
+		s.deliver()
+		s.employ("the.thief", "Member")
+		s.age("authenticated_at", time.Now().Add(-time.Hour))
+		path := "/o/acme/members/" + s.place("the.thief").ID.String() + "/role"
+		s.owner.post(path, fill("role", s.role("Owner").ID.String())).wants(http.StatusForbidden)
+		if got := s.place("the.thief").Role.Name; got != "Member" {
+			t.Fatalf("the thief is %s without the password", got)
+		}
+		s.owner.post(path, fill("role", s.role("Admin").ID.String())).wants(http.StatusSeeOther)
+		s.owner.post("/o/acme/invitations", fill("email", "x@example.com", "role", s.role("Owner").ID.String())).wants(http.StatusForbidden)
+	})
 }

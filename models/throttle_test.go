@@ -222,3 +222,27 @@ func TestTryManyAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestTryWhileForgotten tries beside good tries, which delete the row.
+func TestTryWhileForgotten(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		limit := models.Limit{Free: 1 << 20, First: time.Second, Longest: time.Hour, Forget: 24 * time.Hour}
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				for range 50 {
+					err := db.Try(t.Context(), "door", limit)
+					if err == nil {
+						err = db.Forget(t.Context(), "door")
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+	})
+}
