@@ -5,8 +5,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -29,6 +31,7 @@ type order struct {
 	Once        bool            // whether each target is for one request alone
 	Rate        int             // requests a second, or as many as the workers can if 0
 	Workers     int
+	Addresses   int // of the loopback network that the load comes from, or 1 if 0
 	For         time.Duration
 	Want        []int // the statuses that are no failure
 }
@@ -37,6 +40,7 @@ type order struct {
 type outcome struct {
 	Took      time.Duration   // from the first request to the last answer
 	Latencies []time.Duration // of each request
+	Statuses  map[int]int     // how many answers had each
 	Failures  map[string]int
 	CPU       time.Duration // that the attacker itself used, its start included
 }
@@ -45,6 +49,12 @@ func (o *outcome) add(other outcome) {
 	o.Took += other.Took
 	o.Latencies = append(o.Latencies, other.Latencies...)
 	o.CPU += other.CPU
+	if o.Statuses == nil {
+		o.Statuses = map[int]int{}
+	}
+	for status, n := range other.Statuses {
+		o.Statuses[status] += n
+	}
 }
 
 func (o *outcome) perSecond() float64 {
@@ -105,9 +115,10 @@ func attacker(in io.Reader, out io.Writer) error {
 		}
 	}
 	workers := uint64(o.Workers) // #nosec G115 -- a small number
-	a := vegeta.NewAttacker(vegeta.Workers(workers), vegeta.MaxWorkers(workers),
+	client := http.Client{Timeout: vegeta.DefaultTimeout, Transport: &http.Transport{DialContext: dialFrom(o.Addresses)}}
+	a := vegeta.NewAttacker(vegeta.Client(&client), vegeta.Workers(workers), vegeta.MaxWorkers(workers),
 		vegeta.Connections(o.Workers), vegeta.Redirects(vegeta.NoFollow), vegeta.HTTP2(false))
-	seen := outcome{Failures: map[string]int{}}
+	seen := outcome{Statuses: map[int]int{}, Failures: map[string]int{}}
 	start := time.Now()
 	for r := range a.Attack(target, vegeta.Rate{Freq: o.Rate, Per: time.Second}, o.For, "") {
 		if r.Error == vegeta.ErrNoTargets.Error() {
@@ -116,10 +127,28 @@ func attacker(in io.Reader, out io.Writer) error {
 		if !slices.Contains(o.Want, int(r.Code)) {
 			seen.Failures[strings.TrimSpace(strconv.Itoa(int(r.Code))+" "+r.Error)]++
 		}
+		seen.Statuses[int(r.Code)]++
 		seen.Latencies = append(seen.Latencies, r.Latency)
 	}
 	seen.Took, seen.CPU = time.Since(start), ownCPU()
 	return json.NewEncoder(out).Encode(seen)
+}
+
+// dialFrom connects from so many addresses of the loopback network in turn, or
+// from one where the system has no more.
+func dialFrom(addresses int) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	var n atomic.Uint32
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addresses > 1 {
+			last := n.Add(1)%uint32(addresses) + 1 // #nosec G115 -- a small number
+			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(last))}}
+			conn, err := from.DialContext(ctx, network, addr)
+			if !errors.Is(err, syscall.EADDRNOTAVAIL) {
+				return conn, err
+			}
+		}
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
 }
 
 // ownCPU is the time that this process has used the processors.
