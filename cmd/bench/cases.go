@@ -24,6 +24,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"vestibule/models"
+	"vestibule/models/modelstest"
 )
 
 // secret is the password of everybody here.
@@ -37,7 +38,8 @@ type bench struct {
 	turn    time.Duration
 	turns   int
 	only    []string // the sections to measure
-	first   int64    // of the numbers that make names unique
+	cluster *modelstest.Cluster
+	first   int64 // of the numbers that make names unique
 	report  *report
 }
 

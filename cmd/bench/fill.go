@@ -25,20 +25,20 @@ import (
 	"vestibule/app/password"
 	"vestibule/migrations"
 	"vestibule/models"
-	"vestibule/models/modelstest"
 )
 
 // kinds are the databases, in the order of the tables.
 var kinds = []string{"SQLite", "PostgreSQL"}
 
+// durable has PostgreSQL keep what it has committed, as it does by default and
+// modelstest's does not. A server that TEST_DATABASE_URL names has settings of
+// its own.
+var durable = []string{"fsync=on", "full_page_writes=on", "synchronous_commit=on"}
+
 // fresh makes an empty database of that kind, for drop to remove.
-func fresh(ctx context.Context, kind, dir string) (databaseURL string, drop func() error, err error) {
+func (b *bench) fresh(ctx context.Context, kind, dir string) (databaseURL string, drop func() error, err error) {
 	if kind == "PostgreSQL" {
-		cluster, err := modelstest.Shared()
-		if err != nil {
-			return "", nil, err
-		}
-		return cluster.CreateDatabase(ctx, "")
+		return b.cluster.CreateDatabase(ctx, "")
 	}
 	if dir, err = os.MkdirTemp(dir, ""); err != nil {
 		return "", nil, err

@@ -86,7 +86,7 @@ func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow,
 	defer cancel()
 	var sites []*site
 	for _, size := range sizes() {
-		databaseURL, drop, err := fresh(ctx, kind, dir)
+		databaseURL, drop, err := b.fresh(ctx, kind, dir)
 		if err != nil {
 			return nil, err
 		}

@@ -45,7 +45,7 @@ const addresses = 8
 func (b *bench) limits(ctx context.Context, kind, dir string) (found []limit, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	databaseURL, drop, err := fresh(ctx, kind, dir)
+	databaseURL, drop, err := b.fresh(ctx, kind, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"vestibule/models/modelstest"
 )
 
 func main() {
@@ -70,11 +72,20 @@ func run() error {
 
 // all measures on both databases, each fresh.
 func (b *bench) all(ctx context.Context) (err error) {
+	if os.Getenv("TMPDIR") == "" { // modelstest prefers memory, and /tmp may be in it
+		if err := os.Setenv("TMPDIR", "/var/tmp"); err != nil {
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp("", "vestibule-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if b.cluster, err = modelstest.Postgres(durable...); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.cluster.Stop()) }()
 	for _, kind := range kinds {
 		if err := b.measure(ctx, kind, dir); err != nil {
 			return fmt.Errorf("on %s: %w", kind, err)
@@ -105,7 +116,7 @@ var sections = []string{"cases", "limits", "growth", "purge", "processes"}
 // measure measures what is asked for on one kind of database.
 func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
 	if slices.Contains(b.only, "cases") {
-		databaseURL, drop, err := fresh(ctx, kind, dir)
+		databaseURL, drop, err := b.fresh(ctx, kind, dir)
 		if err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ const fleet = 4
 func (b *bench) processes(ctx context.Context, dir string) (rows []processesRow, held connections, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	databaseURL, drop, err := fresh(ctx, "PostgreSQL", dir)
+	databaseURL, drop, err := b.fresh(ctx, "PostgreSQL", dir)
 	if err != nil {
 		return nil, held, err
 	}

@@ -48,7 +48,7 @@ func expiredSessions(kind string) int64 {
 func (b *bench) purge(ctx context.Context, kind, dir string) (row purgeRow, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	databaseURL, drop, err := fresh(ctx, kind, dir)
+	databaseURL, drop, err := b.fresh(ctx, kind, dir)
 	if err != nil {
 		return row, err
 	}

@@ -20,7 +20,7 @@ import (
 func (b *bench) visit(ctx context.Context, dir string) (found []limit, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	databaseURL, drop, err := fresh(ctx, "SQLite", dir)
+	databaseURL, drop, err := b.fresh(ctx, "SQLite", dir)
 	if err != nil {
 		return nil, err
 	}
