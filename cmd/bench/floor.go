@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -72,6 +73,7 @@ func floorServer(in io.Reader, out io.Writer) error {
 	if err := json.NewDecoder(in).Decode(&p); err != nil {
 		return err
 	}
+	debug.SetGCPercent(200) // as the site does
 	known, err := sessions(p.Database)
 	if err != nil {
 		return err
