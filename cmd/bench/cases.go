@@ -243,6 +243,10 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 		if err != nil {
 			return err
 		}
+		again, err := s.garbage() // tells what it takes to ask
+		if err != nil {
+			return err
+		}
 		o.Targets, o.Once = nil, false
 		fseen, err := least()
 		if err != nil {
@@ -251,8 +255,8 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 		if turn > 0 { // the first warms up
 			ours.add(seen)
 			theirs.add(fseen)
-			made.objects += after.objects - before.objects
-			made.bytes += after.bytes - before.bytes
+			made.objects += after.objects - before.objects - (again.objects - after.objects)
+			made.bytes += after.bytes - before.bytes - (again.bytes - after.bytes)
 		}
 	}
 	b.report.add(database, c, ours, theirs, made, s.peak())
