@@ -41,10 +41,10 @@ type reply struct {
 // plan is what a floor server is to do.
 type plan struct {
 	Database string
-	Replies  []reply
+	Reply    reply
 }
 
-// floor serves p's replies in a process of its own, until ctx ends, and returns
+// floor serves p's reply in a process of its own, until ctx ends, and returns
 // its URL.
 func floor(ctx context.Context, p plan) (string, error) {
 	cmd, err := command(ctx, "floor", p)
@@ -80,22 +80,21 @@ func floorServer(in io.Reader, out io.Writer) error {
 	}
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
-	for _, r := range p.Replies {
-		e.Handle(r.Method, r.Path, func(c *gin.Context) {
-			if r.Session && !known(c, r.Prepared) {
-				c.AbortWithStatus(http.StatusUnauthorized)
-				return
-			}
-			h := c.Writer.Header()
-			for name, values := range r.Header {
-				h[name] = values
-			}
-			c.Status(r.Status)
-			if len(r.Body) > 0 {
-				_, _ = c.Writer.Write(r.Body)
-			}
-		})
-	}
+	r := p.Reply
+	e.Handle(r.Method, r.Path, func(c *gin.Context) {
+		if r.Session && !known(c, r.Prepared) {
+			c.AbortWithStatus(http.StatusUnauthorized)
+			return
+		}
+		h := c.Writer.Header()
+		for name, values := range r.Header {
+			h[name] = values
+		}
+		c.Status(r.Status)
+		if len(r.Body) > 0 {
+			_, _ = c.Writer.Write(r.Body)
+		}
+	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
