@@ -111,7 +111,7 @@ func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow,
 				o.For = c.turn
 				once, err := attack(ctx, o)
 				if err != nil {
-					return nil, err
+					return rows, err
 				}
 				if turn > 0 { // the first warms up
 					seen[i].add(once)

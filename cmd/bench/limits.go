@@ -53,26 +53,31 @@ func (b *bench) limits(ctx context.Context, kind, dir string) (found []limit, er
 	if err := fill(ctx, databaseURL, living(ctx, sample)); err != nil {
 		return nil, err
 	}
+	add := func(l limit) {
+		l.Database = kind
+		found = append(found, l)
+	}
 	start, err := b.start(ctx, databaseURL, dir)
 	if err != nil {
-		return nil, fmt.Errorf("start: %w", err)
+		return found, fmt.Errorf("start: %w", err)
 	}
+	add(start)
 	s, err := b.serveAlone(ctx, databaseURL, dir)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	storm, err := b.storm(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("storm: %w", err)
+		return found, fmt.Errorf("storm: %w", err)
 	}
-	memory, err := b.memory(ctx, databaseURL, dir)
+	add(storm)
+	memory, ok, err := b.memory(ctx, databaseURL, dir)
 	if err != nil {
-		return nil, fmt.Errorf("memory: %w", err)
+		return found, fmt.Errorf("memory: %w", err)
 	}
-	found = []limit{start, storm, memory}
-	for i := range found {
-		found[i].Database = kind
+	if ok {
+		add(memory)
 	}
 	return found, nil
 }
@@ -142,37 +147,38 @@ func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
 			ms(during), ms(before), ms(stormy.percentile(0.5)), ms(quiet.percentile(0.5)), rate, signedIn.perSecond(), many)}, nil
 }
 
-// memory lets a crowd sign in at once, at a program that has done little before.
-func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limit, err error) {
+// memory lets a crowd sign in at once, at a program that has done little before,
+// if this system tells how much memory a process has.
+func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limit, ok bool, err error) {
 	s, err := b.serveAlone(ctx, databaseURL, dir)
 	if err != nil {
-		return found, err
+		return found, false, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	calm := dashboards(spread(sample, sample), s)
 	calm.Rate, calm.For = 200, 2*b.turn
 	if _, err := attack(ctx, calm); err != nil {
-		return found, err
+		return found, false, err
 	}
 	base := s.resident()
 	if base == 0 {
-		return found, errors.New("this system does not tell how much memory a process has")
+		return found, false, nil
 	}
 	s.forgetPeak()
 	o := signIns(spread(crowd, sample), s)
 	o.Workers, o.Addresses, o.Once, o.For, o.Want = crowd, addresses, true, patience, []int{http.StatusSeeOther, http.StatusServiceUnavailable}
 	seen, err := attack(ctx, o)
 	if err != nil {
-		return found, err
+		return found, false, err
 	}
 	in, away := seen.Statuses[http.StatusSeeOther], seen.Statuses[http.StatusServiceUnavailable]
 	if in == 0 {
-		return found, fmt.Errorf("none of %d sign-ins succeeds", crowd)
+		return found, false, fmt.Errorf("none of %d sign-ins succeeds", crowd)
 	}
 	pool := runtime.GOMAXPROCS(0) * int(password.DefaultParams.Memory) << 10
 	return limit{What: fmt.Sprintf("memory's growth by %d sign-ins at once", crowd), Value: float64(s.peak()-base) / mib,
 		AtMost: float64(pool)/mib + 100, Unit: "MiB", How: fmt.Sprintf("from %d to %d MiB; the hashes alone need %d; %d signed in, %d were told to come again",
-			base/mib, s.peak()/mib, pool/mib, in, away)}, nil
+			base/mib, s.peak()/mib, pool/mib, in, away)}, true, nil
 }
 
 // size looks at the program's file.

@@ -10,6 +10,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,13 @@ import (
 	"time"
 
 	"vestibule/models/modelstest"
+)
+
+// longest bounds a run, which could otherwise hang, and longestLarge one with
+// BENCH_LARGE=1.
+const (
+	longest      = 20 * time.Minute
+	longestLarge = 40 * time.Minute
 )
 
 func main() {
@@ -54,6 +62,12 @@ func run() error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	most := longest
+	if large() {
+		most = longestLarge
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("not done after %s", most))
+	defer cancel()
 	path, err := filepath.Abs(*program)
 	if err != nil {
 		return err
@@ -64,10 +78,11 @@ func run() error {
 			return fmt.Errorf("-only: there is no %q, only %s", section, strings.Join(sections, ", "))
 		}
 	}
-	if err := b.all(ctx); err != nil {
-		return err
+	err = b.all(ctx)
+	if err != nil {
+		b.report.Error = err.Error()
 	}
-	return b.report.write(*out)
+	return errors.Join(err, b.report.write(*out))
 }
 
 // all measures on both databases, each fresh.
@@ -113,7 +128,8 @@ func (b *bench) all(ctx context.Context) (err error) {
 // sections are what there is to measure.
 var sections = []string{"cases", "limits", "growth", "purge", "processes"}
 
-// measure measures what is asked for on one kind of database.
+// measure measures what is asked for on one kind of database. What it has is
+// reported even if the rest fails.
 func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
 	if slices.Contains(b.only, "cases") {
 		databaseURL, drop, err := b.fresh(ctx, kind, dir)
@@ -126,17 +142,17 @@ func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
 	}
 	if slices.Contains(b.only, "limits") {
 		found, err := b.limits(ctx, kind, dir)
+		b.report.Limits = append(b.report.Limits, found...)
 		if err != nil {
 			return fmt.Errorf("limits: %w", err)
 		}
-		b.report.Limits = append(b.report.Limits, found...)
 	}
 	if slices.Contains(b.only, "growth") {
 		rows, err := b.growth(ctx, kind, dir)
+		b.report.Growth = append(b.report.Growth, rows...)
 		if err != nil {
 			return fmt.Errorf("growth: %w", err)
 		}
-		b.report.Growth = append(b.report.Growth, rows...)
 	}
 	if slices.Contains(b.only, "purge") {
 		row, err := b.purge(ctx, kind, dir)
@@ -172,7 +188,7 @@ func self(ctx context.Context, role string, order, answer any) error {
 	}
 	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("%s: %w", role, err)
+		return fmt.Errorf("%s: %w", role, cmp.Or(context.Cause(ctx), err)) // killed, if ctx ended
 	}
 	return json.Unmarshal(out, answer)
 }

@@ -85,7 +85,7 @@ func (b *bench) processes(ctx context.Context, dir string) (rows []processesRow,
 				before := usage(sites, backend)
 				once, err := attack(ctx, o)
 				if err != nil {
-					return nil, held, err
+					return rows, held, err
 				}
 				if turn > 0 { // the first warms up
 					seen[i].add(once)

@@ -95,6 +95,9 @@ func (b *bench) purge(ctx context.Context, kind, dir string) (row purgeRow, err 
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	for turn := 0; ; turn++ {
+		if err := context.Cause(ctx); err != nil { // the purge may never end
+			return row, err
+		}
 		seen, err := measure(s)
 		if err != nil {
 			return row, err

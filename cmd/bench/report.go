@@ -20,6 +20,7 @@ type report struct {
 	Go    string    `json:"go"`
 	CPU   string    `json:"cpu"`
 	Cores int       `json:"cores"`
+	Error string    `json:"error,omitempty"` // why the rest is not there
 	Rows  []row     `json:"rows"`
 
 	Limits      []limit        `json:"limits,omitempty"`
@@ -79,6 +80,9 @@ func (r *report) add(database string, c testCase, site, least outcome, made garb
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d cores, %s/%s, %s, %s. The load comes from the same machine.\n\n", r.CPU, r.Cores, r.OS, r.Arch, r.Go, r.Time.Format(time.DateOnly))
+	if r.Error != "" {
+		fmt.Fprintf(&b, "This is not all: %s.\n\n", r.Error)
+	}
 	if len(r.Rows) > 0 {
 		b.WriteString("| Database | Case | a second | p50 ms | p99 ms | allocations | allocated KiB | memory peak MiB | floor | floor a second | floor p50 ms | floor p99 ms | ratio | target |\n")
 		b.WriteString("|---|---|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|---|\n")
