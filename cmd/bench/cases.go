@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,6 +40,7 @@ type bench struct {
 	turns   int
 	only    []string // the sections to measure
 	cluster *modelstest.Cluster
+	random  *rand.Rand
 	first   int64 // of the numbers that make names unique
 	report  *report
 }
@@ -73,7 +75,7 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 	defer cancel()
 	if err := fill(ctx, databaseURL, func(f *filler) error {
 		last := sample + signOuts*int64(b.turns+2)
-		return errors.Join(f.users(ctx, sample), f.sessions(ctx, 1, last, sample, time.Now().Add(720*time.Hour)))
+		return errors.Join(f.users(ctx, sample), f.sessions(ctx, 1, last, sample, time.Now(), time.Now().Add(720*time.Hour)))
 	}); err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -166,31 +165,31 @@ func (f *filler) users(ctx context.Context, n int64) error {
 func login(n int64) string { return fmt.Sprintf("user%d", n) }
 
 // sessions writes the sessions from the first to the last, in turn of the users
-// from 1 to users. They were last seen within the last minute, and end one after
-// the other, a millisecond apart, the first at that time.
-func (f *filler) sessions(ctx context.Context, first, last, users int64, end time.Time) error {
+// from 1 to users. They were last seen within the minute before seen, and end one
+// after the other, a millisecond apart, the first at that time.
+func (f *filler) sessions(ctx context.Context, first, last, users int64, seen, end time.Time) error {
 	made := time.Now().Add(-time.Minute).UnixMicro()
 	_, err := f.conn.ExecContext(ctx, `INSERT INTO sessions (id, user_id, token_hash, ip, user_agent, created_at, authenticated_at, last_seen_at, expires_at) `+numbers+`
 		SELECT row_id('session', n), row_id('user', (n - 1) % ? + 1), token_hash(n), '192.0.2.1',
 		'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', moment(?), moment(?), moment(? + n % 60 * 1000000), moment(? + n * 1000) FROM numbers`,
-		first, last, users, made, made, made, end.UnixMicro()-first*1000)
+		first, last, users, made, made, seen.Add(-time.Minute).UnixMicro(), end.UnixMicro()-first*1000)
 	return err
 }
 
-// living writes n users with a session each.
-func living(ctx context.Context, n int64) func(f *filler) error {
+// living writes n users with a session each, last seen before seen.
+func living(ctx context.Context, n int64, seen time.Time) func(f *filler) error {
 	return func(f *filler) error {
-		return errors.Join(f.users(ctx, n), f.sessions(ctx, 1, n, n, time.Now().Add(720*time.Hour)))
+		return errors.Join(f.users(ctx, n), f.sessions(ctx, 1, n, n, seen, time.Now().Add(720*time.Hour)))
 	}
 }
 
-// spread returns the numbers of n rows, evenly spread over those from 1 to last,
-// in no order.
-func spread(n, last int64) []int64 {
+// spread returns the numbers of n rows, others each time: one from each n-th of
+// those from 1 to last, in no order.
+func (b *bench) spread(n, last int64) []int64 {
 	rows := make([]int64, n)
 	for i := range rows {
-		rows[i] = 1 + int64(i)*last/n
+		rows[i] = 1 + int64(i)*last/n + b.random.Int64N(last/n)
 	}
-	rand.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] }) // #nosec G404 -- no secret
+	b.random.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	return rows
 }

@@ -50,7 +50,7 @@ func (b *bench) limits(ctx context.Context, kind, dir string) (found []limit, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
-	if err := fill(ctx, databaseURL, living(ctx, sample)); err != nil {
+	if err := fill(ctx, databaseURL, living(ctx, sample, time.Now())); err != nil {
 		return nil, err
 	}
 	add := func(l limit) {
@@ -111,7 +111,7 @@ func (b *bench) start(ctx context.Context, databaseURL, dir string) (limit, erro
 func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
 	const rate, many = 100, 64
 	calmly := func() (outcome, error) {
-		o := dashboards(spread(sample, sample), s)
+		o := dashboards(b.spread(sample, sample), s)
 		o.Rate, o.For = rate, 6*b.turn
 		return attack(ctx, o)
 	}
@@ -124,11 +124,9 @@ func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
 		var wind outcome
 		var broke error
 		var group sync.WaitGroup
-		group.Go(func() {
-			o := signIns(spread(sample, sample), s)
-			o.Workers, o.Addresses, o.For = many, addresses, 10*b.turn // all fit into the queue: 65 a core
-			wind, broke = attack(ctx, o)
-		})
+		o := signIns(b.spread(sample, sample), s)
+		o.Workers, o.Addresses, o.For = many, addresses, 10*b.turn // all fit into the queue: 65 a core
+		group.Go(func() { wind, broke = attack(ctx, o) })
 		time.Sleep(2 * b.turn) // until it blows
 		gust, err := calmly()
 		group.Wait()
@@ -155,7 +153,7 @@ func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limi
 		return found, false, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	calm := dashboards(spread(sample, sample), s)
+	calm := dashboards(b.spread(sample, sample), s)
 	calm.Rate, calm.For = 200, 2*b.turn
 	if _, err := attack(ctx, calm); err != nil {
 		return found, false, err
@@ -165,7 +163,7 @@ func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limi
 		return found, false, nil
 	}
 	s.forgetPeak()
-	o := signIns(spread(crowd, sample), s)
+	o := signIns(b.spread(crowd, sample), s)
 	o.Workers, o.Addresses, o.Once, o.For, o.Want = crowd, addresses, true, patience, []int{http.StatusSeeOther, http.StatusServiceUnavailable}
 	seen, err := attack(ctx, o)
 	if err != nil {

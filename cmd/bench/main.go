@@ -16,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -72,7 +73,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	b := &bench{program: path, turn: *turn, turns: *turns, only: strings.Split(*only, ","), report: newReport()}
+	b := &bench{program: path, turn: *turn, turns: *turns, only: strings.Split(*only, ","),
+		random: rand.New(rand.NewPCG(1, 2)), report: newReport()} // #nosec G404 -- the same people in each run
 	for _, section := range b.only {
 		if !slices.Contains(sections, section) {
 			return fmt.Errorf("-only: there is no %q, only %s", section, strings.Join(sections, ", "))

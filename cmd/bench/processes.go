@@ -54,7 +54,7 @@ func (b *bench) processes(ctx context.Context, dir string) (rows []processesRow,
 		return nil, held, err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
-	if err := fill(ctx, databaseURL, living(ctx, sample)); err != nil {
+	if err := fill(ctx, databaseURL, living(ctx, sample, time.Now())); err != nil {
 		return nil, held, err
 	}
 	db, err := models.Open(ctx, databaseURL, 2)
@@ -80,7 +80,7 @@ func (b *bench) processes(ctx context.Context, dir string) (rows []processesRow,
 		seen, used := make([]outcome, len(counts)), make([]cpu, len(counts))
 		for turn := range c.turns + 1 {
 			for i, count := range counts {
-				o := c.order(spread(sample, sample), sites[:count]...)
+				o := c.order(b.spread(sample, sample), sites[:count]...)
 				o.For = c.turn
 				before := usage(sites, backend)
 				once, err := attack(ctx, o)

@@ -53,12 +53,12 @@ func (b *bench) purge(ctx context.Context, kind, dir string) (row purgeRow, err 
 		return row, err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
-	if err := fill(ctx, databaseURL, living(ctx, sample)); err != nil {
+	if err := fill(ctx, databaseURL, living(ctx, sample, time.Now())); err != nil {
 		return row, err
 	}
 	var without, during outcome
 	measure := func(s *site) (outcome, error) {
-		o := dashboards(spread(sample, sample), s)
+		o := dashboards(b.spread(sample, sample), s)
 		o.Rate, o.Workers, o.For = purgeRate, 64, b.turn
 		return attack(ctx, o)
 	}
@@ -85,7 +85,7 @@ func (b *bench) purge(ctx context.Context, kind, dir string) (row purgeRow, err 
 	start, expired := time.Now(), expiredSessions(kind)
 	if err := fill(ctx, databaseURL, func(f *filler) error {
 		end := time.Now().Add(-time.Hour - time.Duration(expired)*time.Millisecond)
-		return f.sessions(ctx, sample+1, sample+expired, sample, end)
+		return f.sessions(ctx, sample+1, sample+expired, sample, start, end)
 	}); err != nil {
 		return row, err
 	}
