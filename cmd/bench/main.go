@@ -74,7 +74,7 @@ func run() error {
 		return err
 	}
 	b := &bench{program: path, turn: *turn, turns: *turns, only: strings.Split(*only, ","),
-		random: rand.New(rand.NewPCG(1, 2)), report: newReport()} // #nosec G404 -- the same people in each run
+		random: rand.New(rand.NewPCG(1, 2)), report: newReport(path)} // #nosec G404 -- the same people in each run
 	for _, section := range b.only {
 		if !slices.Contains(sections, section) {
 			return fmt.Errorf("-only: there is no %q, only %s", section, strings.Join(sections, ", "))

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,14 +15,16 @@ import (
 
 // report is what bench.json holds.
 type report struct {
-	Time  time.Time `json:"time"`
-	OS    string    `json:"os"`
-	Arch  string    `json:"arch"`
-	Go    string    `json:"go"`
-	CPU   string    `json:"cpu"`
-	Cores int       `json:"cores"`
-	Error string    `json:"error,omitempty"` // why the rest is not there
-	Rows  []row     `json:"rows"`
+	Time   time.Time `json:"time"`
+	OS     string    `json:"os"`
+	Arch   string    `json:"arch"`
+	Go     string    `json:"go"`
+	CPU    string    `json:"cpu"`
+	Cores  int       `json:"cores"`
+	Commit string    `json:"commit,omitempty"` // of the program, where that was built in a checkout
+	Load   string    `json:"load,omitempty"`   // average of the machine before the run, in 1, 5 and 15 minutes
+	Error  string    `json:"error,omitempty"`  // why the rest is not there
+	Rows   []row     `json:"rows"`
 
 	Limits      []limit        `json:"limits,omitempty"`
 	Growth      []growthRow    `json:"growth,omitempty"`
@@ -48,8 +51,13 @@ type row struct {
 	Target         float64 `json:"target,omitempty"`
 }
 
-func newReport() *report {
-	r := &report{Time: time.Now().UTC(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), CPU: "unknown", Cores: runtime.NumCPU()}
+func newReport(program string) *report {
+	r := &report{Time: time.Now().UTC(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), CPU: "unknown", Cores: runtime.NumCPU(),
+		Commit: commit(program)}
+	load, _ := os.ReadFile("/proc/loadavg")
+	if fields := strings.Fields(string(load)); len(fields) >= 3 {
+		r.Load = strings.Join(fields[:3], " ")
+	}
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
 		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
@@ -58,6 +66,24 @@ func newReport() *report {
 		}
 	}
 	return r
+}
+
+// commit is the short hash of what program was built from, as far as that says.
+func commit(program string) string {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return ""
+	}
+	var hash, modified string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			hash = s.Value[:min(7, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = ", modified"
+		}
+	}
+	return hash + modified
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -79,7 +105,14 @@ func (r *report) add(database string, c testCase, site, least outcome, made garb
 // markdown is the table that is printed and kept.
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d cores, %s/%s, %s, %s. The load comes from the same machine.\n\n", r.CPU, r.Cores, r.OS, r.Arch, r.Go, r.Time.Format(time.DateOnly))
+	fmt.Fprintf(&b, "%s, %d cores, %s/%s, %s, %s", r.CPU, r.Cores, r.OS, r.Arch, r.Go, r.Time.Format(time.DateOnly))
+	if r.Commit != "" {
+		fmt.Fprintf(&b, ", commit %s", r.Commit)
+	}
+	if r.Load != "" {
+		fmt.Fprintf(&b, ", load average before %s", r.Load)
+	}
+	b.WriteString(". The load comes from the same machine.\n\n")
 	if r.Error != "" {
 		fmt.Fprintf(&b, "This is not all: %s.\n\n", r.Error)
 	}
