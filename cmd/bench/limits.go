@@ -140,7 +140,7 @@ func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
 		}
 	}
 	before, during := quiet.percentile(0.99), stormy.percentile(0.99)
-	return limit{What: "dashboard's p99 in a storm of sign-ins to that in quiet", Value: float64(during) / float64(before), AtMost: 5, Unit: "times",
+	return limit{What: "dashboard's p99, in a storm of sign-ins to quiet", Value: float64(during) / float64(before), AtMost: 5, Unit: "times",
 		How: fmt.Sprintf("%.1f to %.1f ms, p50 %.1f to %.1f ms, at %d dashboards and %.0f sign-ins a second by %d people at once",
 			ms(during), ms(before), ms(stormy.percentile(0.5)), ms(quiet.percentile(0.5)), rate, signedIn.perSecond(), many)}, nil
 }
@@ -174,7 +174,7 @@ func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limi
 		return found, false, fmt.Errorf("none of %d sign-ins succeeds", crowd)
 	}
 	pool := runtime.GOMAXPROCS(0) * int(password.DefaultParams.Memory) << 10
-	return limit{What: fmt.Sprintf("memory's growth by %d sign-ins at once", crowd), Value: float64(s.peak()-base) / mib,
+	return limit{What: fmt.Sprintf("memory's growth, %d people signing in at once", crowd), Value: float64(s.peak()-base) / mib,
 		AtMost: float64(pool)/mib + 100, Unit: "MiB", How: fmt.Sprintf("from %d to %d MiB; the hashes alone need %d; %d signed in, %d were told to come again",
 			base/mib, s.peak()/mib, pool/mib, in, away)}, true, nil
 }
@@ -193,13 +193,17 @@ func limitsTable(found []limit) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\n| Database | What | is | at most | | how |\n|---|---|--:|--:|---|---|\n")
+	b.WriteString("\n| Database | What | measured | limit | verdict | detail |\n|---|---|--:|--:|---|---|\n")
 	for _, l := range found {
 		verdict := "met"
 		if l.Value > l.AtMost {
 			verdict = "missed"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.1f %s | %.0f %s | %s | %s |\n", l.Database, l.What, l.Value, l.Unit, l.AtMost, l.Unit, verdict, l.How)
+		decimals := 1
+		if l.Unit == "requests" { // a count
+			decimals = 0
+		}
+		fmt.Fprintf(&b, "| %s | %s | %.*f %s | %.0f %s | %s | %s |\n", l.Database, l.What, decimals, l.Value, l.Unit, l.AtMost, l.Unit, verdict, l.How)
 	}
 	return b.String()
 }
