@@ -39,12 +39,11 @@ vuln: ## look for known vulnerabilities, in the database on vuln.go.dev
 fuzz: ## run each fuzz target for FUZZTIME=200000x inputs
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
-bench: build ## measure bin/vestibule beside its floors; the table is bin/bench.md and bin/bench.json too
+bench: deps build ## measure bin/vestibule beside its floors; what it prints is kept in bin/bench.md and bin/bench.json
 	$(GO) build -o bin/bench ./cmd/bench
-	./bin/bench $(BENCH)
-	$(GO) test -run '^$$' -bench 'ForgotPassword|MembersPage' -benchtime 200x ./app ./models
+	./bin/bench -go $(GO) $(BENCH)
 
-deps: ## install Chromium and PostgreSQL for the tests, where apt-get can
+deps: ## install Chromium, PostgreSQL, HAProxy and a C compiler for the tests, where apt-get can
 	@.ci/deps
 
 assets: ## renew htmx and the list of common passwords from the npm registry

@@ -36,6 +36,7 @@ const patience = 30 * time.Second
 
 type bench struct {
 	program string
+	tool    string // the go command
 	turn    time.Duration
 	turns   int
 	only    []string // the sections to measure

@@ -4,8 +4,9 @@
 // PostgreSQL, each case beside its floor: the least that any program must do for
 // the same answer. Both run in short turns, so that what else the machine does
 // slows both alike, and the figure is their ratio. It also measures what more
-// rows cost, a purge, and several processes. With BENCH_LARGE=1 in the environment
-// the tables grow to millions, which takes minutes.
+// rows cost, a purge, and several processes, and runs the benchmarks among the
+// tests. With BENCH_LARGE=1 in the environment the tables grow to millions, which
+// takes minutes.
 package main
 
 import (
@@ -55,6 +56,7 @@ func run() error {
 		}
 	}
 	program := flag.String("program", "bin/vestibule", "the built program")
+	tool := flag.String("go", "go", "the go command, for the benchmarks among the tests")
 	out := flag.String("out", "bin", "the folder for bench.json and bench.md")
 	turn := flag.Duration("turn", 500*time.Millisecond, "how long a case or its floor runs at a time")
 	turns := flag.Int("turns", 6, "how often each gets its turn")
@@ -73,7 +75,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	b := &bench{program: path, turn: *turn, turns: *turns, only: strings.Split(*only, ","),
+	b := &bench{program: path, tool: *tool, turn: *turn, turns: *turns, only: strings.Split(*only, ","),
 		random: rand.New(rand.NewPCG(1, 2)), report: newReport(path)} // #nosec G404 -- the same people in each run
 	for _, section := range b.only {
 		if !slices.Contains(sections, section) {
@@ -124,11 +126,16 @@ func (b *bench) all(ctx context.Context) (err error) {
 			return fmt.Errorf("processes: %w", err)
 		}
 	}
+	if slices.Contains(b.only, "go") {
+		if b.report.Benchmarks, err = benchmarks(ctx, b.tool); err != nil {
+			return fmt.Errorf("go: %w", err)
+		}
+	}
 	return nil
 }
 
 // sections are what there is to measure.
-var sections = []string{"cases", "limits", "growth", "purge", "processes"}
+var sections = []string{"cases", "limits", "growth", "purge", "processes", "go"}
 
 // measure measures what is asked for on one kind of database. What it has is
 // reported even if the rest fails.

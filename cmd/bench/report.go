@@ -31,6 +31,7 @@ type report struct {
 	Purge       []purgeRow     `json:"purge,omitempty"`
 	Processes   []processesRow `json:"processes,omitempty"`
 	Connections connections    `json:"connections,omitzero"`
+	Benchmarks  []string       `json:"benchmarks,omitempty"`
 }
 
 // row is one case on one database. Times are in milliseconds.
@@ -131,7 +132,8 @@ func (r *report) markdown() string {
 		fmt.Fprintf(&b, "| %s | %s | %.0f | %.2f | %.2f | %.0f | %.1f | %.0f | %s | %.0f | %.2f | %.2f | %.2f | %s |\n",
 			w.Database, w.Case, w.PerSecond, w.P50, w.P99, w.Allocations, w.KiB, w.Peak, w.Floor, w.FloorPerSecond, w.FloorP50, w.FloorP99, w.Ratio, verdict)
 	}
-	return b.String() + limitsTable(r.Limits) + growthTable(r.Growth) + purgeTable(r.Purge) + processesTable(r.Processes, r.Connections)
+	return b.String() + limitsTable(r.Limits) + growthTable(r.Growth) + purgeTable(r.Purge) +
+		processesTable(r.Processes, r.Connections) + benchmarksBlock(r.Benchmarks)
 }
 
 // write prints the table, and keeps it in dir as bench.md and bench.json.
