@@ -81,7 +81,7 @@ func commit(program string) string {
 		case s.Key == "vcs.revision":
 			hash = s.Value[:min(7, len(s.Value))]
 		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = ", modified"
+			modified = " (modified)"
 		}
 	}
 	return hash + modified
