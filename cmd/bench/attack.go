@@ -140,8 +140,8 @@ func dialFrom(addresses int) func(ctx context.Context, network, addr string) (ne
 	var n atomic.Uint32
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if addresses > 1 {
-			last := n.Add(1)%uint32(addresses) + 1 // #nosec G115 -- a small number
-			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(last))}}
+			last := n.Add(1)%uint32(addresses) + 1                                           // #nosec G115 -- a small number
+			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(last))}} // #nosec G115 -- at most addresses
 			conn, err := from.DialContext(ctx, network, addr)
 			if !errors.Is(err, syscall.EADDRNOTAVAIL) {
 				return conn, err
