@@ -42,7 +42,7 @@ func (here) Compare(pw, hash string) (bool, error) {
 	return argon2id.ComparePasswordAndHash(pw, hash)
 }
 
-// Process is an Engine in another process, of low priority. When everybody signs
+// Process is an Engine in another process, of low priority once it has started. When everybody signs
 // in at once, the system gives the cores to pages first; and the memory of the
 // hashes, which is garbage at once, does not have the collector look through the
 // heap of the site ten times a second.
@@ -187,6 +187,7 @@ func ServeEngine(in, out *os.File) error {
 	reserve := makeRoom()
 	defer runtime.KeepAlive(reserve)
 	s.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
+	stepBack()
 	server.ServeConn(pipes{polled(in), out, func() error { return nil }})
 	return nil
 }

@@ -3,7 +3,6 @@
 package password
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -11,21 +10,23 @@ import (
 )
 
 // niceness is how far the process steps back: a tenth of a core stays for it when
-// others want them all, as it is to start and to answer then too.
+// others want them all, as it is to answer then too.
 const niceness = 10
 
-// startInBackground starts cmd at a low priority, and out of reach of the Ctrl-C
-// that has the site finish its requests first. It gets a session of its own:
-// Linux shares the cores between sessions first, by the niceness of each, and
-// regards that of a process within its session only (sched(7), autogroup).
+// startInBackground starts cmd in a session of its own: out of reach of the Ctrl-C
+// that has the site finish its requests first, and able to stepBack from all.
 func startInBackground(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, niceness) // of all its threads; else it is an equal
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid), strconv.AppendInt(nil, niceness, 10), 0o600)
-	return nil
+	return cmd.Start()
+}
+
+// stepBack gives this process a low priority, which it does not begin with: on a
+// busy machine it would take long to start. Linux shares the cores between sessions
+// first, by the niceness of each, and regards that of a process within its session
+// only (sched(7), autogroup).
+func stepBack() {
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, niceness) // of all its threads; on failure it stays an equal
+	_ = os.WriteFile("/proc/self/autogroup", strconv.AppendInt(nil, niceness, 10), 0o600)
 }
 
 // polled returns f such that who reads waits in the poller of the runtime. One
