@@ -31,6 +31,11 @@ document.addEventListener("submit", ({ target }) => {
   for (const button of target.querySelectorAll("[data-reveal]")) reveal(button, false);
 }, true);
 
+// A check that waited for others is not asked for a field that has gone meanwhile.
+document.addEventListener("htmx:before:request", (event) => {
+  if (!event.detail.ctx.sourceElement.isConnected) event.preventDefault();
+});
+
 // What htmx takes away takes the focus along. It goes on at the button of the
 // new form, in the next row, or else at the page's content.
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {

@@ -114,6 +114,31 @@ func TestLeavingAField(t *testing.T) {
 	})
 }
 
+// TestLateChecks sends the form while the check of one field runs and others wait
+// for it. Those that wait are never asked: their fields went with the old form.
+func TestLateChecks(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.opens("/sign-up")
+		v.wants(`(window.checks = {config: 0, finally: 0}, Object.keys(checks).forEach(step =>
+			document.addEventListener("htmx:" + step + ":request", e => { checks[step] += e.detail.ctx.request.action.includes("/check"); })), "counted")`, "counted")
+		v.holds("/sign-up/check?field=*")
+		v.fills("email", "ada at example.com")
+		v.fills("username", ada.username)
+		v.fills("first_name", ada.first)
+		v.fills("last_name", ada.last)
+		v.wants(`checks.config >= 3`, true)
+		v.hits(kb.Enter)
+		v.wantsErrors(sentences{
+			"email":            "Enter an e-mail address such as name@example.com.",
+			"password":         "Enter your password.",
+			"confirm_password": "Enter your password again.",
+		})
+		v.releases()
+		v.wants(`checks.finally === checks.config`, true)
+		v.wants(`performance.getEntriesByType("resource").filter(({ name }) => name.includes("/check")).length`, 1)
+	})
+}
+
 // TestSlowClick presses the mouse on the button, lets it go only after the field
 // just left was checked, and expects this to be a click still.
 func TestSlowClick(t *testing.T) {
