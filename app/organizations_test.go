@@ -414,7 +414,11 @@ func TestTransferAndDissolve(t *testing.T) {
 		s.age("authenticated_at", time.Now())
 
 		page := s.owner.get("/o/acme/transfer").wants(http.StatusOK).page()
-		for _, nobody := range []string{"nobody", "anna.smith"} {
+		s.employ("the.disabled", "Member")
+		if err := s.db.DisableUser(t.Context(), s.user("the.disabled")); err != nil {
+			t.Fatal(err)
+		}
+		for _, nobody := range []string{"nobody", "anna.smith", "the.disabled"} {
 			s.owner.submit(page, "form#transfer", fill("username", nobody), options...).wants(http.StatusUnprocessableEntity).
 				wantsErrors(map[string]string{"username": "No other member has this username."})
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -145,6 +146,30 @@ func TestThrottles(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Many who sign in well from one address at the same moment wait for nothing.
+func TestGoodSignInsTogether(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) {
+			c.LimitAccount = models.Limit{Free: 5, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
+			c.LimitAddress = models.Limit{Free: 30, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
+		})
+		var group sync.WaitGroup
+		for i := range 8 {
+			name := fmt.Sprint("somebody", i)
+			s.visit(t).join(with(ben(), "username", name, "email", name+"@example.com"))
+			group.Go(func() {
+				for range 15 {
+					if a := s.visit(t).post("/sign-in", credentials(name, annasPassword)); a.StatusCode != http.StatusSeeOther {
+						t.Errorf("a sign-in of %s: %d", name, a.StatusCode)
+					}
+				}
+			})
+		}
+		group.Wait()
+	})
 }
 
 // A check of one field answers no page: the refusal is a toast.

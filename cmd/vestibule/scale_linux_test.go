@@ -111,6 +111,9 @@ func TestProcessesSendMailOnce(t *testing.T) {
 	if !waitFor(func() bool { return count(t, db, "mails") == 0 }) {
 		t.Fatalf("%d mails are still to be sent", count(t, db, "mails"))
 	}
+	for _, s := range b.processes {
+		s.stop() // after what it sends: nothing comes later
+	}
 	for i := range people {
 		if n := office.count(nth(i).email, verifySubject); n != 1 {
 			t.Errorf("%s got %d mails", nth(i).email, n)

@@ -68,6 +68,9 @@ func TestStormOfSignIns(t *testing.T) {
 		most := base + int64(runtime.GOMAXPROCS(0))*int64(password.DefaultParams.Memory)<<10 + 100<<20
 		t.Logf("%d sign-ins at once: %d let in, %d wrong, %d asked to come again; %d other pages served; memory peak %d MiB, before %d MiB",
 			people, entered.Load(), wrong.Load(), refused.Load(), served.Load(), peak>>20, base>>20)
+		if entered.Load() == 0 || wrong.Load() == 0 {
+			t.Error("nobody was let in, or nobody was told that the password is wrong")
+		}
 		if peak > most {
 			t.Errorf("the memory peak is %d MiB, want no more than %d", peak>>20, most>>20)
 		}
