@@ -58,7 +58,7 @@ func run() error {
 	program := flag.String("program", "bin/vestibule", "the built program")
 	tool := flag.String("go", "go", "the go command, for the benchmarks among the tests")
 	out := flag.String("out", "bin", "the folder for bench.json and bench.md")
-	turn := flag.Duration("turn", 500*time.Millisecond, "how long a case or its floor runs at a time")
+	turn := flag.Duration("turn", time.Second, "how long a case or its floor runs at a time")
 	turns := flag.Int("turns", 6, "how often each gets its turn")
 	only := flag.String("only", strings.Join(sections, ","), "what to measure")
 	flag.Parse()

@@ -90,11 +90,10 @@ func commit(program string) string {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func (r *report) add(database string, c testCase, site, least outcome, made garbage, peak int64) {
-	requests := float64(len(site.Latencies))
 	w := row{
 		Database: database, Case: c.name,
 		PerSecond: site.perSecond(), P50: ms(site.percentile(0.50)), P99: ms(site.percentile(0.99)),
-		Allocations: float64(made.objects) / requests, KiB: float64(made.bytes) / requests / 1024, Peak: float64(peak) / (1 << 20),
+		Allocations: made.objects, KiB: made.bytes / 1024, Peak: float64(peak) / (1 << 20),
 		Floor: c.floor, FloorPerSecond: least.perSecond(), FloorP50: ms(least.percentile(0.50)), FloorP99: ms(least.percentile(0.99)),
 		Target: c.target,
 	}
