@@ -74,6 +74,7 @@ defaults
 	timeout connect 5s
 	timeout client 60s
 	timeout server 60s
+	timeout check 20s
 	option forwardfor
 	option redispatch 1
 	retries 5
