@@ -42,10 +42,10 @@ func (here) Compare(pw, hash string) (bool, error) {
 	return argon2id.ComparePasswordAndHash(pw, hash)
 }
 
-// Process is an Engine in another process, of low priority once it has started. When everybody signs
-// in at once, the system gives the cores to pages first; and the memory of the
-// hashes, which is garbage at once, does not have the collector look through the
-// heap of the site ten times a second.
+// Process is an Engine in another process, of low priority once it has started.
+// When everybody signs in at once, the system gives the cores to pages first; and
+// the memory of the hashes, which is garbage at once, does not have the collector
+// look through the heap of the site ten times a second.
 type Process struct {
 	command  func() *exec.Cmd
 	patience time.Duration
