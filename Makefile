@@ -23,7 +23,7 @@ build: ## build bin/vestibule
 	$(GO) build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
 
 test: deps lint ## install what is missing, then check, test and fuzz everything
-	$(GO) test -race -timeout 60m ./...
+	@GO=$(GO) .ci/test
 	@GO=$(GO) .ci/fuzz
 
 lint: ## vet, staticcheck, gosec, gofmt and go mod tidy, which change nothing
