@@ -9,7 +9,7 @@ import (
 
 func TestDisabledUser(t *testing.T) {
 	t.Parallel()
-	const disabled = "This account is disabled. Ask those who run this site."
+	const disabled = "This account is disabled. Please contact the site's administrator."
 	eachWay(t, func(t *testing.T, s *site, options ...option) {
 		s.join(anna())
 		other := s.visit(t)

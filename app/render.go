@@ -262,13 +262,13 @@ func (a *App) checkFields(c *gin.Context, page string, fields []forms.Field) {
 var failures = map[int]struct{ Title, Text string }{
 	http.StatusForbidden:             {"Not allowed", "This request came from another site, so nothing was changed. Open the page here and try again."},
 	http.StatusNotFound:              {"Page not found", "There is no page at this address. It may have moved, or the link may be incomplete."},
-	http.StatusMethodNotAllowed:      {"Not possible here", "This address does not take that kind of request."},
+	http.StatusMethodNotAllowed:      {"Not allowed here", "This page does not take that kind of request."},
 	http.StatusConflict:              {"This e-mail is taken", "Another account has this e-mail by now, so yours was not changed."},
 	http.StatusGone:                  {"This link is no longer good", "It was used already, is too old, or is not complete. Ask for a new one."},
 	http.StatusRequestEntityTooLarge: {"Too much at once", "What was sent is larger than any form here needs. Shorten it and try again."},
 	http.StatusUnsupportedMediaType:  {"Not a form", "What was sent is not an HTML form, so it could not be read."},
 	http.StatusInternalServerError:   {"Something went wrong", "The fault is ours and has been noted. Nothing was lost; please try again in a moment."},
-	http.StatusServiceUnavailable:    {"Very busy", "Too many people are signing in at this moment. Please try again in a few seconds."},
+	http.StatusServiceUnavailable:    {"Very busy", "Too many people are signing in right now. Please try again in a few seconds."},
 }
 
 // fail ends the request with the error page of that status.
@@ -324,11 +324,11 @@ func (a *App) error(c *gin.Context, err error) {
 	case errors.Is(err, password.ErrUnavailable):
 		current(c).Log().Error("password hashing unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
-		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot look at passwords just now. Nothing was lost; please try again in a moment.")
+		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "Passwords cannot be checked right now. Nothing was lost; please try again in a moment.")
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
 		current(c).Log().Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
-		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot reach its data just now. Nothing was lost; please try again in a moment.")
+		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot reach its data right now. Nothing was lost; please try again in a moment.")
 	default:
 		current(c).Log().Error("request failed", "err", err)
 		a.fail(c, http.StatusInternalServerError)

@@ -73,14 +73,14 @@ func (a *App) signIn(c *gin.Context) {
 		return
 	case user.Disabled():
 		a.record(c, models.EventSignInFailed, user)
-		form.Error = "This account is disabled. Ask those who run this site."
+		form.Error = "This account is disabled. Please contact the site's administrator."
 		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return
 	}
 	a.untried(c, tries[:len(tries)-1]...)
 	a.triedWell(c, account)
 	e, err := a.enter(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
-	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or given another password at this moment
+	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or given another password meanwhile
 		a.flash(c, "changed")
 		a.redirect(c, withNext("/sign-in", localPath(c.Query("next"))))
 		return
@@ -103,7 +103,7 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 	if err == nil {
 		err = a.db.RehashPassword(c.Request.Context(), user, hash)
 	}
-	if errors.Is(err, models.ErrChanged) { // by another sign-in at this moment, or to another password
+	if errors.Is(err, models.ErrChanged) { // by another sign-in meanwhile, or to another password
 		fresh, err := a.db.UserByID(c.Request.Context(), user.ID)
 		if err != nil {
 			return false, err
