@@ -39,6 +39,7 @@ type Config struct {
 	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username or e-mail is taken, likewise."`
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail is shown on /dev/mail, to localhost alone."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
+	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long new requests are still taken after SIGTERM, while /readyz answers 503: as long as a load balancer needs to notice."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 	PprofAddr      string        `env:"PPROF_ADDR" help:"Address for profiles of the running program, on localhost alone, such as localhost:6060. None, unless set."`
 }
@@ -96,6 +97,9 @@ func (c *Config) validate(site bool) error {
 	}
 	if c.AuditRetention < time.Hour {
 		wrong("AUDIT_RETENTION", c.AuditRetention.String(), "an hour (1h) or more")
+	}
+	if c.ShutdownDelay < 0 || c.ShutdownDelay > time.Minute {
+		wrong("SHUTDOWN_DELAY", c.ShutdownDelay.String(), "0s to a minute (1m)")
 	}
 	between := func(name string, value, least, most uint32) {
 		if value < least || value > most {

@@ -68,6 +68,8 @@ func TestConfigRefuses(t *testing.T) {
 		"memory above 256 MiB":         {func(c *app.Config) { c.Argon2Memory = 256<<10 + 1 }, []string{"ARGON2_MEMORY"}},
 		"no pass":                      {func(c *app.Config) { c.Argon2Time = 0 }, []string{"ARGON2_TIME"}},
 		"an audit log of half an hour": {func(c *app.Config) { c.AuditRetention = 30 * time.Minute }, []string{"AUDIT_RETENTION"}},
+		"a shutdown an hour away":      {func(c *app.Config) { c.ShutdownDelay = time.Hour }, []string{"SHUTDOWN_DELAY"}},
+		"a shutdown in the past":       {func(c *app.Config) { c.ShutdownDelay = -time.Second }, []string{"SHUTDOWN_DELAY"}},
 		"17 passes":                    {func(c *app.Config) { c.Argon2Time = 17 }, []string{"ARGON2_TIME"}},
 		"no thread":                    {func(c *app.Config) { c.Argon2Threads = 0 }, []string{"ARGON2_THREADS"}},
 		"17 threads":                   {func(c *app.Config) { c.Argon2Threads = 17 }, []string{"ARGON2_THREADS"}},

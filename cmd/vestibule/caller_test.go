@@ -40,6 +40,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	last   bool // before the site hangs up
 }
 
 func (c *caller) get(path string) reply { return c.read(c.client.Get(c.site.url + path)) }
@@ -61,7 +62,7 @@ func (c *caller) read(answer *http.Response, err error) reply {
 	if err != nil {
 		return reply{}
 	}
-	return reply{answer.StatusCode, answer.Header, string(body)}
+	return reply{answer.StatusCode, answer.Header, string(body), answer.Close}
 }
 
 // wantsStatus wants the answer to have that status.

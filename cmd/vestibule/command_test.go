@@ -426,6 +426,27 @@ func TestStopDuringRequest(t *testing.T) {
 	})
 }
 
+// TestShutdownDelay asks for pages after SIGTERM, as a balancer does that has not
+// noticed it yet.
+func TestShutdownDelay(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		s := serve(t, "DATABASE_URL="+database, "SHUTDOWN_DELAY=10s")
+		c := s.caller(t)
+		c.wantsStatus(c.get("/readyz"), "/readyz", http.StatusOK)
+		s.terminate()
+		if !waitFor(func() bool { return c.get("/readyz").status != http.StatusOK }) {
+			t.Fatal("the program stays ready")
+		}
+		c.wantsStatus(c.get("/readyz"), "/readyz", http.StatusServiceUnavailable)
+		got := c.post("/sign-up", ada.form())
+		c.wantsStatus(got, "sign-up", http.StatusSeeOther)
+		if !got.last {
+			t.Error("a balancer may keep the connection for the next request")
+		}
+		c.wantsStatus(c.get("/dashboard"), "/dashboard", http.StatusOK)
+	})
+}
+
 func mustWrite(t *testing.T, w io.Writer, text string) {
 	t.Helper()
 	if _, err := io.WriteString(w, text); err != nil {

@@ -34,8 +34,8 @@ func (s *site) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// raw sends bytes and returns the answer, and whether the site then hangs up.
-func (s *site) raw(t *testing.T, request string) (got reply, hungUp bool) {
+// raw sends bytes and returns the answer.
+func (s *site) raw(t *testing.T, request string) reply {
 	t.Helper()
 	conn := s.dial(t)
 	go io.WriteString(conn, request) // the site may answer, and hang up, before the end
@@ -48,7 +48,7 @@ func (s *site) raw(t *testing.T, request string) (got reply, hungUp bool) {
 	if err != nil && answer.StatusCode < 400 {
 		t.Fatalf("%.100q: %v", request, err)
 	}
-	return reply{answer.StatusCode, answer.Header, string(body)}, answer.Close
+	return reply{answer.StatusCode, answer.Header, string(body), answer.Close}
 }
 
 // TestSlowClients dribbles headers and bodies on many connections. The site
@@ -190,9 +190,9 @@ func TestMalformedRequests(t *testing.T) {
 		"bad percent":              {"GET /%zz HTTP/1.1\r\n" + host + "\r\n", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, hungUp := s.raw(t, tt.request)
-			if got.status != tt.status || !hungUp {
-				t.Errorf("the answer is %d, and hangs up: %v; want %d", got.status, hungUp, tt.status)
+			got := s.raw(t, tt.request)
+			if got.status != tt.status || !got.last {
+				t.Errorf("the answer is %d, and hangs up: %v; want %d", got.status, got.last, tt.status)
 			}
 			if strings.Contains(got.body, "goroutine") || strings.Contains(got.body, "evil.example") || len(got.body) > 200 {
 				t.Errorf("the answer says %q", got.body)
@@ -267,7 +267,7 @@ func (s *site) rawMethod(t *testing.T, method, path string) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{answer.StatusCode, answer.Header, string(body)}
+	return reply{answer.StatusCode, answer.Header, string(body), answer.Close}
 }
 
 // TestTenThousandConnections holds ten thousand connections open, as browsers

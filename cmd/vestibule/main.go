@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
@@ -62,7 +61,9 @@ func run(args []string) error {
 	context.AfterFunc(ctx, stop)
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(&c.Config, logger(&c.Config))
+	lines := &gatherer{out: os.Stderr}
+	defer lines.Close()
+	return command.Run(&c.Config, logger(&c.Config, lines))
 }
 
 // readEnvFile takes settings from the file .env, if there is one.
@@ -76,17 +77,6 @@ func readEnvFile() error {
 		return errors.New("the file .env cannot be read: a line is not NAME=VALUE, or a quote in it has no end")
 	}
 	return nil
-}
-
-// logger writes lines for people in development and JSON in production.
-func logger(config *app.Config) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(config.LogLevel)) // Config.Validate has checked it
-	options := &slog.HandlerOptions{Level: level}
-	if config.Production() {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
 
 func open(ctx context.Context, config *app.Config) (*models.DB, error) {

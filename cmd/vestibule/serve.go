@@ -26,7 +26,8 @@ const (
 	shutdownTimeout   = 30 * time.Second
 )
 
-// Run serves until ctx ends, and then finishes the requests that run.
+// Run serves until ctx ends and for config.ShutdownDelay more, and then finishes
+// the requests that run.
 func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
 	if err := config.ValidateSite(); err != nil {
 		return err
@@ -54,7 +55,12 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	site.ReadyWhen(func(ctx context.Context) error { return migrated(ctx, db) })
+	site.ReadyWhen(func(asked context.Context) error {
+		if ctx.Err() != nil {
+			return errors.New("the program stops")
+		}
+		return migrated(asked, db)
+	})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
 	if err != nil {
 		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)
@@ -64,8 +70,14 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 			return err
 		}
 	}
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close") // the next request is for another process
+		}
+		site.ServeHTTP(w, r)
+	}
 	server := &http.Server{
-		Handler:           site,
+		Handler:           http.HandlerFunc(handle),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -89,6 +101,11 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	case <-ctx.Done():
 	}
 	log.Info("stopping: running requests are finished first")
+	select { // meanwhile a balancer learns from /readyz to go elsewhere
+	case err := <-served:
+		return err
+	case <-time.After(config.ShutdownDelay):
+	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {
