@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,6 +62,7 @@ func run() error {
 	turn := flag.Duration("turn", time.Second, "how long a case or its floor runs at a time")
 	turns := flag.Int("turns", 6, "how often each gets its turn")
 	only := flag.String("only", strings.Join(sections, ","), "what to measure")
+	match := flag.String("case", "", "a regular expression: of the cases, only those with such a name")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -75,7 +77,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	b := &bench{program: path, tool: *tool, turn: *turn, turns: *turns, only: strings.Split(*only, ","),
+	named, err := regexp.Compile(*match)
+	if err != nil {
+		return fmt.Errorf("-case: %w", err)
+	}
+	b := &bench{program: path, tool: *tool, turn: *turn, turns: *turns, only: strings.Split(*only, ","), named: named,
 		random: rand.New(rand.NewPCG(1, 2)), report: newReport(path)} // #nosec G404 -- the same people in each run
 	for _, section := range b.only {
 		if !slices.Contains(sections, section) {
