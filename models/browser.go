@@ -34,18 +34,29 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, noti
 	}
 	b := &Browser{UserID: user.ID, TokenHash: hash, SeenAt: now()}
 	return mark, db.InTx(ctx, func(tx *DB) error {
-		result, err := tx.bun.NewInsert().Model(b).On("CONFLICT DO NOTHING").Exec(ctx)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); n > 0 || err != nil {
-			if quietly || err != nil {
+		insert, unknown := tx.bun.NewInsert().Model(b), !ok
+		if unknown { // nobody else has the new mark
+			if err := tx.write(ctx, insert); err != nil {
 				return err
 			}
-			return tx.mailUser(ctx, user, MailNewBrowser, notice)
+		} else {
+			result, err := insert.On("CONFLICT DO NOTHING").Exec(ctx)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			unknown = n > 0
 		}
-		_, err = tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at").Exec(ctx)
-		return err
+		switch {
+		case !unknown:
+			return tx.write(ctx, tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at"))
+		case quietly:
+			return nil
+		}
+		return tx.mailUser(ctx, user, MailNewBrowser, notice)
 	})
 }
 

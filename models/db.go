@@ -25,6 +25,7 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"github.com/uptrace/bun/driver/pgdriver"
+	"github.com/uptrace/bun/schema"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -52,6 +53,7 @@ type DB struct {
 	url  string // that it was opened by
 
 	statements *sync.Map // of *sql.Stmt, by query: those that are prepared
+	last       *[]write  // in a transaction: what it ends with
 }
 
 // Open connects to the database that databaseURL names: "postgres://…" for
@@ -185,8 +187,43 @@ func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 		return f(db)
 	}
 	return db.bun.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
-		return f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url, statements: db.statements})
+		var last []write
+		if err := f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url, statements: db.statements, last: &last}); err != nil {
+			return err
+		}
+		return together(ctx, tx, last)
 	})
+}
+
+// write is a query of Bun's that changes rows.
+type write interface {
+	schema.QueryAppender
+	Exec(ctx context.Context, dest ...any) (sql.Result, error)
+}
+
+// write carries out a query of which nobody needs the outcome. Within a
+// transaction it comes at the end, in order, with others like it in one message:
+// the way to PostgreSQL and back costs more than most writes. Until then the
+// transaction does not see what it writes.
+func (db *DB) write(ctx context.Context, q write) error {
+	if db.last != nil {
+		*db.last = append(*db.last, q)
+		return nil
+	}
+	_, err := q.Exec(ctx)
+	return err
+}
+
+func together(ctx context.Context, tx bun.Tx, writes []write) error {
+	if len(writes) == 0 {
+		return nil
+	}
+	queries := make([]any, len(writes))
+	for i, q := range writes {
+		queries[i] = q
+	}
+	_, err := tx.NewRaw(strings.Repeat("?;\n", len(queries)), queries...).Exec(ctx)
+	return err
 }
 
 // newID makes the id of a new row, a UUIDv7 (RFC 9562), which sorts by time.

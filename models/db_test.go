@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,6 +115,54 @@ func TestPooledConnectionsThatTheServerEnded(t *testing.T) {
 	}
 }
 
+// What a transaction ends with is sent when it has done everything else, and is
+// kept or undone with that.
+func TestTransactionsAreWhole(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "ada")
+		emptyQueue(t, db)
+		failed := errors.New("no")
+		for name, tt := range map[string]struct {
+			fails  bool
+			do     func(tx *models.DB) error
+			events int
+		}{
+			"nothing":         {false, func(*models.DB) error { return nil }, 0},
+			"nothing, undone": {true, func(*models.DB) error { return failed }, 0},
+			"writes at the end": {false, func(tx *models.DB) error {
+				return errors.Join(tx.Record(t.Context(), models.Event{Kind: "a"}), tx.Record(t.Context(), models.Event{Kind: "b"}))
+			}, 2},
+			"undone before the end": {true, func(tx *models.DB) error {
+				return errors.Join(tx.DisableUser(t.Context(), u), tx.Record(t.Context(), models.Event{Kind: "c"}), failed)
+			}, 0},
+			"the end fails": {true, func(tx *models.DB) error {
+				_, err := tx.RememberBrowser(t.Context(), &models.User{ID: uuid.Max}, "", models.MailDetail{}, true) // whom nobody knows
+				return errors.Join(tx.DisableUser(t.Context(), u), tx.Record(t.Context(), models.Event{Kind: "d"}), err)
+			}, 0},
+		} {
+			before, err := db.Events(t.Context(), uuid.Nil, uuid.Nil, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.InTx(t.Context(), tt.do); (err != nil) != tt.fails {
+				t.Errorf("%s: %v", name, err)
+			}
+			after, err := db.Events(t.Context(), uuid.Nil, uuid.Nil, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(after) - len(before); n != tt.events {
+				t.Errorf("%s: %d events more, want %d", name, n, tt.events)
+			}
+			if got, err := db.UserByID(t.Context(), u.ID); err != nil || got.Disabled() {
+				t.Errorf("%s: the user is %+v (%v)", name, got, err)
+			}
+			wantsQueue(t, db)
+		}
+	})
+}
+
 // A transaction that waited for a second connection would, with others like it,
 // hold all there are and wait for ever.
 func TestTransactionsTakeOneConnection(t *testing.T) {
@@ -127,9 +176,9 @@ func TestTransactionsTakeOneConnection(t *testing.T) {
 		}
 		defer db.Close()
 		u := newUser(t, db, "ada")
+		_, token := signIn(t, db, u)
 		err = db.InTx(ctx, func(tx *models.DB) error {
-			_, token, err := tx.CreateSession(ctx, u, models.Client{}, life)
-			if err != nil {
+			if _, _, err := tx.CreateSession(ctx, u, models.Client{}, life); err != nil {
 				return err
 			}
 			if s, err := tx.SessionByToken(ctx, token); err != nil || s.UserID != u.ID {

@@ -75,13 +75,12 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Client, life
 		if locked.Disabled() {
 			return ErrNotFound
 		}
-		if _, err = tx.bun.NewInsert().Model(s).Exec(ctx); err != nil {
+		if err := tx.write(ctx, tx.bun.NewInsert().Model(s)); err != nil {
 			return err
 		}
 		last := tx.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
 			Order("id DESC").Offset(maxSessions).Limit(1)
-		_, err = tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last).Exec(ctx)
-		return err
+		return tx.write(ctx, tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last))
 	})
 	if err != nil {
 		return nil, "", err
