@@ -8,19 +8,20 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// purgeBatch is how many rows one statement deletes, so that it holds no lock
-// long: on SQLite it keeps all other writers waiting.
+// purgeBatch is how many rows one statement deletes: few, so that it holds no lock
+// and no core for long. On SQLite, which works within the program, it keeps all
+// other writers waiting.
 func (db *DB) purgeBatch() int {
 	if db.Postgres() {
-		return 1000
+		return 500
 	}
-	return 100
+	return 20
 }
 
 // Purge deletes the expired sessions and tokens, the browsers not seen for
 // BrowserLife, the throttles that count no more and the events older than
-// retention, and returns how many rows that were. It takes its time: half of it
-// is left to others.
+// retention, and returns how many rows that were. It takes its time: two
+// thirds of it are left to others.
 func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	total, batch := 0, db.purgeBatch()
 	for _, expired := range []struct {
@@ -58,7 +59,7 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 			select {
 			case <-ctx.Done():
 				return total, ctx.Err()
-			case <-time.After(time.Since(start)):
+			case <-time.After(2 * time.Since(start)):
 			}
 		}
 	}

@@ -35,7 +35,7 @@ import (
 // BENCH_LARGE=1.
 const (
 	longest      = 20 * time.Minute
-	longestLarge = 40 * time.Minute
+	longestLarge = time.Hour
 )
 
 func main() {
