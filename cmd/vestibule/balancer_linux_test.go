@@ -36,7 +36,13 @@ func balance(t *testing.T, processes int, settings ...string) *balancer {
 	b.t, b.url = t, "http://"+door.Addr().String()
 	b.settings = append([]string{"DATABASE_URL=" + modelstest.EmptyPostgreSQL(t), "BASE_URL=" + b.url, "TRUSTED_PROXIES=127.0.0.1"}, settings...)
 	for range processes {
-		b.processes = append(b.processes, start(t, program, freePort(t), nil, b.settings...))
+		address, release, err := modelstest.ReservePort() // it is to come back to the same
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = release() })
+		_, port, _ := strings.Cut(address, ":")
+		b.processes = append(b.processes, start(t, program, port, nil, b.settings...))
 	}
 	for _, s := range b.processes {
 		b.waits(s)

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -89,7 +88,8 @@ type Cluster struct {
 	creating sync.Mutex // held while a template is copied
 
 	// The rest is unset for a server that is not ours.
-	dir string
+	dir     string
+	release func() error // of its port
 
 	mu       sync.Mutex // guards what follows
 	shell    *exec.Cmd
@@ -155,13 +155,15 @@ func launch(bin string, extra []string) (_ *Cluster, err error) {
 	if err := c.supervise(bin, password, extra); err != nil {
 		return nil, fmt.Errorf("modelstest: run a shell in %s: %w", dir, err)
 	}
-	// A port may be taken between its choice and its use.
-	for attempt := 1; ; attempt++ {
-		if c.url.Host, err = freeAddress(); err != nil {
+	for attempt := 1; ; attempt++ { // a port may be taken between its choice and its use
+		if c.url.Host, c.release, err = ReservePort(); err != nil {
 			return nil, err
 		}
 		if err = c.Start(); err == nil || c.running || attempt == 3 {
 			return c, err
+		}
+		if err := c.release(); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -346,7 +348,11 @@ func (c *Cluster) Stop() error {
 		_ = c.shell.Wait()
 		c.shell, c.running = nil, false
 	}
-	return os.RemoveAll(c.dir)
+	var err error
+	if c.release != nil {
+		err, c.release = c.release(), nil
+	}
+	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
 func (c *Cluster) log() string { return filepath.Join(c.dir, "log") }
@@ -428,14 +434,6 @@ func tempDir() string {
 		return memory
 	}
 	return os.TempDir()
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func quote(name string) string {
