@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// niceness is how far the process steps back: a tenth of a core stays for it when
+// niceness is how far the process steps back: a quarter of a core stays for it when
 // others want them all, as it is to answer then too.
-const niceness = 10
+const niceness = 5
 
 // startInBackground starts cmd in a session of its own: out of reach of the Ctrl-C
 // that has the site finish its requests first, and able to stepBack from all.
