@@ -62,6 +62,7 @@ func TestWeight(t *testing.T) {
 			}
 		}
 		weigh(pagesForGuests)
+		v.wantsShiftsSeen()
 		v.signsUp(ada)
 		v.founds("Analytical Engines")
 		weigh(append(pagesForPeople, pagesForMembers...))
@@ -73,22 +74,12 @@ func (v *visitor) weighs(path string) {
 	v.Helper()
 	v.opens("/healthz") // has the renderer, which traces, but nothing in common with the page
 	call(v, network.ClearBrowserCache, cdp.Empty{})
-	v.mu.Lock()
-	v.trace, v.complete = nil, false
-	v.mu.Unlock()
-	call(v, tracing.Start, tracing.StartParams{TraceConfig: &tracing.TraceConfig{IncludedCategories: []string{"devtools.timeline", "loading"}}})
-	v.opens(path)
-	v.wants(`[location.pathname, performance.getEntriesByName('first-contentful-paint').length]`, []any{path, 1})
-	call(v, tracing.End, cdp.Empty{})
-	if !waitFor(func() bool { v.mu.Lock(); defer v.mu.Unlock(); return v.complete }) {
-		v.Fatal("the trace does not end")
-	}
-
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	ours, urls, bytes, shift, drawn := map[string]bool{}, map[string]bool{}, 0., 0., false
-	var moved []any
-	for _, step := range v.trace {
+	trace := v.traces(func() {
+		v.opens(path)
+		v.wants(`[location.pathname, performance.getEntriesByName('first-contentful-paint').length]`, []any{path, 1})
+	})
+	ours, urls, bytes, drawn := map[string]bool{}, map[string]bool{}, 0., false
+	for _, step := range trace {
 		data := step.Args.Data
 		switch step.Name {
 		case "ResourceSendRequest":
@@ -104,9 +95,6 @@ func (v *visitor) weighs(path string) {
 			}
 		case "firstContentfulPaint":
 			drawn = true
-		case "LayoutShift":
-			shift += data.Score
-			moved = append(moved, data.ImpactedNodes)
 		}
 	}
 	if n := len(urls); n < 4 || n > maxRequests { // the page, the stylesheet and the two scripts at least
@@ -115,11 +103,55 @@ func (v *visitor) weighs(path string) {
 	if bytes < 1000 || bytes > maxBytes {
 		v.Errorf("%s takes %.0f bytes", path, bytes)
 	}
-	if shift > maxShift {
+	if shift, moved := shifted(trace); shift > maxShift {
 		v.Errorf("%s: what was drawn moves by %g: %+v", path, shift, moved)
 	}
 	if !drawn {
 		v.Errorf("%s: the trace does not tell when it was drawn", path)
 	}
 	v.Logf("%s: %d requests, %.0f bytes", path, len(urls), bytes)
+}
+
+// wantsShiftsSeen moves what was drawn, and checks that a trace tells.
+func (v *visitor) wantsShiftsSeen() {
+	v.Helper()
+	trace := v.traces(func() {
+		if _, err := v.evaluate(`
+			document.body.prepend(Object.assign(document.createElement("pre"), {textContent: "\n".repeat(20)}));
+			requestAnimationFrame(() => requestAnimationFrame(() => window.drawn = true))`); err != nil {
+			v.Fatal(err)
+		}
+		v.wants(`window.drawn`, true)
+	})
+	if shift, _ := shifted(trace); shift <= maxShift {
+		v.Errorf("what was drawn moves by 20 lines, and the trace tells of %g", shift)
+	}
+}
+
+// shifted returns by how much what was drawn moves, and what.
+func shifted(trace []traced) (shift float64, moved []any) {
+	for _, step := range trace {
+		if step.Name == "LayoutShift" {
+			shift += step.Args.Data.Score
+			moved = append(moved, step.Args.Data.ImpactedNodes)
+		}
+	}
+	return shift, moved
+}
+
+// traces returns what the browser tells of what happens meanwhile.
+func (v *visitor) traces(happens func()) []traced {
+	v.Helper()
+	v.mu.Lock()
+	v.trace, v.complete = nil, false
+	v.mu.Unlock()
+	call(v, tracing.Start, tracing.StartParams{TraceConfig: &tracing.TraceConfig{IncludedCategories: []string{"devtools.timeline", "loading"}}})
+	happens()
+	call(v, tracing.End, cdp.Empty{})
+	if !waitFor(func() bool { v.mu.Lock(); defer v.mu.Unlock(); return v.complete }) {
+		v.Fatal("the trace does not end")
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.trace
 }
