@@ -36,7 +36,7 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, noti
 	return mark, db.InTx(ctx, func(tx *DB) error {
 		insert, unknown := tx.bun.NewInsert().Model(b), !ok
 		if unknown { // nobody else has the new mark
-			if err := tx.write(ctx, insert); err != nil {
+			if err := tx.deferWrite(ctx, insert); err != nil {
 				return err
 			}
 		} else {
@@ -52,7 +52,7 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, noti
 		}
 		switch {
 		case !unknown:
-			return tx.write(ctx, tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at"))
+			return tx.deferWrite(ctx, tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at"))
 		case quietly:
 			return nil
 		}

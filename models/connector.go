@@ -26,7 +26,12 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 type connection struct {
 	*pgdriver.Conn
 	begins bool // the next statement begins a transaction
+	failed bool // it did not
 }
+
+// errNotBegun says that a transaction's first statement failed, perhaps with the
+// BEGIN before it, so that nothing else may be done in it.
+var errNotBegun = errors.New("the transaction has failed at its first statement")
 
 // BeginTx is that of [driver.ConnBeginTx]. The transaction begins with its first
 // statement, in the same message: a way to PostgreSQL and back less.
@@ -41,36 +46,64 @@ func (c *connection) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	return transaction{c}, nil
 }
 
-// begun is query, with what has to come before it.
-func (c *connection) begun(query string) string {
-	if c.begins {
-		c.begins = false
-		return "BEGIN; " + query
+// send sends query, with the BEGIN that may have to come before it.
+func (c *connection) send(query string, send func(query string) error) error {
+	switch {
+	case c.failed:
+		return errNotBegun
+	case !c.begins:
+		return send(query)
 	}
-	return query
+	c.begins = false
+	err := send("BEGIN; " + query)
+	c.failed = err != nil
+	return err
 }
 
 // ExecContext is that of [driver.ExecerContext].
-func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return c.Conn.ExecContext(ctx, c.begun(query), args)
+func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
+	err = c.send(query, func(query string) (err error) {
+		result, err = c.Conn.ExecContext(ctx, query, args)
+		return err
+	})
+	return result, err
 }
 
 // QueryContext is that of [driver.QueryerContext].
-func (c *connection) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.Conn.QueryContext(ctx, c.begun(query), args)
+func (c *connection) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
+	err = c.send(query, func(query string) (err error) {
+		rows, err = c.Conn.QueryContext(ctx, query, args)
+		return err
+	})
+	return rows, err
+}
+
+// start begins a transaction that is to begin, for what is no simple statement.
+func (c *connection) start(ctx context.Context) error {
+	if !c.begins && !c.failed {
+		return nil
+	}
+	_, err := c.ExecContext(ctx, "", nil)
+	return err
 }
 
 type transaction struct{ conn *connection }
 
 // Commit is that of [driver.Tx].
-func (tx transaction) Commit() error { return tx.end("COMMIT") }
+func (tx transaction) Commit() error {
+	if tx.conn.failed {
+		return errors.Join(errNotBegun, tx.Rollback())
+	}
+	return tx.end("COMMIT")
+}
 
 // Rollback is that of [driver.Tx].
 func (tx transaction) Rollback() error { return tx.end("ROLLBACK") }
 
 func (tx transaction) end(command string) error {
-	if tx.conn.begins { // nothing was done in it
-		tx.conn.begins = false
+	nothing := tx.conn.begins // was done in it
+	tx.conn.begins, tx.conn.failed = false, false
+	if nothing {
 		return nil
 	}
 	_, err := tx.conn.ExecContext(context.Background(), command, nil)
@@ -79,10 +112,8 @@ func (tx transaction) end(command string) error {
 
 // PrepareContext is that of [driver.ConnPrepareContext].
 func (c *connection) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	if c.begins {
-		if _, err := c.ExecContext(ctx, "", nil); err != nil {
-			return nil, err
-		}
+	if err := c.start(ctx); err != nil {
+		return nil, err
 	}
 	stmt, err := c.Conn.PrepareContext(ctx, query)
 	if err != nil {
@@ -107,12 +138,18 @@ type statement struct {
 
 // ExecContext is that of [driver.StmtExecContext].
 func (s statement) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if err := s.conn.start(ctx); err != nil {
+		return nil, err
+	}
 	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 	return result, s.conn.closeAfter(err)
 }
 
 // QueryContext is that of [driver.StmtQueryContext].
 func (s statement) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if err := s.conn.start(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 	return rows, s.conn.closeAfter(err)
 }

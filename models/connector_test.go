@@ -2,6 +2,8 @@ package models_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -39,6 +41,68 @@ func TestLateAnswers(t *testing.T) {
 			if s, err := db.SessionByToken(t.Context(), bens); err != nil || s.UserID != ben.ID {
 				t.Fatalf("ben.jones got %+v (%v)", s, err)
 			}
+		}
+	}
+}
+
+// TestTransactionsBegin has transactions begin with what is not one good, simple
+// statement. Nothing of them may be kept.
+func TestTransactionsBegin(t *testing.T) {
+	t.Parallel()
+	db := modelstest.Open(t, modelstest.PostgreSQL(t))
+	pool := db.Bun().DB
+	pool.SetMaxOpenConns(1) // so that a statement is prepared on the connection that comes next
+	const insert = "INSERT INTO throttles (key, tries, until, forget_at) VALUES ('door', 1, now(), now())"
+	prepared, err := pool.PrepareContext(t.Context(), insert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prepared.Close()
+	for name, do := range map[string]func(tx *sql.Tx) (wrong error){
+		"a statement prepared before": func(tx *sql.Tx) error {
+			_, err := tx.StmtContext(t.Context(), prepared).ExecContext(t.Context())
+			return errors.Join(err, tx.Rollback())
+		},
+		"a statement prepared within": func(tx *sql.Tx) error {
+			stmt, err := tx.PrepareContext(t.Context(), insert)
+			if err != nil {
+				return err
+			}
+			_, err = stmt.ExecContext(t.Context())
+			return errors.Join(err, tx.Rollback())
+		},
+		"what is no statement": func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(t.Context(), "SELEKT 1"); err == nil {
+				return errors.New("there is SELEKT")
+			}
+			if _, err := tx.ExecContext(t.Context(), insert); err == nil {
+				return errors.New("it goes on")
+			}
+			if _, err := tx.StmtContext(t.Context(), prepared).ExecContext(t.Context()); err == nil {
+				return errors.New("it goes on, prepared")
+			}
+			if err := tx.Commit(); err == nil {
+				return errors.New("it can be committed")
+			}
+			return nil
+		},
+		"what fails": func(tx *sql.Tx) error {
+			if rows, err := tx.QueryContext(t.Context(), "SELECT no FROM throttles"); err == nil {
+				return errors.Join(errors.New("there is such a column"), rows.Close())
+			}
+			return tx.Rollback()
+		},
+	} {
+		tx, err := pool.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wrong := do(tx); wrong != nil {
+			t.Errorf("%s: %v", name, wrong)
+		}
+		var kept int
+		if err := pool.QueryRowContext(t.Context(), "SELECT count(*) FROM throttles").Scan(&kept); err != nil || kept != 0 {
+			t.Errorf("%s: %d rows are kept (%v)", name, kept, err)
 		}
 	}
 }

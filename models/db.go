@@ -52,8 +52,8 @@ type DB struct {
 	path string // of the SQLite file; empty for PostgreSQL
 	url  string // that it was opened by
 
-	statements *sync.Map // of *sql.Stmt, by query: those that are prepared
-	last       *[]write  // in a transaction: what it ends with
+	statements *sync.Map     // of *sql.Stmt, by query: those that are prepared
+	deferred   *[]writeQuery // in a transaction: what it ends with
 }
 
 // Open connects to the database that databaseURL names: "postgres://…" for
@@ -72,8 +72,8 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 }
 
 // statementTimeout is how long one statement may take, lest those that wait for
-// a lock fill the server. PostgreSQL ends it: the driver would only hang up, and
-// leave the statement there.
+// a lock fill the server. PostgreSQL ends it: the driver only hangs up, as it does
+// on a message of several that takes 5 seconds more, and leaves the statement there.
 const statementTimeout = 10 * time.Second
 
 // openPostgres opens a pool on which a statement may take limit, or as long as
@@ -181,48 +181,53 @@ func (db *DB) Close() error { return db.pool.Close() }
 
 // InTx runs f in one transaction: what f does through tx is kept when f
 // returns nil and undone when it does not. Within a transaction f joins it: that
-// is to be undone too when f fails.
+// is to be undone too when f fails. What f defers is done after it, and fails here.
 func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 	if _, within := db.bun.(bun.Tx); within {
 		return f(db)
 	}
 	return db.bun.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
-		var last []write
-		if err := f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url, statements: db.statements, last: &last}); err != nil {
+		deferred := new([]writeQuery)
+		if err := f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url, statements: db.statements, deferred: deferred}); err != nil {
 			return err
 		}
-		return together(ctx, tx, last)
+		return together(ctx, tx, db.pool.QueryGen(), *deferred)
 	})
 }
 
-// write is a query of Bun's that changes rows.
-type write interface {
+// writeQuery is a query of Bun's that changes rows.
+type writeQuery interface {
 	schema.QueryAppender
 	Exec(ctx context.Context, dest ...any) (sql.Result, error)
 }
 
-// write carries out a query of which nobody needs the outcome. Within a
-// transaction it comes at the end, in order, with others like it in one message:
-// the way to PostgreSQL and back costs more than most writes. Until then the
-// transaction does not see what it writes.
-func (db *DB) write(ctx context.Context, q write) error {
-	if db.last != nil {
-		*db.last = append(*db.last, q)
+// deferWrite carries out a query of which nobody needs the outcome, not even the
+// TakenError. Within a transaction it comes at the end, in order, with others like
+// it in one message: the way to PostgreSQL and back costs more than most writes.
+// Until then the transaction does not see what it writes, and its model must stay
+// as it is.
+func (db *DB) deferWrite(ctx context.Context, q writeQuery) error {
+	if db.deferred != nil {
+		*db.deferred = append(*db.deferred, q)
 		return nil
 	}
 	_, err := q.Exec(ctx)
 	return err
 }
 
-func together(ctx context.Context, tx bun.Tx, writes []write) error {
-	if len(writes) == 0 {
+func together(ctx context.Context, tx bun.Tx, gen schema.QueryGen, queries []writeQuery) error {
+	if len(queries) == 0 {
 		return nil
 	}
-	queries := make([]any, len(writes))
-	for i, q := range writes {
-		queries[i] = q
+	var message []byte
+	for _, q := range queries {
+		var err error
+		if message, err = q.AppendQuery(gen, message); err != nil {
+			return err
+		}
+		message = append(message, ";\n"...)
 	}
-	_, err := tx.NewRaw(strings.Repeat("?;\n", len(queries)), queries...).Exec(ctx)
+	_, err := tx.ExecContext(ctx, string(message))
 	return err
 }
 

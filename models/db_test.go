@@ -140,6 +140,11 @@ func TestTransactionsAreWhole(t *testing.T) {
 				_, err := tx.RememberBrowser(t.Context(), &models.User{ID: uuid.Max}, "", models.MailDetail{}, true) // whom nobody knows
 				return errors.Join(tx.DisableUser(t.Context(), u), tx.Record(t.Context(), models.Event{Kind: "d"}), err)
 			}, 0},
+			"the last of the end fails": {true, func(tx *models.DB) error {
+				err := tx.Record(t.Context(), models.Event{Kind: "e"})
+				_, unknown := tx.RememberBrowser(t.Context(), &models.User{ID: uuid.Max}, "", models.MailDetail{}, true)
+				return errors.Join(err, unknown)
+			}, 0},
 		} {
 			before, err := db.Events(t.Context(), uuid.Nil, uuid.Nil, 100)
 			if err != nil {

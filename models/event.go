@@ -72,7 +72,7 @@ func (db *DB) Record(ctx context.Context, e Event) error {
 	e.ID = newID()
 	e.CreatedAt = now()
 	e.UserAgent = clean(e.UserAgent, maxUserAgent)
-	return db.write(ctx, db.bun.NewInsert().Model(&e).Returning("NULL"))
+	return db.deferWrite(ctx, db.bun.NewInsert().Model(&e).Returning("NULL"))
 }
 
 // Events lists at most limit events, the newest first: of user, or of everybody

@@ -56,7 +56,7 @@ func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 	m.ID = newID()
 	m.CreatedAt = now()
 	m.NextAt = m.CreatedAt
-	return db.write(ctx, db.bun.NewInsert().Model(&m).Returning("NULL"))
+	return db.deferWrite(ctx, db.bun.NewInsert().Model(&m).Returning("NULL"))
 }
 
 // mailUser queues a mail of that kind to user's own address. Who has not proved
@@ -76,7 +76,7 @@ func (db *DB) mailUser(ctx context.Context, user *User, kind string, detail Mail
 
 // unqueue takes user's mails of these kinds out of the queue.
 func (db *DB) unqueue(ctx context.Context, user uuid.UUID, kinds ...string) error {
-	return db.write(ctx, db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind IN (?)", bun.List(kinds)))
+	return db.deferWrite(ctx, db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind IN (?)", bun.List(kinds)))
 }
 
 // Times of the mail queue.

@@ -75,12 +75,12 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Client, life
 		if locked.Disabled() {
 			return ErrNotFound
 		}
-		if err := tx.write(ctx, tx.bun.NewInsert().Model(s)); err != nil {
+		if err := tx.deferWrite(ctx, tx.bun.NewInsert().Model(s)); err != nil {
 			return err
 		}
 		last := tx.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
 			Order("id DESC").Offset(maxSessions).Limit(1)
-		return tx.write(ctx, tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last))
+		return tx.deferWrite(ctx, tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last))
 	})
 	if err != nil {
 		return nil, "", err
