@@ -14,8 +14,8 @@ func (a *App) healthz(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 // readyTimeout is how long the database may take to answer.
 const readyTimeout = 2 * time.Second
 
-// readyz tells a load balancer whether requests would succeed: the database
-// answers and has every migration.
+// readyz tells a load balancer whether to send requests: the database answers, it
+// has every migration, and the program does not stop.
 func (a *App) readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()

@@ -86,7 +86,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 
-	work, stopWork := context.WithCancel(ctx)
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // as long as requests are served
 	worked := make(chan struct{})
 	go func() { defer close(worked); site.Work(work) }()
 	defer func() { stopWork(); <-worked }()
