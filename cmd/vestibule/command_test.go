@@ -427,10 +427,11 @@ func TestStopDuringRequest(t *testing.T) {
 }
 
 // TestShutdownDelay asks for pages after SIGTERM, as a balancer does that has not
-// noticed it yet.
+// noticed it yet, and for one that causes a mail.
 func TestShutdownDelay(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
-		s := serve(t, "DATABASE_URL="+database, "SHUTDOWN_DELAY=10s")
+		office := openPostOffice(t)
+		s := serve(t, "DATABASE_URL="+database, office.setting, "MAIL_FROM=hall@example.com", "SHUTDOWN_DELAY=30s")
 		c := s.caller(t)
 		c.wantsStatus(c.get("/readyz"), "/readyz", http.StatusOK)
 		s.terminate()
@@ -443,7 +444,11 @@ func TestShutdownDelay(t *testing.T) {
 		if !got.last {
 			t.Error("a balancer may keep the connection for the next request")
 		}
-		c.wantsStatus(c.get("/dashboard"), "/dashboard", http.StatusSeeOther)
+		c.wantsStatus(c.post("/sign-up", ada.form()), "sign-up", http.StatusSeeOther)
+		c.wantsStatus(c.get("/dashboard"), "/dashboard", http.StatusOK)
+		if !waitFor(func() bool { return office.count(ada.email, verifySubject) == 1 || s.ended() }) || s.ended() {
+			t.Error("mail waits until the program comes back")
+		}
 	})
 }
 
