@@ -147,25 +147,38 @@ const mailPoll = time.Second
 // sendMail delivers the queue until ctx ends. Any number of processes may: each
 // mail is claimed by one.
 func (a *App) sendMail(ctx context.Context) {
+	// What is begun is finished, else the next process would send it twice.
+	begun := context.WithoutCancel(ctx)
+	var done *models.Mail // to be taken out of the queue
 	for ctx.Err() == nil {
-		m, err := a.db.ClaimMail(ctx)
-		if err == nil {
-			// What is begun is finished, else the next process would send it twice.
-			a.deliver(context.WithoutCancel(ctx), m)
+		m, err := a.db.ClaimMail(ctx, done)
+		switch {
+		case err == nil:
+			done = a.deliver(begun, m)
 			continue
-		}
-		if !errors.Is(err, models.ErrNotFound) && ctx.Err() == nil {
+		case errors.Is(err, models.ErrNotFound):
+			done = nil
+		case ctx.Err() == nil:
 			a.log.Error("mail queue not read", "err", err)
 		}
 		sleep(ctx, mailPoll)
+	}
+	if done == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(begun, sendTimeout)
+	defer cancel()
+	if err := a.db.DeleteMail(ctx, done); err != nil {
+		a.log.Error("mail queue not written", "err", err, "mail_id", done.ID.String())
 	}
 }
 
 // sendTimeout is the longest that one delivery takes.
 const sendTimeout = 30 * time.Second
 
-// deliver sends one mail, or leaves it in the queue for later.
-func (a *App) deliver(ctx context.Context, m *models.Mail) {
+// deliver sends one mail, or leaves it in the queue for later. It returns what is
+// to be taken out of the queue: m, unless it is left there.
+func (a *App) deliver(ctx context.Context, m *models.Mail) (done *models.Mail) {
 	log := a.log.With("mail_id", m.ID.String(), "kind", m.Kind)
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
@@ -176,27 +189,27 @@ func (a *App) deliver(ctx context.Context, m *models.Mail) {
 		}
 		return a.sender.Send(ctx, message)
 	})
-	// The note of what became of it must not fail because the server was slow.
-	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-	defer cancel()
 	switch {
 	case err == nil:
 		log.Info("mail sent")
-		err = a.db.DeleteMail(note, m)
+		return m
 	case errors.Is(err, models.ErrNotFound):
 		log.Info("mail dropped: nobody to send it to")
-		err = a.db.DeleteMail(note, m)
+		return m
 	case mail.Permanent(err):
 		log.Error("mail refused for good", "err", err)
-		err = a.db.DeleteMail(note, m)
-	default:
-		log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
-		var again bool
-		if again, err = a.db.RetryMail(note, m); err == nil && !again {
-			log.Error("mail given up")
-		}
+		return m
 	}
-	if err != nil {
+	log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
+	// The note of what became of it must not fail because the server was slow.
+	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	again, err := a.db.RetryMail(note, m)
+	switch {
+	case err != nil:
 		log.Error("mail queue not written", "err", err)
+	case !again:
+		log.Error("mail given up")
 	}
+	return nil
 }

@@ -253,6 +253,7 @@ type postOffice struct {
 	address string
 	shut    atomic.Bool  // it hangs up on everybody
 	refusal atomic.Int32 // what it says to every recipient, if not 0
+	taking  func()       // is called as it takes a mail, if not nil
 
 	mu    sync.Mutex
 	taken []delivery
@@ -349,6 +350,9 @@ func (c *clerk) Data(r io.Reader) error {
 	text, err := io.ReadAll(part)
 	if err != nil {
 		return err
+	}
+	if c.office.taking != nil {
+		c.office.taking()
 	}
 	c.office.mu.Lock()
 	defer c.office.mu.Unlock()
@@ -457,6 +461,52 @@ func TestTwoProcessesSendEachMailOnce(t *testing.T) {
 			t.Errorf("%d mails with %d ids reach %d people, want %d each", got, len(ids), len(recipients), n)
 		}
 	})
+}
+
+// TestMailSentIsNotSentAgain takes the queue away from the worker, or ends it, while
+// a mail is on its way.
+func TestMailSentIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	rename := func(s *site, from, to string) {
+		if _, err := s.db.Bun().ExecContext(s.t.Context(), "ALTER TABLE ? RENAME TO ?", bun.Ident(from), bun.Ident(to)); err != nil {
+			s.t.Error(err)
+		}
+	}
+	tests := map[string]struct {
+		meanwhile func(s *site, end func())
+		then      func(s *site)
+	}{
+		"without the queue": {func(s *site, _ func()) { rename(s, "mails", "away") }, func(s *site) {
+			eventually(s.t, func() bool { return len(s.logged("mail queue not read")) > 0 })
+			rename(s, "away", "mails")
+			eventually(s.t, func() bool { return len(s.queue()) == 0 })
+		}},
+		"at the end": {func(_ *site, end func()) { end() }, func(*site) {}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				office := openPostOffice(t)
+				s := newSite(t, db, office.use)
+				s.log.mayFail()
+				if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailPasswordChanged, Recipient: annasEmail}); err != nil {
+					t.Fatal(err)
+				}
+				ending, end := context.WithCancel(t.Context())
+				office.taking = func() { tt.meanwhile(s, end) }
+				var worker sync.WaitGroup
+				worker.Go(func() { s.app.Work(ending) })
+				eventually(t, func() bool { return len(office.deliveries()) > 0 })
+				tt.then(s)
+				end()
+				worker.Wait()
+				if left, sent := s.queue(), office.deliveries(); len(left) > 0 || len(sent) != 1 {
+					t.Errorf("left are %+v, sent %+v, want one sent", left, sent)
+				}
+			})
+		})
+	}
 }
 
 func TestMailHasNoHeadersOfStrangers(t *testing.T) {

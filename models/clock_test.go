@@ -163,7 +163,7 @@ func TestMailOfAnotherTime(t *testing.T) {
 				if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailPasswordChanged, Recipient: "anna@example.com"}); err != nil {
 					t.Fatal(err)
 				}
-				m, err := db.ClaimMail(t.Context())
+				m, err := db.ClaimMail(t.Context(), nil)
 				if err != nil {
 					t.Fatal(err)
 				}

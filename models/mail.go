@@ -91,18 +91,26 @@ const (
 	mailLife = 72 * time.Hour
 )
 
-// ClaimMail takes the mail that is due the longest, for one process alone. It
-// returns ErrNotFound when none is due.
-func (db *DB) ClaimMail(ctx context.Context) (*Mail, error) {
+// ClaimMail takes the mail that is due the longest, for one process alone, and done
+// out of the queue, if that is not nil: in one message, as a queue that is long has
+// both to do for each mail. It returns ErrNotFound when none is due; any other error
+// leaves it open whether done has gone.
+func (db *DB) ClaimMail(ctx context.Context, done *Mail) (*Mail, error) {
 	t := now()
 	due := db.bun.NewSelect().Model((*Mail)(nil)).Column("id").Where("next_at <= ?", t).Order("next_at", "id").Limit(1)
 	if db.Postgres() {
 		due = due.For("UPDATE SKIP LOCKED")
 	}
 	m := new(Mail)
-	err := db.bun.NewUpdate().Model(m).
+	claim := db.bun.NewUpdate().Model(m).
 		Set("next_at = ?", t.Add(mailLease)).Set("attempts = attempts + 1").
-		Where("id = (?)", due).Returning("*").Scan(ctx)
+		Where("id = (?)", due).Returning("*")
+	var err error
+	if done == nil {
+		err = claim.Scan(ctx)
+	} else {
+		err = db.bun.NewRaw("?; ?", db.deleteMail(done), claim).Scan(ctx, m)
+	}
 	if err != nil {
 		return nil, one(err)
 	}
@@ -111,9 +119,11 @@ func (db *DB) ClaimMail(ctx context.Context) (*Mail, error) {
 
 // DeleteMail takes m, sent or undeliverable, out of the queue.
 func (db *DB) DeleteMail(ctx context.Context, m *Mail) error {
-	_, err := db.bun.NewDelete().Model(m).WherePK().Exec(ctx)
+	_, err := db.deleteMail(m).Exec(ctx)
 	return err
 }
+
+func (db *DB) deleteMail(m *Mail) *bun.DeleteQuery { return db.bun.NewDelete().Model(m).WherePK() }
 
 // RetryMail leaves m for later, the longer the more often it was tried. It
 // takes m out of the queue and returns false when that was for long enough.

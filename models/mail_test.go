@@ -43,7 +43,7 @@ func emptyQueue(t *testing.T, db *models.DB) {
 
 func claim(t *testing.T, db *models.DB) *models.Mail {
 	t.Helper()
-	m, err := db.ClaimMail(t.Context())
+	m, err := db.ClaimMail(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestClaimMail(t *testing.T) {
 		if other := claim(t, db); other.UserID != second.ID {
 			t.Errorf("claimed is %+v", other)
 		}
-		_, err := db.ClaimMail(t.Context())
+		_, err := db.ClaimMail(t.Context(), nil)
 		wantsNotFound(t, err)
 
 		setTime(t, db, "mails", "next_at", time.Now()) // their processes have died
@@ -126,6 +126,22 @@ func TestClaimMail(t *testing.T) {
 		}
 		if left := queue(t, db); len(left) != 1 || left[0].UserID != second.ID {
 			t.Errorf("left are %+v", left)
+		}
+
+		setTime(t, db, "mails", "next_at", time.Now())
+		newUser(t, db, "charlotte")
+		m = claim(t, db)
+		next, err := db.ClaimMail(t.Context(), m)
+		if err != nil || next.ID == m.ID {
+			t.Fatalf("claimed is %+v (%v), after %+v", next, err, m)
+		}
+		if left := queue(t, db); len(left) != 1 || left[0].ID != next.ID {
+			t.Errorf("left are %+v", left)
+		}
+		for range 2 {
+			_, err = db.ClaimMail(t.Context(), next)
+			wantsNotFound(t, err)
+			wantsQueue(t, db)
 		}
 	})
 }
@@ -145,7 +161,7 @@ func TestEachMailIsClaimedOnce(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				for {
-					m, err := db.ClaimMail(t.Context())
+					m, err := db.ClaimMail(t.Context(), nil)
 					if errors.Is(err, models.ErrNotFound) {
 						return
 					}

@@ -264,7 +264,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		if !ada.Verified() || grace.Verified() || ada.FirstName != "Ada" {
 			o.Errorf("stored: %+v, %+v", ada, grace)
 		}
-		if mail, err := o.db.ClaimMail(o.Context()); err != nil || mail.Kind != models.MailVerifyEmail || mail.Recipient != grace.Email {
+		if mail, err := o.db.ClaimMail(o.Context(), nil); err != nil || mail.Kind != models.MailVerifyEmail || mail.Recipient != grace.Email {
 			o.Errorf("mail: %+v, %v; want the one that verifies Grace's address alone", mail, err)
 		}
 
