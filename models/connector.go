@@ -25,8 +25,9 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 type connection struct {
 	*pgdriver.Conn
-	begins bool // the next statement begins a transaction
-	failed bool // it did not
+	begins bool   // the next statement begins a transaction
+	failed bool   // it did not
+	last   string // the statements that a transaction ends with
 }
 
 // errNotBegun says that a transaction's first statement failed, perhaps with the
@@ -37,7 +38,8 @@ var errNotBegun = errors.New("the transaction has failed at its first statement"
 // statement, in the same message: a way to PostgreSQL and back less.
 func (c *connection) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if opts != (driver.TxOptions{}) {
-		return c.Conn.BeginTx(ctx, opts)
+		_, err := c.Conn.BeginTx(ctx, opts)
+		return transaction{c}, err
 	}
 	if !c.IsValid() {
 		return nil, driver.ErrBadConn
@@ -60,8 +62,16 @@ func (c *connection) send(query string, send func(query string) error) error {
 	return err
 }
 
+// atEnd is the key in the context of statements that a transaction ends with, each
+// with its semicolon. They go with the commit, in one message, and fail there.
+type atEnd struct{}
+
 // ExecContext is that of [driver.ExecerContext].
 func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
+	if ctx.Value(atEnd{}) != nil {
+		c.last = query
+		return driver.ResultNoRows, nil
+	}
 	err = c.send(query, func(query string) (err error) {
 		result, err = c.Conn.ExecContext(ctx, query, args)
 		return err
@@ -91,10 +101,20 @@ type transaction struct{ conn *connection }
 
 // Commit is that of [driver.Tx].
 func (tx transaction) Commit() error {
-	if tx.conn.failed {
+	c := tx.conn
+	switch {
+	case c.failed:
 		return errors.Join(errNotBegun, tx.Rollback())
+	case c.last == "":
+		return tx.end("COMMIT")
 	}
-	return tx.end("COMMIT")
+	// PostgreSQL does not go on to the COMMIT after a statement that fails.
+	_, err := c.ExecContext(context.Background(), c.last+"COMMIT", nil)
+	if err != nil && tx.Rollback() != nil {
+		_ = c.Close() // err says what went wrong
+	}
+	c.last = ""
+	return err
 }
 
 // Rollback is that of [driver.Tx].
@@ -102,7 +122,7 @@ func (tx transaction) Rollback() error { return tx.end("ROLLBACK") }
 
 func (tx transaction) end(command string) error {
 	nothing := tx.conn.begins // was done in it
-	tx.conn.begins, tx.conn.failed = false, false
+	tx.conn.begins, tx.conn.failed, tx.conn.last = false, false, ""
 	if nothing {
 		return nil
 	}

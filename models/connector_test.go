@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -151,4 +153,68 @@ func (h held) Write(p []byte) (int, error) {
 	h.line.Lock()
 	defer h.line.Unlock()
 	return h.Writer.Write(p)
+}
+
+// TestTransactionsEnd has transactions end with writes that are kept, and with some
+// that fail: then none is, and the connection is as good as before.
+func TestTransactionsEnd(t *testing.T) {
+	t.Parallel()
+	db := modelstest.Open(t, modelstest.PostgreSQL(t))
+	db.Bun().SetMaxOpenConns(1)
+	for _, constraint := range []string{"UNIQUE (name)", "UNIQUE (recipient) DEFERRABLE INITIALLY DEFERRED"} { // the latter, at the commit
+		if _, err := db.Bun().ExecContext(t.Context(), "ALTER TABLE mails ADD "+constraint); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queueing := func(mails ...models.Mail) func(tx *models.DB) error {
+		return func(tx *models.DB) error {
+			for _, m := range mails {
+				if err := tx.QueueMail(t.Context(), m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	looking := func(tx *models.DB) error {
+		_, err := tx.UserByID(t.Context(), uuid.New())
+		if errors.Is(err, models.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	anna, ben := models.Mail{Recipient: "anna@example.com", Name: "Anna"}, models.Mail{Recipient: "ben@example.com", Name: "Ben"}
+	undo := errors.New("undo")
+	for name, tt := range map[string]struct {
+		do    func(tx *models.DB) error
+		kept  int
+		fails bool
+	}{
+		"writes":                    {queueing(anna, ben), 2, false},
+		"no writes":                 {queueing(), 0, false},
+		"a write that fails":        {queueing(anna, ben, models.Mail{Recipient: "other@example.com", Name: "Anna"}), 0, true},
+		"a commit that fails":       {queueing(anna, ben, models.Mail{Recipient: "anna@example.com", Name: "Other"}), 0, true},
+		"writes that are given up":  {func(tx *models.DB) error { return errors.Join(queueing(anna)(tx), undo) }, 0, true},
+		"writes and what is no SQL": {queueing(anna, models.Mail{Name: "no\x00where"}), 0, true},
+	} {
+		for begin, first := range map[string]func(tx *models.DB) error{"at once": queueing(), "after a look": looking} {
+			emptyQueue(t, db)
+			err := db.InTx(t.Context(), func(tx *models.DB) error { return errors.Join(first(tx), tt.do(tx)) })
+			if (err != nil) != tt.fails {
+				t.Errorf("%s, %s: the error is %v", name, begin, err)
+			}
+			if got := queue(t, db); len(got) != tt.kept {
+				t.Errorf("%s, %s: %+v are kept, want %d", name, begin, got, tt.kept)
+			}
+			var one, two int64
+			for _, id := range []*int64{&one, &two} {
+				if err := db.Bun().NewRaw("SELECT txid_current()").Scan(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if one == two {
+				t.Fatalf("%s, %s: the transaction goes on", name, begin)
+			}
+		}
+	}
 }

@@ -202,10 +202,10 @@ type writeQuery interface {
 }
 
 // deferWrite carries out a query of which nobody needs the outcome, not even the
-// TakenError. Within a transaction it comes at the end, in order, with others like
-// it in one message: the way to PostgreSQL and back costs more than most writes.
-// Until then the transaction does not see what it writes, and its model must stay
-// as it is.
+// TakenError. Within a transaction it comes at the end, in order, in one message with
+// others like it and the commit: the way to PostgreSQL and back costs more than most
+// writes. Until then the transaction does not see what it writes, and its model must
+// stay as it is.
 func (db *DB) deferWrite(ctx context.Context, q writeQuery) error {
 	if db.deferred != nil {
 		*db.deferred = append(*db.deferred, q)
@@ -227,7 +227,7 @@ func together(ctx context.Context, tx bun.Tx, gen schema.QueryGen, queries []wri
 		}
 		message = append(message, ";\n"...)
 	}
-	_, err := tx.ExecContext(ctx, string(message))
+	_, err := tx.ExecContext(context.WithValue(ctx, atEnd{}, true), string(message))
 	return err
 }
 
