@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -187,6 +186,10 @@ func gather(ctx context.Context, databaseURL string) (err error) {
 // leaves the bytes as they come.
 const encodings = "gzip, deflate, br"
 
+// hashTurns is how much longer a turn is in which passwords are hashed: few fit into
+// it, and most of the mail about them is to be sent in it, not in the next.
+const hashTurns = 5
+
 // compare gives the case and its floor their turns, and reports both.
 func (b *bench) compare(ctx context.Context, database, databaseURL string, s *site, c testCase) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -204,8 +207,8 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 		o.Body = strings.ReplaceAll(c.form.Encode(), "%7Bn%7D", "{n}")
 		o.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if c.floor == "argon2id" { // few fit into a turn, and the mail about them must be sent in it
-		o.For *= 5
+	if c.floor == "argon2id" {
+		o.For *= hashTurns
 	}
 	least := func() (outcome, error) { return hashes(ctx, o.For) }
 	if c.floor != "argon2id" {
@@ -302,19 +305,21 @@ type site struct {
 
 // serve starts the program without limits on tries: they would be the measure.
 func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, error) {
-	addr, err := freeAddr()
+	addr, release, err := modelstest.ReservePort()
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	log, err := os.Create(filepath.Join(dir, "log")) // #nosec G304 -- in our own temporary folder
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	profiles, err := freeAddr()
+	profiles, release, err := modelstest.ReservePort()
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	s := &site{url: "http://" + addr, profiles: "http://" + profiles, cmd: exec.CommandContext(ctx, b.program)} // #nosec G204 -- what is to be measured
 	s.cmd.Dir, s.cmd.Stderr = dir, log
 	s.cmd.Env = []string{"ADDR=" + addr, "PPROF_ADDR=" + profiles, "DATABASE_URL=" + databaseURL,
@@ -416,12 +421,4 @@ func (s *site) garbage() (g garbage, err error) {
 		}
 	}
 	return g, nil
-}
-
-func freeAddr() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

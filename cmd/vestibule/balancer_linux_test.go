@@ -36,36 +36,21 @@ func balance(t *testing.T, processes int, settings ...string) *balancer {
 	b.t, b.url = t, "http://"+door.Addr().String()
 	b.settings = append([]string{"DATABASE_URL=" + modelstest.EmptyPostgreSQL(t), "BASE_URL=" + b.url, "TRUSTED_PROXIES=127.0.0.1"}, settings...)
 	for range processes {
-		address, release, err := modelstest.ReservePort() // it is to come back to the same
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = release() })
-		_, port, _ := strings.Cut(address, ":")
-		b.processes = append(b.processes, start(t, program, port, nil, b.settings...))
+		b.processes = append(b.processes, start(t, program, freeAddr(t), nil, b.settings...))
 	}
 	for _, s := range b.processes {
-		b.waits(s)
+		s.waits()
 	}
 	b.open()
 	return b
 }
 
-// waits waits until a process serves, and looks after it until the test ends.
-func (b *balancer) waits(s *site) {
-	b.t.Helper()
-	b.t.Cleanup(s.stop)
-	if !waitFor(func() bool { return s.ended() || s.log.contains("vestibule is ready") }) || s.ended() {
-		b.t.Fatalf("a process does not serve:\n%s", s.log.String())
-	}
-}
-
 // again starts the program anew in place of a process that has ended.
 func (b *balancer) again(i int) {
 	b.t.Helper()
-	_, port, _ := strings.Cut(strings.TrimPrefix(b.processes[i].url, "http://"), ":")
-	b.processes[i] = start(b.t, program, port, nil, b.settings...)
-	b.waits(b.processes[i])
+	addr := strings.TrimPrefix(b.processes[i].url, "http://")
+	b.processes[i] = start(b.t, program, addr, nil, b.settings...)
+	b.processes[i].waits()
 }
 
 // open starts HAProxy. A request that reached no process goes to another; one

@@ -5,7 +5,6 @@ package main_test
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -121,26 +120,16 @@ func serveBy(t *testing.T, args []string, settings ...string) *site {
 // serveProgram is serveBy of another build of the program.
 func serveProgram(t *testing.T, path string, args []string, settings ...string) *site {
 	t.Helper()
-	const attempts = 5 // a port may be taken between its choice and its use
-	for range attempts {
-		s := start(t, path, freePort(t), args, settings...)
-		if waitFor(func() bool { return s.ended() || s.log.contains("vestibule is ready") }) && !s.ended() {
-			t.Cleanup(s.stop)
-			return s
-		}
-		if !s.log.contains("address already in use") {
-			t.Fatalf("the program does not serve:\n%s", s.log.String())
-		}
-	}
-	t.Fatal("no free port could be had")
-	return nil
+	s := start(t, path, freeAddr(t), args, settings...)
+	s.waits()
+	return s
 }
 
 // start starts the program and does not wait.
-func start(t *testing.T, path, port string, args []string, settings ...string) *site {
+func start(t *testing.T, path, addr string, args []string, settings ...string) *site {
 	t.Helper()
-	s := &site{t: t, url: "http://127.0.0.1:" + port, exited: make(chan struct{})}
-	s.cmd = command(t, append([]string{"ADDR=127.0.0.1:" + port}, settings...), args...)
+	s := &site{t: t, url: "http://" + addr, exited: make(chan struct{})}
+	s.cmd = command(t, append([]string{"ADDR=" + addr}, settings...), args...)
 	s.cmd.Path = path
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
@@ -151,6 +140,15 @@ func start(t *testing.T, path, port string, args []string, settings ...string) *
 		close(s.exited)
 	}()
 	return s
+}
+
+// waits waits until the program serves, and looks after it until the test ends.
+func (s *site) waits() {
+	s.t.Helper()
+	s.t.Cleanup(s.stop)
+	if !waitFor(func() bool { return s.ended() || s.log.contains("vestibule is ready") }) || s.ended() {
+		s.t.Fatalf("the program does not serve:\n%s", s.log.String())
+	}
 }
 
 // stop ends the program as an operator does. It has to go in order, and to have
@@ -255,18 +253,15 @@ func waitFor(ready func() bool) bool {
 	return ready()
 }
 
-func freePort(t *testing.T) string {
+// freeAddr is an address of its own for the test to listen on, or not.
+func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, release, err := modelstest.ReservePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Cleanup(func() { _ = release() })
+	return addr
 }
 
 // lockedBuffer collects what a process writes while the test reads it.

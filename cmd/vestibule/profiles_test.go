@@ -9,7 +9,7 @@ import (
 
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	addr := "127.0.0.1:" + freePort(t)
+	addr := freeAddr(t)
 	s := serve(t, "PPROF_ADDR="+addr)
 	for path, want := range map[string]int{"/debug/pprof/": 200, "/debug/pprof/heap": 200, "/debug/pprof/profile?seconds=1": 200, "/": 404} {
 		answer, err := http.Get("http://" + addr + path)
