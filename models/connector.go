@@ -27,7 +27,7 @@ type connection struct {
 	*pgdriver.Conn
 	begins bool   // the next statement begins a transaction
 	failed bool   // it did not
-	last   string // the statements that a transaction ends with
+	ending string // the statements that come with the transaction's commit
 }
 
 // errNotBegun says that a transaction's first statement failed, perhaps with the
@@ -38,8 +38,10 @@ var errNotBegun = errors.New("the transaction has failed at its first statement"
 // statement, in the same message: a way to PostgreSQL and back less.
 func (c *connection) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if opts != (driver.TxOptions{}) {
-		_, err := c.Conn.BeginTx(ctx, opts)
-		return transaction{c}, err
+		if _, err := c.Conn.BeginTx(ctx, opts); err != nil {
+			return nil, err
+		}
+		return transaction{c}, nil
 	}
 	if !c.IsValid() {
 		return nil, driver.ErrBadConn
@@ -48,28 +50,28 @@ func (c *connection) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	return transaction{c}, nil
 }
 
-// send sends query, with the BEGIN that may have to come before it.
-func (c *connection) send(query string, send func(query string) error) error {
+// send has execute send query, with the BEGIN that may have to come before it.
+func (c *connection) send(query string, execute func(query string) error) error {
 	switch {
 	case c.failed:
 		return errNotBegun
 	case !c.begins:
-		return send(query)
+		return execute(query)
 	}
 	c.begins = false
-	err := send("BEGIN; " + query)
+	err := execute("BEGIN; " + query)
 	c.failed = err != nil
 	return err
 }
 
-// atEnd is the key in the context of statements that a transaction ends with, each
-// with its semicolon. They go with the commit, in one message, and fail there.
+// atEnd is the key in the context of statements, each with its semicolon, that are
+// to go with the commit of their transaction, in one message: they fail there.
 type atEnd struct{}
 
 // ExecContext is that of [driver.ExecerContext].
 func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
 	if ctx.Value(atEnd{}) != nil {
-		c.last = query
+		c.ending += query
 		return driver.ResultNoRows, nil
 	}
 	err = c.send(query, func(query string) (err error) {
@@ -105,28 +107,28 @@ func (tx transaction) Commit() error {
 	switch {
 	case c.failed:
 		return errors.Join(errNotBegun, tx.Rollback())
-	case c.last == "":
+	case c.ending == "":
 		return tx.end("COMMIT")
 	}
 	// PostgreSQL does not go on to the COMMIT after a statement that fails.
-	_, err := c.ExecContext(context.Background(), c.last+"COMMIT", nil)
-	if err != nil && tx.Rollback() != nil {
-		_ = c.Close() // err says what went wrong
+	if _, err := c.ExecContext(context.Background(), c.ending+"COMMIT", nil); err != nil {
+		return errors.Join(err, tx.Rollback())
 	}
-	c.last = ""
-	return err
+	c.ending = ""
+	return nil
 }
 
 // Rollback is that of [driver.Tx].
 func (tx transaction) Rollback() error { return tx.end("ROLLBACK") }
 
 func (tx transaction) end(command string) error {
-	nothing := tx.conn.begins // was done in it
-	tx.conn.begins, tx.conn.failed, tx.conn.last = false, false, ""
+	c := tx.conn
+	nothing := c.begins // was done in it
+	c.begins, c.failed, c.ending = false, false, ""
 	if nothing {
 		return nil
 	}
-	_, err := tx.conn.ExecContext(context.Background(), command, nil)
+	_, err := c.ExecContext(context.Background(), command, nil)
 	return err
 }
 

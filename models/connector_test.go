@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/driver/pgdriver"
 
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -176,45 +178,94 @@ func TestTransactionsEnd(t *testing.T) {
 			return nil
 		}
 	}
-	looking := func(tx *models.DB) error {
-		_, err := tx.UserByID(t.Context(), uuid.New())
-		if errors.Is(err, models.ErrNotFound) {
-			return nil
-		}
-		return err
-	}
 	anna, ben := models.Mail{Recipient: "anna@example.com", Name: "Anna"}, models.Mail{Recipient: "ben@example.com", Name: "Ben"}
 	undo := errors.New("undo")
 	for name, tt := range map[string]struct {
 		do    func(tx *models.DB) error
 		kept  int
-		fails bool
+		fails func(err error) bool
 	}{
-		"writes":                    {queueing(anna, ben), 2, false},
-		"no writes":                 {queueing(), 0, false},
-		"a write that fails":        {queueing(anna, ben, models.Mail{Recipient: "other@example.com", Name: "Anna"}), 0, true},
-		"a commit that fails":       {queueing(anna, ben, models.Mail{Recipient: "anna@example.com", Name: "Other"}), 0, true},
-		"writes that are given up":  {func(tx *models.DB) error { return errors.Join(queueing(anna)(tx), undo) }, 0, true},
-		"writes and what is no SQL": {queueing(anna, models.Mail{Name: "no\x00where"}), 0, true},
+		"writes":                    {queueing(anna, ben), 2, nil},
+		"no writes":                 {queueing(), 0, nil},
+		"a write that fails":        {queueing(anna, ben, models.Mail{Recipient: "other@example.com", Name: "Anna"}), 0, isTaken},
+		"a commit that fails":       {queueing(anna, ben, models.Mail{Recipient: "anna@example.com", Name: "Other"}), 0, isTaken},
+		"writes that are given up":  {func(tx *models.DB) error { return errors.Join(queueing(anna)(tx), undo) }, 0, func(err error) bool { return errors.Is(err, undo) }},
+		"writes and what is no SQL": {queueing(anna, models.Mail{Name: "no\x00where"}), 0, func(err error) bool { return err != nil }},
 	} {
-		for begin, first := range map[string]func(tx *models.DB) error{"at once": queueing(), "after a look": looking} {
+		for begin, first := range map[string]func(tx *models.DB) error{"at once": queueing(), "after a look": looking(t)} {
 			emptyQueue(t, db)
+			backend, before := where(t, db)
 			err := db.InTx(t.Context(), func(tx *models.DB) error { return errors.Join(first(tx), tt.do(tx)) })
-			if (err != nil) != tt.fails {
+			if tt.fails == nil && err != nil || tt.fails != nil && !tt.fails(err) {
 				t.Errorf("%s, %s: the error is %v", name, begin, err)
 			}
 			if got := queue(t, db); len(got) != tt.kept {
 				t.Errorf("%s, %s: %+v are kept, want %d", name, begin, got, tt.kept)
 			}
-			var one, two int64
-			for _, id := range []*int64{&one, &two} {
-				if err := db.Bun().NewRaw("SELECT txid_current()").Scan(t.Context(), id); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if one == two {
-				t.Fatalf("%s, %s: the transaction goes on", name, begin)
+			same, one := where(t, db)
+			if _, two := where(t, db); same != backend || one == before || two == one {
+				t.Fatalf("%s, %s: the connection is %d, before %d; its transactions are %d, %d and %d", name, begin, same, backend, before, one, two)
 			}
 		}
+	}
+}
+
+// where returns the server process and the transaction that answer.
+func where(t *testing.T, db *models.DB) (backend, transaction int64) {
+	t.Helper()
+	if err := db.Bun().NewRaw("SELECT pg_backend_pid(), txid_current()").Scan(t.Context(), &backend, &transaction); err != nil {
+		t.Fatal(err)
+	}
+	return backend, transaction
+}
+
+// isTaken tells whether PostgreSQL answered unique_violation.
+func isTaken(err error) bool {
+	var answer pgdriver.Error
+	return errors.As(err, &answer) && answer.Field('C') == "23505"
+}
+
+// TestClientLeavesAtCommit has who asked go before the commit. What was deferred may
+// not come with the next transaction on the connection.
+func TestClientLeavesAtCommit(t *testing.T) {
+	t.Parallel()
+	db := modelstest.Open(t, modelstest.PostgreSQL(t))
+	db.Bun().SetMaxOpenConns(1)
+	ctx, leave := context.WithCancel(t.Context())
+	db.Bun().AddQueryHook(atCommit(leave)) //lint:ignore SA1019 a copy, as WithQueryHook makes, would not see the application's queries
+	err := db.InTx(ctx, func(tx *models.DB) error {
+		return tx.QueueMail(ctx, models.Mail{Recipient: "anna@example.com"})
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+	if err := db.InTx(t.Context(), looking(t)); err != nil {
+		t.Error(err)
+	}
+	if got := queue(t, db); len(got) > 0 {
+		t.Errorf("%+v are kept", got)
+	}
+}
+
+// atCommit is called before each commit.
+type atCommit func()
+
+func (f atCommit) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.Context {
+	if event.Query == "COMMIT" {
+		f()
+	}
+	return ctx
+}
+
+func (atCommit) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+// looking returns a transaction that reads.
+func looking(t *testing.T) func(tx *models.DB) error {
+	return func(tx *models.DB) error {
+		_, err := tx.UserByID(t.Context(), uuid.New())
+		if errors.Is(err, models.ErrNotFound) {
+			return nil
+		}
+		return err
 	}
 }

@@ -73,7 +73,7 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 
 // statementTimeout is how long one statement may take, lest those that wait for
 // a lock fill the server. PostgreSQL ends it: the driver only hangs up, as it does
-// on a message of several that takes 5 seconds more, and leaves the statement there.
+// on a message of several that takes 5 seconds more, and leaves the statements there.
 const statementTimeout = 10 * time.Second
 
 // openPostgres opens a pool on which a statement may take limit, or as long as

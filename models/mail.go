@@ -91,8 +91,8 @@ const (
 	mailLife = 72 * time.Hour
 )
 
-// ClaimMail takes the mail that is due the longest, for one process alone, and done
-// out of the queue, if that is not nil: in one message, as a queue that is long has
+// ClaimMail takes the mail that is due the longest, for one process alone. If done is
+// not nil it first takes that out of the queue, in the same message: a long queue has
 // both to do for each mail. It returns ErrNotFound when none is due; any other error
 // leaves it open whether done has gone.
 func (db *DB) ClaimMail(ctx context.Context, done *Mail) (*Mail, error) {

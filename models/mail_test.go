@@ -131,6 +131,7 @@ func TestClaimMail(t *testing.T) {
 		setTime(t, db, "mails", "next_at", time.Now())
 		newUser(t, db, "charlotte")
 		m = claim(t, db)
+		setTime(t, db, "mails", "next_at", time.Now()) // m is due as well
 		next, err := db.ClaimMail(t.Context(), m)
 		if err != nil || next.ID == m.ID {
 			t.Fatalf("claimed is %+v (%v), after %+v", next, err, m)

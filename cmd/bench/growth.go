@@ -76,7 +76,7 @@ type stride struct {
 func (b *bench) strides() []stride {
 	return []stride{
 		{"dashboard", dashboards, b.turns, b.turn},
-		{"sign-in", signIns, (b.turns + 2) / 3, 2 * b.turn}, // few fit into a turn
+		{"sign-in", signIns, (b.turns + 2) / 3, hashTurns * b.turn},
 	}
 }
 

@@ -34,7 +34,7 @@ import (
 // longest bounds a run, which could otherwise hang, and longestLarge one with
 // BENCH_LARGE=1.
 const (
-	longest      = 20 * time.Minute
+	longest      = 30 * time.Minute
 	longestLarge = time.Hour
 )
 
