@@ -73,8 +73,7 @@ func (db *DB) CreateToken(ctx context.Context, m *Mail, user *User, purpose Purp
 		if err := tx.deleteTokens(ctx, user.ID, purpose); err != nil {
 			return err
 		}
-		_, err := tx.bun.NewInsert().Model(token).Exec(ctx)
-		return err
+		return tx.deferWrite(ctx, tx.bun.NewInsert().Model(token))
 	})
 }
 
@@ -106,7 +105,5 @@ func (db *DB) useToken(ctx context.Context, token *Token) error {
 }
 
 func (db *DB) deleteTokens(ctx context.Context, user uuid.UUID, purposes ...Purpose) error {
-	_, err := db.bun.NewDelete().Model((*Token)(nil)).
-		Where("user_id = ?", user).Where("purpose IN (?)", bun.List(purposes)).Exec(ctx)
-	return err
+	return db.deferWrite(ctx, db.bun.NewDelete().Model((*Token)(nil)).Where("user_id = ?", user).Where("purpose IN (?)", bun.List(purposes)))
 }
