@@ -75,14 +75,11 @@ func (db *DB) Record(ctx context.Context, e Event) error {
 	return db.deferWrite(ctx, db.bun.NewInsert().Model(&e).Returning("NULL"))
 }
 
-// Events lists at most limit events, the newest first: of user, or of everybody
-// when it is zero, and older than the one with the id before unless that is.
+// Events lists at most limit events of user, the newest first, and older than the
+// one with the id before unless that is zero.
 func (db *DB) Events(ctx context.Context, user, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
-	query := db.bun.NewSelect().Model(&events).Order("id DESC").Limit(limit)
-	if user != uuid.Nil {
-		query = query.Where("user_id = ?", user)
-	}
+	query := db.bun.NewSelect().Model(&events).Where("user_id = ?", user).Order("id DESC").Limit(limit)
 	if before != uuid.Nil {
 		query = query.Where("id < ?", before)
 	}
