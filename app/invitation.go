@@ -12,7 +12,7 @@ import (
 )
 
 type invitationForm struct {
-	Token string `form:"token" validate:"required"`
+	Token string `form:"token"`
 }
 
 // invitationData is what the page of an invitation shows.

@@ -35,7 +35,7 @@ type memberRow struct {
 }
 
 type memberRoleForm struct {
-	Role string `form:"role" label:"Role" type:"select" validate:"required"`
+	Role string `form:"role"`
 }
 
 func (a *App) showMembers(c *gin.Context) {

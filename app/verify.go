@@ -11,7 +11,7 @@ import (
 )
 
 type verifyForm struct {
-	Token string `form:"token" validate:"required"`
+	Token string `form:"token"`
 }
 
 // showVerifyEmail shows what a link from a mail is about to do. Only the button

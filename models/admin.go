@@ -29,7 +29,7 @@ func (db *DB) AllUsers(ctx context.Context, search string) iter.Seq2[*User, erro
 // holds tells whether the user goes by something with that key in it.
 func (u *User) holds(key string) bool {
 	return strings.Contains(u.UsernameKey, key) || strings.Contains(u.EmailKey, key) ||
-		strings.Contains(Key(u.FullName()), key)
+		strings.Contains(u.NameKey, key)
 }
 
 // AllSessions goes through the living sessions in the order of their sign-in:
