@@ -16,8 +16,8 @@ import (
 	"vestibule/app/password"
 )
 
-// No page of the site wants a verified person; the routes of those who build on
-// it do.
+// The route is one as those who build on the site add: signed in, and for people
+// with a confirmed e-mail alone.
 func TestRequireVerified(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -1,5 +1,6 @@
 // Package models holds what Vestibule stores: one file a table, with the Bun
-// model and every query on it. No other package writes SQL.
+// model and every query on it. Besides, only the migrations write SQL, and
+// the benchmark to fill its tables.
 package models
 
 import (

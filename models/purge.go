@@ -19,9 +19,9 @@ func (db *DB) purgeBatch() int {
 }
 
 // Purge deletes the expired sessions and tokens, the browsers not seen for
-// BrowserLife, the throttles that count no more and the events older than
-// retention, and returns how many rows that were. It takes its time: two
-// thirds of it are left to others.
+// BrowserLife, the invitations expired for longer than they are kept, the
+// throttles that count no more and the events older than retention, and returns
+// how many rows that were. It takes its time: two thirds of it are left to others.
 func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	total, batch := 0, db.purgeBatch()
 	for _, expired := range []struct {

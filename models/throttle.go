@@ -118,7 +118,7 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 	})
 }
 
-// Forgive takes the last try of key back: it was a good one.
+// Forgive takes the last try of key back, which is not to count after all.
 func (db *DB) Forgive(ctx context.Context, key string) error {
 	_, err := db.bun.NewUpdate().Model((*Throttle)(nil)).
 		Set("tries = tries - 1").Set("until = ?", noWait).Where("key = ?", key).Where("tries > 0").Exec(ctx)
