@@ -15,7 +15,6 @@ import (
 	"github.com/joho/godotenv"
 
 	"vestibule/app"
-	"vestibule/models"
 )
 
 type commands struct {
@@ -77,12 +76,4 @@ func readEnvFile() error {
 		return errors.New("the file .env cannot be read: a line is not NAME=VALUE, or a quote in it has no end")
 	}
 	return nil
-}
-
-func open(ctx context.Context, config *app.Config) (*models.DB, error) {
-	db, err := models.Open(ctx, config.DatabaseURL, config.DatabaseConns)
-	if err != nil {
-		return nil, fmt.Errorf("DATABASE_URL: %w", err)
-	}
-	return db, nil
 }

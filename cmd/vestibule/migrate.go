@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"text/tabwriter"
-	"time"
 
 	"vestibule/app"
 	"vestibule/migrations"
@@ -70,13 +68,13 @@ func (migrateStatus) Run(ctx context.Context, config *app.Config) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	table := newTable(os.Stdout)
 	for _, s := range steps {
 		when := "not yet"
 		if !s.At.IsZero() {
-			when = s.At.UTC().Format(time.DateTime)
+			when = clock(s.At)
 		}
-		fmt.Fprintf(table, "%s\t%s\n", s.Name, when)
+		printCells(table, s.Name, when)
 	}
 	return table.Flush()
 }

@@ -2,23 +2,15 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/mattn/go-isatty"
 
 	"vestibule/app"
 	"vestibule/models"
@@ -222,19 +214,6 @@ func confirm(ctx context.Context, user *models.User) error {
 	return nil
 }
 
-// onDatabase runs f on the database, whose schema is up to date.
-func onDatabase(ctx context.Context, config *app.Config, log *slog.Logger, f func(db *models.DB) error) error {
-	db, err := open(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := migrateOrCheck(ctx, config, db, log); err != nil {
-		return err
-	}
-	return f(db)
-}
-
 // login is the argument that names a user.
 type login struct {
 	Login string `arg:"" help:"The user's username or e-mail, in any case."`
@@ -295,181 +274,4 @@ func newUserRow(u *models.User) userRow {
 		row.DisabledAt = new(u.DisabledAt.UTC())
 	}
 	return row
-}
-
-// readPassword reads a new password: on a terminal twice and unseen, else from
-// the first line of standard input, which then counts for both.
-func readPassword(ctx context.Context) (pw, again string, err error) {
-	in := bufio.NewReader(os.Stdin)
-	if !onTerminal() {
-		pw, err = readLine(ctx, in)
-		if err == nil && pw == "" {
-			err = errors.New("there is no password on standard input: nothing is done")
-		}
-		return pw, pw, err
-	}
-	if err := stty("-echo"); err != nil {
-		return "", "", errors.New("the terminal would show the password: give it through a pipe or a file")
-	}
-	defer func() {
-		fmt.Fprintln(os.Stderr)
-		err = errors.Join(err, stty("echo"))
-	}()
-	fmt.Fprint(os.Stderr, "New password: ")
-	if pw, err = readLine(ctx, in); err != nil {
-		return "", "", err
-	}
-	fmt.Fprint(os.Stderr, "\nThe same again: ")
-	again, err = readLine(ctx, in)
-	return pw, again, err
-}
-
-// onTerminal tells whether somebody sits at standard input.
-func onTerminal() bool { return isatty.IsTerminal(os.Stdin.Fd()) }
-
-// stty changes the terminal at standard input.
-func stty(setting string) error {
-	cmd := exec.Command("stty", setting) // #nosec G204 -- the program is fixed, the setting no outsider's
-	cmd.Stdin = os.Stdin
-	return cmd.Run()
-}
-
-// maxLine is more than a line of standard input that anything is done with.
-const maxLine = 64 << 10
-
-// readLine reads a line, which the end of the input ends too. It gives up when
-// ctx ends: a signal comes between.
-func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
-	var line []byte
-	done := make(chan error, 1)
-	go func() {
-		for len(line) < maxLine {
-			b, err := in.ReadByte()
-			if err == io.EOF || b == '\n' {
-				break
-			}
-			if err != nil {
-				done <- err
-				return
-			}
-			line = append(line, b)
-		}
-		done <- nil
-	}()
-	select {
-	case <-ctx.Done():
-		return "", errors.New("interrupted: nothing is done")
-	case err := <-done:
-		return string(bytes.TrimSuffix(line, []byte{'\r'})), err
-	}
-}
-
-// list prints rows one by one, as a table or as a JSON array.
-type list struct {
-	rows  uint // printed so far
-	json  bool
-	out   *bufio.Writer
-	table *tabwriter.Writer
-}
-
-func newList(asJSON bool, head ...string) *list {
-	out := bufio.NewWriter(os.Stdout)
-	l := &list{json: asJSON, out: out, table: newTable(out)}
-	if !l.json {
-		printCells(l.table, head...)
-	}
-	return l
-}
-
-// stretch is how many rows of a table get columns of one width. It waits for
-// them, and no more than these are in memory.
-const stretch = 1000
-
-// add prints row in JSON, or else the cells.
-func (l *list) add(row any, cells ...string) error {
-	l.rows++
-	if l.json {
-		lead := ","
-		if l.rows == 1 {
-			lead = "["
-		}
-		fmt.Fprint(l.out, lead) // an error stays until the next call that says so
-		return printJSON(l.out, row)
-	}
-	printCells(l.table, cells...)
-	if l.rows%stretch == 0 {
-		return l.table.Flush()
-	}
-	return nil
-}
-
-func (l *list) end() error {
-	switch {
-	case !l.json:
-		if err := l.table.Flush(); err != nil {
-			return err
-		}
-	case l.rows == 0:
-		fmt.Fprintln(l.out, "[]")
-	default:
-		fmt.Fprintln(l.out, "]")
-	}
-	return l.out.Flush()
-}
-
-func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0) }
-
-// printCells prints a line of a table, in which nothing can act on a terminal.
-func printCells(table *tabwriter.Writer, cells ...string) {
-	for i, cell := range cells {
-		if i > 0 {
-			fmt.Fprint(table, "\t")
-		}
-		fmt.Fprint(table, plain(cell))
-	}
-	fmt.Fprintln(table)
-}
-
-// printJSON prints a value on a line. Characters that act on a terminal are
-// escaped, which JSON allows for any: what a reader gets is the same.
-func printJSON(out io.Writer, value any) error {
-	line, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	if bytes.ContainsFunc(line, acts) {
-		var safe []byte
-		for _, r := range string(line) {
-			if acts(r) {
-				safe = fmt.Appendf(safe, `\u%04x`, r)
-			} else {
-				safe = utf8.AppendRune(safe, r)
-			}
-		}
-		line = safe
-	}
-	_, err = out.Write(append(line, '\n'))
-	return err
-}
-
-// plain makes what somebody else wrote safe to print on a terminal.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if acts(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-}
-
-// acts tells whether a terminal does more than to draw r: move, colour, answer,
-// or turn the direction of the text around it.
-func acts(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
-
-// clock says when something was, if ever.
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return "no"
-	}
-	return t.UTC().Format(time.DateTime)
 }
