@@ -29,7 +29,7 @@ type memberRow struct {
 	Path  string         // of what changes them
 	Self  bool           // it is the person
 	Email bool           // the person may see it
-	Focus bool           // the first of a further page
+	Focus bool           // the person goes on here: the first of a further page, or what was changed
 	Roles []forms.Option // to choose from; none when the person may not
 	Error string
 }
@@ -179,7 +179,7 @@ func (a *App) renderMember(c *gin.Context, status int, name, sentence string) {
 		return
 	}
 	row := newMemberRow(actor, m, roles)
-	row.Error = sentence
+	row.Error, row.Focus = sentence, true
 	a.fragment(c, status, "members", name, row)
 }
 

@@ -23,7 +23,7 @@ const notesPage = 20
 type notesData struct {
 	Notes  []models.Note
 	Search string
-	Older  bool   // not the first page
+	Focus  bool   // the person goes on at the first note
 	More   string // the path of the next page, if there is one
 	Edit   *models.Note
 }
@@ -55,7 +55,7 @@ func (a *App) renderNotes(c *gin.Context, status int, form *forms.Form, part str
 		a.error(c, err)
 		return
 	}
-	data := notesData{Notes: notes, Search: search, Older: before != uuid.Nil}
+	data := notesData{Notes: notes, Search: search, Focus: before != uuid.Nil}
 	if len(notes) > notesPage {
 		data.Notes = notes[:notesPage]
 		data.More = within(c, "/notes?"+url.Values{"q": {search}, "before": {notes[notesPage-1].ID.String()}}.Encode())
@@ -129,7 +129,9 @@ func (a *App) saveNote(c *gin.Context) {
 		return
 	}
 	if isHTMX(c) {
-		a.render(c, http.StatusOK, "notes", nil, notesData{Notes: []models.Note{*n}}) // its row again
+		v := a.view(c, nil, notesData{Notes: []models.Note{*n}, Focus: true}) // its row again
+		v.Toast = toasts["saved"]
+		a.fragment(c, http.StatusOK, "notes", "saved", v)
 		return
 	}
 	a.flash(c, "saved")

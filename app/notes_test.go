@@ -56,7 +56,7 @@ func TestNotes(t *testing.T) {
 		member.post(edit+"/check?field=body", fill("body", ""), htmx).wants(http.StatusOK).fragment(prefix + "body-field")
 		a = member.submit(page, form, fill("title", "Weight"), options...)
 		if len(options) > 0 {
-			a.wants(http.StatusOK).fragment("li").says("Weight one two")
+			a.wants(http.StatusOK).fragment("li").says("Weight one two").says("Your changes are saved.")
 		} else {
 			a.leadsTo("/o/acme/notes")
 		}

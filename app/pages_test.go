@@ -2,6 +2,9 @@ package app_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,6 +78,35 @@ func TestPagesHoldTogether(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Each form has a place for the sentence about it as a whole, such as that one
+// has to wait, also where nothing says one yet: it is what others copy.
+func TestFormsSayWhatFails(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../templates/pages/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := 0
+	for _, file := range append(files, "../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range regexp.MustCompile(`(?s)<form.*?</form>`).FindAllString(string(text), -1) {
+			if !strings.Contains(form, `{{template "field" `) {
+				continue // a button
+			}
+			forms++
+			if !strings.Contains(form, `{{template "form-error" .Form}}`) {
+				t.Errorf("%s: a form cannot say what is wrong with it as a whole:\n%s", file, form)
+			}
+		}
+	}
+	if forms < 10 {
+		t.Errorf("there are only %d forms", forms)
+	}
 }
 
 func TestAssetsOfTheSite(t *testing.T) {

@@ -21,12 +21,18 @@ func TestNotes(t *testing.T) {
 		v.wantsPage("/o/engines/notes", "Notes of Engines")
 		v.presses("Add note")
 		v.wantsText("Enter a title.")
+		v.fills("title", "Relays")
+		v.fills("body", "There are 13,000")
+		v.presses("Add note")
+		v.wantsText("There are 13,000")
 		v.fills("title", "Bug")
 		v.fills("body", "A moth in relay 70")
 		v.presses("Add note")
 		v.wantsToasts("Your changes are saved.")
 		v.wantsText("A moth in relay 70")
 		if v.scripts { // else the link leads to a page
+			v.presses("Dismiss")
+			v.wantsToasts()
 			v.wants(`document.querySelector("#notes li > a")?.dataset.htmxPowered`, "true")
 		}
 		v.clicks(`document.querySelector("#notes li > a")`)
@@ -40,10 +46,14 @@ func TestNotes(t *testing.T) {
 		v.wantsText("Enter a title.")
 		v.fills(id.(string), "First bug")
 		v.presses("Save note")
-		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"First bug"})
+		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"First bug", "Relays"})
+		v.wantsToasts("Your changes are saved.")
+		if v.scripts { // in the row, and not at the button that deletes the next one
+			v.wants(`document.activeElement === document.querySelector("#notes li")`, true)
+		}
 		v.clicks(`document.querySelector("#notes form button")`)
 		v.wantsToasts("It is deleted.")
-		v.wants(`document.querySelectorAll("#notes strong").length`, 0)
+		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"Relays"})
 	})
 }
 

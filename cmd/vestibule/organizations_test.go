@@ -105,6 +105,9 @@ func TestOrganization(t *testing.T) {
 		v.chooses("#members select", "Admin")
 		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
 		v.wantsToasts(map[bool]string{true: "The role is changed.", false: "Your changes are saved."}[v.scripts])
+		if v.scripts {
+			v.wants(`document.activeElement === document.querySelector("#members li")`, true)
+		}
 		guest.reloads()
 		guest.follows("Invitations")
 		guest.wantsHeading("Difference Engines")
