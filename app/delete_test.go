@@ -99,7 +99,7 @@ func TestDownloadData(t *testing.T) {
 		path := s.get("/account/delete").find(`a[href="/account/data"]`).AttrOr("href", "")
 		a := s.get(path).wants(http.StatusOK).wantsHeader("Cache-Control", "no-store").
 			wantsHeader("Content-Type", "application/json; charset=utf-8").
-			wantsHeader("Content-Disposition", `attachment; filename="vestibule-data.json"`)
+			wantsHeader("Content-Disposition", `attachment; filename="my-data.json"`)
 		var data struct {
 			Username, Email string
 			FirstName       string    `json:"first_name"`
@@ -137,5 +137,28 @@ func TestDownloadData(t *testing.T) {
 			}
 		}
 		s.visit(t).get(path).leadsTo("/sign-in?next=%2Faccount%2Fdata")
+	})
+}
+
+// The download has the invitations that the person sent, and no other's.
+func TestDownloadInvitations(t *testing.T) {
+	eachCompany(t, func(t *testing.T, s *company) {
+		host := s.employRole("the.host", "Host", models.InviteMembers)
+		for address, inviter := range map[string]*models.Membership{"guest@example.com": s.first, "another@example.com": s.place("the.host")} {
+			if err := s.db.Invite(t.Context(), inviter, address, s.role("Host").ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for address, visitor := range map[string]*visitor{"guest@example.com": s.owner, "another@example.com": host} {
+			var data struct{ Invitations []map[string]string }
+			a := visitor.get("/account/data").wants(http.StatusOK)
+			if err := json.Unmarshal([]byte(a.body), &data); err != nil || len(data.Invitations) != 1 {
+				t.Fatalf("it says %+v (%v), want one invitation", data, err)
+			}
+			i := data.Invitations[0]
+			if i["email"] != address || i["organization"] != "Acme" || i["role"] != "Host" || i["created_at"] == "" || i["expires_at"] == "" || len(i) != 5 {
+				t.Errorf("the invitation of %s is %v", address, i)
+			}
+		}
 	})
 }

@@ -1,15 +1,18 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+
+	"vestibule/models"
 )
 
 // ownData is all that the site knows of a person, for them to keep. Add what
-// your own tables hold of them.
+// your own tables hold of them, here and in downloadData.
 type ownData struct {
 	Username   string       `json:"username"`
 	Email      string       `json:"email"`
@@ -23,6 +26,8 @@ type ownData struct {
 	Activity   []ownEvent   `json:"activity"`
 
 	Organizations []ownMembership `json:"organizations"`
+	Invitations   []ownInvitation `json:"invitations"`
+	Notes         []ownNote       `json:"notes"`
 }
 
 type ownMembership struct {
@@ -30,6 +35,15 @@ type ownMembership struct {
 	Address      string    `json:"address"`
 	Role         string    `json:"role"`
 	JoinedAt     time.Time `json:"joined_at"`
+}
+
+// ownInvitation is one that the person sent and nobody has accepted yet.
+type ownInvitation struct {
+	Organization string    `json:"organization"`
+	Email        string    `json:"email"`
+	Role         string    `json:"role"`
+	CreatedAt    time.Time `json:"created_at"`
+	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // ownBrowser is a browser that is known again at sign-in.
@@ -59,27 +73,7 @@ type ownSession struct {
 // downloadData sends the person's own data as a JSON file.
 func (a *App) downloadData(c *gin.Context) {
 	u := current(c).User
-	sessions, err := a.db.Sessions(c.Request.Context(), u.ID)
-	if err != nil {
-		a.error(c, err)
-		return
-	}
-	memberships, err := a.db.Memberships(c.Request.Context(), u.ID)
-	if err != nil {
-		a.error(c, err)
-		return
-	}
-	browsers, err := a.db.Browsers(c.Request.Context(), u.ID)
-	if err != nil {
-		a.error(c, err)
-		return
-	}
-	events, err := a.db.Events(c.Request.Context(), u.ID, uuid.Nil, maxActivity)
-	if err != nil {
-		a.error(c, err)
-		return
-	}
-	data := ownData{
+	data := &ownData{
 		Username:   u.Username,
 		Email:      u.Email,
 		FirstName:  u.FirstName,
@@ -87,34 +81,77 @@ func (a *App) downloadData(c *gin.Context) {
 		VerifiedAt: u.VerifiedAt,
 		CreatedAt:  u.CreatedAt,
 		UpdatedAt:  u.UpdatedAt,
-		Sessions:   []ownSession{},
-		Browsers:   []ownBrowser{},
-		Activity:   []ownEvent{},
+	}
+	for _, read := range []func(context.Context, *models.User, *ownData) error{
+		a.ownSessions,
+		a.ownBrowsers,
+		a.ownActivity,
+		a.ownOrganizations,
+		a.ownInvitations,
+		a.ownNotes,
+	} {
+		if err := read(c.Request.Context(), u, data); err != nil {
+			a.error(c, err)
+			return
+		}
+	}
+	c.Header("Content-Disposition", `attachment; filename="my-data.json"`)
+	c.IndentedJSON(http.StatusOK, data)
+}
 
-		Organizations: []ownMembership{},
-	}
-	for _, m := range memberships {
-		data.Organizations = append(data.Organizations, ownMembership{m.Organization.Name, m.Organization.Slug, m.Role.Name, m.CreatedAt})
-	}
-	for _, s := range sessions {
-		data.Sessions = append(data.Sessions, ownSession{
+func (a *App) ownSessions(ctx context.Context, u *models.User, data *ownData) error {
+	sessions, err := a.db.Sessions(ctx, u.ID)
+	data.Sessions = listed(sessions, func(s models.Session) ownSession {
+		return ownSession{
 			Device:     device(s.UserAgent),
 			UserAgent:  s.UserAgent,
 			IP:         s.IP,
 			CreatedAt:  s.CreatedAt,
 			LastSeenAt: s.LastSeenAt,
 			ExpiresAt:  s.ExpiresAt,
-		})
-	}
-	for _, b := range browsers {
-		data.Browsers = append(data.Browsers, ownBrowser{b.SeenAt})
-	}
-	for _, e := range events {
+		}
+	})
+	return err
+}
+
+func (a *App) ownBrowsers(ctx context.Context, u *models.User, data *ownData) error {
+	browsers, err := a.db.Browsers(ctx, u.ID)
+	data.Browsers = listed(browsers, func(b models.Browser) ownBrowser { return ownBrowser{b.SeenAt} })
+	return err
+}
+
+func (a *App) ownActivity(ctx context.Context, u *models.User, data *ownData) error {
+	events, err := a.db.Events(ctx, u.ID, uuid.Nil, maxActivity)
+	data.Activity = listed(events, func(e models.Event) ownEvent {
 		if e.ByAnother() {
 			e.IP, e.UserAgent = "", "" // which are that person's
 		}
-		data.Activity = append(data.Activity, ownEvent{happened(e.Kind), e.IP, e.UserAgent, e.CreatedAt})
+		return ownEvent{happened(e.Kind), e.IP, e.UserAgent, e.CreatedAt}
+	})
+	return err
+}
+
+func (a *App) ownOrganizations(ctx context.Context, u *models.User, data *ownData) error {
+	memberships, err := a.db.Memberships(ctx, u.ID)
+	data.Organizations = listed(memberships, func(m models.Membership) ownMembership {
+		return ownMembership{m.Organization.Name, m.Organization.Slug, m.Role.Name, m.CreatedAt}
+	})
+	return err
+}
+
+func (a *App) ownInvitations(ctx context.Context, u *models.User, data *ownData) error {
+	invitations, err := a.db.InvitationsBy(ctx, u.ID)
+	data.Invitations = listed(invitations, func(i models.Invitation) ownInvitation {
+		return ownInvitation{i.Organization.Name, i.Email, i.Role.Name, i.CreatedAt, i.ExpiresAt}
+	})
+	return err
+}
+
+// listed makes a list of what own says of each row. JSON has a list also of none.
+func listed[Row, Own any](rows []Row, own func(Row) Own) []Own {
+	list := make([]Own, 0, len(rows))
+	for _, row := range rows {
+		list = append(list, own(row))
 	}
-	c.Header("Content-Disposition", `attachment; filename="vestibule-data.json"`)
-	c.IndentedJSON(http.StatusOK, data)
+	return list
 }

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -144,4 +146,20 @@ func (a *App) deleteNote(c *gin.Context) {
 		return
 	}
 	a.done(c, http.StatusOK, "gone", within(c, "/notes"))
+}
+
+// ownNote is a note as its author gets it with all that the site knows of them.
+type ownNote struct {
+	Organization string    `json:"organization"`
+	Title        string    `json:"title"`
+	Body         string    `json:"body"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+func (a *App) ownNotes(ctx context.Context, u *models.User, data *ownData) error {
+	notes, err := a.db.NotesBy(ctx, u.ID)
+	data.Notes = listed(notes, func(n models.Note) ownNote {
+		return ownNote{n.Organization.Name, n.Title, n.Body, n.CreatedAt}
+	})
+	return err
 }

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -107,5 +108,36 @@ func TestNotesAreApart(t *testing.T) {
 			t.Error("another organization sees it")
 		}
 		s.owner.get("/o/acme/notes").says("Plan Secret")
+	})
+}
+
+// The download has the notes that the person wrote, as long as they may see them.
+func TestDownloadNotes(t *testing.T) {
+	eachCompany(t, func(t *testing.T, s *company) {
+		member := s.employ("the.member", "Member")
+		member.post("/o/acme/notes", fill("title", "Mine", "body", "one\ntwo")).leadsTo("/o/acme/notes")
+		s.writes("Plan", "Secret")
+		has := func(want string) {
+			t.Helper()
+			var data struct{ Notes []map[string]string }
+			a := member.get("/account/data").wants(http.StatusOK)
+			if err := json.Unmarshal([]byte(a.body), &data); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, n := range data.Notes {
+				if n["created_at"] == "" || len(n) != 4 {
+					t.Errorf("a note is %v", n)
+				}
+				got += n["organization"] + ": " + n["title"] + ": " + n["body"] + "."
+			}
+			if got != want || data.Notes == nil {
+				t.Errorf("the notes are %q, want %q", got, want)
+			}
+		}
+		has("Acme: Mine: one\ntwo.")
+		member.post("/o/acme/leave", nil).wants(http.StatusSeeOther)
+		has("")
+		s.owner.get("/o/acme/notes").says("Mine") // which stays in the organization
 	})
 }

@@ -119,6 +119,15 @@ func (db *DB) Invitations(ctx context.Context, organization, before uuid.UUID, l
 	return all, err
 }
 
+// InvitationsBy lists the invitations that inviter sent and that nobody has
+// accepted, with organization and role, oldest first.
+func (db *DB) InvitationsBy(ctx context.Context, inviter uuid.UUID) ([]Invitation, error) {
+	var all []Invitation
+	err := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").
+		Where("i.inviter_id = ?", inviter).Order("i.id").Scan(ctx)
+	return all, err
+}
+
 // InvitationByID finds an invitation of an organization. It returns ErrNotFound
 // when there is none.
 func (db *DB) InvitationByID(ctx context.Context, organization, id uuid.UUID) (*Invitation, error) {

@@ -20,7 +20,8 @@ type Note struct {
 	SearchKey      string // what the search looks at
 	CreatedAt      time.Time
 
-	Author *User `bun:"rel:belongs-to,join:author_id=id"`
+	Organization *Organization `bun:"rel:belongs-to,join:organization_id=id"`
+	Author       *User         `bun:"rel:belongs-to,join:author_id=id"`
 }
 
 // CreateNote stores a new note of the organization and the author that it names.
@@ -44,6 +45,17 @@ func (db *DB) Notes(ctx context.Context, organization uuid.UUID, search string, 
 		query = query.Where("n.id < ?", before)
 	}
 	err := query.Scan(ctx)
+	return notes, err
+}
+
+// NotesBy lists the notes that author wrote, with their organizations, oldest
+// first: those of the organizations that the author is in. What others may have
+// made of a note since the author left is for the members alone.
+func (db *DB) NotesBy(ctx context.Context, author uuid.UUID) ([]Note, error) {
+	var notes []Note
+	err := db.bun.NewSelect().Model(&notes).Relation("Organization").
+		Join("JOIN memberships AS m ON m.organization_id = n.organization_id AND m.user_id = n.author_id").
+		Where("n.author_id = ?", author).Order("n.id").Scan(ctx)
 	return notes, err
 }
 
