@@ -9,6 +9,7 @@ import (
 	"github.com/gosimple/slug"
 
 	"vestibule/app/forms"
+	"vestibule/app/password"
 	"vestibule/models"
 )
 
@@ -17,12 +18,12 @@ type organizationForm struct {
 	Slug string `form:"slug" label:"Address" noun:"the organization's address" autocomplete:"off" hint:"What stands in its links, after /o/. It stays when the name changes." validate:"max=40,slug"`
 }
 
-// reserved are addresses that could be taken for the site's own.
+// reserved are addresses that could be taken for the site's own, as could its name.
 var reserved = []string{
 	"about", "account", "admin", "api", "app", "assets", "auth", "billing", "blog", "contact", "dashboard", "dev",
 	"docs", "help", "invitation", "legal", "mail", "new", "o", "official", "organization", "organizations",
 	"password", "pricing", "privacy", "root", "security", "settings", "sign-in", "sign-out", "sign-up", "static",
-	"status", "support", "system", "team", "terms", "vestibule", "www",
+	"status", "support", "system", "team", "terms", "www",
 }
 
 // Check proposes an address where none was typed.
@@ -33,7 +34,7 @@ func (in *organizationForm) Check(f *forms.Form) {
 	switch {
 	case in.Slug == "" && in.Name != "":
 		f.Fail("slug", "Enter the organization's address.")
-	case slices.Contains(reserved, in.Slug):
+	case slices.Contains(reserved, in.Slug), slices.Contains(password.SiteWords, in.Slug):
 		f.Fail("slug", "This address is reserved. Choose another.")
 	}
 }

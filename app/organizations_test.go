@@ -50,6 +50,7 @@ func TestCreateOrganizationRefuses(t *testing.T) {
 		"nothing":            {"", "", map[string]string{"name": "Enter the organization's name."}},
 		"long name":          {strings.Repeat("a", 61), "fine", map[string]string{"name": "Use at most 60 characters."}},
 		"reserved":           {"A", "settings", map[string]string{"slug": "This address is reserved. Choose another."}},
+		"the site's name":    {"Vestibule", "", map[string]string{"slug": "This address is reserved. Choose another."}},
 		"reserved proposal":  {"Admin", "", map[string]string{"slug": "This address is reserved. Choose another."}},
 		"no proposal":        {"🙂", "", map[string]string{"slug": "Enter the organization's address."}},
 		"taken":              {"A", "acme", map[string]string{"slug": "There is already an organization at this address."}},

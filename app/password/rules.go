@@ -37,9 +37,9 @@ const (
 	ErrSite     Problem = "Do not use the name of this site in the password."
 )
 
-// siteWords are what people who attack this very site try first (ASVS 5.0,
+// SiteWords are what people who attack this very site try first (ASVS 5.0,
 // 6.1.2), in lower case. Put your product's names here.
-var siteWords = []string{"vestibule"}
+var SiteWords = []string{"vestibule"}
 
 // Error returns the sentence.
 func (p Problem) Error() string { return string(p) }
@@ -61,7 +61,7 @@ func Check(pw string, personal ...string) error {
 	case isCommon(folded):
 		return ErrCommon
 	}
-	for _, word := range siteWords {
+	for _, word := range SiteWords {
 		if strings.Contains(folded, word) {
 			return ErrSite
 		}
