@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -26,20 +27,7 @@ func TestREADME(t *testing.T) {
 	_, steps, _ := strings.Cut(string(readme), "## Add your own page and model")
 	steps, _, _ = strings.Cut(steps, "\n## ")
 
-	copied := t.TempDir()
-	for _, name := range []string{"app", "assets", "cmd", "migrations", "models", "templates"} {
-		if err := os.CopyFS(filepath.Join(copied, name), os.DirFS(filepath.Join("../..", name))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		content, err := os.ReadFile(filepath.Join("../..", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(copied, name), string(content))
-	}
-
+	copied := copyRepository(t)
 	create := command(t, nil, "migrate", "create", "add_projects")
 	create.Dir = copied
 	created := finish(t, create)
@@ -103,6 +91,73 @@ func TestREADME(t *testing.T) {
 			t.Errorf("a person with a project cannot be deleted: %s", got.stderr)
 		}
 	})
+}
+
+// TestMakeItYours follows README's "Make it yours" in a copy of the repository,
+// whose tests then know the site by its new name.
+func TestMakeItYours(t *testing.T) {
+	t.Parallel()
+	copied := copyRepository(t)
+	runIn(t, copied, "git", "init", "-q")
+	runIn(t, copied, "git", "add", "-A")
+	runIn(t, copied, "sh", "-e", "-c", commandsBelow(t, "## Make it yours"))
+	runIn(t, copied, "go", "vet", "./...")
+	if out := runIn(t, copied, "gofmt", "-l", "."); out != "" {
+		t.Errorf("these are not formatted any more: %s", out)
+	}
+	if out := runIn(t, copied, "sh", "-c", `grep -rnE 'V[e]stibule|"v[e]stibule/' app cmd models templates || true`); out != "" {
+		t.Errorf("the old name is left:\n%s", out)
+	}
+	runIn(t, copied, "go", "test", "./app/mail", "./app/password", "-run", "^Test(NewSMTP|Check)")
+	runIn(t, copied, "go", "test", "./app", "-run", "^Test(CreateOrganizationRefuses|DownloadData|PagesHoldTogether)$/sqlite")
+}
+
+// copyRepository copies what the program is made of, with what is written about
+// it, to a folder that is removed as the test ends.
+func copyRepository(t *testing.T) string {
+	t.Helper()
+	copied := t.TempDir()
+	for _, name := range []string{"app", "assets", "cmd", "migrations", "models", "templates"} {
+		if err := os.CopyFS(filepath.Join(copied, name), os.DirFS(filepath.Join("../..", name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum", "README.md", "SECURITY.md"} {
+		content, err := os.ReadFile(filepath.Join("../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(copied, name), string(content))
+	}
+	return copied
+}
+
+// commandsBelow returns the first commands that README has below these words.
+func commandsBelow(t *testing.T, words string) string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, below, _ := strings.Cut(string(readme), words)
+	_, commands, _ := strings.Cut(below, "```sh\n")
+	commands, _, found := strings.Cut(commands, "```")
+	if !found {
+		t.Fatalf("README has no commands below %q", words)
+	}
+	return commands
+}
+
+// runIn runs a program in dir, which is to succeed, and returns what it prints.
+func runIn(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(out), "no tests to run") {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return string(out)
 }
 
 // client is a browser without JavaScript: it keeps cookies and follows redirects.
