@@ -77,6 +77,10 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 // on a message of several that takes 5 seconds more, and leaves the statements there.
 const statementTimeout = 10 * time.Second
 
+// tolerant leaves out columns that no model has: those that a migration has added
+// while this program, of the version before, is still at work.
+var tolerant = bun.WithDiscardUnknownColumns()
+
 // openPostgres opens a pool on which a statement may take limit, or as long as
 // it wants when that is 0.
 func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit time.Duration) (*DB, error) {
@@ -113,7 +117,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	if err := pool.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
 	}
-	db := bun.NewDB(pool, pgdialect.New())
+	db := bun.NewDB(pool, pgdialect.New(), tolerant)
 	return &DB{bun: db, pool: db, url: databaseURL, statements: new(sync.Map)}, nil
 }
 
@@ -150,7 +154,7 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	if err := tx.Rollback(); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	db := bun.NewDB(pool, sqlitedialect.New())
+	db := bun.NewDB(pool, sqlitedialect.New(), tolerant)
 	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path, statements: new(sync.Map)}, nil
 }
 

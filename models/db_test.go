@@ -161,6 +161,37 @@ func TestTransactionsAreWhole(t *testing.T) {
 	})
 }
 
+// A migration runs while processes of the version before still do: columns that
+// they do not know disturb them nowhere.
+func TestUnknownColumns(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		limit := models.Limit{Free: 9, First: time.Second, Longest: time.Second, Forget: time.Hour}
+		uses := func(username string) {
+			t.Helper()
+			u := newUser(t, db, username)
+			_, token := signIn(t, db, u)
+			if s, err := db.SessionByToken(t.Context(), token); err != nil || s.UserID != u.ID {
+				t.Errorf("the session is %+v (%v)", s, err)
+			}
+			if err := db.Try(t.Context(), "a", limit); err != nil {
+				t.Error(err)
+			}
+			if m := claim(t, db); m.Recipient != u.Email {
+				t.Errorf("the mail is %+v", m)
+			}
+			emptyQueue(t, db)
+		}
+		uses("ada")
+		for _, table := range []string{"users", "sessions", "mails", "throttles"} {
+			if _, err := db.Bun().ExecContext(t.Context(), "ALTER TABLE "+table+" ADD COLUMN later TEXT NOT NULL DEFAULT 'a'"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		uses("grace")
+	})
+}
+
 // countEvents counts the lines of the audit log.
 func countEvents(t *testing.T, db *models.DB) int64 {
 	t.Helper()
