@@ -24,7 +24,7 @@ type Config struct {
 	Addr           string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, on all."`
 	BaseURL        string        `env:"BASE_URL" help:"The site's own address as people type it, such as https://example.com. Needed in production; else http://ADDR."`
 	DatabaseURL    string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\"."`
-	DatabaseConns  int           `env:"DATABASE_CONNS" default:"0" help:"The most connections to the database; 0 suits the machine's cores."`
+	DatabaseConns  int           `env:"DATABASE_CONNS" default:"0" help:"The most connections to the database: 2 or more, or 0 for what suits the machine's cores."`
 	TrustedProxies string        `env:"TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For counts, separated by commas. None, unless set."`
 	SessionIdle    time.Duration `env:"SESSION_IDLE" default:"720h" help:"A session ends when it is not used for so long; it is renewed when half is gone."`
 	SessionMax     time.Duration `env:"SESSION_MAX" default:"2160h" help:"A session ends so long after sign-in, however much it is used."`
@@ -34,12 +34,12 @@ type Config struct {
 	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long the audit log is kept."`
 	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Wrong passwords for one account, as FREE,FIRST,LONGEST,FORGET: so many are free, then each waits twice as long as the one before, from FIRST to LONGEST, until none came for FORGET. \"off\" for no limit."`
 	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Wrong passwords from one address, likewise."`
-	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Sign-ups and requests for mail from one address, likewise."`
+	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Sign-ups, requests for mail, invitations and new organizations from one address, each counted by itself, likewise."`
 	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Requests for mail to one addressee, likewise."`
-	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username or e-mail is taken, likewise."`
+	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username, an e-mail or an organization's address is taken, likewise."`
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail is shown on /dev/mail, to localhost alone."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
-	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long new requests are still taken after SIGTERM, while /readyz answers 503: as long as a load balancer needs to notice."`
+	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long new requests are still taken after SIGTERM, while /readyz answers 503: as long as a load balancer needs to notice, and a minute at most."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 	PprofAddr      string        `env:"PPROF_ADDR" help:"Address for profiles of the running program, on localhost alone, such as localhost:6060. None, unless set."`
 }
