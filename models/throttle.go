@@ -113,8 +113,7 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 			th.Until = t.Add(wait)
 		}
 		th.ForgetAt = t.Add(limit.Forget)
-		_, err = tx.bun.NewUpdate().Model(th).WherePK().Exec(ctx)
-		return err
+		return tx.deferWrite(ctx, tx.bun.NewUpdate().Model(th).WherePK())
 	})
 }
 
