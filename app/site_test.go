@@ -132,8 +132,10 @@ func (v *visitor) get(path string, options ...option) *answer {
 
 func (v *visitor) post(path string, form url.Values, options ...option) *answer {
 	v.t.Helper()
-	for _, field := range []string{"password", "confirm_password"} {
-		v.site.log.hide(v.secret(form, field))
+	for field := range form {
+		if strings.Contains(field, "password") {
+			v.site.log.hide(v.secret(form, field))
+		}
 	}
 	options = append([]option{header("Content-Type", "application/x-www-form-urlencoded")}, options...)
 	return v.send(http.MethodPost, path, strings.NewReader(form.Encode()), options...)
