@@ -83,7 +83,9 @@ func (a *App) sudoAs(c *gin.Context, part string) {
 		case strings.Contains(name, "password"):
 			data.Then = thenOpen // it is not sent back, and so is to be typed anew
 		default:
-			data.Kept = append(data.Kept, kept{name, c.Request.PostForm.Get(name)})
+			for _, value := range c.Request.PostForm[name] {
+				data.Kept = append(data.Kept, kept{name, value})
+			}
 		}
 	}
 	if in.Sudo == "" && in.CurrentPassword == "" { // not asked yet

@@ -106,6 +106,8 @@ func TestSensitiveFormsGoOnAfterThePassword(t *testing.T) {
 			func(_ *site, a *answer) { a.leadsTo("/account/password") }},
 		"a field of nobody": {"/account/email", fill("email", "new@example.com", "x", "1"), []string{"email", "x"},
 			func(_ *site, a *answer) { a.wants(http.StatusOK) }},
+		"a field of many values": {"/account/email", url.Values{"email": {"new@example.com"}, "x": {"1", "", "3"}}, []string{"email", "x", "x", "x"},
+			func(_ *site, a *answer) { a.wants(http.StatusOK) }},
 		"another password of nobody": {"/account/email", fill("email", "new@example.com", "old_password", "zuvokelimantra"), []string{"email"},
 			func(_ *site, a *answer) { a.leadsTo("/account/email") }},
 	}
@@ -122,8 +124,8 @@ func TestSensitiveFormsGoOnAfterThePassword(t *testing.T) {
 						t.Errorf("kept are %v, want %v", got, tt.kept)
 					}
 					for _, name := range tt.kept {
-						if got := a.value(name); got != tt.typed.Get(name) {
-							t.Errorf("%s holds %q, want what was typed, %q", name, got, tt.typed.Get(name))
+						if got := a.values(name); !slices.Equal(got, tt.typed[name]) {
+							t.Errorf("%s holds %q, want what was typed, %q", name, got, tt.typed[name])
 						}
 					}
 					a = s.submit(a, sudo, fill("current_password", "wrong horse"), options...).asksForPassword(tt.path)
@@ -143,6 +145,14 @@ func (a *answer) hidden() []string {
 		}
 	})
 	return names
+}
+
+// values are what the inputs of that name hold.
+func (a *answer) values(name string) (values []string) {
+	a.find(`input[name="` + name + `"]`).Each(func(_ int, input selection) {
+		values = append(values, input.AttrOr("value", ""))
+	})
+	return values
 }
 
 func TestSensitiveFormWithThePasswordInItGoesOnAtOnce(t *testing.T) {
