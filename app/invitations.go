@@ -128,6 +128,9 @@ func (a *App) resendInvitation(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
+	if !a.mayMoveOwners(c, i.Role) { // who gets it becomes an owner
+		return
+	}
 	tries := a.inviting(c, i.Email)
 	if err := a.try(c, tries...); err != nil {
 		a.error(c, err)

@@ -74,6 +74,9 @@ func id(c *gin.Context) uuid.UUID {
 func (a *App) showOrganization(c *gin.Context) { a.render(c, http.StatusOK, "organization", nil, nil) }
 
 func (a *App) leaveOrganization(c *gin.Context) {
+	if !a.mayMoveOwners(c, current(c).Member.Role) {
+		return
+	}
 	if err := a.db.Leave(c.Request.Context(), current(c).Member); err != nil {
 		a.error(c, err)
 		return

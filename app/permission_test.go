@@ -321,20 +321,51 @@ func wantsInREADME(t *testing.T, table string) {
 }
 
 // TestNewOwnerWantsThePassword has an owner's session, without the password, try to
-// make and unmake owners.
+// make and unmake owners. With it, the same goes on.
 func TestNewOwnerWantsThePassword(t *testing.T) {
-	t.Parallel()
-	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newCompany(t, db)
-		s.deliver()
+	companyEachWay(t, func(t *testing.T, s *company, options ...option) {
 		s.employ("the.thief", "Member")
+		s.employ("the.partner", "Owner") // so that anna may leave
+		s.invites("guest@example.com", "Owner")
+		s.setTime("invitations", "expires_at", time.Now().Add(-time.Minute))
 		s.age("authenticated_at", time.Now().Add(-time.Hour))
-		path := "/o/acme/members/" + s.place("the.thief").ID.String() + "/role"
-		s.owner.post(path, fill("role", s.role("Owner").ID.String())).wants(http.StatusForbidden)
-		if got := s.place("the.thief").Role.Name; got != "Member" {
-			t.Fatalf("the thief is %s without the password", got)
+		member := "/o/acme/members/" + s.place("the.thief").ID.String()
+		invitations := s.owner.get("/o/acme/invitations").wants(http.StatusOK)
+		resend := invitations.find(`form[action$="/resend"]`).AttrOr("action", "")
+
+		// What makes and unmakes no owner goes on without it.
+		s.owner.post(member+"/role", fill("role", s.role("Admin").ID.String())).leadsTo("/o/acme/members")
+
+		owners := fill("role", s.role("Owner").ID.String())
+		var page *answer
+		for _, try := range []struct {
+			path  string
+			typed url.Values
+		}{
+			{member + "/role", owners},
+			{"/o/acme/invitations", with(owners, "email", "x@example.com")},
+			{resend, nil},
+			{"/o/acme/members/" + s.first.ID.String() + "/remove", nil},
+			{"/o/acme/leave", nil},
+		} {
+			page = s.owner.post(try.path, try.typed, options...).wants(http.StatusForbidden)
+			if got := page.find(sudo).AttrOr("action", ""); got != try.path {
+				page.failf("the password is asked for at %q", got)
+			}
 		}
-		s.owner.post(path, fill("role", s.role("Admin").ID.String())).wants(http.StatusSeeOther)
-		s.owner.post("/o/acme/invitations", fill("email", "x@example.com", "role", s.role("Owner").ID.String())).wants(http.StatusForbidden)
+		if got := s.place("the.thief").Role.Name; got != "Admin" {
+			t.Errorf("the thief is %s without the password", got)
+		}
+		if got := s.place("anna.smith").Role.Name; got != "Owner" {
+			t.Errorf("anna is %s without the password", got)
+		}
+		s.noLetter()
+		s.owner.get("/o/acme/invitations").wants(http.StatusOK).says("Expired")
+
+		asked := s.owner.post(resend, nil, options...)
+		s.owner.submit(asked, sudo, fill("current_password", annasPassword), options...).leadsTo("/o/acme/invitations")
+		s.letterTo("guest@example.com", "An invitation to an organization")
+		s.owner.submit(page, sudo, fill("current_password", annasPassword), options...).leadsTo("/organizations")
+		s.owner.get("/o/acme").wants(http.StatusNotFound)
 	})
 }
