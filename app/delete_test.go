@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -48,6 +49,13 @@ func TestDeleteAccountWantsToBeSure(t *testing.T) {
 	})
 }
 
+// counted is a change for newSite: everything that may be limited is counted, and
+// nothing held up.
+func counted(c *app.Config) {
+	many := models.Limit{Free: 1000, First: time.Second, Longest: time.Minute, Forget: day}
+	c.LimitAccount, c.LimitAddress, c.LimitSignUp, c.LimitMail, c.LimitCheck = many, many, many, many, many
+}
+
 func TestDeleteAccount(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, s *site, options ...option) {
@@ -59,6 +67,9 @@ func TestDeleteAccount(t *testing.T) {
 		s.deliver()
 		bens := strings.Count(s.everything("events"), s.user("benjamin").ID.String())
 		s.post("/account/email", newEmail("new@example.com")).wants(http.StatusOK) // waits in the queue
+		if s.dump("throttles") == "" {
+			t.Error("nothing was counted")
+		}
 		link := "/reset-password?token=" + s.resetToken(annasEmail)
 		id := s.user("anna.smith").ID.String()
 
@@ -86,7 +97,7 @@ func TestDeleteAccount(t *testing.T) {
 		s.noLetter()
 		s.get(link).gone()
 		s.join(anna()) // the name is free again
-	})
+	}, counted)
 }
 
 func TestDownloadData(t *testing.T) {

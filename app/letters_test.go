@@ -239,11 +239,11 @@ func (a *answer) gone() *answer {
 
 // eachWay runs test with htmx and without, each time on a fresh site of each
 // database.
-func eachWay(t *testing.T, test func(t *testing.T, s *site, options ...option)) {
+func eachWay(t *testing.T, test func(t *testing.T, s *site, options ...option), change ...func(*app.Config)) {
 	for name, options := range map[string][]option{"plain": nil, "htmx": {htmx}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			modelstest.Each(t, func(t *testing.T, db *models.DB) { test(t, newSite(t, db), options...) })
+			modelstest.Each(t, func(t *testing.T, db *models.DB) { test(t, newSite(t, db, change...), options...) })
 		})
 	}
 }

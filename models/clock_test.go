@@ -92,7 +92,7 @@ func TestThrottlesOfAnotherTime(t *testing.T) {
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
 				start := time.Now().UTC().Truncate(time.Microsecond)
-				th := &models.Throttle{Key: name, Tries: tt.tries, Until: start.Add(tt.until), ForgetAt: start.Add(tt.forget)}
+				th := &models.Throttle{Key: hashedKey(name), Tries: tt.tries, Until: start.Add(tt.until), ForgetAt: start.Add(tt.forget)}
 				if _, err := db.Bun().NewInsert().Model(th).Exec(t.Context()); err != nil {
 					t.Fatal(err)
 				}

@@ -2,6 +2,8 @@ package models
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,7 +17,7 @@ import (
 type Throttle struct {
 	bun.BaseModel `bun:"table:throttles,alias:th"`
 
-	Key      string `bun:",pk"`
+	Key      string `bun:",pk"` // see throttleKey
 	Tries    int64
 	Until    time.Time // no try before
 	ForgetAt time.Time // the tries count no more
@@ -86,6 +88,13 @@ func (e *ThrottledError) Error() string { return "throttled for " + e.After.Stri
 // is behind.
 var noWait = time.Unix(0, 0).UTC()
 
+// throttleKey is what is stored of key: its SHA-256. Keys name people, by e-mail,
+// id or IP address, and the table is not to.
+func throttleKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // Try counts a try of key, before it is made, so that many at once do not slip
 // through together. It returns a *ThrottledError when it comes too early; such
 // a one does not count, so that nobody is kept waiting by others' impatience.
@@ -96,7 +105,7 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 	t := now()
 	return db.InTx(ctx, func(tx *DB) error {
 		// The update of a row that is there changes nothing, but locks it.
-		th := &Throttle{Key: key, Until: noWait, ForgetAt: t}
+		th := &Throttle{Key: throttleKey(key), Until: noWait, ForgetAt: t}
 		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").Set("tries = th.tries").Returning("*").Scan(ctx)
 		if err != nil {
 			return err
@@ -120,12 +129,12 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 // Forgive takes the last try of key back, which is not to count after all.
 func (db *DB) Forgive(ctx context.Context, key string) error {
 	_, err := db.bun.NewUpdate().Model((*Throttle)(nil)).
-		Set("tries = tries - 1").Set("until = ?", noWait).Where("key = ?", key).Where("tries > 0").Exec(ctx)
+		Set("tries = tries - 1").Set("until = ?", noWait).Where("key = ?", throttleKey(key)).Where("tries > 0").Exec(ctx)
 	return err
 }
 
 // Forget clears key: its tries have ended well.
 func (db *DB) Forget(ctx context.Context, key string) error {
-	_, err := db.bun.NewDelete().Model((*Throttle)(nil)).Where("key = ?", key).Exec(ctx)
+	_, err := db.bun.NewDelete().Model((*Throttle)(nil)).Where("key = ?", throttleKey(key)).Exec(ctx)
 	return err
 }

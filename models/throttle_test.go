@@ -1,6 +1,8 @@
 package models_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -115,6 +117,30 @@ func TestTrySlowsDown(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Keys name people. A copy of the table does not.
+func TestThrottlesNameNobody(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		const key = "mail to anna@example.com"
+		if err := db.Try(t.Context(), key, patient); err != nil {
+			t.Fatal(err)
+		}
+		var th models.Throttle
+		if err := db.Bun().NewSelect().Model(&th).Scan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if th.Key != hashedKey(key) {
+			t.Errorf("stored is %q, want the hash of the key", th.Key)
+		}
+	})
+}
+
+// hashedKey is what the table has of a throttle's key.
+func hashedKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func TestTryForgives(t *testing.T) {
