@@ -325,7 +325,7 @@ func (c *clerk) Mail(string, *smtp.MailOptions) error { return nil }
 
 func (c *clerk) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if code := int(c.office.refusal.Load()); code != 0 {
-		return &smtp.SMTPError{Code: code, Message: "not here"}
+		return &smtp.SMTPError{Code: code, Message: "<" + to + ">: not here"} // as most do
 	}
 	if c.to != "" {
 		return &smtp.SMTPError{Code: 452, Message: "one recipient a mail"}
@@ -384,6 +384,9 @@ func TestMailWaitsForTheServer(t *testing.T) {
 				s.join(anna()) // answers, whatever becomes of the mail
 				eventually(t, func() bool { return len(s.logged("mail not sent, to be tried again")) > 0 })
 				stop()
+				if text := fmt.Sprint(s.logged("mail not sent, to be tried again")); strings.Contains(text, annasEmail) {
+					t.Errorf("the log has the recipient: %s", text)
+				}
 				waiting := s.queue()
 				if len(waiting) != 1 || waiting[0].Attempts != 1 || !waiting[0].NextAt.After(waiting[0].CreatedAt) || len(office.deliveries()) > 0 {
 					t.Fatalf("waiting is %+v, delivered %+v", waiting, office.deliveries())
@@ -409,12 +412,13 @@ func TestMailThatCannotBeSentIsDropped(t *testing.T) {
 	tests := map[string]struct {
 		fail func(s *site, o *postOffice)
 		log  string
+		err  string // in the log, if anything
 	}{
-		"refused for good": {func(_ *site, o *postOffice) { o.refusal.Store(550) }, "mail refused for good"},
+		"refused for good": {func(_ *site, o *postOffice) { o.refusal.Store(550) }, "mail refused for good", "550"},
 		"tried for days": {func(s *site, o *postOffice) {
 			o.shut.Store(true)
 			s.setTime("mails", "created_at", time.Now().Add(-73*time.Hour))
-		}, "mail given up"},
+		}, "mail given up", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -429,6 +433,9 @@ func TestMailThatCannotBeSentIsDropped(t *testing.T) {
 				lines := s.logged(tt.log)
 				if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["kind"] != models.MailVerifyEmail || lines[0]["mail_id"] == nil {
 					t.Errorf("the log says %v, want one error", lines)
+				}
+				if text := fmt.Sprint(lines); !strings.Contains(text, tt.err) || strings.Contains(text, annasEmail) {
+					t.Errorf("the log says %s, want %q in it and not the recipient", text, tt.err)
 				}
 				if got := office.deliveries(); len(got) > 0 || len(s.logged("mail sent")) > 0 {
 					t.Errorf("delivered are %+v", got)

@@ -38,8 +38,8 @@ type Message struct {
 	HTML    string
 }
 
-// Sender sends a message, or fails with an error to be judged by [Permanent].
-// It is safe for concurrent use.
+// Sender sends a message, or fails with an error to be judged by [Permanent], whose
+// text does not have the recipient. It is safe for concurrent use.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
@@ -171,10 +171,20 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	case msg.IsDelivered(): // if the goodbye failed, that is no reason to send it again
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("mail: %w: %w", ctx.Err(), err)
+		return discreet{fmt.Errorf("mail: %w: %w", ctx.Err(), err)}
 	}
-	return fmt.Errorf("mail: %w", err)
+	return discreet{fmt.Errorf("mail: %w", err)}
 }
+
+// discreet is an error whose text, which goes into logs, has no addresses of
+// people: servers repeat the recipient's in their replies, and go-mail adds it.
+type discreet struct{ error }
+
+func (e discreet) Error() string { return mailbox.ReplaceAllString(e.error.Error(), "[address]") }
+func (e discreet) Unwrap() error { return e.error }
+
+// mailbox is what holds an address, with the brackets and the like around it.
+var mailbox = regexp.MustCompile(`\S*@\S*`)
 
 func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 	if strings.ContainsAny(m.ID+m.To+m.Subject, "\r\n") {
@@ -182,8 +192,8 @@ func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent()) // UTF-8, quoted-printable
 	msg.FromMailAddress(s.from)
-	if err := msg.To(m.To); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnsendable, err)
+	if err := msg.To(m.To); err != nil { // which repeats the recipient
+		return nil, fmt.Errorf("%w: its recipient is no address", errUnsendable)
 	}
 	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
 	msg.SetMessageIDWithValue(m.ID + "@" + domain)

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -300,7 +301,7 @@ func TestSendNeedsTLS(t *testing.T) {
 func TestPermanent(t *testing.T) {
 	t.Parallel()
 	reply := func(code int) error {
-		return &smtp.SMTPError{Code: code, Message: "no"}
+		return &smtp.SMTPError{Code: code, Message: "<Zoe@Example.org>: no, zoe@elsewhere.example is full"}
 	}
 	tests := []struct {
 		name string
@@ -324,6 +325,13 @@ func TestPermanent(t *testing.T) {
 			err := s.Send(t.Context(), message)
 			if err == nil || Permanent(err) != tt.want || strings.Contains(err.Error(), "wrong-pw") {
 				t.Errorf("err = %v, Permanent %t, want %t", err, Permanent(err), tt.want)
+			}
+			// It is for the log: with the server's words, and without addresses.
+			if refusal := cmp.Or(tt.srv.refuseRcpt, tt.srv.refuseData); refusal != nil {
+				code := fmt.Sprint(refusal.(*smtp.SMTPError).Code)
+				if text := err.Error(); !strings.Contains(text, code) || !strings.Contains(text, "is full") || strings.Contains(strings.ToLower(text), "zoe") {
+					t.Errorf("err = %v, want %s and the server's words without the addresses", err, code)
+				}
 			}
 		})
 	}
@@ -411,8 +419,8 @@ func TestSendRefusesBadMessages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := message
 			spoil(&m)
-			if err := s.Send(t.Context(), m); !Permanent(err) {
-				t.Errorf("err = %v, want a permanent one", err)
+			if err := s.Send(t.Context(), m); !Permanent(err) || strings.Contains(err.Error(), "zoe") {
+				t.Errorf("err = %v, want a permanent one without the recipient", err)
 			}
 		})
 	}
