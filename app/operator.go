@@ -11,8 +11,9 @@ import (
 
 // CreateUser makes user an account with that password, typed twice, as an
 // operator wants. The rules are those of the sign-up page, and the error says a
-// sentence for each field that breaks one.
-func CreateUser(ctx context.Context, config *Config, db *models.DB, user *models.User, pw, again string) error {
+// sentence for each field that breaks one. Once the password is hashed, which takes
+// long for a transaction, store is to call [models.DB.CreateUser].
+func CreateUser(ctx context.Context, config *Config, user *models.User, pw, again string, store func() error) error {
 	in, form := newSignUpForm()
 	*in = signUpForm{
 		Username:        user.Username,
@@ -31,7 +32,7 @@ func CreateUser(ctx context.Context, config *Config, db *models.DB, user *models
 	}
 	user.Username, user.FirstName, user.LastName, user.Email = in.Username, in.FirstName, in.LastName, in.Email
 	user.PasswordHash = hash
-	err = db.CreateUser(ctx, user)
+	err = store()
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])
 		return form.Validate()
@@ -39,10 +40,10 @@ func CreateUser(ctx context.Context, config *Config, db *models.DB, user *models
 	return err
 }
 
-// ChangePassword gives user a new password, typed twice, as an operator wants,
-// and ends every session. The rules are those of the pages, and the error says
-// a sentence for each field that breaks one.
-func ChangePassword(ctx context.Context, config *Config, db *models.DB, user *models.User, pw, again string) error {
+// ChangePassword gives user a new password, typed twice, as an operator wants. The
+// rules are those of the pages, and the error says a sentence for each field that
+// breaks one. As in [CreateUser], store is to do it, by [models.DB.ChangePassword].
+func ChangePassword(ctx context.Context, config *Config, user *models.User, pw, again string, store func(hash string) error) error {
 	form := forms.New(&resetForm{Token: "none: the operator needs no link", Password: pw, ConfirmPassword: again})
 	checkPassword(form, pw, user)
 	if err := form.Validate(); err != nil {
@@ -52,8 +53,7 @@ func ChangePassword(ctx context.Context, config *Config, db *models.DB, user *mo
 	if err != nil {
 		return err
 	}
-	_, err = db.ChangePassword(ctx, user, hash, nil)
-	return err
+	return store(hash)
 }
 
 func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {

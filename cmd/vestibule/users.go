@@ -127,9 +127,11 @@ func (c usersCreate) Run(ctx context.Context, config *app.Config, log *slog.Logg
 		if c.Verified {
 			user.VerifiedAt = time.Now().UTC()
 		}
-		err = audited(ctx, db, models.EventCreated, func(tx *models.DB) (uuid.UUID, error) {
-			err := app.CreateUser(ctx, config, tx, user, pw, again)
-			return user.ID, err
+		err = app.CreateUser(ctx, config, user, pw, again, func() error {
+			return audited(ctx, db, models.EventCreated, func(tx *models.DB) (uuid.UUID, error) {
+				err := tx.CreateUser(ctx, user)
+				return user.ID, err
+			})
 		})
 		if err != nil {
 			return fmt.Errorf("no user is created:\n%w", err)
@@ -145,8 +147,11 @@ func (c usersSetPassword) Run(ctx context.Context, config *app.Config, log *slog
 		if err != nil {
 			return err
 		}
-		err = audited(ctx, db, models.EventPasswordChanged, func(tx *models.DB) (uuid.UUID, error) {
-			return user.ID, app.ChangePassword(ctx, config, tx, user, pw, again)
+		err = app.ChangePassword(ctx, config, user, pw, again, func(hash string) error {
+			return audited(ctx, db, models.EventPasswordChanged, func(tx *models.DB) (uuid.UUID, error) {
+				_, err := tx.ChangePassword(ctx, user, hash, nil) // ends every session
+				return user.ID, err
+			})
 		})
 		if err != nil {
 			return fmt.Errorf("the password is not changed:\n%w", err)
