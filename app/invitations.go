@@ -89,7 +89,7 @@ func (a *App) invite(c *gin.Context) {
 		}
 	}
 	tries := a.inviting(c, in.Email)
-	if a.throttled(c, "invitations", form, nil, tries...) {
+	if a.throttledOn(c, form, a.renderInvitations, tries...) {
 		return
 	}
 	err = a.db.Invite(c.Request.Context(), actor, in.Email, role.ID)

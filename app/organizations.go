@@ -71,7 +71,8 @@ func (a *App) createOrganization(c *gin.Context) {
 		a.renderOrganizations(c, http.StatusUnprocessableEntity, form)
 		return
 	}
-	if a.throttled(c, "organizations", form, nil, byAddress(c, "organizations", a.config.LimitSignUp)) {
+	foundings := byAddress(c, "organizations", a.config.LimitSignUp)
+	if a.throttledOn(c, form, a.renderOrganizations, foundings) {
 		return
 	}
 	o := &models.Organization{Name: in.Name, Slug: in.Slug}
@@ -82,6 +83,7 @@ func (a *App) createOrganization(c *gin.Context) {
 		return
 	}
 	if err != nil {
+		a.untried(c, foundings)
 		a.error(c, err)
 		return
 	}

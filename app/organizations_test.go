@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"vestibule/app"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -90,6 +92,36 @@ func TestCreateOrganizationRefuses(t *testing.T) {
 		if a.find("#slug-field").Length() != 0 {
 			a.failf("what was typed is replaced by %q", a.value("slug"))
 		}
+	})
+}
+
+func TestOrganizationsAreThrottled(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) {
+			c.LimitSignUp = models.Limit{Free: 2, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
+		})
+		s.join(anna())
+		s.post("/organizations", fill("name", "Acme")).leadsTo("/o/acme")
+		rename := func(from, to string) {
+			t.Helper()
+			if _, err := db.Bun().ExecContext(t.Context(), "ALTER TABLE ? RENAME TO ?", bun.Ident(from), bun.Ident(to)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.log.mayFail()
+		rename("memberships", "away")
+		for range 3 { // which counts for nothing
+			s.post("/organizations", fill("name", "Two")).wants(http.StatusInternalServerError)
+		}
+		rename("away", "memberships")
+		s.post("/organizations", fill("name", "Two")).leadsTo("/o/two")
+		typed := fill("name", "Three", "slug", "number-3")
+		a := s.post("/organizations", typed).tooEarly().page().says("Yours Acme Owner Two Owner")
+		if a.value("name") != "Three" || a.value("slug") != "number-3" {
+			t.Errorf("the form holds %q and %q", a.value("name"), a.value("slug"))
+		}
+		s.post("/organizations", typed, htmx).tooEarly().fragment("form#create-organization")
 	})
 }
 
@@ -267,6 +299,11 @@ func TestInvitationsAreThrottled(t *testing.T) {
 		a := s.post(link, typed, htmx).wants(http.StatusTooManyRequests).fragment("form#invite").says("Too many attempts.")
 		if a.Header.Get("Retry-After") == "" {
 			t.Error("there is no Retry-After")
+		}
+		s.post(link, with(typed, "email", "carla@example.com")).leadsTo(link)
+		a = s.post(link, typed).tooEarly().page().says("Not accepted yet carla@example.com")
+		if got := a.value("email"); got != "ben@example.com" {
+			t.Errorf("the field holds %q", got)
 		}
 	})
 }

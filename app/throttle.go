@@ -23,6 +23,11 @@ type try struct {
 // throttled counts the tries. When one comes too early it answers with the page
 // at 429 and a sentence in its form, and returns true.
 func (a *App) throttled(c *gin.Context, page string, form *forms.Form, data any, tries ...try) bool {
+	return a.throttledOn(c, form, func(c *gin.Context, status int, form *forms.Form) { a.render(c, status, page, form, data) }, tries...)
+}
+
+// throttledOn is throttled for a page whose data render reads.
+func (a *App) throttledOn(c *gin.Context, form *forms.Form, render func(*gin.Context, int, *forms.Form), tries ...try) bool {
 	err := a.try(c, tries...)
 	if err == nil {
 		return false
@@ -33,7 +38,7 @@ func (a *App) throttled(c *gin.Context, page string, form *forms.Form, data any,
 		return true
 	}
 	form.Error = tooMany(c, early)
-	a.render(c, http.StatusTooManyRequests, page, form, data)
+	render(c, http.StatusTooManyRequests, form)
 	return true
 }
 
