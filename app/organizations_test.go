@@ -253,11 +253,18 @@ func TestInvitationRefuses(t *testing.T) {
 			})
 		}
 		s.noLetter()
-		s.setTime("users", "verified_at", time.Time{})
 		if _, err := s.db.Bun().ExecContext(t.Context(), "UPDATE users SET verified_at = NULL"); err != nil {
 			t.Fatal(err)
 		}
 		s.owner.post("/o/acme/invitations", fill("email", "new@example.com", "role", member)).wants(http.StatusForbidden).says("Confirm your e-mail first")
+		// The page says so at once, and keeps what can still be done.
+		a := s.owner.get("/o/acme/invitations").wants(http.StatusOK).page().
+			says("Confirm your e-mail before you invite somebody: open the link that we sent to " + annasEmail).says("ben@example.com Member")
+		for selector, want := range map[string]int{"form#invite": 0, `form[action$="/resend"]`: 0, `form[action$="/revoke"]`: 1, `form[action="/account/verify"]`: 1} {
+			if got := a.find(selector).Length(); got != want {
+				t.Errorf("there are %d %s, want %d", got, selector, want)
+			}
+		}
 	})
 }
 
