@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -170,6 +171,38 @@ func TestActivity(t *testing.T) {
 		}
 		for _, odd := range []string{"?before=", "?before=x", "?before=" + uuid.NewString()} {
 			s.get("/account/activity" + odd).wants(http.StatusOK)
+		}
+	})
+}
+
+func TestActivityNamesOperators(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		for _, kind := range []string{models.EventPasswordChanged, models.EventAllEnded} {
+			if err := db.Record(t.Context(), models.Event{Kind: kind, UserID: s.user("anna.smith").ID}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := s.get("/account/activity").wants(http.StatusOK)
+		var got []string
+		a.find("main .rows li").Each(func(_ int, e selection) {
+			_, after, _ := strings.Cut(strings.Join(strings.Fields(e.Find(".hint").Text()), " "), " UTC, ")
+			got = append(got, e.Find("strong").Text()+": "+after)
+		})
+		want := []string{"All devices signed out: by an operator", "Changed the password: by an operator", "Signed up: from 127.0.0.1, Go-http-client"}
+		if !slices.Equal(got, want) {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+		var data struct {
+			Activity []struct{ By string }
+		}
+		if err := json.Unmarshal([]byte(s.get("/account/data").body), &data); err != nil {
+			t.Fatal(err)
+		}
+		if all := fmt.Sprint(data.Activity); all != "[{an operator} {an operator} {}]" {
+			t.Errorf("the data say it is by %s", all)
 		}
 	})
 }

@@ -53,6 +53,7 @@ type ownBrowser struct {
 
 type ownEvent struct {
 	Event     string    `json:"event"`
+	By        string    `json:"by,omitempty"` // who, if not the person
 	IP        string    `json:"ip"`
 	UserAgent string    `json:"user_agent"`
 	At        time.Time `json:"at"`
@@ -126,7 +127,7 @@ func (a *App) ownActivity(ctx context.Context, u *models.User, data *ownData) er
 		if e.ByAnother() {
 			e.IP, e.UserAgent = "", "" // which are that person's
 		}
-		return ownEvent{happened(e.Kind), e.IP, e.UserAgent, e.CreatedAt}
+		return ownEvent{happened(e.Kind), doneBy(e), e.IP, e.UserAgent, e.CreatedAt}
 	})
 	return err
 }

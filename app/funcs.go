@@ -22,6 +22,7 @@ var funcs = template.FuncMap{
 	"device":   device,
 	"linked":   linked,
 	"happened": happened,
+	"doneBy":   doneBy,
 }
 
 // steps are the units of inWords; beyond them it counts days.
@@ -81,10 +82,21 @@ func happened(kind string) string {
 	return kind
 }
 
+// doneBy says who did e, if it was not the user.
+func doneBy(e models.Event) string {
+	switch {
+	case e.ByOperator():
+		return "an operator"
+	case e.ByAnother():
+		return "somebody else"
+	}
+	return ""
+}
+
 var happenings = map[string]string{
 	models.EventSignUp:          "Signed up",
 	models.EventSignIn:          "Signed in",
-	models.EventSignInFailed:    "Wrong password at sign-in",
+	models.EventSignInFailed:    "A password was refused",
 	models.EventSignOut:         "Signed out",
 	models.EventReauthenticated: "Gave the password again",
 	models.EventProfileChanged:  "Changed the profile",
@@ -94,11 +106,11 @@ var happenings = map[string]string{
 	models.EventEmailConfirmed:  "Confirmed the e-mail",
 	models.EventSessionEnded:    "Signed out a device",
 	models.EventSessionsEnded:   "Signed out all other devices",
-	models.EventAllEnded:        "All devices signed out by an operator",
+	models.EventAllEnded:        "All devices signed out",
 	models.EventDisabled:        "Account disabled",
 	models.EventEnabled:         "Account enabled",
 	models.EventDeleted:         "Account deleted",
-	models.EventCreated:         "Account created by an operator",
+	models.EventCreated:         "Account created",
 
 	models.EventOrganizationCreated: "Created an organization",
 	models.EventOrganizationRenamed: "Renamed the organization",

@@ -579,7 +579,7 @@ func TestPasswordsAreNobodyElsesBusiness(t *testing.T) {
 		for _, password := range []string{"not the password", annasPassword} {
 			s.post("/o/acme/transfer", fill("sudo", "open", "current_password", password))
 		}
-		s.get("/account/activity").says("Wrong password at sign-in").says("Gave the password again")
+		s.get("/account/activity").says("A password was refused").says("Gave the password again")
 		for _, words := range []string{"Wrong password", "Gave the password"} {
 			if a := s.get("/o/acme/activity").wants(http.StatusOK); strings.Contains(a.body, words) {
 				a.failf("it says %q", words)

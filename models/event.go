@@ -67,6 +67,9 @@ type Event struct {
 // ByAnother tells whether somebody else did it to the user.
 func (e *Event) ByAnother() bool { return e.ActorID != uuid.Nil && e.ActorID != e.UserID }
 
+// ByOperator tells whether an operator did it, who has no address on the network.
+func (e *Event) ByOperator() bool { return e.ActorID == uuid.Nil && e.IP == "" }
+
 // Record adds e to the audit log.
 func (db *DB) Record(ctx context.Context, e Event) error {
 	e.ID = newID()

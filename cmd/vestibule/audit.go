@@ -71,14 +71,11 @@ func whose(id uuid.UUID, user *models.User) string {
 
 // by names who did it. Nobody has a username in brackets.
 func by(e *models.Event) string {
-	if operators(e) {
+	if e.ByOperator() {
 		return "(operator)"
 	}
 	return whose(e.ActorID, e.Actor)
 }
-
-// operators tells whether it was an operator, who has no address on the network.
-func operators(e *models.Event) bool { return e.ActorID == uuid.Nil && e.IP == "" }
 
 // eventRow is what is printed of an event.
 type eventRow struct {
@@ -100,7 +97,7 @@ func newEventRow(e *models.Event) eventRow {
 	row := eventRow{
 		ID:        e.ID,
 		Kind:      e.Kind,
-		Operator:  operators(e),
+		Operator:  e.ByOperator(),
 		IP:        e.IP,
 		UserAgent: e.UserAgent,
 		RequestID: e.RequestID,
