@@ -46,6 +46,10 @@ func (a *App) saveAccount(c *gin.Context) {
 	}
 	user := *current(c).User
 	user.Username, user.FirstName, user.LastName = in.Username, in.FirstName, in.LastName
+	if user == *current(c).User { // nothing to store
+		a.saved(c, "account", form, "saved")
+		return
+	}
 	err := a.db.UpdateProfile(c.Request.Context(), &user)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSentences[failed.Field])

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +173,42 @@ func TestActivity(t *testing.T) {
 		for _, odd := range []string{"?before=", "?before=x", "?before=" + uuid.NewString()} {
 			s.get("/account/activity" + odd).wants(http.StatusOK)
 		}
+	})
+}
+
+// Who saves what is there already has changed nothing.
+func TestNothingChangedIsNotRecorded(t *testing.T) {
+	companyEachWay(t, func(t *testing.T, s *company, options ...option) {
+		s.employ("the.member", "Member")
+		page := s.owner.get("/o/acme/roles")
+		s.owner.submit(page, "form#create-role", url.Values{"name": {"Host"}, "permissions": {"see-activity", "invite-members"}}).leadsTo("/o/acme/roles")
+		role := s.owner.get("/o/acme/roles").find(`.rows a`).AttrOr("href", "")
+		for _, form := range []struct {
+			path, selector string
+			changed        url.Values
+			kind           string
+		}{
+			{"/account", "form#account", fill("last_name", "Jones"), models.EventProfileChanged},
+			{"/o/acme/settings", "form#settings", fill("name", "Acme & Co"), models.EventOrganizationRenamed},
+			{role, "form#role", fill("name", "Landlord"), models.EventRoleChanged},
+			{"/o/acme/members", `form[action$="/` + s.place("the.member").ID.String() + `/role"]`, fill("role", s.role("Admin").ID.String()), models.EventMemberRoleChanged},
+		} {
+			saves := func(typed url.Values) []models.Event {
+				return s.recorded(func() {
+					a := s.owner.submit(s.owner.get(form.path), form.selector, typed, options...)
+					if a.StatusCode != http.StatusOK && a.StatusCode != http.StatusSeeOther {
+						a.failf("%d", a.StatusCode)
+					}
+				})
+			}
+			if got := saves(nil); len(got) > 0 {
+				t.Errorf("%s: recorded is %+v, and nothing was changed", form.path, got)
+			}
+			if got := saves(form.changed); len(got) != 1 || got[0].Kind != form.kind {
+				t.Errorf("%s: recorded is %+v, want one %s", form.path, got, form.kind)
+			}
+		}
+		s.noLetter()
 	})
 }
 

@@ -145,7 +145,9 @@ func (a *App) changeMemberRole(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.record(c, models.EventMemberRoleChanged, m.User)
+	if role.ID != m.RoleID {
+		a.record(c, models.EventMemberRoleChanged, m.User)
+	}
 	if !here || m.ID == actor.ID { // whose whole page is another now
 		a.flash(c, "saved")
 		a.redirect(c, within(c, "/members"))

@@ -125,7 +125,9 @@ func (a *App) saveRole(c *gin.Context) {
 	if form.Valid() {
 		err := a.db.UpdateRole(c.Request.Context(), current(c).Member, r.ID, in.Name, in.permissions())
 		if err == nil {
-			a.record(c, models.EventRoleChanged, nil)
+			if in.Name != r.Name || !slices.Equal(in.permissions(), r.Permissions) {
+				a.record(c, models.EventRoleChanged, nil)
+			}
 			a.flash(c, "saved")
 			a.redirect(c, within(c, "/roles"))
 			return

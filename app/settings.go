@@ -28,11 +28,13 @@ func (a *App) saveSettings(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "settings", form, nil)
 		return
 	}
-	if err := a.db.RenameOrganization(c.Request.Context(), current(c).Member, in.Name); err != nil {
-		a.error(c, err)
-		return
+	if in.Name != current(c).Member.Organization.Name {
+		if err := a.db.RenameOrganization(c.Request.Context(), current(c).Member, in.Name); err != nil {
+			a.error(c, err)
+			return
+		}
+		a.record(c, models.EventOrganizationRenamed, nil)
 	}
-	a.record(c, models.EventOrganizationRenamed, nil)
 	a.flash(c, "saved")
 	a.redirect(c, within(c, "/settings")) // the name is all over the page
 }
