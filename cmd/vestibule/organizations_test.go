@@ -127,3 +127,35 @@ func TestOrganization(t *testing.T) {
 		v.wantsText("This is its last owner.")
 	})
 }
+
+// TestOwnersGiveThePassword presses buttons that have no place of their own for the
+// page that asks.
+func TestOwnersGiveThePassword(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.joins(ada)
+		f.founds("Difference Engines")
+		f.opens("/o/acme/invitations")
+		f.fills("email", grace.email)
+		f.chooses("#invite select", "Owner")
+		f.presses("Send invitation")
+		f.wantsToasts("The invitation is on its way.")
+		f.ages()
+		f.expects("status of 403")
+		f.clicks(`document.querySelector('form[action$="/resend"] button')`)
+		f.wantsHeading("Confirm it is you")
+		f.fills("current_password", ada.password)
+		f.presses("Continue")
+		f.wantsPage("/o/acme/invitations", "Invitations to Difference Engines")
+		f.wantsToasts("The invitation is on its way.")
+		f.wantsText(grace.email)
+
+		f.ages()
+		f.opens("/o/acme")
+		f.presses("Leave")
+		f.wantsHeading("Confirm it is you")
+		f.fills("current_password", ada.password)
+		f.expects("status of 409")
+		f.presses("Continue")
+		f.wantsText("This is its last owner.")
+	})
+}
