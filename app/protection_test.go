@@ -94,10 +94,20 @@ func TestGuestPagesAreNotForPeopleSignedIn(t *testing.T) {
 		s := newSite(t, db)
 		s.join(anna())
 		token := s.cookie("session")
-		for _, path := range []string{"/sign-in", "/sign-up", "/sign-in?next=%2Faccount"} {
-			s.get(path).leadsTo("/dashboard")
-			s.get(path, htmx).leadsTo("/dashboard")
-			s.post(path, ben()).leadsTo("/dashboard")
+		for query, lands := range map[string]string{
+			"":                                 "/dashboard",
+			"?next=":                           "/dashboard",
+			"?next=%2Faccount%3Ftab%3D2":       "/account?tab=2",
+			"?next=https%3A%2F%2Fevil.example": "/dashboard",
+			"?next=%2F%2Fevil.example":         "/dashboard",
+			"?next=%2F%5Cevil.example":         "/dashboard",
+			"?next=%2F%09%2Fevil.example":      "/dashboard",
+		} {
+			for _, path := range []string{"/sign-in" + query, "/sign-up" + query} {
+				s.get(path).leadsTo(lands)
+				s.get(path, htmx).leadsTo(lands)
+				s.post(path, ben()).leadsTo(lands)
+			}
 		}
 		s.post("/sign-up/check?field=username", ben(), htmx).wants(http.StatusNoContent)
 		if len(s.users()) != 1 || len(s.sessions()) != 1 || s.cookie("session") != token {

@@ -194,10 +194,10 @@ func opensPage(c *gin.Context) bool {
 	return c.Request.Method == http.MethodGet && !isHTMX(c) && (mode == "" || mode == "navigate")
 }
 
-// guestsOnly sends a signed-in person to the dashboard.
+// guestsOnly sends a person on who has signed in, maybe in another tab.
 func (a *App) guestsOnly(c *gin.Context) {
 	if current(c).User != nil {
-		a.redirect(c, "/dashboard")
+		a.redirect(c, localPath(c.Query("next")))
 		c.Abort()
 	}
 }

@@ -28,7 +28,7 @@ func TestWayBack(t *testing.T) {
 			v.opens("/sign-in")
 			v.wantsPage("/dashboard", "Dashboard")
 			v.opens("/sign-up?next=/account")
-			v.wantsPage("/dashboard", "Dashboard")
+			v.wantsPage("/account", "Account")
 			v.presses("Sign out")
 			v.wantsPage("/", "Welcome")
 		}
