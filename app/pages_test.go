@@ -12,6 +12,9 @@ import (
 	"vestibule/models/modelstest"
 )
 
+// takesAway matches what takes something away that does not come back by itself.
+var takesAway = regexp.MustCompile(`/(delete|dissolve|end|end-others|leave|remove|revoke)$`)
+
 func TestPagesHoldTogether(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -73,6 +76,9 @@ func TestPagesHoldTogether(t *testing.T) {
 					}
 					if htmx, ok := form.Attr("hx-post"); ok && htmx != form.AttrOr("action", "") {
 						t.Errorf("%s has a form that posts to %s with htmx and %s without", path, htmx, form.AttrOr("action", ""))
+					}
+					if _, asks := form.Attr("hx-confirm"); !asks && form.Find("input").Length() == 0 && takesAway.MatchString(form.AttrOr("action", "")) {
+						t.Errorf("%s has a button that posts to %s and does not ask first", path, form.AttrOr("action", ""))
 					}
 				})
 			}
