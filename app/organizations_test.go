@@ -463,6 +463,8 @@ func TestTransferAndDissolve(t *testing.T) {
 		if err := s.db.DisableUser(t.Context(), s.user("the.disabled")); err != nil {
 			t.Fatal(err)
 		}
+		s.owner.submit(page, "form#transfer", fill("username", ""), options...).wants(http.StatusUnprocessableEntity).
+			wantsErrors(map[string]string{"username": "Enter the new owner's username."})
 		for _, nobody := range []string{"nobody", "anna.smith", "the.disabled"} {
 			s.owner.submit(page, "form#transfer", fill("username", nobody), options...).wants(http.StatusUnprocessableEntity).
 				wantsErrors(map[string]string{"username": "No other member has this username."})

@@ -11,7 +11,7 @@ import (
 )
 
 type transferForm struct {
-	Username string `form:"username" label:"Username of the new owner" noun:"the heir's username" autocomplete:"off" validate:"required"`
+	Username string `form:"username" label:"Username of the new owner" noun:"the new owner's username" autocomplete:"off" validate:"required"`
 }
 
 func (a *App) showTransfer(c *gin.Context) {
