@@ -71,11 +71,19 @@ var toasts = map[string]string{
 	"changed": "Your account changed at this very moment, so nothing was done. Please look, and try again.",
 }
 
-// flash shows a toast on the next page.
-func (a *App) flash(c *gin.Context, toast string) {
-	if toasts[toast] == "" {
+// toastText returns the sentence of a toast. One that there is not is a fault of
+// the program.
+func toastText(toast string) string {
+	text, ok := toasts[toast]
+	if !ok {
 		panic("no toast " + toast)
 	}
+	return text
+}
+
+// flash shows a toast on the next page.
+func (a *App) flash(c *gin.Context, toast string) {
+	_ = toastText(toast) // fails here rather than on the next page
 	a.setCookie(c, a.prefixed("toast"), toast, time.Minute)
 }
 

@@ -16,9 +16,20 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/forms"
 	"vestibule/app/password"
 	"vestibule/models"
 )
+
+// fails is a handler that gives up with that status.
+func fails(status int) func(*App) gin.HandlerFunc {
+	return func(a *App) gin.HandlerFunc { return func(c *gin.Context) { a.fail(c, status) } }
+}
+
+func underHTMX(c *gin.Context) *gin.Context {
+	c.Request.Header.Set("HX-Request", "true")
+	return c
+}
 
 // What a visitor cannot cause at will: a panic, a full queue, a client that
 // left. The handlers here fail so behind the real middleware.
@@ -32,11 +43,41 @@ func TestFailuresFromWithin(t *testing.T) {
 		page    string // what the page says
 		log     string
 	}{
+		"conflict":          {handler: fails(http.StatusConflict), status: http.StatusConflict, page: "What you saw has changed since, so nothing was done."},
+		"too many requests": {handler: fails(http.StatusTooManyRequests), status: http.StatusTooManyRequests, page: "That was tried too often."},
+		"forbidden":         {handler: fails(http.StatusForbidden), status: http.StatusForbidden, page: "You may not do this here, so nothing was done."},
+		"unavailable":       {handler: fails(http.StatusServiceUnavailable), status: http.StatusServiceUnavailable, page: "The site cannot answer this right now."},
+		"status without a page": {
+			handler: fails(http.StatusTeapot),
+			status:  http.StatusInternalServerError,
+			page:    "Something went wrong",
+			log:     "no error page of status 418",
+		},
+		"flash of no toast": {
+			handler: func(a *App) gin.HandlerFunc { return func(c *gin.Context) { a.flash(c, "hurrah") } },
+			status:  http.StatusInternalServerError,
+			page:    "Something went wrong",
+			log:     "no toast hurrah",
+		},
+		"saved without a toast": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) { a.saved(underHTMX(c), "signin", forms.New(new(signInForm)), "hurrah") }
+			},
+			status: http.StatusInternalServerError,
+			log:    "no toast hurrah",
+		},
+		"done without a toast": {
+			handler: func(a *App) gin.HandlerFunc {
+				return func(c *gin.Context) { a.done(underHTMX(c), http.StatusOK, "hurrah", "/") }
+			},
+			status: http.StatusInternalServerError,
+			log:    "no toast hurrah",
+		},
 		"panic": {
 			handler: func(*App) gin.HandlerFunc { return func(*gin.Context) { panic("a screw is loose") } },
 			status:  http.StatusInternalServerError,
 			headers: map[string]string{"Cache-Control": "no-store", "X-Frame-Options": "DENY"},
-			page:    "Something went wrong",
+			page:    "The fault is ours and has been noted. Please try again in a moment.",
 			log:     "a screw is loose",
 		},
 		"error": {
@@ -76,7 +117,7 @@ func TestFailuresFromWithin(t *testing.T) {
 			},
 			status:  http.StatusServiceUnavailable,
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
-			page:    "Back in a moment",
+			page:    "Passwords cannot be checked right now. Please try again in a moment.",
 			log:     "password hashing unavailable",
 		},
 		"time is up within a transaction": {
@@ -90,7 +131,7 @@ func TestFailuresFromWithin(t *testing.T) {
 			},
 			status:  http.StatusServiceUnavailable,
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
-			page:    "Back in a moment",
+			page:    "The site cannot answer this right now. Please try again in a moment.",
 			log:     "database unavailable",
 		},
 		"client gone": {
@@ -138,7 +179,7 @@ func TestFailuresFromWithin(t *testing.T) {
 				}
 			}
 			body := w.Body.String()
-			if !strings.Contains(body, tt.page) || strings.Contains(body, "screw") {
+			if !strings.Contains(body, tt.page) || strings.Contains(body, "screw") || strings.Contains(body, "lost") { // without JavaScript, what was typed may be
 				t.Errorf("the page says\n%s", body)
 			}
 			id := w.Header().Get("X-Request-Id")

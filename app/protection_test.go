@@ -164,7 +164,7 @@ func TestOtherSitesMayNotPost(t *testing.T) {
 					case tt.headers["HX-Request"] != "":
 						a.fragment(".toast.alert").wantsHeader("HX-Retarget", "#alerts")
 					default:
-						a.page()
+						a.page().says("This request came from another site, so nothing was changed.")
 					}
 				}
 				if v.signedIn() && !tt.allowed {

@@ -213,7 +213,7 @@ func (a *App) saved(c *gin.Context, page string, form *forms.Form, toast string)
 		return
 	}
 	v := a.view(c, form, nil)
-	v.Toast = toasts[toast]
+	v.Toast = toastText(toast)
 	a.fragment(c, http.StatusOK, page, "saved", v)
 }
 
@@ -226,7 +226,7 @@ func (a *App) done(c *gin.Context, status int, toast, path string) {
 		a.redirect(c, path)
 		return
 	}
-	a.fragment(c, status, "home", "toasted", toasts[toast])
+	a.fragment(c, status, "home", "toasted", toastText(toast))
 }
 
 // bind fills form from the request. It answers the request and returns false
@@ -258,22 +258,28 @@ func (a *App) checkFields(c *gin.Context, page string, fields []forms.Field) {
 	a.fragment(c, http.StatusOK, page, "checked", fields)
 }
 
-// failures are the error pages: what went wrong and what the person can do.
+// failures are the error pages that fit any page: what went wrong and what the
+// person can do. Where more is known, refuse says it.
 var failures = map[int]struct{ Title, Text string }{
-	http.StatusForbidden:             {"Not allowed", "This request came from another site, so nothing was changed. Open the page here and try again."},
+	http.StatusForbidden:             {"Not allowed", "You may not do this here, so nothing was done."},
 	http.StatusNotFound:              {"Page not found", "There is no page at this address. It may have moved, or the link may be incomplete."},
 	http.StatusMethodNotAllowed:      {"Not allowed here", "This page does not take that kind of request."},
-	http.StatusConflict:              {"This e-mail is taken", "Another account has this e-mail by now, so yours was not changed."},
+	http.StatusConflict:              {"Changed meanwhile", "What you saw has changed since, so nothing was done. Please look again."},
 	http.StatusGone:                  {"This link is no longer good", "It was used already, is too old, or is not complete. Ask for a new one."},
 	http.StatusRequestEntityTooLarge: {"Too much at once", "What was sent is larger than any form here needs. Shorten it and try again."},
 	http.StatusUnsupportedMediaType:  {"Not a form", "What was sent is not an HTML form, so it could not be read."},
-	http.StatusInternalServerError:   {"Something went wrong", "The fault is ours and has been noted. Nothing was lost; please try again in a moment."},
-	http.StatusServiceUnavailable:    {"Very busy", "Too many people are signing in right now. Please try again in a few seconds."},
+	http.StatusTooManyRequests:       {"Too many attempts", "That was tried too often. Please wait a while, and try again."},
+	http.StatusInternalServerError:   {"Something went wrong", "The fault is ours and has been noted. Please try again in a moment."},
+	http.StatusServiceUnavailable:    {"Back in a moment", "The site cannot answer this right now. Please try again in a moment."},
 }
 
 // fail ends the request with the error page of that status.
 func (a *App) fail(c *gin.Context, status int) {
-	a.refuse(c, status, failures[status].Title, failures[status].Text)
+	f, ok := failures[status]
+	if !ok {
+		panic(fmt.Sprint("no error page of status ", status))
+	}
+	a.refuse(c, status, f.Title, f.Text)
 }
 
 // refuse ends the request with an error page in the site's layout. Under htmx
@@ -320,15 +326,15 @@ func (a *App) error(c *gin.Context, err error) {
 	case errors.Is(err, password.ErrBusy):
 		current(c).Log().Warn("password queue is full")
 		c.Header("Retry-After", retryAfter)
-		a.fail(c, http.StatusServiceUnavailable)
+		a.refuse(c, http.StatusServiceUnavailable, "Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
 	case errors.Is(err, password.ErrUnavailable):
 		current(c).Log().Error("password hashing unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
-		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "Passwords cannot be checked right now. Nothing was lost; please try again in a moment.")
+		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "Passwords cannot be checked right now. Please try again in a moment.")
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
 		current(c).Log().Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
-		a.refuse(c, http.StatusServiceUnavailable, "Back in a moment", "The site cannot reach its data right now. Nothing was lost; please try again in a moment.")
+		a.fail(c, http.StatusServiceUnavailable)
 	default:
 		current(c).Log().Error("request failed", "err", err)
 		a.fail(c, http.StatusInternalServerError)

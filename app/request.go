@@ -148,7 +148,7 @@ func (a *App) limitBody(c *gin.Context) {
 func (a *App) sameOrigin(c *gin.Context) {
 	if err := a.crossOrigin.Check(c.Request); err != nil {
 		current(c).Log().Warn("cross-origin request refused", "err", err)
-		a.fail(c, http.StatusForbidden)
+		a.refuse(c, http.StatusForbidden, "Not allowed", "This request came from another site, so nothing was changed. Open the page here and try again.")
 	}
 }
 

@@ -41,7 +41,7 @@ func (a *App) verifyEmail(c *gin.Context) {
 	case errors.Is(err, models.ErrNotFound):
 		a.fail(c, http.StatusGone)
 	case errors.As(err, &taken):
-		a.fail(c, http.StatusConflict)
+		a.refuse(c, http.StatusConflict, "This e-mail is taken", "Another account has this e-mail by now, so yours was not changed.")
 	case err != nil:
 		a.error(c, err)
 	default:
