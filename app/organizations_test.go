@@ -29,7 +29,7 @@ func TestCreateOrganization(t *testing.T) {
 		// Two tabs show two, and each leads to the other.
 		for path, name := range map[string]string{"/o/kase-and-sohne": "Käse & Söhne", "/o/my-2nd": "Two"} {
 			a := s.get(path).wants(http.StatusOK)
-			if got := a.text(".switcher summary"); got != name {
+			if got := a.text(".switcher summary"); got != "Change organization: "+name {
 				t.Errorf("%s is shown as %q", path, got)
 			}
 			var to []string
@@ -447,6 +447,28 @@ func TestRolesPage(t *testing.T) {
 		s.owner.submit(s.owner.get(path), `form[action$="/delete"]`, nil, options...).leadsTo("/o/acme/roles")
 		host.get("/o/acme").wants(http.StatusOK).says("Member")
 		s.owner.get(path).wants(http.StatusNotFound)
+	})
+}
+
+// TestOrganizationNavigation wants each page to stand under one of the links.
+func TestOrganizationNavigation(t *testing.T) {
+	eachCompany(t, func(t *testing.T, s *company) {
+		for path, want := range map[string]struct{ link, current string }{
+			"":             {"Overview", "page"},
+			"/notes":       {"Notes", "page"},
+			"/members":     {"Members", "page"},
+			"/invitations": {"Invitations", "page"},
+			"/activity":    {"Activity", "page"},
+			"/settings":    {"Settings", "page"},
+			"/roles":       {"Settings", "true"},
+			"/transfer":    {"Settings", "true"},
+			"/dissolve":    {"Settings", "true"},
+		} {
+			link := s.owner.get("/o/acme" + path).wants(http.StatusOK).find("nav[aria-label=Organization] [aria-current]")
+			if link.Text() != want.link || link.AttrOr("aria-current", "") != want.current {
+				t.Errorf("%s stands under %q as %q", path, link.Text(), link.AttrOr("aria-current", ""))
+			}
+		}
 	})
 }
 
