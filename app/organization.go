@@ -26,8 +26,8 @@ func (a *App) membersOnly(c *gin.Context) {
 	current(c).Member = m
 }
 
-// Require is middleware for what takes a permission. It goes behind membersOnly.
-func (a *App) Require(p models.Permission) gin.HandlerFunc {
+// require is middleware for what takes a permission. It goes behind membersOnly.
+func (a *App) require(p models.Permission) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if !current(c).Member.Role.May(p) {
 			a.notAllowed(c)

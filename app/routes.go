@@ -90,7 +90,7 @@ func (a *App) routes() (http.Handler, error) {
 	organization.GET("/members", a.showMembers)
 
 	organization.GET("/notes", a.showNotes)
-	notes := organization.Group("/notes", a.Require(models.WriteNotes))
+	notes := organization.Group("/notes", a.require(models.WriteNotes))
 	notes.POST("", a.createNote)
 	notes.POST("/check", a.checkNote)
 	notes.GET("/:id", a.editNote)
@@ -98,23 +98,23 @@ func (a *App) routes() (http.Handler, error) {
 	notes.POST("/:id/check", a.checkNote)
 	notes.POST("/:id/delete", a.deleteNote)
 
-	managers := organization.Group("/members/:id", a.Require(models.ManageMembers))
+	managers := organization.Group("/members/:id", a.require(models.ManageMembers))
 	managers.POST("/role", a.changeMemberRole)
 	managers.POST("/remove", a.removeMember)
 
-	inviters := organization.Group("/invitations", a.Require(models.InviteMembers))
+	inviters := organization.Group("/invitations", a.require(models.InviteMembers))
 	inviters.GET("", a.showInvitations)
-	inviters.POST("", a.RequireVerified, a.invite)
-	inviters.POST("/:id/resend", a.RequireVerified, a.resendInvitation)
+	inviters.POST("", a.verifiedOnly, a.invite)
+	inviters.POST("/:id/resend", a.verifiedOnly, a.resendInvitation)
 	inviters.POST("/:id/revoke", a.revokeInvitation)
 
-	organization.GET("/activity", a.Require(models.SeeActivity), a.showOrganizationActivity)
+	organization.GET("/activity", a.require(models.SeeActivity), a.showOrganizationActivity)
 
-	editors := organization.Group("/settings", a.Require(models.EditOrganization))
+	editors := organization.Group("/settings", a.require(models.EditOrganization))
 	editors.GET("", a.showSettings)
 	editors.POST("", a.saveSettings)
 
-	owners := organization.Group("/", a.Require(models.OwnOrganization))
+	owners := organization.Group("/", a.require(models.OwnOrganization))
 	owners.GET("/roles", a.showRoles)
 	owners.POST("/roles", a.createRole)
 	owners.GET("/roles/:id", a.showRole)

@@ -18,7 +18,7 @@ import (
 
 // The route is one as those who build on the site add: signed in, and for people
 // with a confirmed e-mail alone.
-func TestRequireVerified(t *testing.T) {
+func TestVerifiedOnly(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		verified time.Time
@@ -47,7 +47,7 @@ func TestRequireVerified(t *testing.T) {
 					t.Fatal(err)
 				}
 				e := gin.New()
-				e.Use(a.begin, a.session, a.signedInOnly, a.RequireVerified)
+				e.Use(a.begin, a.session, a.signedInOnly, a.verifiedOnly)
 				e.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "come in") })
 
 				user := &models.User{Username: "anna.smith", Email: "anna@example.com", VerifiedAt: tt.verified}

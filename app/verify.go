@@ -99,9 +99,9 @@ func (a *App) resendVerification(c *gin.Context) {
 	}
 }
 
-// RequireVerified is middleware for routes that want a person whose e-mail is
+// verifiedOnly is middleware for routes that want a person whose e-mail is
 // verified. It goes behind signedInOnly.
-func (a *App) RequireVerified(c *gin.Context) {
+func (a *App) verifiedOnly(c *gin.Context) {
 	if !current(c).User.Verified() {
 		a.refuse(c, http.StatusForbidden, "Confirm your e-mail first", "This is for people whose e-mail is confirmed. Open the link that we sent you, and come back.")
 	}
