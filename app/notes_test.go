@@ -29,6 +29,9 @@ func TestNotes(t *testing.T) {
 		member := s.employ("the.member", "Member")
 		reader := s.employRole("the.reader", "Reader")
 		page := member.get("/o/acme/notes").wants(http.StatusOK).page().says("None.")
+		if off := page.find("#create-note textarea[required]").AttrOr("autocomplete", ""); off != "off" {
+			t.Errorf("autocomplete of the text is %q", off)
+		}
 		member.submit(page, "form#create-note", fill("title", "", "body", ""), options...).wants(http.StatusUnprocessableEntity).
 			wantsErrors(map[string]string{"title": "Enter a title.", "body": "Enter a text."})
 		a := member.post("/o/acme/notes/check?field=title", fill("title", strings.Repeat("a", 101)), htmx).wants(http.StatusOK)

@@ -432,6 +432,9 @@ func TestRolesPage(t *testing.T) {
 					if got := a.text("#" + field + "-error"); got != want {
 						a.failf("%s says %q, want %q", field, got, want)
 					}
+					if focus := a.find("[autofocus]"); focus.Length() != 1 || focus.AttrOr("name", "") != field {
+						a.failf("the focus is on %q, want %s", focus.AttrOr("name", ""), field)
+					}
 				}
 			})
 		}
