@@ -16,9 +16,7 @@ import (
 func CreateUser(ctx context.Context, config *Config, user *models.User, pw, again string, store func() error) error {
 	in, form := newSignUpForm()
 	*in = signUpForm{
-		Username:        user.Username,
-		FirstName:       user.FirstName,
-		LastName:        user.LastName,
+		accountForm:     accountForm{user.Username, user.FirstName, user.LastName},
 		Email:           user.Email,
 		Password:        pw,
 		ConfirmPassword: again,
@@ -44,7 +42,7 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 // rules are those of the pages, and the error says a sentence for each field that
 // breaks one. As in [CreateUser], store is to do it, by [models.DB.ChangePassword].
 func ChangePassword(ctx context.Context, config *Config, user *models.User, pw, again string, store func(hash string) error) error {
-	form := forms.New(&resetForm{Token: "none: the operator needs no link", Password: pw, ConfirmPassword: again})
+	form := forms.New(&newPassword{pw, again})
 	checkPassword(form, pw, user)
 	if err := form.Validate(); err != nil {
 		return err

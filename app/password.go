@@ -7,13 +7,26 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/forms"
+	"vestibule/app/password"
 	"vestibule/models"
 )
 
-type passwordForm struct {
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
+// newPassword are the fields in which a person chooses another password.
+type newPassword struct {
 	Password        string `form:"password" label:"New password" noun:"your new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
 	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"your new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+}
+
+// checkPassword applies the rules for a new password of user.
+func checkPassword(form *forms.Form, pw string, user *models.User) {
+	if err := password.Check(pw, user.FirstName, user.LastName, user.Username, user.Email); err != nil {
+		form.Fail("password", err.Error())
+	}
+}
+
+type passwordForm struct {
+	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
+	newPassword
 }
 
 func (a *App) showPassword(c *gin.Context) {

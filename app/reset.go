@@ -7,14 +7,12 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
-	"vestibule/app/password"
 	"vestibule/models"
 )
 
 type resetForm struct {
-	Token           string `form:"token" validate:"required"`
-	Password        string `form:"password" label:"New password" noun:"your new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
-	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"your new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+	Token string `form:"token" validate:"required"`
+	newPassword
 }
 
 func (a *App) showResetPassword(c *gin.Context) {
@@ -60,12 +58,5 @@ func (a *App) resetPassword(c *gin.Context) {
 		a.error(c, err)
 	default:
 		a.welcome(c, e, "password-changed")
-	}
-}
-
-// checkPassword applies the rules for a new password of user.
-func checkPassword(form *forms.Form, pw string, user *models.User) {
-	if err := password.Check(pw, user.FirstName, user.LastName, user.Username, user.Email); err != nil {
-		form.Fail("password", err.Error())
 	}
 }

@@ -8,28 +8,22 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/forms"
-	"vestibule/app/password"
 	"vestibule/models"
 )
 
 type signUpForm struct {
-	Username        string `form:"username" label:"Username" autocomplete:"username" hint:"5 to 32 letters, digits, dots, underscores or hyphens." validate:"required,min=5,max=32,username"`
-	FirstName       string `form:"first_name" label:"First name" autocomplete:"given-name" validate:"required,max=100,wording"`
-	LastName        string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100,wording"`
+	accountForm
 	Email           string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
 	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 }
 
 // Check applies the rules for passwords, which look at the other fields too.
-func (in *signUpForm) Check(f *forms.Form) {
-	if err := password.Check(in.Password, in.personal()...); err != nil {
-		f.Fail("password", err.Error())
-	}
-}
+func (in *signUpForm) Check(f *forms.Form) { checkPassword(f, in.Password, in.user()) }
 
-func (in *signUpForm) personal() []string {
-	return []string{in.FirstName, in.LastName, in.Username, in.Email}
+// user is who is about to join.
+func (in *signUpForm) user() *models.User {
+	return &models.User{Username: in.Username, Email: in.Email, FirstName: in.FirstName, LastName: in.LastName}
 }
 
 func newSignUpForm() (*signUpForm, *forms.Form) {
@@ -71,13 +65,8 @@ func (a *App) signUp(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	user := &models.User{
-		Username:     in.Username,
-		Email:        in.Email,
-		FirstName:    in.FirstName,
-		LastName:     in.LastName,
-		PasswordHash: hash,
-	}
+	user := in.user()
+	user.PasswordHash = hash
 	e, err := a.enter(c, models.EventSignUp, true, func(tx *models.DB) (*models.User, error) {
 		return user, tx.CreateUser(c.Request.Context(), user)
 	})

@@ -2,8 +2,8 @@
 // it binds, trims and checks what a person typed, and keeps each wrong field's
 // sentence beside it. It knows no page.
 //
-// A form is a struct. Tags on each of its strings, or lists of strings, say all
-// about a field:
+// A form is a struct, which may embed others for the fields that forms have in
+// common. Tags on each of its strings, or lists of strings, say all about a field:
 //
 //	form          the field's name in HTML
 //	label         its label on the page
@@ -89,9 +89,9 @@ func (f *Form) Bind(r *http.Request) error {
 	}
 	for _, fd := range f.fields {
 		if fd.list {
-			f.in.Field(fd.index).Set(reflect.ValueOf(r.PostForm[fd.Name]))
+			f.in.FieldByIndex(fd.index).Set(reflect.ValueOf(r.PostForm[fd.Name]))
 		} else {
-			f.in.Field(fd.index).SetString(r.PostForm.Get(fd.Name))
+			f.in.FieldByIndex(fd.index).SetString(r.PostForm.Get(fd.Name))
 		}
 	}
 	f.check()
@@ -129,7 +129,7 @@ func (f *Form) Fail(name, sentence string) {
 func (f *Form) Good(name string) string {
 	for _, fd := range f.fields {
 		if fd.Name == name && f.errors[name] == "" {
-			return f.in.Field(fd.index).String()
+			return f.in.FieldByIndex(fd.index).String()
 		}
 	}
 	return ""
@@ -185,7 +185,7 @@ func (f *Form) Field(name string) (Field, error) {
 func (f *Form) Left(name string) []Field {
 	var left []Field
 	for _, fd := range f.fields {
-		repeats := name != "" && fd.repeats == name && f.in.Field(fd.index).String() != ""
+		repeats := name != "" && fd.repeats == name && f.in.FieldByIndex(fd.index).String() != ""
 		if fd.Name != name && !repeats {
 			continue
 		}
@@ -203,7 +203,7 @@ func (f *Form) Left(name string) []Field {
 type field struct {
 	Field
 	noun    string
-	index   int
+	index   []int  // of the struct, and of those it embeds
 	list    bool   // of strings, not one
 	repeats string // the name of the field that it must equal
 }
@@ -212,7 +212,7 @@ func (fd field) secret() bool { return fd.Type == "password" }
 
 // values returns what a field holds: one string, unless it is a list.
 func (f *Form) values(fd field) []string {
-	value := f.in.Field(fd.index)
+	value := f.in.FieldByIndex(fd.index)
 	if fd.list {
 		return value.Interface().([]string)
 	}
@@ -226,12 +226,12 @@ func fieldsOf(t reflect.Type) []field {
 		return known.([]field)
 	}
 	var fields []field
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
+	for _, sf := range reflect.VisibleFields(t) {
+		tag := sf.Tag
 		if tag.Get("form") == "" {
 			continue // what a form's Check needs beside the fields
 		}
-		fd := field{index: i, list: t.Field(i).Type.Kind() == reflect.Slice, noun: tag.Get("noun"), Field: Field{
+		fd := field{index: sf.Index, list: sf.Type.Kind() == reflect.Slice, noun: tag.Get("noun"), Field: Field{
 			Name:         tag.Get("form"),
 			Label:        tag.Get("label"),
 			Type:         tag.Get("type"),

@@ -172,6 +172,41 @@ func TestField(t *testing.T) {
 	}
 }
 
+// TestEmbedded has a form share fields with others.
+func TestEmbedded(t *testing.T) {
+	t.Parallel()
+	type secrets struct {
+		Secret string `form:"secret" label:"Secret" type:"password" validate:"required"`
+		Again  string `form:"again" label:"Again" type:"password" validate:"required,eqfield=Secret"`
+	}
+	type named struct {
+		Name string `form:"name" label:"Name" validate:"required"`
+	}
+	type all struct {
+		named
+		Note string `form:"note" label:"Note"`
+		secrets
+	}
+	in := &all{named: named{Name: "before"}}
+	form := forms.New(in)
+	if got := field(t, form, "name").Value; got != "before" {
+		t.Errorf("the name is %q", got)
+	}
+	body := url.Values{"name": {" Ada "}, "note": {"x"}, "secret": {" s3cret "}, "again": {"other"}}
+	if err := form.Bind(post(formType, body.Encode())); err != nil {
+		t.Fatal(err)
+	}
+	if want := (all{named{"Ada"}, "x", secrets{" s3cret ", "other"}}); *in != want {
+		t.Errorf("bound is %+v, want %+v", *in, want)
+	}
+	if got := field(t, form, "again"); got.Error != "The two passwords differ." || !got.Focus || !got.Required {
+		t.Errorf("the repetition is %+v", got)
+	}
+	if left := form.Left("secret"); len(left) != 2 || left[1].Name != "again" {
+		t.Errorf("left are %+v", left)
+	}
+}
+
 func TestFail(t *testing.T) {
 	t.Parallel()
 	_, form := bind(t, good())

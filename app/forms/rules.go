@@ -68,7 +68,7 @@ func (f *Form) check() {
 		if fd.Type == "textarea" {
 			holds = isText
 		}
-		if value := f.in.Field(fd.index); !fd.list {
+		if value := f.in.FieldByIndex(fd.index); !fd.list {
 			value.SetString(strings.TrimSpace(lines.Replace(value.String())))
 		}
 		for _, value := range f.values(fd) {
