@@ -68,16 +68,5 @@ func (a *App) saveAccount(c *gin.Context) {
 // checkAccount checks one field as the person leaves it.
 func (a *App) checkAccount(c *gin.Context) {
 	_, form := newAccountForm(current(c).User)
-	if !a.bind(c, form) {
-		return
-	}
-	if err := a.try(c, a.checks(c)); err != nil {
-		a.error(c, err)
-		return
-	}
-	if err := a.failTaken(c, form); err != nil {
-		a.error(c, err)
-		return
-	}
-	a.checkField(c, "account", form)
+	a.checkTaken(c, "account", form)
 }

@@ -160,6 +160,17 @@ func TestFieldChecks(t *testing.T) {
 	})
 }
 
+// leaves has the visitor leave a field of the form, and wants that field anew with
+// what is wrong, and no password in it.
+func (v *visitor) leaves(path, field string, form url.Values, wrong map[string]string) *answer {
+	v.t.Helper()
+	a := v.post(path+"?field="+field, form, htmx).wants(http.StatusOK).fragment("#" + field + "-field").wantsErrors(wrong).harmless()
+	if a.find(`input[type="password"][value!=""]`).Length() > 0 || a.find("[autofocus]").Length() > 0 {
+		a.failf("a password came back, or the focus is pulled back\n%s", a.body)
+	}
+	return a
+}
+
 func TestAccountFieldChecks(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

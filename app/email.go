@@ -23,30 +23,35 @@ func (in *emailForm) Check(f *forms.Form) {
 	}
 }
 
+func newEmailForm(u *models.User) (*emailForm, *forms.Form) {
+	in := &emailForm{user: u}
+	form := forms.New(in)
+	form.Checks = "/account/email/check"
+	return in, form
+}
+
 func (a *App) showEmail(c *gin.Context) {
-	a.render(c, http.StatusOK, "email", forms.New(&emailForm{user: current(c).User}), nil)
+	_, form := newEmailForm(current(c).User)
+	a.render(c, http.StatusOK, "email", form, nil)
 }
 
 // changeEmail mails a link to the new address; the old one stays until the link
 // is used.
 func (a *App) changeEmail(c *gin.Context) {
 	user := current(c).User
-	in := &emailForm{user: user}
-	form := forms.New(in)
+	in, form := newEmailForm(user)
 	if !a.bind(c, form) {
+		return
+	}
+	if a.throttled(c, "email", form, nil, a.checks(c)) {
+		return
+	}
+	if err := a.failTaken(c, form); err != nil {
+		a.error(c, err)
 		return
 	}
 	if !a.checkCurrentPassword(c, "email", form, nil, in.CurrentPassword) {
 		return
-	}
-	if form.Valid() { // who is who, only somebody with the password may ask
-		if a.throttled(c, "email", form, nil, a.checks(c)) {
-			return
-		}
-		if err := a.failTaken(c, form); err != nil {
-			a.error(c, err)
-			return
-		}
 	}
 	if !form.Valid() {
 		a.render(c, http.StatusUnprocessableEntity, "email", form, nil)
@@ -63,4 +68,10 @@ func (a *App) changeEmail(c *gin.Context) {
 	}
 	a.record(c, models.EventEmailRequested, user)
 	a.render(c, http.StatusOK, "email", form, in.Email)
+}
+
+// checkEmail checks one field as the person leaves it.
+func (a *App) checkEmail(c *gin.Context) {
+	_, form := newEmailForm(current(c).User)
+	a.checkTaken(c, "email", form)
 }

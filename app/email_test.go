@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -63,8 +64,8 @@ func TestChangeEmailRules(t *testing.T) {
 		"own in another case":           {"Anna@EXAMPLE.com", annasPassword, map[string]string{"email": own}},
 		"taken":                         {"ben@example.com", annasPassword, map[string]string{"email": takenEmail}},
 		"taken in another case":         {" BEN@example.com", annasPassword, map[string]string{"email": takenEmail}},
-		"taken, wrong password":         {"ben@example.com", anotherPassword, map[string]string{"current_password": wrongPassword}},
-		"taken, no password":            {"ben@example.com", "", map[string]string{"current_password": wantsCurrentPassword}},
+		"taken, wrong password":         {"ben@example.com", anotherPassword, map[string]string{"email": takenEmail, "current_password": wrongPassword}},
+		"taken, no password":            {"ben@example.com", "", map[string]string{"email": takenEmail, "current_password": wantsCurrentPassword}},
 		"free, no password":             {"free@example.com", "", map[string]string{"current_password": wantsCurrentPassword}},
 		"free, wrong password":          {"free@example.com", anotherPassword, map[string]string{"current_password": wrongPassword}},
 		"free, password with one more":  {"free@example.com", annasPassword + " ", map[string]string{"current_password": wrongPassword}},
@@ -89,6 +90,36 @@ func TestChangeEmailRules(t *testing.T) {
 			})
 		}
 		s.noLetter()
+	})
+}
+
+func TestEmailFieldChecks(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		s.visit(t).join(ben())
+		s.grownOld() // the page for the password has no place in a field
+		s.visit(t).post("/account/email/check?field=email", newEmail("x@example.com"), htmx).leadsTo("/sign-in")
+		for email, sentence := range map[string]string{
+			"free@example.com": "", " free@example.com ": "", "": "Enter your new e-mail.", "anna@": wantsAddress, "a@example.com\nb": oddCharacter,
+			address(255): atMost254, "Anna@example.com": "This is your e-mail already.", "BEN@example.com": takenEmail,
+		} {
+			want := map[string]string{"email": sentence}
+			if sentence == "" {
+				want = nil
+			}
+			s.leaves("/account/email/check", "email", newEmail(email), want)
+			s.leaves("/account/email/check", "email", fill("email", email), want)
+		}
+		s.post("/account/email/check?field=current_password", newEmail("free@example.com"), htmx).wants(http.StatusNotFound)
+		s.age("authenticated_at", time.Now())
+		if at := s.get("/account/email").find("#email-field").AttrOr("hx-post", ""); at != "/account/email/check?field=email" {
+			t.Errorf("the e-mail is checked at %q", at)
+		}
+		if _, checked := s.get("/account/email").find("#current_password-field").Attr("hx-post"); checked {
+			t.Error("the current password is checked by itself")
+		}
 	})
 }
 

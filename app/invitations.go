@@ -29,6 +29,7 @@ type invitationsData struct {
 func (a *App) newInviteForm(c *gin.Context) (*inviteForm, *forms.Form, error) {
 	in := new(inviteForm)
 	form := forms.New(in)
+	form.Checks = within(c, "/invitations/check")
 	roles, err := a.grantable(c)
 	form.Offer("role", roleOptions(roles))
 	for _, r := range roles {
@@ -106,6 +107,18 @@ func (a *App) invite(c *gin.Context) {
 	a.record(c, models.EventInvited, nil)
 	a.flash(c, "invited")
 	a.redirect(c, within(c, "/invitations"))
+}
+
+// checkInvitation checks one field as the person leaves it.
+func (a *App) checkInvitation(c *gin.Context) {
+	_, form, err := a.newInviteForm(c)
+	if err != nil {
+		a.error(c, err)
+		return
+	}
+	if a.bind(c, form) {
+		a.checkField(c, "invitations", form)
+	}
 }
 
 var invitedSentences = map[string]string{

@@ -453,6 +453,35 @@ func TestRolesPage(t *testing.T) {
 	})
 }
 
+func TestOrganizationFieldChecks(t *testing.T) {
+	tests := map[string]struct {
+		page, path, field string // below /o/acme
+		typed             url.Values
+		wrong             map[string]string
+	}{
+		"settings":            {"/settings", "/settings/check", "name", fill("name", "Acme & Co"), nil},
+		"settings, no name":   {"/settings", "/settings/check", "name", fill("name", " "), map[string]string{"name": "Enter the organization's name."}},
+		"settings, long name": {"/settings", "/settings/check", "name", fill("name", strings.Repeat("a", 61)), map[string]string{"name": "Use at most 60 characters."}},
+		"role":                {"/roles", "/roles/check", "name", url.Values{"name": {"Host"}, "permissions": {"own-organization"}}, nil},
+		"role, no name":       {"/roles", "/roles/check", "name", fill("name", ""), map[string]string{"name": "Enter the role's name."}},
+		"guest":               {"/invitations", "/invitations/check", "email", fill("email", "new@example.com"), nil},
+		"guest, no address":   {"/invitations", "/invitations/check", "email", fill("email", "new@"), map[string]string{"email": wantsAddress}},
+	}
+	eachCompany(t, func(t *testing.T, s *company) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				at := "/o/acme" + tt.path
+				if got := s.owner.get("/o/acme"+tt.page).find("#"+tt.field+"-field").AttrOr("hx-post", ""); got != at+"?field="+tt.field {
+					t.Errorf("it is checked at %q", got)
+				}
+				s.owner.leaves(at, tt.field, tt.typed, tt.wrong)
+				s.owner.post(at+"?field=permissions", tt.typed, htmx).wants(http.StatusNotFound)
+			})
+		}
+		s.owner.get("/o/acme").says("Acme Overview")
+	})
+}
+
 // TestOrganizationNavigation wants each page to stand under one of the links.
 func TestOrganizationNavigation(t *testing.T) {
 	eachCompany(t, func(t *testing.T, s *company) {

@@ -29,13 +29,20 @@ type passwordForm struct {
 	newPassword
 }
 
+func newPasswordForm() (*passwordForm, *forms.Form) {
+	in := new(passwordForm)
+	form := forms.New(in)
+	form.Checks = "/account/password/check"
+	return in, form
+}
+
 func (a *App) showPassword(c *gin.Context) {
-	a.render(c, http.StatusOK, "password", forms.New(new(passwordForm)), nil)
+	_, form := newPasswordForm()
+	a.render(c, http.StatusOK, "password", form, nil)
 }
 
 func (a *App) changePassword(c *gin.Context) {
-	in := new(passwordForm)
-	form := forms.New(in)
+	in, form := newPasswordForm()
 	if !a.bind(c, form) {
 		return
 	}
@@ -70,6 +77,15 @@ func (a *App) changePassword(c *gin.Context) {
 	a.record(c, models.EventPasswordChanged, user)
 	a.flash(c, "password-changed")
 	a.redirect(c, "/account")
+}
+
+// checkNewPassword checks one field as the person leaves it.
+func (a *App) checkNewPassword(c *gin.Context) {
+	in, form := newPasswordForm()
+	if a.bind(c, form) {
+		checkPassword(form, in.Password, current(c).User)
+		a.checkField(c, "password", form)
+	}
 }
 
 // checkCurrentPassword notes in the page's form whether the current password is

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"vestibule/models"
@@ -39,6 +40,61 @@ func TestChangePassword(t *testing.T) {
 		s.letterTo(annasEmail, newPasswordSubject)
 		s.visit(t).post("/sign-in", annas()).wants(http.StatusUnprocessableEntity)
 		s.visit(t).post("/sign-in", credentials("anna.smith", anotherPassword)).leadsTo("/dashboard")
+	})
+}
+
+// TestNewPasswordFieldChecks leaves the fields of a new password, on both pages
+// where one is chosen.
+func TestNewPasswordFieldChecks(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		field string
+		typed url.Values
+		wrong map[string]string
+	}{
+		"good":                           {"password", twice(anotherPassword), nil},
+		"not repeated yet":               {"password", fill("password", anotherPassword), nil},
+		"empty":                          {"password", fill("current_password", "x"), map[string]string{"password": "Enter your new password."}},
+		"short":                          {"password", fill("password", "zuvokel"), map[string]string{"password": atLeast8}},
+		"common":                         {"password", fill("password", "sunshine"), map[string]string{"password": common}},
+		"with the name":                  {"password", fill("password", "my ANNA 7 zuvok"), map[string]string{"password": personal}},
+		"changed after its repetition":   {"password", with(twice(anotherPassword), "confirm_password", annasPassword), map[string]string{"confirm_password": differ}},
+		"repetition":                     {"confirm_password", twice(anotherPassword), nil},
+		"repetition empty":               {"confirm_password", fill("password", anotherPassword), map[string]string{"confirm_password": "Enter your new password again."}},
+		"repetition of another":          {"confirm_password", with(twice("zuvok"), "confirm_password", annasPassword), map[string]string{"confirm_password": differ}},
+		"repetition of a short password": {"confirm_password", twice("zuvok"), nil},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db)
+		s.join(anna())
+		before := s.users()[0]
+		token := s.resetToken(annasEmail)
+		page := s.get("/account/password").wants(http.StatusOK)
+		reset := s.get("/reset-password?token=" + token).wants(http.StatusOK)
+		for _, field := range []string{"password", "confirm_password"} {
+			if at := page.find("#"+field+"-field").AttrOr("hx-post", ""); at != "/account/password/check?field="+field {
+				t.Errorf("%s is checked at %q", field, at)
+			}
+			if at := reset.find("#"+field+"-field").AttrOr("hx-post", ""); at != "/reset-password/check?field="+field {
+				t.Errorf("%s is checked at %q for a reset", field, at)
+			}
+		}
+		if _, checked := page.find("#current_password-field").Attr("hx-post"); checked {
+			t.Error("the current password is checked by itself")
+		}
+		s.grownOld() // the page for the password has no place in a field
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				s.leaves("/account/password/check", tt.field, tt.typed, tt.wrong)
+				s.visit(t).leaves("/reset-password/check", tt.field, with(tt.typed, "token", token), tt.wrong)
+			})
+		}
+		s.post("/account/password/check?field=current_password", twice(anotherPassword), htmx).wants(http.StatusNotFound)
+		s.visit(t).post("/account/password/check?field=password", twice(anotherPassword), htmx).leadsTo("/sign-in")
+		s.post("/reset-password/check?field=password", with(twice("zuvok"), "token", "used"), htmx).wants(http.StatusNoContent)
+		if after := s.users()[0]; after != before {
+			t.Errorf("the user is now %+v", after)
+		}
 	})
 }
 

@@ -42,12 +42,15 @@ var rules = map[string]models.Permission{
 	"POST /o/:slug/members/:id/remove":     models.ManageMembers,
 	"GET /o/:slug/invitations":             models.InviteMembers,
 	"POST /o/:slug/invitations":            models.InviteMembers,
+	"POST /o/:slug/invitations/check":      models.InviteMembers,
 	"POST /o/:slug/invitations/:id/resend": models.InviteMembers,
 	"POST /o/:slug/invitations/:id/revoke": models.InviteMembers,
 	"GET /o/:slug/activity":                models.SeeActivity,
 	"GET /o/:slug/settings":                models.EditOrganization,
+	"POST /o/:slug/settings/check":         models.EditOrganization,
 	"POST /o/:slug/settings":               models.EditOrganization,
 	"GET /o/:slug/roles":                   models.OwnOrganization,
+	"POST /o/:slug/roles/check":            models.OwnOrganization,
 	"POST /o/:slug/roles":                  models.OwnOrganization,
 	"GET /o/:slug/roles/:id":               models.OwnOrganization,
 	"POST /o/:slug/roles/:id":              models.OwnOrganization,
@@ -64,7 +67,7 @@ var open = []string{
 	"GET /", "GET /assets/*name", "GET /favicon.ico", "GET /healthz", "GET /readyz", "GET /dev/mail",
 	"GET /sign-up", "POST /sign-up", "POST /sign-up/check", "GET /sign-in", "POST /sign-in", "POST /sign-out",
 	"POST /password-strength", "GET /verify-email", "POST /verify-email",
-	"GET /forgot-password", "POST /forgot-password", "GET /reset-password", "POST /reset-password", "GET /invitation",
+	"GET /forgot-password", "POST /forgot-password", "GET /reset-password", "POST /reset-password", "POST /reset-password/check", "GET /invitation",
 }
 
 // company is an organization with somebody of every role in it.

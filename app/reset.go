@@ -15,6 +15,13 @@ type resetForm struct {
 	newPassword
 }
 
+func newResetForm(token string) (*resetForm, *forms.Form) {
+	in := &resetForm{Token: token}
+	form := forms.New(in)
+	form.Checks = "/reset-password/check"
+	return in, form
+}
+
 func (a *App) showResetPassword(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	secret := c.Query("token")
@@ -22,14 +29,13 @@ func (a *App) showResetPassword(c *gin.Context) {
 	if !ok {
 		return
 	}
-	form := forms.New(&resetForm{Token: secret})
+	_, form := newResetForm(secret)
 	form.Focus = "password"
 	a.render(c, http.StatusOK, "reset", form, token.User)
 }
 
 func (a *App) resetPassword(c *gin.Context) {
-	in := new(resetForm)
-	form := forms.New(in)
+	in, form := newResetForm("")
 	if !a.bind(c, form) {
 		return
 	}
@@ -58,5 +64,23 @@ func (a *App) resetPassword(c *gin.Context) {
 		a.error(c, err)
 	default:
 		a.welcome(c, e, "password-changed")
+	}
+}
+
+// checkReset checks one field as the person leaves it.
+func (a *App) checkReset(c *gin.Context) {
+	in, form := newResetForm("")
+	if !a.bind(c, form) {
+		return
+	}
+	token, err := a.db.TokenBySecret(c.Request.Context(), in.Token, models.ResetPassword)
+	switch {
+	case errors.Is(err, models.ErrNotFound): // it comes late: the form was sent meanwhile
+		c.Status(http.StatusNoContent)
+	case err != nil:
+		a.error(c, err)
+	default:
+		checkPassword(form, in.Password, token.User)
+		a.checkField(c, "reset", form)
 	}
 }

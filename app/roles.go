@@ -17,12 +17,13 @@ type roleForm struct {
 	Permissions []string `form:"permissions" label:"It allows to" type:"choices"`
 }
 
-func newRoleForm(r *models.Role) (*roleForm, *forms.Form) {
+func newRoleForm(c *gin.Context, r *models.Role) (*roleForm, *forms.Form) {
 	in := &roleForm{Name: r.Name}
 	for _, p := range r.Permissions {
 		in.Permissions = append(in.Permissions, string(p))
 	}
 	form := forms.New(in)
+	form.Checks = within(c, "/roles/check")
 	var options []forms.Option
 	for _, p := range models.Permissions {
 		options = append(options, forms.Option{Value: string(p.Permission), Label: p.Words})
@@ -41,7 +42,7 @@ func (in *roleForm) permissions() []models.Permission {
 }
 
 func (a *App) showRoles(c *gin.Context) {
-	_, form := newRoleForm(new(models.Role))
+	_, form := newRoleForm(c, new(models.Role))
 	a.renderRoles(c, http.StatusOK, form)
 }
 
@@ -55,7 +56,7 @@ func (a *App) renderRoles(c *gin.Context, status int, form *forms.Form) {
 }
 
 func (a *App) createRole(c *gin.Context) {
-	in, form := newRoleForm(new(models.Role))
+	in, form := newRoleForm(c, new(models.Role))
 	if !a.bind(c, form) {
 		return
 	}
@@ -95,7 +96,7 @@ func (a *App) showRole(c *gin.Context) {
 	if !ok {
 		return
 	}
-	_, form := newRoleForm(r)
+	_, form := newRoleForm(c, r)
 	a.render(c, http.StatusOK, "role", form, r)
 }
 
@@ -118,7 +119,7 @@ func (a *App) saveRole(c *gin.Context) {
 	if !ok {
 		return
 	}
-	in, form := newRoleForm(r)
+	in, form := newRoleForm(c, r)
 	if !a.bind(c, form) {
 		return
 	}
@@ -138,6 +139,14 @@ func (a *App) saveRole(c *gin.Context) {
 		}
 	}
 	a.render(c, http.StatusUnprocessableEntity, "role", form, r)
+}
+
+// checkRole checks one field as the person leaves it.
+func (a *App) checkRole(c *gin.Context) {
+	_, form := newRoleForm(c, new(models.Role))
+	if a.bind(c, form) {
+		a.checkField(c, "roles", form)
+	}
 }
 
 func (a *App) deleteRole(c *gin.Context) {

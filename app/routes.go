@@ -49,6 +49,7 @@ func (a *App) routes() (http.Handler, error) {
 	public.POST("/forgot-password", a.forgotPassword)
 	public.GET("/reset-password", a.showResetPassword)
 	public.POST("/reset-password", a.resetPassword)
+	public.POST("/reset-password/check", a.checkReset)
 	if a.outbox != nil {
 		public.GET("/dev/mail", a.showDevMail)
 	}
@@ -64,6 +65,8 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/account", a.showAccount)
 	signedIn.POST("/account", a.saveAccount)
 	signedIn.POST("/account/check", a.checkAccount)
+	signedIn.POST("/account/email/check", a.checkEmail)
+	signedIn.POST("/account/password/check", a.checkNewPassword)
 	signedIn.POST("/account/verify", a.resendVerification)
 	signedIn.GET("/account/sessions", a.showSessions)
 	signedIn.POST("/account/sessions/:id/end", a.endSession)
@@ -105,6 +108,7 @@ func (a *App) routes() (http.Handler, error) {
 	inviters := organization.Group("/invitations", a.require(models.InviteMembers))
 	inviters.GET("", a.showInvitations)
 	inviters.POST("", a.verifiedOnly, a.invite)
+	inviters.POST("/check", a.checkInvitation)
 	inviters.POST("/:id/resend", a.verifiedOnly, a.resendInvitation)
 	inviters.POST("/:id/revoke", a.revokeInvitation)
 
@@ -113,10 +117,12 @@ func (a *App) routes() (http.Handler, error) {
 	editors := organization.Group("/settings", a.require(models.EditOrganization))
 	editors.GET("", a.showSettings)
 	editors.POST("", a.saveSettings)
+	editors.POST("/check", a.checkSettings)
 
 	owners := organization.Group("/", a.require(models.OwnOrganization))
 	owners.GET("/roles", a.showRoles)
 	owners.POST("/roles", a.createRole)
+	owners.POST("/roles/check", a.checkRole)
 	owners.GET("/roles/:id", a.showRole)
 	owners.POST("/roles/:id", a.saveRole)
 	owners.POST("/roles/:id/delete", a.deleteRole)

@@ -13,14 +13,20 @@ type settingsForm struct {
 	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60,wording"`
 }
 
+func newSettingsForm(c *gin.Context) (*settingsForm, *forms.Form) {
+	in := &settingsForm{Name: current(c).Member.Organization.Name}
+	form := forms.New(in)
+	form.Checks = within(c, "/settings/check")
+	return in, form
+}
+
 func (a *App) showSettings(c *gin.Context) {
-	form := forms.New(&settingsForm{Name: current(c).Member.Organization.Name})
+	_, form := newSettingsForm(c)
 	a.render(c, http.StatusOK, "settings", form, nil)
 }
 
 func (a *App) saveSettings(c *gin.Context) {
-	in := new(settingsForm)
-	form := forms.New(in)
+	in, form := newSettingsForm(c)
 	if !a.bind(c, form) {
 		return
 	}
@@ -37,4 +43,12 @@ func (a *App) saveSettings(c *gin.Context) {
 	}
 	a.flash(c, "saved")
 	a.redirect(c, within(c, "/settings")) // the name is all over the page
+}
+
+// checkSettings checks one field as the person leaves it.
+func (a *App) checkSettings(c *gin.Context) {
+	_, form := newSettingsForm(c)
+	if a.bind(c, form) {
+		a.checkField(c, "settings", form)
+	}
 }

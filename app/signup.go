@@ -94,6 +94,20 @@ func (a *App) checkSignUp(c *gin.Context) {
 		return
 	}
 	_, form := newSignUpForm()
+	a.checkTaken(c, "signup", form)
+}
+
+var takenSentences = map[string]string{
+	"username": "This username is already taken.",
+	"email":    "There is already an account with this e-mail.",
+}
+
+// checks is a try to find out who has an account here.
+func (a *App) checks(c *gin.Context) try { return byAddress(c, "check", a.config.LimitCheck) }
+
+// checkTaken binds form and answers with the field that the person has just left:
+// a username or e-mail may be somebody else's.
+func (a *App) checkTaken(c *gin.Context, page string, form *forms.Form) {
 	if !a.bind(c, form) {
 		return
 	}
@@ -105,16 +119,8 @@ func (a *App) checkSignUp(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.checkField(c, "signup", form)
+	a.checkField(c, page, form)
 }
-
-var takenSentences = map[string]string{
-	"username": "This username is already taken.",
-	"email":    "There is already an account with this e-mail.",
-}
-
-// checks is a try to find out who has an account here.
-func (a *App) checks(c *gin.Context) try { return byAddress(c, "check", a.config.LimitCheck) }
 
 // failTaken notes in form which of username and email belong to somebody else.
 // It lets a person know together with all that is wrong, and before the submit;

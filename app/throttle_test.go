@@ -185,6 +185,19 @@ func TestFieldChecksAreThrottled(t *testing.T) {
 	})
 }
 
+func TestEmailChecksAreThrottled(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := newSite(t, db, func(c *app.Config) { c.LimitCheck = three })
+		s.join(anna()) // which is a check too
+		for range 2 {
+			s.post("/account/email/check?field=email", fill("email", "ben@example.com"), htmx).wants(http.StatusOK)
+		}
+		s.post("/account/email/check?field=email", fill("email", "ben@example.com"), htmx).tooEarly()
+		s.post("/account/email", newEmail("ben@example.com")).tooEarly()
+	})
+}
+
 func TestResentLinksAreThrottled(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

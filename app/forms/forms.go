@@ -43,7 +43,8 @@ type Form struct {
 
 	// Error is the sentence for the form as a whole.
 	Error string
-	// Checks is the URL that checks one field at a time, if the page has one.
+	// Checks is the URL that checks one field at a time, if the page has one. It
+	// does so with no current password: that is tried with the whole form alone.
 	Checks string
 	// Prefix begins the ids of its fields, where a page has more forms of the kind.
 	Prefix string
@@ -165,7 +166,9 @@ func (f *Form) Field(name string) (Field, error) {
 		out.ID = f.Prefix + fd.Name
 		out.Error = sentence
 		out.Focus = first && sentence != "" || len(f.errors) == 0 && name == f.Focus
-		out.Checks = f.Checks
+		if fd.alone() {
+			out.Checks = f.Checks
+		}
 		values := f.values(fd)
 		if !fd.secret() && !fd.list {
 			out.Value = values[0]
@@ -181,12 +184,12 @@ func (f *Form) Field(name string) (Field, error) {
 
 // Left returns the fields to draw anew when a person leaves the field of that
 // name: itself, and any filled one that must equal it. There are none when the
-// name is unknown.
+// name is unknown, or that of a field which is not checked alone.
 func (f *Form) Left(name string) []Field {
 	var left []Field
 	for _, fd := range f.fields {
 		repeats := name != "" && fd.repeats == name && f.in.FieldByIndex(fd.index).String() != ""
-		if fd.Name != name && !repeats {
+		if fd.Name != name && !repeats || !fd.alone() {
 			continue
 		}
 		out, err := f.Field(fd.Name)
@@ -207,6 +210,9 @@ type field struct {
 	list    bool   // of strings, not one
 	repeats string // the name of the field that it must equal
 }
+
+// alone tells whether the field may be checked before the whole form is sent.
+func (fd field) alone() bool { return !fd.list && fd.Autocomplete != "current-password" }
 
 func (fd field) secret() bool { return fd.Type == "password" }
 

@@ -244,6 +244,30 @@ func TestLeft(t *testing.T) {
 	}
 }
 
+// A current password is tried with the whole form, where tries are counted, and a
+// list is left box by box.
+func TestNotCheckedAlone(t *testing.T) {
+	t.Parallel()
+	in := new(struct {
+		Old   string   `form:"old" label:"Old" type:"password" autocomplete:"current-password" validate:"required"`
+		New   string   `form:"new" label:"New" type:"password" autocomplete:"new-password" validate:"required"`
+		Seals []string `form:"seals" label:"Seals" type:"choices"`
+	})
+	form := forms.New(in)
+	form.Checks = "/check"
+	if err := form.Validate(); err == nil {
+		t.Fatal("the empty form is good")
+	}
+	for name, want := range map[string]string{"old": "", "new": "/check", "seals": ""} {
+		if got := field(t, form, name).Checks; got != want {
+			t.Errorf("%s is checked at %q, want %q", name, got, want)
+		}
+		if got := len(form.Left(name)); (got > 0) != (want != "") {
+			t.Errorf("leaving %s draws %d fields", name, got)
+		}
+	}
+}
+
 // letter is a form with fields that are no inputs.
 type letter struct {
 	Body  string   `form:"body" label:"Body" type:"textarea" validate:"required,max=20"`
