@@ -31,9 +31,12 @@ document.addEventListener("submit", ({ target }) => {
   for (const button of target.querySelectorAll("[data-reveal]")) reveal(button, false);
 }, true);
 
-// A check that waited for others is not asked for a field that has gone meanwhile.
+// A check is not asked for a field that has gone while it waited for others, nor
+// for one whose form is on its way: that may end what the check needs.
 document.addEventListener("htmx:before:request", (event) => {
-  if (!event.detail.ctx.sourceElement.isConnected) event.preventDefault();
+  const { sourceElement } = event.detail.ctx;
+  const form = sourceElement.parentElement?.closest("form");
+  if (!sourceElement.isConnected || form?.querySelector(".submit:disabled")) event.preventDefault();
 });
 
 // What htmx takes away takes the focus along. It goes on at the button of the

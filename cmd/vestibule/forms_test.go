@@ -135,9 +135,46 @@ func TestLateChecks(t *testing.T) {
 		})
 		v.releases()
 		v.wants(`checks.finally === checks.config`, true)
-		v.wants(`performance.getEntriesByType("resource").filter(({ name }) => name.includes("/check")).length`, 1)
+		v.wants(checksAsked, 1)
 	})
 }
+
+// TestLeavingANewPassword checks the fields of a new password, and none of them
+// when the form is on its way: it ends the session that the check would name.
+func TestLeavingANewPassword(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.signsUp(ada)
+		v.opens("/account/password")
+		v.marks()
+		v.wants(`(window.checks = {config: 0, finally: 0}, Object.keys(checks).forEach(step =>
+			document.addEventListener("htmx:" + step + ":request", e => { checks[step] += e.detail.ctx.request.action.includes("field=confirm_password"); })), "counted")`, "counted")
+		v.fills("current_password", "not mine")
+		v.fills("password", "zuvok")
+		v.hits(kb.Tab)
+		v.wantsErrors(sentences{"password": "Use at least 8 characters."})
+		v.fills("password", anotherPassword)
+		v.fills("confirm_password", "something else")
+		v.hits(kb.Tab)
+		v.wantsErrors(sentences{"confirm_password": differ})
+		v.wantsValue("current_password", "not mine")
+		v.wantsValue("password", anotherPassword)
+		v.wantsSamePage()
+		v.wants(`checks`, map[string]int{"config": 1, "finally": 1})
+
+		v.fills("current_password", ada.password)
+		v.holds("/account/password")
+		v.fills("confirm_password", anotherPassword)
+		v.hits(kb.Enter)
+		v.wants(`checks`, map[string]int{"config": 2, "finally": 2})
+		v.wants(checksAsked, 3)
+		v.releases()
+		v.wantsPage("/account", "Account")
+		v.wantsToasts("Your new password is set, and all other devices are signed out.")
+	})
+}
+
+// checksAsked counts the checks of a field that went to the server.
+const checksAsked = `performance.getEntriesByType("resource").filter(({ name }) => name.includes("/check")).length`
 
 // TestSlowClick presses the mouse on the button, lets it go only after the field
 // just left was checked, and expects this to be a click still.
