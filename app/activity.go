@@ -40,46 +40,27 @@ func event(c *gin.Context, organization uuid.UUID, kind string, user *models.Use
 	return e
 }
 
-// activityPage is how many events one page shows.
-const activityPage = 20
-
-// activityData is one page of a person's events.
-type activityData struct {
-	Events []models.Event
-	Older  bool      // not the first page
-	More   bool      // not the last
-	Before uuid.UUID // where the next begins
-}
-
-func newActivityData(events []models.Event, before uuid.UUID) activityData {
-	data := activityData{Events: events, Older: before != uuid.Nil}
-	if len(events) > activityPage {
-		data.Events = events[:activityPage]
-		data.More = true
-		data.Before = data.Events[activityPage-1].ID
-	}
-	return data
+func newActivityPage(c *gin.Context, events []models.Event) listPage[models.Event] {
+	return newListPage(c, "before", events, func(e models.Event) uuid.UUID { return e.ID })
 }
 
 // showActivity shows a person what happened to their account.
 func (a *App) showActivity(c *gin.Context) {
-	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
-	events, err := a.db.Events(c.Request.Context(), current(c).User.ID, before, activityPage+1)
+	events, err := a.db.Events(c.Request.Context(), current(c).User.ID, pageStart(c, "before"), pageSize+1)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	a.render(c, http.StatusOK, "activity", nil, newActivityData(events, before))
+	a.render(c, http.StatusOK, "activity", nil, newActivityPage(c, events))
 }
 
 // showOrganizationActivity shows what happened in the organization in use. Where
 // from is left out: that is for the person themselves, and for operators.
 func (a *App) showOrganizationActivity(c *gin.Context) {
-	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
-	events, err := a.db.OrganizationEvents(c.Request.Context(), current(c).Member.OrganizationID, before, activityPage+1)
+	events, err := a.db.OrganizationEvents(c.Request.Context(), current(c).Member.OrganizationID, pageStart(c, "before"), pageSize+1)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	a.render(c, http.StatusOK, "organization-activity", nil, newActivityData(events, before))
+	a.render(c, http.StatusOK, "organization-activity", nil, newActivityPage(c, events))
 }

@@ -16,16 +16,6 @@ type inviteForm struct {
 	Role  string `form:"role" label:"Role" type:"select" validate:"required"`
 }
 
-// invitationsPage is how many invitations one page shows.
-const invitationsPage = 20
-
-// invitationsData is one page of the invitations that nobody has accepted yet.
-type invitationsData struct {
-	Invitations []models.Invitation
-	More        bool
-	Before      uuid.UUID // where the next page begins
-}
-
 func (a *App) newInviteForm(c *gin.Context) (*inviteForm, *forms.Form, error) {
 	in := new(inviteForm)
 	form := forms.New(in)
@@ -46,23 +36,23 @@ func (a *App) showInvitations(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.renderInvitations(c, http.StatusOK, form)
+	a.renderInvitations(c, http.StatusOK, form, "rows")
 }
 
-func (a *App) renderInvitations(c *gin.Context, status int, form *forms.Form) {
-	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
-	all, err := a.db.Invitations(c.Request.Context(), current(c).Member.OrganizationID, before, invitationsPage+1)
+// renderInvitations answers with the page, or under htmx with the named part of it.
+func (a *App) renderInvitations(c *gin.Context, status int, form *forms.Form, part string) {
+	all, err := a.db.Invitations(c.Request.Context(), current(c).Member.OrganizationID, pageStart(c, "before"), pageSize+1)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	data := invitationsData{Invitations: all}
-	if len(all) > invitationsPage {
-		data.Invitations = all[:invitationsPage]
-		data.More = true
-		data.Before = data.Invitations[invitationsPage-1].ID
-	}
-	a.render(c, status, "invitations", form, data)
+	data := newListPage(c, "before", all, func(i models.Invitation) uuid.UUID { return i.ID })
+	a.renderPart(c, status, "invitations", part, form, data)
+}
+
+// renderInvite answers with the page, or under htmx with its form.
+func (a *App) renderInvite(c *gin.Context, status int, form *forms.Form) {
+	a.renderInvitations(c, status, form, "fragment")
 }
 
 func (a *App) invite(c *gin.Context) {
@@ -75,7 +65,7 @@ func (a *App) invite(c *gin.Context) {
 		return
 	}
 	if !form.Valid() {
-		a.renderInvitations(c, http.StatusUnprocessableEntity, form)
+		a.renderInvite(c, http.StatusUnprocessableEntity, form)
 		return
 	}
 	actor := current(c).Member
@@ -90,13 +80,13 @@ func (a *App) invite(c *gin.Context) {
 		}
 	}
 	tries := a.inviting(c, in.Email)
-	if a.throttledOn(c, form, a.renderInvitations, tries...) {
+	if a.throttledOn(c, form, a.renderInvite, tries...) {
 		return
 	}
 	err = a.db.Invite(c.Request.Context(), actor, in.Email, role.ID)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail("email", invitedSentences[failed.Field])
-		a.renderInvitations(c, http.StatusUnprocessableEntity, form)
+		a.renderInvite(c, http.StatusUnprocessableEntity, form)
 		return
 	}
 	if err != nil {

@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -13,14 +12,10 @@ import (
 	"vestibule/models"
 )
 
-// membersPage is how many members one page shows.
-const membersPage = 20
-
 // membersData is one page of an organization's members.
 type membersData struct {
-	Rows   []memberRow
+	listPage[memberRow]
 	Search string
-	More   string // the path of the next page, if there is one
 }
 
 // memberRow is a member as the person may see and change them.
@@ -39,9 +34,8 @@ type memberRoleForm struct {
 }
 
 func (a *App) showMembers(c *gin.Context) {
-	after, _ := uuid.Parse(c.Query("after")) // anything else is the first page
 	actor := current(c).Member
-	search := models.MemberSearch{Text: c.Query("q"), Emails: seesEmails(actor), After: after, Limit: membersPage + 1}
+	search := models.MemberSearch{Text: c.Query("q"), Emails: seesEmails(actor), After: pageStart(c, "after"), Limit: pageSize + 1}
 	members, err := a.db.Members(c.Request.Context(), actor.OrganizationID, search)
 	if err != nil {
 		a.error(c, err)
@@ -52,19 +46,13 @@ func (a *App) showMembers(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	data := membersData{Search: c.Query("q")}
-	for i := range members[:min(len(members), membersPage)] {
-		data.Rows = append(data.Rows, newMemberRow(actor, &members[i], roles))
+	var rows []memberRow
+	for i := range members {
+		rows = append(rows, newMemberRow(actor, &members[i], roles))
 	}
-	if len(data.Rows) > 0 {
-		data.Rows[0].Focus = after != uuid.Nil
-	}
-	if len(members) > membersPage {
-		next := url.Values{"after": {members[membersPage-1].ID.String()}}
-		if data.Search != "" {
-			next.Set("q", data.Search)
-		}
-		data.More = within(c, "/members?"+next.Encode())
+	data := membersData{newListPage(c, "after", rows, func(r memberRow) uuid.UUID { return r.ID }), search.Text}
+	if data.Focus && len(data.Rows) > 0 {
+		data.Rows[0].Focus = true
 	}
 	a.render(c, http.StatusOK, "members", nil, data)
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,15 +17,10 @@ type noteForm struct {
 	Body  string `form:"body" label:"Text" noun:"a text" type:"textarea" autocomplete:"off" validate:"required,max=5000"`
 }
 
-// notesPage is how many notes one page shows.
-const notesPage = 20
-
 // notesData is one page of notes, or one of them to edit.
 type notesData struct {
-	Notes  []models.Note
+	listPage[models.Note]
 	Search string
-	Focus  bool   // the person goes on at the first note
-	More   string // the path of the next page, if there is one
 	Edit   *models.Note
 }
 
@@ -50,19 +44,14 @@ func (a *App) showNotes(c *gin.Context) {
 
 // renderNotes answers with the page, or under htmx with the named part of it.
 func (a *App) renderNotes(c *gin.Context, status int, form *forms.Form, part string) {
-	before, _ := uuid.Parse(c.Query("before")) // anything else is the first page
 	search := c.Query("q")
-	notes, err := a.db.Notes(c.Request.Context(), current(c).Member.OrganizationID, search, before, notesPage+1)
+	notes, err := a.db.Notes(c.Request.Context(), current(c).Member.OrganizationID, search, pageStart(c, "before"), pageSize+1)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	data := notesData{Notes: notes, Search: search, Focus: before != uuid.Nil}
-	if len(notes) > notesPage {
-		data.Notes = notes[:notesPage]
-		data.More = within(c, "/notes?"+url.Values{"q": {search}, "before": {notes[notesPage-1].ID.String()}}.Encode())
-	}
-	a.renderPart(c, status, "notes", part, form, data)
+	rows := newListPage(c, "before", notes, func(n models.Note) uuid.UUID { return n.ID })
+	a.renderPart(c, status, "notes", part, form, notesData{listPage: rows, Search: search})
 }
 
 func (a *App) createNote(c *gin.Context) {
@@ -131,8 +120,9 @@ func (a *App) saveNote(c *gin.Context) {
 		return
 	}
 	if isHTMX(c) {
-		v := a.view(c, nil, notesData{Notes: []models.Note{*n}, Focus: true}) // its row again
-		v.Toast = toasts["saved"]
+		rows := listPage[models.Note]{Rows: []models.Note{*n}, Focus: true}
+		v := a.view(c, nil, notesData{listPage: rows}) // its row again
+		v.Toast = toastText("saved")
 		a.fragment(c, http.StatusOK, "notes", "saved", v)
 		return
 	}

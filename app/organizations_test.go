@@ -291,6 +291,36 @@ func TestInvitationSentAgainAndTakenBack(t *testing.T) {
 	})
 }
 
+func TestInvitationsPages(t *testing.T) {
+	companyEachWay(t, func(t *testing.T, s *company, options ...option) {
+		for i := range 25 {
+			if err := s.db.Invite(t.Context(), s.first, fmt.Sprintf("guest%02d@example.com", i), s.role("Member").ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var guests []string
+		pages := 0
+		for path := "/o/acme/invitations"; path != ""; pages++ {
+			a := s.owner.get(path, options...).wants(http.StatusOK)
+			if len(options) > 0 {
+				a.fragment("li")
+			}
+			a.find("li strong").Each(func(_ int, e selection) { guests = append(guests, e.Text()) })
+			if _, focused := a.find("li").FilterFunction(func(_ int, e selection) bool { return e.Find("strong").Length() > 0 }).Attr("autofocus"); focused != (pages > 0) {
+				t.Errorf("the focus on the first of page %d is %v", pages, focused)
+			}
+			more := a.find("li > a.quiet:only-child")
+			path = more.AttrOr("href", "")
+			if more.AttrOr("hx-get", "") != path || path != "" && more.AttrOr("hx-target", "") != "closest li" {
+				t.Errorf("more comes by %q", more.AttrOr("hx-get", ""))
+			}
+		}
+		if len(guests) != 25 || guests[0] != "guest24@example.com" || guests[24] != "guest00@example.com" || pages != 2 {
+			t.Errorf("%d pages show %v", pages, guests)
+		}
+	})
+}
+
 func TestInvitationsAreThrottled(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
