@@ -54,7 +54,7 @@ func (a *App) showMembers(c *gin.Context) {
 	if data.Focus && len(data.Rows) > 0 {
 		data.Rows[0].Focus = true
 	}
-	a.render(c, http.StatusOK, "members", nil, data)
+	a.renderPart(c, http.StatusOK, "members", "found", nil, data)
 }
 
 // seesEmails tells whether actor may see the addresses of other members.

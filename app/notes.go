@@ -39,7 +39,7 @@ func newNoteForm(c *gin.Context, n *models.Note) (*noteForm, *forms.Form) {
 
 func (a *App) showNotes(c *gin.Context) {
 	_, form := newNoteForm(c, new(models.Note))
-	a.renderNotes(c, http.StatusOK, form, "fragment")
+	a.renderNotes(c, http.StatusOK, form, "found")
 }
 
 // renderNotes answers with the page, or under htmx with the named part of it.

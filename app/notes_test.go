@@ -89,6 +89,15 @@ func TestNotesSearchAndPages(t *testing.T) {
 		if len(all) != 45 || all[0] != "Note 44" || all[44] != "Note 00" || !slices.IsSortedFunc(all, func(a, b string) int { return strings.Compare(b, a) }) {
 			t.Errorf("found are %v", all)
 		}
+		if finds := s.owner.get("/o/acme/notes?q=07").find("#finds[role=status]"); finds.Length() != 1 || finds.Text() != "" {
+			t.Errorf("before a search, %d places say %q", finds.Length(), finds.Text())
+		}
+		for query, want := range map[string]string{"?q=07": "1 found.", "?q=x": "None found.", "?q=note": "20 found, and there are more.", "": "20 found, and there are more.",
+			"?before=" + uuid.Max.String(): ""} {
+			if got := s.owner.get("/o/acme/notes"+query, htmx).wants(http.StatusOK).text(`hx-partial[hx-target="#finds"]`); got != want {
+				t.Errorf("those who hear the page are told of %s: %q, want %q", query, got, want)
+			}
+		}
 		for text, want := range map[string]int{"note 07": 1, "100%": 20, "_": 0, "x": 0, "\x00": 20} {
 			if got, _ := titles("/o/acme/notes?" + url.Values{"q": {text}}.Encode()); len(got) != want {
 				t.Errorf("%q finds %d on the first page, want %d", text, len(got), want)

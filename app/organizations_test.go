@@ -377,6 +377,13 @@ func TestMembersPage(t *testing.T) {
 				if options == nil && a.value("q") != text {
 					a.failf("the field holds %q", a.value("q"))
 				}
+				told := fmt.Sprintf("%d found.", len(want))
+				if len(want) == 0 {
+					told = "None found."
+				}
+				if got := a.text(`hx-partial[hx-target="#finds"]`); options != nil && got != told {
+					a.failf("those who hear the page are told %q, want %q", got, told)
+				}
 			}
 		}
 		search(s.owner, "son 07", "Per Son 07")

@@ -102,6 +102,7 @@ func TestOrganization(t *testing.T) {
 			v.hits("\r")
 		}
 		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Grace Hopper"})
+		v.wants(`document.querySelector("[role=status]#finds").innerText`, map[bool]string{true: "1 found."}[v.scripts])
 		v.chooses("#members select", "Admin")
 		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
 		v.wantsToasts(map[bool]string{true: "The role is changed.", false: "Your changes are saved."}[v.scripts])
