@@ -3,56 +3,108 @@
 package main_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 )
 
 var (
 	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/forgot-password", "/dev/mail", "/no-such-page"}
-	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/sessions", "/account/delete", "/dev/mail", "/no-such-page"}
+	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/sessions", "/account/activity", "/account/delete", "/dev/mail", "/no-such-page"}
 )
 
 // longName is as wide as a name may be, without a space to break it at.
 var longName = person{strings.Repeat("w", 32), strings.Repeat("W", 100), strings.Repeat("M", 100),
 	strings.Repeat("m", 60) + "@" + strings.Repeat("w", 60) + ".example", "correct horse battery"}
 
-// TestWidths looks for what is wider than the window.
-func TestWidths(t *testing.T) {
-	eachVisitor(t, func(v *visitor) {
-		v.expects("status of 404")
-		looks := func(path string) {
-			v.Helper()
-			for _, width := range []int64{320, 390, 1280} {
-				v.resize(width, 800)
-				v.wants(`[location.pathname, innerWidth]`, []any{path, width})
-				wide, err := v.evaluate(`Math.max(0, document.scrollingElement.scrollWidth - innerWidth)`)
-				if err != nil {
-					v.Fatal(err)
-				}
-				if wide != 0. {
-					v.Errorf("%s is %v pixels too wide for a window of %d", path, wide, width)
-				}
+// eachPage goes to every page, as a guest and as p, who founds an organization, and
+// has look judge the one at path.
+func eachPage(t *testing.T, p person, organization string, look func(v *visitor, path string)) {
+	t.Helper()
+	eachDatabase(t, func(t *testing.T, database string) {
+		v := serve(t, "DATABASE_URL="+database).visitor(t, true)
+		v.expects("status of 404", "status of 403")
+		opens := func(paths ...string) {
+			for _, path := range paths {
+				v.opens(path)
+				look(v, path)
 			}
 		}
-		fits := func(path string) {
-			v.Helper()
-			v.opens(path)
-			looks(path)
-		}
-		for _, path := range pagesForGuests {
-			fits(path)
-		}
+		opens(pagesForGuests...)
 		v.opens("/sign-up")
 		v.presses("Sign up")
 		v.wantsFocus("username")
-		looks("/sign-up")
+		look(v, "/sign-up")
+
 		v.resize(390, 844)
-		v.signsUp(longName)
-		v.founds(strings.Repeat("W", 60))
-		for _, path := range append(pagesForPeople, pagesForMembers...) {
-			fits(path)
+		v.signsUp(p)
+		v.founds(organization)
+		opens(append(pagesForPeople, pagesForMembers...)...)
+
+		// Those whose addresses hold a token or an id.
+		v.followsMail(verifySubject)
+		look(v, "/verify-email")
+		v.presses("Confirm")
+		v.wantsPage("/dashboard", "Dashboard")
+		v.opens("/forgot-password")
+		v.fills("email", p.email)
+		v.hits(kb.Enter)
+		v.wantsText("on its way")
+		v.followsMail("Choose a new password")
+		look(v, "/reset-password")
+		v.opens("/o/acme/invitations")
+		v.fills("email", grace.email)
+		v.hits(kb.Enter)
+		v.wantsToasts("The invitation is on its way.")
+		v.followsMail("An invitation to an organization")
+		look(v, "/invitation")
+		v.opens("/o/acme/roles")
+		v.fills("name", strings.Repeat("W", 40))
+		v.hits(kb.Enter)
+		opens(v.leadsTo(".rows a"))
+		v.opens("/o/acme/notes")
+		v.fills("title", strings.Repeat("W", 100))
+		v.fills("body", strings.Repeat("W", 1000))
+		v.presses("Add note")
+		opens(v.leadsTo("#notes li > a"), "/o/acme/notes")
+
+		execute(v, database, "UPDATE sessions SET authenticated_at = ?", time.Now().UTC().Add(-time.Hour))
+		v.opens("/account/email")
+		v.wantsHeading("Confirm it is you")
+		look(v, "/account/email")
+	})
+}
+
+// leadsTo waits for a link, and returns its path.
+func (v *visitor) leadsTo(selector string) string {
+	v.Helper()
+	var path any
+	if !waitFor(func() bool {
+		path, _ = v.evaluate(fmt.Sprintf(`document.querySelector(%q)?.getAttribute("href") ?? ""`, selector))
+		return path != nil && path != ""
+	}) {
+		v.Fatalf("there is no link %s\n%s", selector, v.describePage())
+	}
+	return path.(string)
+}
+
+// TestWidths looks for what is wider than the window.
+func TestWidths(t *testing.T) {
+	eachPage(t, longName, strings.Repeat("W", 60), func(v *visitor, path string) {
+		v.Helper()
+		for _, width := range []int64{320, 390, 1280} {
+			v.resize(width, 800)
+			v.wants(`[location.pathname, innerWidth]`, []any{path, width})
+			wide, err := v.evaluate(`Math.max(0, document.scrollingElement.scrollWidth - innerWidth)`)
+			if err != nil {
+				v.Fatal(err)
+			}
+			if wide != 0. {
+				v.Errorf("%s is %v pixels too wide for a window of %d", path, wide, width)
+			}
 		}
 	})
 }
@@ -76,26 +128,10 @@ func TestAccessible(t *testing.T) {
 			if (!ids.includes(id)) wrong.push("described by nothing: " + id);
 		return wrong;
 	})()`
-	eachVisitor(t, func(v *visitor) {
-		v.expects("status of 404")
-		looks := func(path string) {
-			v.Helper()
-			v.opens(path)
-			v.wants(`location.pathname`, path)
-			v.wants(complaints, []string{})
-		}
-		for _, path := range pagesForGuests {
-			looks(path)
-		}
-		v.opens("/sign-up")
-		v.presses("Sign up")
-		v.wantsFocus("username")
+	eachPage(t, ada, "Engines", func(v *visitor, path string) {
+		v.Helper()
+		v.wants(`location.pathname`, path)
 		v.wants(complaints, []string{})
-		v.signsUp(ada)
-		v.founds("Engines")
-		for _, path := range append(pagesForPeople, pagesForMembers...) {
-			looks(path)
-		}
 	})
 }
 

@@ -67,14 +67,17 @@ func TestSessionEndsUnderAForm(t *testing.T) {
 }
 
 // endSessions ends every session, as an operator might.
-func endSessions(v *visitor, database string) {
+func endSessions(v *visitor, database string) { execute(v, database, "DELETE FROM sessions") }
+
+// execute changes the site's database behind its back.
+func execute(v *visitor, database, query string, args ...any) {
 	v.Helper()
 	db, err := models.Open(v.Context(), database, 2)
 	if err != nil {
 		v.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Bun().ExecContext(v.Context(), "DELETE FROM sessions"); err != nil {
+	if _, err := db.Bun().ExecContext(v.Context(), query, args...); err != nil {
 		v.Fatal(err)
 	}
 }
