@@ -524,7 +524,6 @@ func TestOrganizationNavigation(t *testing.T) {
 	eachCompany(t, func(t *testing.T, s *company) {
 		for path, want := range map[string]struct{ link, current string }{
 			"":             {"Overview", "page"},
-			"/notes":       {"Notes", "page"},
 			"/members":     {"Members", "page"},
 			"/invitations": {"Invitations", "page"},
 			"/activity":    {"Activity", "page"},

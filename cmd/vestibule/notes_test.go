@@ -2,7 +2,19 @@
 
 package main_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+func (v *visitor) makesOneOfNotes() []string {
+	v.Helper()
+	v.opens("/o/acme/notes")
+	v.fills("title", strings.Repeat("W", 100))
+	v.fills("body", strings.Repeat("W", 1000))
+	v.presses("Add note")
+	return []string{v.leadsTo("#notes li > a"), "/o/acme/notes"}
+}
 
 func TestNotes(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {

@@ -4,7 +4,10 @@ package main_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 )
 
 // follows the link in the newest mail, as soon as it has come.
@@ -35,6 +38,21 @@ var pagesForMembers = []string{
 	"/organizations", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/roles", "/o/acme/activity",
 	"/o/acme/notes",
 	"/o/acme/settings", "/o/acme/transfer", "/o/acme/dissolve",
+}
+
+// makesForMembers each make one thing in that organization, and return the pages
+// that show it.
+var makesForMembers = []func(*visitor) []string{
+	(*visitor).makesRole,
+	(*visitor).makesOneOfNotes,
+}
+
+func (v *visitor) makesRole() []string {
+	v.Helper()
+	v.opens("/o/acme/roles")
+	v.fills("name", strings.Repeat("W", 40))
+	v.hits(kb.Enter)
+	return []string{v.leadsTo(".rows a"), "/o/acme/roles"}
 }
 
 // founds makes an organization at the address acme.

@@ -61,15 +61,9 @@ func eachPage(t *testing.T, p person, organization string, look func(v *visitor,
 		v.wantsToasts("The invitation is on its way.")
 		v.followsMail("An invitation to an organization")
 		look(v, "/invitation")
-		v.opens("/o/acme/roles")
-		v.fills("name", strings.Repeat("W", 40))
-		v.hits(kb.Enter)
-		opens(v.leadsTo(".rows a"))
-		v.opens("/o/acme/notes")
-		v.fills("title", strings.Repeat("W", 100))
-		v.fills("body", strings.Repeat("W", 1000))
-		v.presses("Add note")
-		opens(v.leadsTo("#notes li > a"), "/o/acme/notes")
+		for _, makes := range makesForMembers {
+			opens(makes(v)...)
+		}
 
 		execute(v, database, "UPDATE sessions SET authenticated_at = ?", time.Now().UTC().Add(-time.Hour))
 		v.opens("/account/email")
