@@ -60,7 +60,7 @@ func TestDiskFull(t *testing.T) {
 			for _, path := range []string{"/", "/sign-in", "/sign-up", "/healthz"} {
 				probe.wantsStatus(probe.get(path), path, http.StatusOK)
 			}
-			member.wants(member.post("/account", ada.form()), "/account", http.StatusServiceUnavailable, http.StatusSeeOther)
+			member.wants(member.post("/account", adaKing.form()), "/account", http.StatusServiceUnavailable, http.StatusSeeOther)
 
 			free()
 			for n := range 20 {
@@ -70,7 +70,7 @@ func TestDiskFull(t *testing.T) {
 					t.Error("there is room again, and no sign-up")
 				}
 			}
-			member.wants(member.post("/account", ada.form()), "/account", http.StatusSeeOther)
+			member.wants(member.post("/account", adaKing.form()), "/account", http.StatusSeeOther)
 			s.stop()
 
 			db := modelstest.Open(t, database)

@@ -174,11 +174,11 @@ func TestReadOnlyPostgreSQL(t *testing.T) {
 	stranger.wants(stranger.get("/sign-up"), "/sign-up", http.StatusOK)
 	stranger.wants(stranger.post("/sign-up", grace.form()), "sign-up", http.StatusServiceUnavailable)
 	stranger.wants(stranger.signIn(ada), "sign-in", http.StatusServiceUnavailable)
-	member.wants(member.post("/account", ada.form()), "/account", http.StatusServiceUnavailable)
+	member.wants(member.post("/account", adaKing.form()), "/account", http.StatusServiceUnavailable)
 
 	readOnly("off")
 	stranger.wants(stranger.post("/sign-up", grace.form()), "sign-up", http.StatusSeeOther)
-	member.wants(member.post("/account", ada.form()), "/account", http.StatusSeeOther)
+	member.wants(member.post("/account", adaKing.form()), "/account", http.StatusSeeOther)
 }
 
 // TestBlockedDatabase locks what requests need, as a long transaction of

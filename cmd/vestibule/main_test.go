@@ -220,6 +220,8 @@ type person struct{ username, first, last, email, password string }
 var (
 	ada   = person{"ada.king", "Ada", "Lovelace", "ada@example.com", "correct horse battery"}
 	grace = person{"ghopper", "Grace", "Hopper", "grace@example.com", "violet kettle thunder"}
+
+	adaKing = person{ada.username, ada.first, "King", ada.email, ada.password} // as ada may change her name
 )
 
 func (p person) form() url.Values {
