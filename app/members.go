@@ -123,7 +123,10 @@ func (a *App) changeMemberRole(c *gin.Context) {
 	if !a.mayMoveOwners(c, m.Role, role) {
 		return
 	}
-	err = a.db.SetRole(c.Request.Context(), actor, m.ID, role.ID)
+	changed := role.ID != m.RoleID // else there is nothing to do, nor to record
+	if changed {
+		err = a.db.SetRole(c.Request.Context(), actor, m.ID, role.ID)
+	}
 	here := isHTMX(c) && !current(c).Asked // the row is on the page
 	if last := new(models.LastOwnerError); errors.As(err, &last) && here {
 		a.renderMember(c, http.StatusConflict, "member", lastOwnerSentence)
@@ -133,7 +136,7 @@ func (a *App) changeMemberRole(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	if role.ID != m.RoleID {
+	if changed {
 		a.record(c, models.EventMemberRoleChanged, m.User)
 	}
 	if !here || m.ID == actor.ID { // whose whole page is another now

@@ -34,7 +34,7 @@ func (in *organizationForm) Check(f *forms.Form) {
 	switch {
 	case in.Slug == "" && in.Name != "":
 		f.Fail("slug", "Enter the organization's address.")
-	case slices.Contains(reserved, in.Slug), slices.Contains(password.SiteWords, in.Slug):
+	case slices.Contains(reserved, in.Slug), slices.ContainsFunc(password.SiteWords, func(word string) bool { return slug.Make(word) == in.Slug }):
 		f.Fail("slug", "This address is reserved. Choose another.")
 	}
 }

@@ -124,9 +124,13 @@ func (a *App) saveRole(c *gin.Context) {
 		return
 	}
 	if form.Valid() {
-		err := a.db.UpdateRole(c.Request.Context(), current(c).Member, r.ID, in.Name, in.permissions())
+		changed := in.Name != r.Name || !slices.Equal(in.permissions(), r.Permissions) // else there is nothing to do, nor to record
+		var err error
+		if changed {
+			err = a.db.UpdateRole(c.Request.Context(), current(c).Member, r.ID, in.Name, in.permissions())
+		}
 		if err == nil {
-			if in.Name != r.Name || !slices.Equal(in.permissions(), r.Permissions) {
+			if changed {
 				a.record(c, models.EventRoleChanged, nil)
 			}
 			a.flash(c, "saved")

@@ -89,7 +89,8 @@ func (e *ThrottledError) Error() string { return "throttled for " + e.After.Stri
 var noWait = time.Unix(0, 0).UTC()
 
 // throttleKey is what is stored of key: its SHA-256. Keys name people, by e-mail,
-// id or IP address, and the table is not to.
+// id or IP address, and a look at the table is not to; who tries all IPv4 addresses
+// still finds one.
 func throttleKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

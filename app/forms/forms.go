@@ -211,8 +211,11 @@ type field struct {
 	repeats string // the name of the field that it must equal
 }
 
-// alone tells whether the field may be checked before the whole form is sent.
-func (fd field) alone() bool { return !fd.list && fd.Autocomplete != "current-password" }
+// alone tells whether the field may be checked before the whole form is sent, which
+// one without a label, a hidden one, may not.
+func (fd field) alone() bool {
+	return !fd.list && fd.Label != "" && fd.Autocomplete != "current-password"
+}
 
 func (fd field) secret() bool { return fd.Type == "password" }
 

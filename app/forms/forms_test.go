@@ -252,13 +252,14 @@ func TestNotCheckedAlone(t *testing.T) {
 		Old   string   `form:"old" label:"Old" type:"password" autocomplete:"current-password" validate:"required"`
 		New   string   `form:"new" label:"New" type:"password" autocomplete:"new-password" validate:"required"`
 		Seals []string `form:"seals" label:"Seals" type:"choices"`
+		Token string   `form:"token" validate:"required"`
 	})
 	form := forms.New(in)
 	form.Checks = "/check"
 	if err := form.Validate(); err == nil {
 		t.Fatal("the empty form is good")
 	}
-	for name, want := range map[string]string{"old": "", "new": "/check", "seals": ""} {
+	for name, want := range map[string]string{"old": "", "new": "/check", "seals": "", "token": ""} {
 		if got := field(t, form, name).Checks; got != want {
 			t.Errorf("%s is checked at %q, want %q", name, got, want)
 		}

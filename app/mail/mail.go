@@ -39,7 +39,7 @@ type Message struct {
 }
 
 // Sender sends a message, or fails with an error to be judged by [Permanent], whose
-// text does not have the recipient. It is safe for concurrent use.
+// text has nothing that looks like an address. It is safe for concurrent use.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
