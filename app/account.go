@@ -19,7 +19,7 @@ type accountForm struct {
 func newAccountForm(u *models.User) (*accountForm, *forms.Form) {
 	in := &accountForm{Username: u.Username, FirstName: u.FirstName, LastName: u.LastName}
 	form := forms.New(in)
-	form.Checks = "/account/check"
+	form.CheckURL = "/account/check"
 	return in, form
 }
 
@@ -33,7 +33,7 @@ func (a *App) saveAccount(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if a.throttled(c, "account", form, nil, a.checks(c)) {
+	if a.limited(c, "account", form, nil, a.enumerationLimit(c)) {
 		return
 	}
 	if err := a.failTaken(c, form); err != nil {
@@ -47,7 +47,7 @@ func (a *App) saveAccount(c *gin.Context) {
 	user := *current(c).User
 	user.Username, user.FirstName, user.LastName = in.Username, in.FirstName, in.LastName
 	if user == *current(c).User { // nothing to store
-		a.saved(c, "account", form, "saved")
+		a.renderSaved(c, "account", form, "saved")
 		return
 	}
 	err := a.db.UpdateProfile(c.Request.Context(), &user)
@@ -62,7 +62,7 @@ func (a *App) saveAccount(c *gin.Context) {
 	}
 	current(c).User = &user
 	a.record(c, models.EventProfileChanged, &user)
-	a.saved(c, "account", form, "saved")
+	a.renderSaved(c, "account", form, "saved")
 }
 
 // checkAccount checks one field as the person leaves it.

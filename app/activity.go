@@ -21,7 +21,7 @@ func (a *App) record(c *gin.Context, kind string, user *models.User) {
 
 // recordIn is record for what happened in an organization.
 func (a *App) recordIn(c *gin.Context, organization uuid.UUID, kind string, user *models.User) {
-	ctx, cancel := lasting(c)
+	ctx, cancel := detached(c)
 	defer cancel()
 	if err := a.db.Record(ctx, event(c, organization, kind, user)); err != nil {
 		current(c).Log().Error("event not recorded", "kind", kind, "err", err)

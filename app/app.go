@@ -20,20 +20,20 @@ import (
 
 // App is what every handler shares. It is safe for concurrent requests.
 type App struct {
-	config      Config
-	db          *models.DB
-	log         *slog.Logger
-	hasher      *password.Hasher
-	views       *views
-	letters     *letters
-	sender      mail.Sender
-	outbox      *mail.Outbox // in development without a mail server
-	crossOrigin http.CrossOriginProtection
-	always      http.Header   // of every answer
-	scoring     chan struct{} // one token for each password that is scored at the moment
-	hashing     shares        // of the places in the queue of the hasher
-	handler     http.Handler
-	ready       func(context.Context) error
+	config          Config
+	db              *models.DB
+	log             *slog.Logger
+	hasher          *password.Hasher
+	views           *views
+	letters         *mailTemplates
+	sender          mail.Sender
+	outbox          *mail.Outbox // in development without a mail server
+	crossOrigin     http.CrossOriginProtection
+	securityHeaders http.Header   // of every answer
+	scoring         chan struct{} // one token for each password that is scored at the moment
+	hashing         clientQuota   // of the places in the queue of the hasher
+	handler         http.Handler
+	ready           func(context.Context) error
 }
 
 // New makes the application on a migrated database, with what hashes passwords.
@@ -47,7 +47,7 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	if a.views, err = newViews(); err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	if a.letters, err = newLetters(); err != nil {
+	if a.letters, err = newMailTemplates(); err != nil {
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
 	if config.SMTPURL != "" {
@@ -61,7 +61,7 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	if err := a.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err
 	}
-	a.always = a.securityHeaders()
+	a.securityHeaders = a.newSecurityHeaders()
 	a.scoring = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	if a.handler, err = a.routes(); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)

@@ -110,6 +110,6 @@ func (a *App) setBrowserCookie(c *gin.Context, mark string) {
 	a.setCookie(c, a.prefixed("browser"), mark, models.BrowserLife)
 }
 
-func (a *App) client(c *gin.Context) models.Client {
-	return models.Client{IP: c.ClientIP(), UserAgent: c.Request.UserAgent()}
+func (a *App) client(c *gin.Context) models.Device {
+	return models.Device{IP: c.ClientIP(), UserAgent: c.Request.UserAgent()}
 }

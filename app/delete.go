@@ -25,7 +25,7 @@ func (in *deleteForm) Check(f *forms.Form) {
 }
 
 func (a *App) showDelete(c *gin.Context) {
-	fates, err := a.db.Fates(c.Request.Context(), current(c).User)
+	fates, err := a.db.OwnedOrganizations(c.Request.Context(), current(c).User)
 	if err != nil {
 		a.error(c, err)
 		return
@@ -42,7 +42,7 @@ func (a *App) deleteAccount(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	fates, err := a.db.Fates(c.Request.Context(), user)
+	fates, err := a.db.OwnedOrganizations(c.Request.Context(), user)
 	if err != nil {
 		a.error(c, err)
 		return

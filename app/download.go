@@ -127,7 +127,7 @@ func (a *App) ownActivity(ctx context.Context, u *models.User, data *ownData) er
 		if e.ByAnother() {
 			e.IP, e.UserAgent = "", "" // which are that person's
 		}
-		return ownEvent{happened(e.Kind), doneBy(e), e.IP, e.UserAgent, e.CreatedAt}
+		return ownEvent{eventLabel(e.Kind), eventActor(e), e.IP, e.UserAgent, e.CreatedAt}
 	})
 	return err
 }

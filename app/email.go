@@ -26,7 +26,7 @@ func (in *emailForm) Check(f *forms.Form) {
 func newEmailForm(u *models.User) (*emailForm, *forms.Form) {
 	in := &emailForm{user: u}
 	form := forms.New(in)
-	form.Checks = "/account/email/check"
+	form.CheckURL = "/account/email/check"
 	return in, form
 }
 
@@ -43,7 +43,7 @@ func (a *App) changeEmail(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if a.throttled(c, "email", form, nil, a.checks(c)) {
+	if a.limited(c, "email", form, nil, a.enumerationLimit(c)) {
 		return
 	}
 	if err := a.failTaken(c, form); err != nil {
@@ -57,12 +57,12 @@ func (a *App) changeEmail(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "email", form, nil)
 		return
 	}
-	tries := []try{byAddress(c, "mail", a.config.LimitSignUp), {"mail to " + models.Key(in.Email), a.config.LimitMail}}
-	if a.throttled(c, "email", form, nil, tries...) {
+	tries := []attempt{perIP(c, "mail", a.config.LimitSignUp), {"mail to " + models.Key(in.Email), a.config.LimitMail}}
+	if a.limited(c, "email", form, nil, tries...) {
 		return
 	}
 	if err := a.db.RequestEmail(c.Request.Context(), user, in.Email); err != nil {
-		a.untried(c, tries...)
+		a.refund(c, tries...)
 		a.error(c, err)
 		return
 	}

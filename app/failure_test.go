@@ -61,14 +61,14 @@ func TestFailuresFromWithin(t *testing.T) {
 		},
 		"saved without a toast": {
 			handler: func(a *App) gin.HandlerFunc {
-				return func(c *gin.Context) { a.saved(underHTMX(c), "signin", forms.New(new(signInForm)), "hurrah") }
+				return func(c *gin.Context) { a.renderSaved(underHTMX(c), "signin", forms.New(new(signInForm)), "hurrah") }
 			},
 			status: http.StatusInternalServerError,
 			log:    "no toast hurrah",
 		},
 		"done without a toast": {
 			handler: func(a *App) gin.HandlerFunc {
-				return func(c *gin.Context) { a.done(underHTMX(c), http.StatusOK, "hurrah", "/") }
+				return func(c *gin.Context) { a.respondToast(underHTMX(c), http.StatusOK, "hurrah", "/") }
 			},
 			status: http.StatusInternalServerError,
 			log:    "no toast hurrah",

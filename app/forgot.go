@@ -31,12 +31,12 @@ func (a *App) forgotPassword(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "forgot", form, nil)
 		return
 	}
-	tries := []try{byAddress(c, "forgot-password", a.config.LimitSignUp), {"forgot-password of " + models.Key(in.Email), a.config.LimitMail}}
-	if a.throttled(c, "forgot", form, nil, tries...) {
+	tries := []attempt{perIP(c, "forgot-password", a.config.LimitSignUp), {"forgot-password of " + models.Key(in.Email), a.config.LimitMail}}
+	if a.limited(c, "forgot", form, nil, tries...) {
 		return
 	}
 	if err := a.db.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: in.Email}); err != nil {
-		a.untried(c, tries...)
+		a.refund(c, tries...)
 		a.error(c, err)
 		return
 	}

@@ -16,13 +16,13 @@ import (
 // funcs is what templates may call.
 var funcs = template.FuncMap{
 	"asset":    assets.Path,
-	"inWords":  inWords,
-	"exactly":  exactly,
+	"inWords":  timeUntil,
+	"exactly":  formatTime,
 	"machine":  machineTime,
 	"device":   device,
-	"linked":   linked,
-	"happened": happened,
-	"doneBy":   doneBy,
+	"linked":   linkify,
+	"happened": eventLabel,
+	"doneBy":   eventActor,
 }
 
 // steps are the units of inWords; beyond them it counts days.
@@ -35,14 +35,14 @@ var steps = []humanize.RelTimeMagnitude{
 	{D: 1<<63 - 1, Format: "%d days", DivBy: 24 * time.Hour},
 }
 
-// inWords says how far off t is, such as "30 days". It rounds by half a minute,
+// timeUntil says how far off t is, such as "30 days". It rounds by half a minute,
 // so that a session of 30 days does not begin with 29.
-func inWords(t time.Time) string {
+func timeUntil(t time.Time) string {
 	return strings.TrimSpace(humanize.CustomRelTime(time.Now(), t.Add(30*time.Second), "", "", steps))
 }
 
-// exactly writes t for people.
-func exactly(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+// formatTime writes t for people.
+func formatTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 
 // machineTime writes t for the datetime attribute (RFC 3339).
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -68,22 +68,22 @@ func device(header string) string {
 
 var mailURL = regexp.MustCompile(`https?://[^\s<>"]*[^\s<>".,;]`)
 
-// linked makes the addresses in a mail's text clickable.
-func linked(text string) template.HTML {
+// linkify makes the addresses in a mail's text clickable.
+func linkify(text string) template.HTML {
 	escaped := template.HTMLEscapeString(text)
 	return template.HTML(mailURL.ReplaceAllString(escaped, `<a href="$0">$0</a>`)) // #nosec G203 -- escaped above
 }
 
-// happened says a kind of event in words.
-func happened(kind string) string {
-	if words, ok := happenings[kind]; ok {
+// eventLabel says a kind of event in words.
+func eventLabel(kind string) string {
+	if words, ok := eventLabels[kind]; ok {
 		return words
 	}
 	return kind
 }
 
-// doneBy says who did e, if it was not the user.
-func doneBy(e models.Event) string {
+// eventActor says who did e, if it was not the user.
+func eventActor(e models.Event) string {
 	switch {
 	case e.ByOperator():
 		return "an operator"
@@ -93,7 +93,7 @@ func doneBy(e models.Event) string {
 	return ""
 }
 
-var happenings = map[string]string{
+var eventLabels = map[string]string{
 	models.EventSignUp:          "Signed up",
 	models.EventSignIn:          "Signed in",
 	models.EventSignInFailed:    "A password was refused",

@@ -9,15 +9,15 @@ import (
 	"vestibule/models"
 )
 
-// shares counts what each of many has of something.
-type shares struct {
+// clientQuota counts what each of many has of something.
+type clientQuota struct {
 	mu    sync.Mutex
 	taken map[string]int
 }
 
-// take takes one more for who, unless that has most already. The caller must call
+// acquire takes one more for who, unless that has most already. The caller must call
 // giveBack when ok.
-func (s *shares) take(who string, most int) (giveBack func(), ok bool) {
+func (s *clientQuota) acquire(who string, most int) (giveBack func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken[who] >= most {
@@ -36,11 +36,11 @@ func (s *shares) take(who string, most int) (giveBack func(), ok bool) {
 	}, true
 }
 
-// place takes a place in the queue of the hasher, of which one address may have
+// acquireSlot takes a acquireSlot in the queue of the hasher, of which one address may have
 // half, so that nobody alone keeps all others from signing in. It returns
 // password.ErrBusy when they are taken.
-func (a *App) place(c *gin.Context) (leave func(), err error) {
-	leave, ok := a.hashing.take(byAddress(c, "hash", models.Limit{}).key, max(1, a.hasher.Places()/2))
+func (a *App) acquireSlot(c *gin.Context) (leave func(), err error) {
+	leave, ok := a.hashing.acquire(perIP(c, "hash", models.Limit{}).key, max(1, a.hasher.Places()/2))
 	if !ok {
 		return nil, password.ErrBusy
 	}
@@ -49,7 +49,7 @@ func (a *App) place(c *gin.Context) (leave func(), err error) {
 
 // hash is the hasher's Hash for the request's address.
 func (a *App) hash(c *gin.Context, pw string) (string, error) {
-	leave, err := a.place(c)
+	leave, err := a.acquireSlot(c)
 	if err != nil {
 		return "", err
 	}
@@ -59,7 +59,7 @@ func (a *App) hash(c *gin.Context, pw string) (string, error) {
 
 // verify is the hasher's Verify for the request's address.
 func (a *App) verify(c *gin.Context, pw, hash string) (match, outdated bool, err error) {
-	leave, err := a.place(c)
+	leave, err := a.acquireSlot(c)
 	if err != nil {
 		return false, false, err
 	}

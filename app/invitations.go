@@ -19,11 +19,11 @@ type inviteForm struct {
 func (a *App) newInviteForm(c *gin.Context) (*inviteForm, *forms.Form, error) {
 	in := new(inviteForm)
 	form := forms.New(in)
-	form.Checks = within(c, "/invitations/check")
+	form.CheckURL = within(c, "/invitations/check")
 	roles, err := a.grantable(c)
 	form.Offer("role", roleOptions(roles))
 	for _, r := range roles {
-		if r.Kind == models.Member {
+		if r.Kind == models.RoleMember {
 			in.Role = r.ID.String() // unless another is chosen
 		}
 	}
@@ -74,13 +74,13 @@ func (a *App) invite(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	if role.Kind == models.Owner { // see mayMoveOwners
+	if role.Kind == models.RoleOwner { // see mayMoveOwners
 		if a.sudo(c); c.IsAborted() {
 			return
 		}
 	}
 	tries := a.inviting(c, in.Email)
-	if a.throttledOn(c, form, a.renderInvite, tries...) {
+	if a.limitedOn(c, form, a.renderInvite, tries...) {
 		return
 	}
 	err = a.db.Invite(c.Request.Context(), actor, in.Email, role.ID)
@@ -90,7 +90,7 @@ func (a *App) invite(c *gin.Context) {
 		return
 	}
 	if err != nil {
-		a.untried(c, tries...)
+		a.refund(c, tries...)
 		a.error(c, err)
 		return
 	}
@@ -117,9 +117,9 @@ var invitedSentences = map[string]string{
 }
 
 // inviting are the tries that an invitation to email counts as.
-func (a *App) inviting(c *gin.Context, email string) []try {
-	return []try{
-		byAddress(c, "invite", a.config.LimitSignUp),
+func (a *App) inviting(c *gin.Context, email string) []attempt {
+	return []attempt{
+		perIP(c, "invite", a.config.LimitSignUp),
 		{"invitation to " + models.Key(email), a.config.LimitMail},
 	}
 }
@@ -135,17 +135,17 @@ func (a *App) resendInvitation(c *gin.Context) {
 		return
 	}
 	tries := a.inviting(c, i.Email)
-	if err := a.try(c, tries...); err != nil {
+	if err := a.attempt(c, tries...); err != nil {
 		a.error(c, err)
 		return
 	}
 	if err := a.db.ResendInvitation(c.Request.Context(), actor, i); err != nil {
-		a.untried(c, tries...)
+		a.refund(c, tries...)
 		a.error(c, err)
 		return
 	}
 	a.record(c, models.EventInvitationResent, nil)
-	a.done(c, http.StatusOK, "invited", within(c, "/invitations"))
+	a.respondToast(c, http.StatusOK, "invited", within(c, "/invitations"))
 }
 
 func (a *App) revokeInvitation(c *gin.Context) {
@@ -159,5 +159,5 @@ func (a *App) revokeInvitation(c *gin.Context) {
 		return
 	}
 	a.record(c, models.EventInvitationRevoked, nil)
-	a.done(c, http.StatusOK, "revoked", within(c, "/invitations"))
+	a.respondToast(c, http.StatusOK, "revoked", within(c, "/invitations"))
 }

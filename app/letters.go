@@ -18,15 +18,15 @@ import (
 	"vestibule/templates"
 )
 
-// letters are the parsed templates of mail, by kind.
-type letters struct {
+// mailTemplates are the parsed templates of mail, by kind.
+type mailTemplates struct {
 	text map[string]*texttemplate.Template
 	html map[string]*htmltemplate.Template
 }
 
-func newLetters() (*letters, error) {
-	l := &letters{text: map[string]*texttemplate.Template{}, html: map[string]*htmltemplate.Template{}}
-	funcs := map[string]any{"exactly": exactly}
+func newMailTemplates() (*mailTemplates, error) {
+	l := &mailTemplates{text: map[string]*texttemplate.Template{}, html: map[string]*htmltemplate.Template{}}
+	funcs := map[string]any{"exactly": formatTime}
 	files, err := fs.Glob(templates.FS, "mail/*.txt")
 	if err != nil {
 		return nil, err
@@ -45,8 +45,8 @@ func newLetters() (*letters, error) {
 	return l, nil
 }
 
-// letter is what a template of mail sees.
-type letter struct {
+// mailData is what a template of mail sees.
+type mailData struct {
 	models.MailDetail
 	Name, URL, Site       string
 	Organization, Inviter string
@@ -56,7 +56,7 @@ type letter struct {
 // here. It returns ErrNotFound when there is nobody, or no reason any more, to
 // send it to.
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
-	data := letter{MailDetail: m.Detail, Name: m.Name, Site: a.config.BaseURL}
+	data := mailData{MailDetail: m.Detail, Name: m.Name, Site: a.config.BaseURL}
 	to := m.Recipient
 	text, html := a.letters.text[m.Kind], a.letters.html[m.Kind]
 	if text == nil {

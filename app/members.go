@@ -127,7 +127,7 @@ func (a *App) changeMemberRole(c *gin.Context) {
 	if changed {
 		err = a.db.SetRole(c.Request.Context(), actor, m.ID, role.ID)
 	}
-	here := isHTMX(c) && !current(c).Asked // the row is on the page
+	here := isHTMX(c) && !current(c).Reauthenticated // the row is on the page
 	if last := new(models.LastOwnerError); errors.As(err, &last) && here {
 		a.renderMember(c, http.StatusConflict, "member", lastOwnerSentence)
 		return
@@ -151,7 +151,7 @@ func (a *App) changeMemberRole(c *gin.Context) {
 // is one no more, as before a transfer: a session that somebody else has must not
 // suffice to take an organization. It returns false when it has answered.
 func (a *App) mayMoveOwners(c *gin.Context, roles ...*models.Role) bool {
-	isOwner := func(r *models.Role) bool { return r.Kind == models.Owner }
+	isOwner := func(r *models.Role) bool { return r.Kind == models.RoleOwner }
 	if isOwner(current(c).Member.Role) && slices.ContainsFunc(roles, isOwner) {
 		a.sudoFromRow(c)
 	}
@@ -195,5 +195,5 @@ func (a *App) removeMember(c *gin.Context) {
 		return
 	}
 	a.record(c, models.EventMemberRemoved, m.User)
-	a.done(c, http.StatusOK, "removed", within(c, "/members"))
+	a.respondToast(c, http.StatusOK, "removed", within(c, "/members"))
 }

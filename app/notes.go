@@ -29,9 +29,9 @@ type notesData struct {
 func newNoteForm(c *gin.Context, n *models.Note) (*noteForm, *forms.Form) {
 	in := &noteForm{Title: n.Title, Body: n.Body}
 	form := forms.New(in)
-	form.Checks = within(c, "/notes/check")
+	form.CheckURL = within(c, "/notes/check")
 	if id := c.Param("id"); id != "" {
-		form.Checks = within(c, "/notes/"+id+"/check")
+		form.CheckURL = within(c, "/notes/"+id+"/check")
 		form.Prefix = "note-" + id + "-"
 	}
 	return in, form
@@ -135,7 +135,7 @@ func (a *App) deleteNote(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.done(c, http.StatusOK, "gone", within(c, "/notes"))
+	a.respondToast(c, http.StatusOK, "gone", within(c, "/notes"))
 }
 
 // ownNote is a note as its author gets it with all that the site knows of them.

@@ -53,7 +53,7 @@ const takenSlug = "There is already an organization at this address."
 func newOrganizationForm() (*organizationForm, *forms.Form) {
 	in := new(organizationForm)
 	form := forms.New(in)
-	form.Checks = "/organizations/check"
+	form.CheckURL = "/organizations/check"
 	return in, form
 }
 
@@ -71,8 +71,8 @@ func (a *App) createOrganization(c *gin.Context) {
 		a.renderOrganizations(c, http.StatusUnprocessableEntity, form)
 		return
 	}
-	foundings := byAddress(c, "organizations", a.config.LimitSignUp)
-	if a.throttledOn(c, form, a.renderOrganizations, foundings) {
+	foundings := perIP(c, "organizations", a.config.LimitSignUp)
+	if a.limitedOn(c, form, a.renderOrganizations, foundings) {
 		return
 	}
 	o := &models.Organization{Name: in.Name, Slug: in.Slug}
@@ -83,7 +83,7 @@ func (a *App) createOrganization(c *gin.Context) {
 		return
 	}
 	if err != nil {
-		a.untried(c, foundings)
+		a.refund(c, foundings)
 		a.error(c, err)
 		return
 	}
@@ -99,11 +99,11 @@ func (a *App) checkOrganization(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if err := a.try(c, a.checks(c)); err != nil {
+	if err := a.attempt(c, a.enumerationLimit(c)); err != nil {
 		a.error(c, err)
 		return
 	}
-	if good := form.Good("slug"); good != "" {
+	if good := form.ValidValue("slug"); good != "" {
 		taken, err := a.db.SlugTaken(c.Request.Context(), good)
 		if err != nil {
 			a.error(c, err)
@@ -113,9 +113,9 @@ func (a *App) checkOrganization(c *gin.Context) {
 			form.Fail("slug", takenSlug)
 		}
 	}
-	fields := form.Left(c.Query("field"))
+	fields := form.Refresh(c.Query("field"))
 	if c.Query("field") == "name" && c.PostForm("slug") == "" && in.Slug != "" {
-		proposed := form.Left("slug")[0]
+		proposed := form.Refresh("slug")[0]
 		proposed.OOB = true
 		fields = append(fields, proposed)
 	}

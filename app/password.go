@@ -32,7 +32,7 @@ type passwordForm struct {
 func newPasswordForm() (*passwordForm, *forms.Form) {
 	in := new(passwordForm)
 	form := forms.New(in)
-	form.Checks = "/account/password/check"
+	form.CheckURL = "/account/password/check"
 	return in, form
 }
 
@@ -71,7 +71,7 @@ func (a *App) changePassword(c *gin.Context) {
 	switch {
 	case err == nil:
 		a.setBrowserCookie(c, mark)
-	case !gone(c):
+	case !clientGone(c):
 		current(c).Log().Error("browser not remembered", "err", err)
 	}
 	a.record(c, models.EventPasswordChanged, user)
@@ -92,21 +92,21 @@ func (a *App) checkNewPassword(c *gin.Context) {
 // wrong. It returns false when it has answered the request itself, because that
 // was tried too often or cannot be told.
 func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form, data any, pw string) bool {
-	if form.Good("current_password") == "" {
+	if form.ValidValue("current_password") == "" {
 		return true // empty, and said so
 	}
 	user := current(c).User
-	account, _, err := a.byAccount(c, user)
+	account, _, err := a.perAccount(c, user)
 	if err != nil {
 		a.error(c, err)
 		return false
 	}
-	if a.throttled(c, page, form, data, account) {
+	if a.limited(c, page, form, data, account) {
 		return false
 	}
 	match, err := a.authenticate(c, user, pw)
 	if err != nil {
-		a.untried(c, account)
+		a.refund(c, account)
 		a.error(c, err)
 		return false
 	}
@@ -115,6 +115,6 @@ func (a *App) checkCurrentPassword(c *gin.Context, page string, form *forms.Form
 		form.Fail("current_password", "This is not your current password.")
 		return true
 	}
-	a.triedWell(c, account)
+	a.resetAttempts(c, account)
 	return true
 }

@@ -116,7 +116,7 @@ func (a *App) renderPart(c *gin.Context, status int, page, part string, form *fo
 	}
 	if v.Member != nil {
 		var err error
-		if v.Memberships, err = a.db.Memberships(c.Request.Context(), v.User.ID); err != nil && !gone(c) {
+		if v.Memberships, err = a.db.Memberships(c.Request.Context(), v.User.ID); err != nil && !clientGone(c) {
 			current(c).Log().Error("memberships not read", "err", err) // the page is worth more than the list
 		}
 	}
@@ -204,9 +204,9 @@ func (a *App) redirect(c *gin.Context, path string) {
 	c.Redirect(http.StatusSeeOther, path)
 }
 
-// saved answers a form that succeeded and stays: under htmx with the form and
+// renderSaved answers a form that succeeded and stays: under htmx with the form and
 // a toast, else with the page again.
-func (a *App) saved(c *gin.Context, page string, form *forms.Form, toast string) {
+func (a *App) renderSaved(c *gin.Context, page string, form *forms.Form, toast string) {
 	if !isHTMX(c) {
 		a.flash(c, toast)
 		a.redirect(c, c.Request.URL.Path)
@@ -217,11 +217,11 @@ func (a *App) saved(c *gin.Context, page string, form *forms.Form, toast string)
 	a.fragment(c, http.StatusOK, page, "saved", v)
 }
 
-// done answers a button that is no form of its own: under htmx with a toast
+// respondToast answers a button that is no form of its own: under htmx with a toast
 // alone, else with the page at path, and the toast there. The status is the one
 // under htmx.
-func (a *App) done(c *gin.Context, status int, toast, path string) {
-	if !isHTMX(c) || current(c).Asked { // then the button is not there any more
+func (a *App) respondToast(c *gin.Context, status int, toast, path string) {
+	if !isHTMX(c) || current(c).Reauthenticated { // then the button is not there any more
 		a.flash(c, toast)
 		a.redirect(c, path)
 		return
@@ -247,7 +247,7 @@ func (a *App) bind(c *gin.Context, form *forms.Form) bool {
 
 // checkField answers with the one field that a person has just left.
 func (a *App) checkField(c *gin.Context, page string, form *forms.Form) {
-	a.checkFields(c, page, form.Left(c.Query("field")))
+	a.checkFields(c, page, form.Refresh(c.Query("field")))
 }
 
 func (a *App) checkFields(c *gin.Context, page string, fields []forms.Field) {
@@ -306,7 +306,7 @@ const retryAfter = "5"
 func (a *App) error(c *gin.Context, err error) {
 	early, last := new(models.ThrottledError), new(models.LastOwnerError)
 	switch {
-	case gone(c):
+	case clientGone(c):
 		c.AbortWithStatus(499) // nobody reads it; the log line shows it
 	case errors.Is(err, models.ErrChanged):
 		// The same request is not to be made again, but what the person may do

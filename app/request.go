@@ -20,13 +20,13 @@ import (
 // request is what a request carries beside its HTTP: begin makes it, session
 // fills in the person.
 type request struct {
-	ID      string
-	log     *slog.Logger
-	Session *models.Session    // nil for a stranger
-	User    *models.User       // nil for a stranger
-	Member  *models.Membership // the User's place in the organization of the URL; nil on other pages
-	Expired bool               // whether a stranger had a session that has ended
-	Asked   bool               // whether the password was given on the page that asks for it, and not the one with the form
+	ID              string
+	log             *slog.Logger
+	Session         *models.Session    // nil for a stranger
+	User            *models.User       // nil for a stranger
+	Member          *models.Membership // the User's place in the organization of the URL; nil on other pages
+	Expired         bool               // whether a stranger had a session that has ended
+	Reauthenticated bool               // whether the password was given on the page that asks for it, and not the one with the form
 }
 
 // Log is the site's log with the request's id on each line.
@@ -92,8 +92,8 @@ func (a *App) recover(c *gin.Context) {
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// securityHeaders are those of every answer (OWASP Secure Headers Project).
-func (a *App) securityHeaders() http.Header {
+// newSecurityHeaders are those of every answer (OWASP Secure Headers Project).
+func (a *App) newSecurityHeaders() http.Header {
 	h := http.Header{}
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -108,7 +108,7 @@ func (a *App) securityHeaders() http.Header {
 	return h
 }
 
-func (a *App) headers(c *gin.Context) { maps.Copy(c.Writer.Header(), a.always) }
+func (a *App) headers(c *gin.Context) { maps.Copy(c.Writer.Header(), a.securityHeaders) }
 
 // maxTime is how long a request may take. The queue of password hashes and slow
 // queries end with it.
@@ -121,14 +121,14 @@ func (a *App) limitTime(c *gin.Context) {
 	c.Next()
 }
 
-// lasting is the context of what is noted of a request even if the client does
+// detached is the context of what is noted of a request even if the client does
 // not wait for the answer: else whoever hangs up early would not be noticed.
-func lasting(c *gin.Context) (context.Context, context.CancelFunc) {
+func detached(c *gin.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), 5*time.Second)
 }
 
-// gone tells whether the client has hung up. What fails then is no fault.
-func gone(c *gin.Context) bool { return errors.Is(c.Request.Context().Err(), context.Canceled) }
+// clientGone tells whether the client has hung up. What fails then is no fault.
+func clientGone(c *gin.Context) bool { return errors.Is(c.Request.Context().Err(), context.Canceled) }
 
 // maxBody is the largest request body: the longest form takes a few kilobytes.
 const maxBody = 64 << 10
@@ -180,7 +180,7 @@ func (a *App) session(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	renewed, err := a.db.TouchSession(c.Request.Context(), s, a.lifetime())
 	switch {
-	case err != nil && !gone(c):
+	case err != nil && !clientGone(c):
 		r.Log().Error("session not renewed", "err", err) // the person stays signed in until it expires
 	case err == nil && renewed:
 		a.setSessionCookie(c, token, s)

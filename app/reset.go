@@ -18,7 +18,7 @@ type resetForm struct {
 func newResetForm(token string) (*resetForm, *forms.Form) {
 	in := &resetForm{Token: token}
 	form := forms.New(in)
-	form.Checks = "/reset-password/check"
+	form.CheckURL = "/reset-password/check"
 	return in, form
 }
 
@@ -53,7 +53,7 @@ func (a *App) resetPassword(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	e, err := a.enter(c, models.EventPasswordReset, true, func(tx *models.DB) (*models.User, error) {
+	e, err := a.startSession(c, models.EventPasswordReset, true, func(tx *models.DB) (*models.User, error) {
 		err := tx.ResetPassword(c.Request.Context(), token, hash)
 		return token.User, err
 	})
@@ -63,7 +63,7 @@ func (a *App) resetPassword(c *gin.Context) {
 	case err != nil:
 		a.error(c, err)
 	default:
-		a.welcome(c, e, "password-changed")
+		a.finishSignIn(c, e, "password-changed")
 	}
 }
 

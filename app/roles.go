@@ -23,10 +23,10 @@ func newRoleForm(c *gin.Context, r *models.Role) (*roleForm, *forms.Form) {
 		in.Permissions = append(in.Permissions, string(p))
 	}
 	form := forms.New(in)
-	form.Checks = within(c, "/roles/check")
+	form.CheckURL = within(c, "/roles/check")
 	var options []forms.Option
 	for _, p := range models.Permissions {
-		options = append(options, forms.Option{Value: string(p.Permission), Label: p.Words})
+		options = append(options, forms.Option{Value: string(p.Permission), Label: p.Label})
 	}
 	form.Offer("permissions", options)
 	return in, form
@@ -104,7 +104,7 @@ func (a *App) showRole(c *gin.Context) {
 // request itself, and returns false, when it is not.
 func (a *App) role(c *gin.Context) (*models.Role, bool) {
 	r, err := a.db.RoleByID(c.Request.Context(), current(c).Member.OrganizationID, id(c))
-	if err == nil && r.Kind != models.Custom {
+	if err == nil && r.Kind != models.RoleCustom {
 		err = models.ErrNotFound
 	}
 	if err != nil {

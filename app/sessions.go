@@ -41,7 +41,7 @@ func (a *App) endSession(c *gin.Context) {
 	} else {
 		current(c).Log().Warn("no such session of this person to end")
 	}
-	a.done(c, http.StatusOK, "session-ended", "/account/sessions")
+	a.respondToast(c, http.StatusOK, "session-ended", "/account/sessions")
 }
 
 func (a *App) endOtherSessions(c *gin.Context) {

@@ -16,7 +16,7 @@ type settingsForm struct {
 func newSettingsForm(c *gin.Context) (*settingsForm, *forms.Form) {
 	in := &settingsForm{Name: current(c).Member.Organization.Name}
 	form := forms.New(in)
-	form.Checks = within(c, "/settings/check")
+	form.CheckURL = within(c, "/settings/check")
 	return in, form
 }
 

@@ -44,22 +44,22 @@ func (a *App) signIn(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	account, known, err := a.byAccount(c, user)
+	account, known, err := a.perAccount(c, user)
 	if err != nil {
 		a.error(c, err)
 		return
 	}
-	tries := []try{account}
+	tries := []attempt{account}
 	if !known { // one that is known serves for no other account, and is not kept out by its neighbours
-		tries = []try{byAddress(c, "sign-in", a.config.LimitAddress), account}
+		tries = []attempt{perIP(c, "sign-in", a.config.LimitAddress), account}
 	}
-	if a.throttled(c, "signin", form, nil, tries...) {
+	if a.limited(c, "signin", form, nil, tries...) {
 		return
 	}
 	match, err := a.authenticate(c, user, in.Password)
 	switch {
 	case err != nil:
-		a.untried(c, tries...)
+		a.refund(c, tries...)
 		a.error(c, err)
 		return
 	case !match:
@@ -77,9 +77,9 @@ func (a *App) signIn(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signin", form, nil)
 		return
 	}
-	a.untried(c, tries[:len(tries)-1]...)
-	a.triedWell(c, account)
-	e, err := a.enter(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
+	a.refund(c, tries[:len(tries)-1]...)
+	a.resetAttempts(c, account)
+	e, err := a.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
 	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or given another password meanwhile
 		a.flash(c, "changed")
 		a.redirect(c, withNext("/sign-in", localPath(c.Query("next"))))
@@ -89,7 +89,7 @@ func (a *App) signIn(c *gin.Context) {
 		a.error(c, err)
 		return
 	}
-	a.welcome(c, e, "signed-in")
+	a.finishSignIn(c, e, "signed-in")
 }
 
 // authenticate tells whether the password is user's. A user without one, who is
@@ -118,19 +118,19 @@ func (a *App) authenticate(c *gin.Context, user *models.User, password string) (
 	return match, nil
 }
 
-// entrance is what a sign-in leaves in the browser.
-type entrance struct {
+// newSession is what a sign-in leaves in the browser.
+type newSession struct {
 	session *models.Session
 	token   string
 	browser string // the mark by which that is known again
 }
 
-// enter signs in, with a new session, the user that prepare returns. What prepare
+// startSession signs in, with a new session, the user that prepare returns. What prepare
 // writes, the session, the browser and the event of that kind are kept or undone
 // together. A new browser is noted quietly, without a mail, for a person who has
 // proved more than a password.
-func (a *App) enter(c *gin.Context, kind string, quietly bool, prepare func(tx *models.DB) (*models.User, error)) (*entrance, error) {
-	ctx, e := c.Request.Context(), new(entrance)
+func (a *App) startSession(c *gin.Context, kind string, quietly bool, prepare func(tx *models.DB) (*models.User, error)) (*newSession, error) {
+	ctx, e := c.Request.Context(), new(newSession)
 	return e, a.db.InTx(ctx, func(tx *models.DB) error {
 		user, err := prepare(tx)
 		if err != nil {
@@ -148,13 +148,13 @@ func (a *App) enter(c *gin.Context, kind string, quietly bool, prepare func(tx *
 	})
 }
 
-// welcome hands the new session to the browser, and leads on to where the person
+// finishSignIn hands the new session to the browser, and leads on to where the person
 // was heading.
-func (a *App) welcome(c *gin.Context, e *entrance, toast string) {
+func (a *App) finishSignIn(c *gin.Context, e *newSession, toast string) {
 	r := current(c)
 	r.User = e.session.User           // for the log
 	if old := r.Session; old != nil { // its cookie is about to be replaced
-		ctx, cancel := lasting(c)
+		ctx, cancel := detached(c)
 		defer cancel()
 		if err := a.db.DeleteSession(ctx, old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
 			r.Log().Error("replaced session not ended", "err", err)

@@ -29,7 +29,7 @@ func (in *signUpForm) user() *models.User {
 func newSignUpForm() (*signUpForm, *forms.Form) {
 	in := new(signUpForm)
 	form := forms.New(in)
-	form.Checks = "/sign-up/check"
+	form.CheckURL = "/sign-up/check"
 	return in, form
 }
 
@@ -44,7 +44,7 @@ func (a *App) signUp(c *gin.Context) {
 	if !a.bind(c, form) {
 		return
 	}
-	if a.throttled(c, "signup", form, nil, a.checks(c)) {
+	if a.limited(c, "signup", form, nil, a.enumerationLimit(c)) {
 		return
 	}
 	if err := a.failTaken(c, form); err != nil {
@@ -55,19 +55,19 @@ func (a *App) signUp(c *gin.Context) {
 		a.render(c, http.StatusUnprocessableEntity, "signup", form, nil)
 		return
 	}
-	tries := []try{byAddress(c, "sign-up", a.config.LimitSignUp), {"sign-up of " + models.Key(in.Email), a.config.LimitMail}}
-	if a.throttled(c, "signup", form, nil, tries...) {
+	tries := []attempt{perIP(c, "sign-up", a.config.LimitSignUp), {"sign-up of " + models.Key(in.Email), a.config.LimitMail}}
+	if a.limited(c, "signup", form, nil, tries...) {
 		return
 	}
 	hash, err := a.hash(c, in.Password)
 	if err != nil {
-		a.untried(c, tries...)
+		a.refund(c, tries...)
 		a.error(c, err)
 		return
 	}
 	user := in.user()
 	user.PasswordHash = hash
-	e, err := a.enter(c, models.EventSignUp, true, func(tx *models.DB) (*models.User, error) {
+	e, err := a.startSession(c, models.EventSignUp, true, func(tx *models.DB) (*models.User, error) {
 		return user, tx.CreateUser(c.Request.Context(), user)
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
@@ -80,11 +80,11 @@ func (a *App) signUp(c *gin.Context) {
 		return
 	}
 	if err != nil {
-		a.untried(c, tries...)
+		a.refund(c, tries...)
 		a.error(c, err)
 		return
 	}
-	a.welcome(c, e, "welcome")
+	a.finishSignIn(c, e, "welcome")
 }
 
 // checkSignUp checks one field as the person leaves it.
@@ -102,8 +102,8 @@ var takenSentences = map[string]string{
 	"email":    "There is already an account with this e-mail.",
 }
 
-// checks is a try to find out who has an account here.
-func (a *App) checks(c *gin.Context) try { return byAddress(c, "check", a.config.LimitCheck) }
+// enumerationLimit is a try to find out who has an account here.
+func (a *App) enumerationLimit(c *gin.Context) attempt { return perIP(c, "check", a.config.LimitCheck) }
 
 // checkTaken binds form and answers with the field that the person has just left:
 // a username or e-mail may be somebody else's.
@@ -111,7 +111,7 @@ func (a *App) checkTaken(c *gin.Context, page string, form *forms.Form) {
 	if !a.bind(c, form) {
 		return
 	}
-	if err := a.try(c, a.checks(c)); err != nil {
+	if err := a.attempt(c, a.enumerationLimit(c)); err != nil {
 		a.error(c, err)
 		return
 	}
@@ -126,14 +126,14 @@ func (a *App) checkTaken(c *gin.Context, page string, form *forms.Form) {
 // It lets a person know together with all that is wrong, and before the submit;
 // the database's constraints decide.
 func (a *App) failTaken(c *gin.Context, form *forms.Form) error {
-	if form.Good("username") == "" && form.Good("email") == "" {
+	if form.ValidValue("username") == "" && form.ValidValue("email") == "" {
 		return nil
 	}
 	var self uuid.UUID
 	if u := current(c).User; u != nil {
 		self = u.ID
 	}
-	taken, err := a.db.Taken(c.Request.Context(), self, form.Good("username"), form.Good("email"))
+	taken, err := a.db.Taken(c.Request.Context(), self, form.ValidValue("username"), form.ValidValue("email"))
 	for _, field := range taken {
 		form.Fail(field, takenSentences[field])
 	}

@@ -102,7 +102,7 @@ func (a *App) sudoAs(c *gin.Context, part string) {
 		ask(form)
 		return
 	}
-	current(c).Asked = in.Sudo != ""
+	current(c).Reauthenticated = in.Sudo != ""
 	// A new token, since the person has just proved who they are.
 	session := current(c).Session
 	token, err := a.db.RenewSession(c.Request.Context(), session)

@@ -14,21 +14,21 @@ import (
 	"vestibule/models"
 )
 
-// try is a thing that may be tried so often.
-type try struct {
+// attempt is a thing that may be tried so often.
+type attempt struct {
 	key   string
 	limit models.Limit
 }
 
-// throttled counts the tries. When one comes too early it answers with the page
+// limited counts the tries. When one comes too early it answers with the page
 // at 429 and a sentence in its form, and returns true.
-func (a *App) throttled(c *gin.Context, page string, form *forms.Form, data any, tries ...try) bool {
-	return a.throttledOn(c, form, func(c *gin.Context, status int, form *forms.Form) { a.render(c, status, page, form, data) }, tries...)
+func (a *App) limited(c *gin.Context, page string, form *forms.Form, data any, tries ...attempt) bool {
+	return a.limitedOn(c, form, func(c *gin.Context, status int, form *forms.Form) { a.render(c, status, page, form, data) }, tries...)
 }
 
-// throttledOn is throttled for a page whose data render reads.
-func (a *App) throttledOn(c *gin.Context, form *forms.Form, render func(*gin.Context, int, *forms.Form), tries ...try) bool {
-	err := a.try(c, tries...)
+// limitedOn is throttled for a page whose data render reads.
+func (a *App) limitedOn(c *gin.Context, form *forms.Form, render func(*gin.Context, int, *forms.Form), tries ...attempt) bool {
+	err := a.attempt(c, tries...)
 	if err == nil {
 		return false
 	}
@@ -42,12 +42,12 @@ func (a *App) throttledOn(c *gin.Context, form *forms.Form, render func(*gin.Con
 	return true
 }
 
-// try counts the tries, and returns the *models.ThrottledError of the first that
+// attempt counts the tries, and returns the *models.ThrottledError of the first that
 // comes too early. Then none of them counts.
-func (a *App) try(c *gin.Context, tries ...try) error {
+func (a *App) attempt(c *gin.Context, tries ...attempt) error {
 	for i, t := range tries {
-		if err := a.db.Try(c.Request.Context(), t.key, t.limit); err != nil {
-			a.untried(c, tries[:i]...)
+		if err := a.db.Attempt(c.Request.Context(), t.key, t.limit); err != nil {
+			a.refund(c, tries[:i]...)
 			return err
 		}
 	}
@@ -62,14 +62,14 @@ func tooMany(c *gin.Context, early *models.ThrottledError) string {
 	c.Header("Retry-After", seconds)
 	wait := seconds + " seconds"
 	if early.After > 90*time.Second {
-		wait = inWords(time.Now().Add(early.After))
+		wait = timeUntil(time.Now().Add(early.After))
 	}
 	return "Too many attempts. Try again in " + wait + "."
 }
 
-// byAddress is a try from the address that the request comes from. An IPv6
+// perIP is a try from the address that the request comes from. An IPv6
 // address counts by its /64, which is what one household or server has.
-func byAddress(c *gin.Context, what string, limit models.Limit) try {
+func perIP(c *gin.Context, what string, limit models.Limit) attempt {
 	address := c.ClientIP()
 	if ip, err := netip.ParseAddr(address); err == nil {
 		ip = ip.Unmap() // an IPv4 address may come dressed as IPv6
@@ -78,39 +78,39 @@ func byAddress(c *gin.Context, what string, limit models.Limit) try {
 			address = network.String()
 		}
 	}
-	return try{what + " from " + address, limit}
+	return attempt{what + " from " + address, limit}
 }
 
-// byAccount is a try of user's password. A browser from which the user has
+// perAccount is a try of user's password. A browser from which the user has
 // signed in before, which is known, counts on its own, so that strangers who
 // guess do not keep the user waiting (OWASP: device cookies).
-func (a *App) byAccount(c *gin.Context, user *models.User) (t try, known bool, err error) {
+func (a *App) perAccount(c *gin.Context, user *models.User) (t attempt, known bool, err error) {
 	mark, _ := c.Cookie(a.prefixed("browser"))
 	browser, err := a.db.KnownBrowser(c.Request.Context(), user, mark)
-	return try{"password of " + user.ID.String() + " by " + browser, a.config.LimitAccount}, browser != "", err
+	return attempt{"password of " + user.ID.String() + " by " + browser, a.config.LimitAccount}, browser != "", err
 }
 
-// triedWell forgets the tries before a good one.
-func (a *App) triedWell(c *gin.Context, t try) {
+// resetAttempts forgets the tries before a good one.
+func (a *App) resetAttempts(c *gin.Context, t attempt) {
 	if t.limit == (models.Limit{}) { // nothing was counted
 		return
 	}
-	ctx, cancel := lasting(c)
+	ctx, cancel := detached(c)
 	defer cancel()
-	if err := a.db.Forget(ctx, t.key); err != nil {
+	if err := a.db.ResetAttempts(ctx, t.key); err != nil {
 		current(c).Log().Error("throttle not cleared", "err", err)
 	}
 }
 
-// untried takes tries back that came to nothing, through no fault of the person's.
-func (a *App) untried(c *gin.Context, tries ...try) {
-	ctx, cancel := lasting(c)
+// refund takes tries back that came to nothing, through no fault of the person's.
+func (a *App) refund(c *gin.Context, tries ...attempt) {
+	ctx, cancel := detached(c)
 	defer cancel()
 	for _, t := range tries {
 		if t.limit == (models.Limit{}) { // nothing was counted
 			continue
 		}
-		if err := a.db.Forgive(ctx, t.key); err != nil {
+		if err := a.db.RefundAttempt(ctx, t.key); err != nil {
 			current(c).Log().Error("throttle not cleared", "err", err)
 		}
 	}

@@ -54,7 +54,7 @@ func TestVerifiedOnly(t *testing.T) {
 				if err := db.CreateUser(t.Context(), user); err != nil {
 					t.Fatal(err)
 				}
-				_, token, err := db.CreateSession(t.Context(), user, models.Client{}, a.lifetime())
+				_, token, err := db.CreateSession(t.Context(), user, models.Device{}, a.lifetime())
 				if err != nil {
 					t.Fatal(err)
 				}

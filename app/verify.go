@@ -74,28 +74,28 @@ func (a *App) linkToken(c *gin.Context, secret string, purposes ...models.Purpos
 func (a *App) resendVerification(c *gin.Context) {
 	user := current(c).User
 	if user.Verified() {
-		a.done(c, http.StatusOK, "verified", origin(c))
+		a.respondToast(c, http.StatusOK, "verified", origin(c))
 		return
 	}
-	again := try{"verification of " + user.ID.String(), a.config.LimitMail}
-	err := a.try(c, again)
+	again := attempt{"verification of " + user.ID.String(), a.config.LimitMail}
+	err := a.attempt(c, again)
 	if err == nil {
 		if err = a.db.ResendVerification(c.Request.Context(), user); err != nil && !errors.Is(err, models.ErrTooSoon) {
-			a.untried(c, again)
+			a.refund(c, again)
 		}
 	}
 	early := new(models.ThrottledError)
 	switch {
 	case errors.Is(err, models.ErrTooSoon):
 		c.Header("Retry-After", "60")
-		a.done(c, http.StatusTooManyRequests, "too-soon", origin(c))
+		a.respondToast(c, http.StatusTooManyRequests, "too-soon", origin(c))
 	case errors.As(err, &early):
 		tooMany(c, early)
-		a.done(c, http.StatusTooManyRequests, "too-soon", origin(c))
+		a.respondToast(c, http.StatusTooManyRequests, "too-soon", origin(c))
 	case err != nil:
 		a.error(c, err)
 	default:
-		a.done(c, http.StatusOK, "link-sent", origin(c))
+		a.respondToast(c, http.StatusOK, "link-sent", origin(c))
 	}
 }
 

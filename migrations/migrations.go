@@ -140,7 +140,7 @@ const (
 // run has do change the schema, while nobody else does, and returns the names of
 // the migrations that did.
 func run(ctx context.Context, db *models.DB, do func(*migrate.Migrator) (migrate.MigrationSlice, error)) (_ []string, err error) {
-	db, err = db.Patient(ctx)
+	db, err = db.WithoutTimeout(ctx)
 	if err != nil {
 		return nil, err
 	}

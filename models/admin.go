@@ -84,7 +84,7 @@ func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Even
 // the user. It returns ErrNotFound when there is none.
 func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (user uuid.UUID, err error) {
 	err = db.bun.NewDelete().Model((*Session)(nil)).Where("id = ?", id).Returning("user_id").Scan(ctx, &user)
-	return user, one(err)
+	return user, asNotFound(err)
 }
 
 // EndAllSessions ends every session of everybody, and returns how many those

@@ -96,17 +96,17 @@ func TestThrottlesOfAnotherTime(t *testing.T) {
 				if _, err := db.Bun().NewInsert().Model(th).Exec(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				wait := after(t, db.Try(t.Context(), name, patient))
+				wait := after(t, db.Attempt(t.Context(), name, patient))
 				if wait > tt.longest || tt.longest > 0 && wait == 0 {
 					t.Errorf("a try has to wait for %s, want no more than %s", wait, tt.longest)
 				}
-				if wait := after(t, db.Try(t.Context(), name, patient)); wait > patient.Longest {
+				if wait := after(t, db.Attempt(t.Context(), name, patient)); wait > patient.Longest {
 					t.Errorf("the next has to wait for %s", wait)
 				}
 				// Who waits as long as told is let in.
 				if wait > 0 && wait < patient.Longest {
 					rewind(t, db, wait)
-					if wait := after(t, db.Try(t.Context(), name, patient)); wait != 0 {
+					if wait := after(t, db.Attempt(t.Context(), name, patient)); wait != 0 {
 						t.Errorf("after it, it has to wait for %s more", wait)
 					}
 				}

@@ -163,9 +163,9 @@ func escapePath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
 }
 
-// Patient opens the same database once more, for statements that may take as
+// WithoutTimeout opens the same database once more, for statements that may take as
 // long as they want, as a change of the schema does.
-func (db *DB) Patient(ctx context.Context) (*DB, error) {
+func (db *DB) WithoutTimeout(ctx context.Context) (*DB, error) {
 	if db.Postgres() {
 		return openPostgres(ctx, db.url, 2, 0)
 	}
@@ -294,24 +294,24 @@ func Unavailable(err error) bool {
 	return false
 }
 
-// changed makes of "no such row" that it has changed meanwhile.
-func changed(err error) error {
+// asChanged makes of "no such row" that it has asChanged meanwhile.
+func asChanged(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return ErrChanged
 	}
 	return err
 }
 
-// one makes of "no rows" the error that callers know.
-func one(err error) error {
+// asNotFound makes of "no rows" the error that callers know.
+func asNotFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
 	return err
 }
 
-// some makes an error of a change that met no row.
-func some(result sql.Result) error {
+// requireRows makes an error of a change that met no row.
+func requireRows(result sql.Result) error {
 	if n, err := result.RowsAffected(); err != nil || n > 0 {
 		return err
 	}

@@ -174,7 +174,7 @@ func TestUnknownColumns(t *testing.T) {
 			if s, err := db.SessionByToken(t.Context(), token); err != nil || s.UserID != u.ID {
 				t.Errorf("the session is %+v (%v)", s, err)
 			}
-			if err := db.Try(t.Context(), "a", limit); err != nil {
+			if err := db.Attempt(t.Context(), "a", limit); err != nil {
 				t.Error(err)
 			}
 			if m := claim(t, db); m.Recipient != u.Email {
@@ -241,7 +241,7 @@ func TestTransactionsTakeOneConnection(t *testing.T) {
 		u := newUser(t, db, "ada")
 		_, token := signIn(t, db, u)
 		err = db.InTx(ctx, func(tx *models.DB) error {
-			if _, _, err := tx.CreateSession(ctx, u, models.Client{}, life); err != nil {
+			if _, _, err := tx.CreateSession(ctx, u, models.Device{}, life); err != nil {
 				return err
 			}
 			if s, err := tx.SessionByToken(ctx, token); err != nil || s.UserID != u.ID {

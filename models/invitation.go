@@ -40,12 +40,12 @@ type Invitation struct {
 // Expired tells whether the invitation is too old to be accepted.
 func (i *Invitation) Expired() bool { return !now().Before(i.ExpiresAt) }
 
-// For tells whether user is who is invited.
-func (i *Invitation) For(user *User) bool { return i.EmailKey == user.EmailKey }
+// IsFor tells whether user is who is invited.
+func (i *Invitation) IsFor(user *User) bool { return i.EmailKey == user.EmailKey }
 
-// Proves tells whether whoever has the token can read what is sent to user. The
+// ProvesEmailOf tells whether whoever has the token can read what is sent to user. The
 // address has to be the very same: one that only folds to it may be another's.
-func (i *Invitation) Proves(user *User) bool { return i.Email == user.Email }
+func (i *Invitation) ProvesEmailOf(user *User) bool { return i.Email == user.Email }
 
 // Invite asks the owner of an e-mail address to join the organization of actor.
 // It returns ErrNotAllowed when the role of actor does not cover the role, and a
@@ -89,7 +89,7 @@ func (db *DB) mayInvite(ctx context.Context, organization, user, role uuid.UUID)
 	err := db.bun.NewSelect().Model(actor).Relation("Role").Relation("User").
 		Where("m.organization_id = ?", organization).Where("m.user_id = ?", user).Scan(ctx)
 	if err != nil {
-		return one(err)
+		return asNotFound(err)
 	}
 	r, err := db.RoleByID(ctx, organization, role)
 	if err != nil {
@@ -135,7 +135,7 @@ func (db *DB) InvitationByID(ctx context.Context, organization, id uuid.UUID) (*
 	err := db.bun.NewSelect().Model(i).Relation("Role").
 		Where("i.organization_id = ?", organization).Where("i.id = ?", id).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return i, nil
 }
@@ -152,7 +152,7 @@ func (db *DB) ResendInvitation(ctx context.Context, actor *Membership, i *Invita
 			Set("expires_at = ?", now().Add(invitationLife)).Set("inviter_id = ?", actor.UserID).
 			Where("organization_id = ?", actor.OrganizationID).Exec(ctx)
 		if err == nil {
-			err = some(result)
+			err = requireRows(result)
 		}
 		if err != nil {
 			return err
@@ -171,7 +171,7 @@ func (db *DB) RevokeInvitation(ctx context.Context, actor *Membership, i *Invita
 		if err != nil {
 			return err
 		}
-		return some(result)
+		return requireRows(result)
 	})
 }
 
@@ -183,7 +183,7 @@ func (db *DB) SendInvitation(ctx context.Context, id uuid.UUID) (*Invitation, st
 	result, err := db.bun.NewUpdate().Model((*Invitation)(nil)).Set("token_hash = ?", hash).
 		Where("id = ?", id).Where("expires_at > ?", now()).Exec(ctx)
 	if err == nil {
-		err = some(result)
+		err = requireRows(result)
 	}
 	if err != nil {
 		return nil, "", err
@@ -203,14 +203,14 @@ func (db *DB) InvitationBySecret(ctx context.Context, secret string) (*Invitatio
 	err := db.bun.NewSelect().Model(i).Relation("Organization").Relation("Role").Relation("Inviter", person).
 		Where("i.token_hash = ?", hash).Where("i.expires_at > ?", now()).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
-	return i, db.stands(ctx, i.OrganizationID, i.InviterID, i.RoleID)
+	return i, db.checkInviter(ctx, i.OrganizationID, i.InviterID, i.RoleID)
 }
 
-// stands returns nil when the inviter may invite to the role still, else
+// checkInviter returns nil when the inviter may invite to the role still, else
 // ErrNotFound: such an invitation is none any more.
-func (db *DB) stands(ctx context.Context, organization, inviter, role uuid.UUID) error {
+func (db *DB) checkInviter(ctx context.Context, organization, inviter, role uuid.UUID) error {
 	err := db.mayInvite(ctx, organization, inviter, role)
 	if errors.Is(err, ErrNotAllowed) {
 		return ErrNotFound
@@ -235,12 +235,12 @@ func (db *DB) AcceptInvitation(ctx context.Context, i *Invitation, user *User) e
 		err = tx.bun.NewDelete().Model(i).WherePK().Where("token_hash = ?", i.TokenHash).
 			Where("expires_at > ?", now()).Returning("inviter_id, role_id").Scan(ctx, &inviter, &role)
 		if err != nil {
-			return one(err)
+			return asNotFound(err)
 		}
-		if err := tx.stands(ctx, i.OrganizationID, inviter, role); err != nil {
+		if err := tx.checkInviter(ctx, i.OrganizationID, inviter, role); err != nil {
 			return err
 		}
-		if !i.For(user) || !user.Verified() && !i.Proves(user) {
+		if !i.IsFor(user) || !user.Verified() && !i.ProvesEmailOf(user) {
 			return ErrNotAllowed
 		}
 		if !user.Verified() {

@@ -112,7 +112,7 @@ func (db *DB) ClaimMail(ctx context.Context, done *Mail) (*Mail, error) {
 		err = db.bun.NewRaw("?; ?", db.deleteMail(done), claim).Scan(ctx, m)
 	}
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return m, nil
 }

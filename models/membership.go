@@ -44,7 +44,7 @@ func (db *DB) MembershipBySlug(ctx context.Context, slug string, user uuid.UUID)
 	err := db.bun.NewSelect().Conn(db.prepared(slug, user)).Model(m).Relation("Organization").Relation("Role").
 		Where("organization.slug = ?", db.parameter(1)).Where("m.user_id = ?", db.parameter(2)).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return m, nil
 }
@@ -104,7 +104,7 @@ func (db *DB) MemberByID(ctx context.Context, organization, id uuid.UUID) (*Memb
 	err := db.bun.NewSelect().Model(m).Relation("Organization").Relation("User", person).Relation("Role").
 		Where("m.organization_id = ?", organization).Where("m.id = ?", id).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return m, nil
 }
@@ -126,7 +126,7 @@ func (db *DB) SetRole(ctx context.Context, actor *Membership, member, role uuid.
 		if !actor.Role.Covers(r) {
 			return ErrNotAllowed
 		}
-		if r.Kind != Owner {
+		if r.Kind != RoleOwner {
 			if err := tx.keepAnOwner(ctx, m); err != nil {
 				return err
 			}
@@ -163,12 +163,12 @@ func (db *DB) TransferOwnership(ctx context.Context, actor *Membership, username
 			Where("?.username_key = ?", bun.Ident("user"), Key(username)).Where("m.id <> ?", actor.ID).
 			Where("?.disabled_at IS NULL", bun.Ident("user")).Scan(ctx)
 		if err != nil {
-			return one(err)
+			return asNotFound(err)
 		}
-		if err := tx.setRole(ctx, heir, Owner); err != nil {
+		if err := tx.setRole(ctx, heir, RoleOwner); err != nil {
 			return err
 		}
-		return tx.setRole(ctx, actor, Admin)
+		return tx.setRole(ctx, actor, RoleAdmin)
 	})
 	return heir, err
 }
@@ -217,7 +217,7 @@ func (db *DB) keepAnOwner(ctx context.Context, m *Membership) error {
 }
 
 func (db *DB) lastOwner(ctx context.Context, m *Membership) (bool, error) {
-	if m.Role.Kind != Owner {
+	if m.Role.Kind != RoleOwner {
 		return false, nil
 	}
 	others, err := db.bun.NewSelect().Model((*Membership)(nil)).Join("JOIN users AS u ON u.id = m.user_id").

@@ -66,7 +66,7 @@ func (db *DB) NoteByID(ctx context.Context, organization, id uuid.UUID) (*Note, 
 	err := db.bun.NewSelect().Model(n).Relation("Author", person).
 		Where("n.organization_id = ?", organization).Where("n.id = ?", id).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return n, nil
 }
@@ -80,7 +80,7 @@ func (db *DB) UpdateNote(ctx context.Context, n *Note) error {
 	if err != nil {
 		return err
 	}
-	return some(result)
+	return requireRows(result)
 }
 
 // DeleteNote removes a note of an organization. It returns ErrNotFound when there
@@ -91,5 +91,5 @@ func (db *DB) DeleteNote(ctx context.Context, organization, id uuid.UUID) error 
 	if err != nil {
 		return err
 	}
-	return some(result)
+	return requireRows(result)
 }

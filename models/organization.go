@@ -38,9 +38,9 @@ func (e *LastOwnerError) Error() string {
 func (db *DB) CreateOrganization(ctx context.Context, o *Organization, user *User) error {
 	o.ID, o.CreatedAt = newID(), now()
 	roles := []Role{
-		newRole(o, Owner, "Owner", nil),
-		newRole(o, Admin, "Admin", nil),
-		newRole(o, Member, "Member", nil),
+		newRole(o, RoleOwner, "Owner", nil),
+		newRole(o, RoleAdmin, "Admin", nil),
+		newRole(o, RoleMember, "Member", nil),
 	}
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.bun.NewInsert().Model(o).Exec(ctx); err != nil {
@@ -107,22 +107,22 @@ func (db *DB) lockOrganization(ctx context.Context, id uuid.UUID) error {
 	if db.Postgres() {
 		query = query.For("NO KEY UPDATE") // rows that refer to it may still be added
 	}
-	return one(query.Scan(ctx, new(uuid.UUID)))
+	return asNotFound(query.Scan(ctx, new(uuid.UUID)))
 }
 
-// Fate is what becomes of an organization when its last owner deletes the account.
-type Fate struct {
+// OwnedOrganization is what becomes of an organization when its last owner deletes the account.
+type OwnedOrganization struct {
 	Organization *Organization
 	Others       bool // there are other members, who would be left without an owner
 }
 
-// Fates lists the organizations of which user is the last owner.
-func (db *DB) Fates(ctx context.Context, user *User) ([]Fate, error) {
+// OwnedOrganizations lists the organizations of which user is the last owner.
+func (db *DB) OwnedOrganizations(ctx context.Context, user *User) ([]OwnedOrganization, error) {
 	all, err := db.Memberships(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}
-	var fates []Fate
+	var fates []OwnedOrganization
 	for _, m := range all {
 		last, err := db.lastOwner(ctx, &m)
 		if err != nil {
@@ -136,7 +136,7 @@ func (db *DB) Fates(ctx context.Context, user *User) ([]Fate, error) {
 		if err != nil {
 			return nil, err
 		}
-		fates = append(fates, Fate{m.Organization, others})
+		fates = append(fates, OwnedOrganization{m.Organization, others})
 	}
 	return fates, nil
 }
@@ -157,7 +157,7 @@ func (db *DB) leaveOrganizations(ctx context.Context, user *User) error {
 			return err
 		}
 	}
-	fates, err := db.Fates(ctx, user)
+	fates, err := db.OwnedOrganizations(ctx, user)
 	if err != nil {
 		return err
 	}

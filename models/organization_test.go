@@ -82,7 +82,7 @@ func owners(t *testing.T, db *models.DB, in *models.Membership) (n int) {
 		t.Fatal(err)
 	}
 	for _, m := range members {
-		if m.Role.Kind == models.Owner {
+		if m.Role.Kind == models.RoleOwner {
 			n++
 		}
 	}
@@ -146,7 +146,7 @@ func TestTheLastOwnerStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		anna, ben = place(t, db, "acme", &models.User{ID: anna.UserID}), place(t, db, "acme", &models.User{ID: ben.UserID})
-		if anna.Role.Kind != models.Admin || ben.Role.Kind != models.Owner {
+		if anna.Role.Kind != models.RoleAdmin || ben.Role.Kind != models.RoleOwner {
 			t.Errorf("they are %s and %s", anna.Role.Kind, ben.Role.Kind)
 		}
 		if err := db.Leave(t.Context(), anna); err != nil {
@@ -412,7 +412,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 			t.Error("the database lets a member have another organization's role")
 		}
 		after := [...]int{count(t, db, "roles"), count(t, db, "memberships"), count(t, db, "invitations")}
-		if before != after || place(t, db, "other", &models.User{ID: carla.UserID}).Role.Kind != models.Member {
+		if before != after || place(t, db, "other", &models.User{ID: carla.UserID}).Role.Kind != models.RoleMember {
 			t.Errorf("the rows are %v, and were %v", after, before)
 		}
 	})
@@ -444,7 +444,7 @@ func TestCustomRoles(t *testing.T) {
 			t.Fatal(err)
 		}
 		i, err := db.InvitationByID(t.Context(), anna.OrganizationID, i.ID)
-		if err != nil || i.Role.Kind != models.Member || place(t, db, "acme", &models.User{ID: m.UserID}).Role.Kind != models.Member {
+		if err != nil || i.Role.Kind != models.RoleMember || place(t, db, "acme", &models.User{ID: m.UserID}).Role.Kind != models.RoleMember {
 			t.Errorf("who had the role is no plain member (%v)", err)
 		}
 		for _, name := range []string{"Owner", "Admin", "Member"} {
@@ -469,7 +469,7 @@ func TestInvitations(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantsNotFound(t, db.AcceptInvitation(t.Context(), i, ben)) // by the link that was sent before
-		if got, err := db.InvitationBySecret(t.Context(), secret); err != nil || got.Organization.Slug != "acme" || got.Inviter.Username != "anna.smith" || got.Role.Kind != models.Member {
+		if got, err := db.InvitationBySecret(t.Context(), secret); err != nil || got.Organization.Slug != "acme" || got.Inviter.Username != "anna.smith" || got.Role.Kind != models.RoleMember {
 			t.Errorf("the invitation is %+v (%v)", got, err)
 		}
 		if err := db.AcceptInvitation(t.Context(), again, ben); err != nil {

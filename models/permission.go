@@ -22,7 +22,7 @@ const (
 // Grantable is a permission that a role may be made of.
 type Grantable struct {
 	Permission
-	Words   string // for those who make a role
+	Label   string // for those who make a role
 	Members bool   // whether the role "Member" has it too
 }
 
@@ -46,20 +46,20 @@ type RoleKind string
 // The kinds of roles. Each organization has one role of each kind but custom,
 // of which its owners make as many as they like.
 const (
-	Owner  RoleKind = "owner"
-	Admin  RoleKind = "admin"
-	Member RoleKind = "member"
-	Custom RoleKind = "custom"
+	RoleOwner  RoleKind = "owner"
+	RoleAdmin  RoleKind = "admin"
+	RoleMember RoleKind = "member"
+	RoleCustom RoleKind = "custom"
 )
 
 // May tells whether the role allows p.
 func (r *Role) May(p Permission) bool {
-	if r.Kind == Owner {
+	if r.Kind == RoleOwner {
 		return true
 	}
 	for _, known := range Permissions { // so that one which the program dropped allows nothing
 		if known.Permission == p {
-			return r.Kind == Admin || r.Kind == Member && known.Members || r.Kind == Custom && slices.Contains(r.Permissions, p)
+			return r.Kind == RoleAdmin || r.Kind == RoleMember && known.Members || r.Kind == RoleCustom && slices.Contains(r.Permissions, p)
 		}
 	}
 	return false
@@ -68,8 +68,8 @@ func (r *Role) May(p Permission) bool {
 // Covers tells whether the role allows all that the other does. Nobody gives,
 // changes or takes away a role that theirs does not cover.
 func (r *Role) Covers(other *Role) bool {
-	if other.Kind == Owner {
-		return r.Kind == Owner
+	if other.Kind == RoleOwner {
+		return r.Kind == RoleOwner
 	}
 	return !slices.ContainsFunc(other.allowed(), func(p Permission) bool { return !r.May(p) })
 }
@@ -85,15 +85,15 @@ func (r *Role) allowed() []Permission {
 	return allowed
 }
 
-// Words says what the role allows.
-func (r *Role) Words() string {
-	if r.Kind == Owner {
+// Label says what the role allows.
+func (r *Role) Label() string {
+	if r.Kind == RoleOwner {
 		return "Everything"
 	}
 	var words []string
 	for _, known := range Permissions {
 		if r.May(known.Permission) {
-			words = append(words, known.Words)
+			words = append(words, known.Label)
 		}
 	}
 	if words == nil {

@@ -31,7 +31,7 @@ var roleConstraints = map[string]string{"name_key": "name"}
 func (db *DB) Roles(ctx context.Context, organization uuid.UUID) ([]Role, error) {
 	var roles []Role
 	err := db.bun.NewSelect().Conn(db.prepared(organization)).Model(&roles).Where("organization_id = ?", db.parameter(1)).
-		OrderExpr("CASE kind WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 ELSE 3 END, name_key", Owner, Admin, Member).Scan(ctx)
+		OrderExpr("CASE kind WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 ELSE 3 END, name_key", RoleOwner, RoleAdmin, RoleMember).Scan(ctx)
 	return roles, err
 }
 
@@ -41,7 +41,7 @@ func (db *DB) RoleByID(ctx context.Context, organization, id uuid.UUID) (*Role, 
 	r := new(Role)
 	err := db.bun.NewSelect().Model(r).Where("id = ?", id).Where("organization_id = ?", organization).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return r, nil
 }
@@ -56,14 +56,14 @@ var ErrTooManyRoles = errors.New("too many roles")
 // when it has one of that name, and ErrTooManyRoles when it has MaxRoles.
 func (db *DB) CreateRole(ctx context.Context, actor *Membership, name string, allowed []Permission) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
-		n, err := tx.bun.NewSelect().Model((*Role)(nil)).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Custom).Count(ctx)
+		n, err := tx.bun.NewSelect().Model((*Role)(nil)).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleCustom).Count(ctx)
 		if err != nil {
 			return err
 		}
 		if n >= MaxRoles {
 			return ErrTooManyRoles
 		}
-		r := newRole(actor.Organization, Custom, name, allowed)
+		r := newRole(actor.Organization, RoleCustom, name, allowed)
 		_, err = tx.bun.NewInsert().Model(&r).Exec(ctx)
 		return taken(err, roleConstraints)
 	})
@@ -73,13 +73,13 @@ func (db *DB) CreateRole(ctx context.Context, actor *Membership, name string, al
 // is none of that id, and a *TakenError when another has that name.
 func (db *DB) UpdateRole(ctx context.Context, actor *Membership, id uuid.UUID, name string, allowed []Permission) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
-		r := newRole(actor.Organization, Custom, name, allowed)
+		r := newRole(actor.Organization, RoleCustom, name, allowed)
 		result, err := tx.bun.NewUpdate().Model(&r).Column("name", "name_key", "permissions").
-			Where("id = ?", id).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Custom).Exec(ctx)
+			Where("id = ?", id).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleCustom).Exec(ctx)
 		if err != nil {
 			return taken(err, roleConstraints)
 		}
-		return some(result)
+		return requireRows(result)
 	})
 }
 
@@ -88,7 +88,7 @@ func (db *DB) UpdateRole(ctx context.Context, actor *Membership, id uuid.UUID, n
 func (db *DB) DeleteRole(ctx context.Context, actor *Membership, id uuid.UUID) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
 		plain := tx.bun.NewSelect().Model((*Role)(nil)).Column("id").
-			Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Member)
+			Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleMember)
 		for _, model := range []any{(*Membership)(nil), (*Invitation)(nil)} {
 			_, err := tx.bun.NewUpdate().Model(model).Set("role_id = (?)", plain).
 				Where("organization_id = ?", actor.OrganizationID).Where("role_id = ?", id).Exec(ctx)
@@ -97,10 +97,10 @@ func (db *DB) DeleteRole(ctx context.Context, actor *Membership, id uuid.UUID) e
 			}
 		}
 		result, err := tx.bun.NewDelete().Model((*Role)(nil)).
-			Where("id = ?", id).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", Custom).Exec(ctx)
+			Where("id = ?", id).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleCustom).Exec(ctx)
 		if err != nil {
 			return err
 		}
-		return some(result)
+		return requireRows(result)
 	})
 }

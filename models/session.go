@@ -37,8 +37,8 @@ func (l Lifetime) expiry(created, t time.Time) time.Time {
 	return t.Add(l.Idle)
 }
 
-// Client is what a session remembers of the browser that signed in.
-type Client struct{ IP, UserAgent string }
+// Device is what a session remembers of the browser that signed in.
+type Device struct{ IP, UserAgent string }
 
 // maxUserAgent cuts what a browser says of itself; none needs more.
 const maxUserAgent = 500
@@ -50,7 +50,7 @@ const maxSessions = 100
 // CreateSession signs user in and returns the session and the token for the
 // browser's cookie, which is stored nowhere. It returns ErrChanged when the user
 // has changed since it was read, and ErrNotFound for a disabled one.
-func (db *DB) CreateSession(ctx context.Context, user *User, client Client, life Lifetime) (*Session, string, error) {
+func (db *DB) CreateSession(ctx context.Context, user *User, client Device, life Lifetime) (*Session, string, error) {
 	token, hash := newSecret()
 	t := now()
 	s := &Session{
@@ -100,7 +100,7 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 	err := db.bun.NewSelect().Conn(db.prepared(hash, db.instant(now()))).Model(s).Relation("User").
 		Where("s.token_hash = ?", db.parameter(1)).Where("s.expires_at > ?", db.parameter(2)).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return s, nil
 }
@@ -139,7 +139,7 @@ func (db *DB) RenewSession(ctx context.Context, s *Session) (token string, err e
 	if err != nil {
 		return "", err
 	}
-	if err := changed(some(result)); err != nil {
+	if err := asChanged(requireRows(result)); err != nil {
 		return "", err
 	}
 	s.TokenHash, s.AuthenticatedAt = hash, t
@@ -162,7 +162,7 @@ func (db *DB) DeleteSession(ctx context.Context, user, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	return some(result)
+	return requireRows(result)
 }
 
 // DeleteSessions ends every session of user but keep, which may be the zero id,

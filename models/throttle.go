@@ -96,10 +96,10 @@ func throttleKey(key string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Try counts a try of key, before it is made, so that many at once do not slip
+// Attempt counts a try of key, before it is made, so that many at once do not slip
 // through together. It returns a *ThrottledError when it comes too early; such
 // a one does not count, so that nobody is kept waiting by others' impatience.
-func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
+func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 	if limit.Free == 0 {
 		return nil
 	}
@@ -127,15 +127,15 @@ func (db *DB) Try(ctx context.Context, key string, limit Limit) error {
 	})
 }
 
-// Forgive takes the last try of key back, which is not to count after all.
-func (db *DB) Forgive(ctx context.Context, key string) error {
+// RefundAttempt takes the last try of key back, which is not to count after all.
+func (db *DB) RefundAttempt(ctx context.Context, key string) error {
 	_, err := db.bun.NewUpdate().Model((*Throttle)(nil)).
 		Set("tries = tries - 1").Set("until = ?", noWait).Where("key = ?", throttleKey(key)).Where("tries > 0").Exec(ctx)
 	return err
 }
 
-// Forget clears key: its tries have ended well.
-func (db *DB) Forget(ctx context.Context, key string) error {
+// ResetAttempts clears key: its tries have ended well.
+func (db *DB) ResetAttempts(ctx context.Context, key string) error {
 	_, err := db.bun.NewDelete().Model((*Throttle)(nil)).Where("key = ?", throttleKey(key)).Exec(ctx)
 	return err
 }

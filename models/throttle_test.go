@@ -88,7 +88,7 @@ func rewind(t *testing.T, db *models.DB, d time.Duration) {
 func TestTrySlowsDown(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		try := func() time.Duration { return after(t, db.Try(t.Context(), "door", patient)) }
+		try := func() time.Duration { return after(t, db.Attempt(t.Context(), "door", patient)) }
 		for i := range patient.Free {
 			if wait := try(); wait != 0 {
 				t.Fatalf("free try %d has to wait for %s", i+1, wait)
@@ -107,7 +107,7 @@ func TestTrySlowsDown(t *testing.T) {
 				t.Fatalf("a try has to wait for %s after its time has passed", wait)
 			}
 		}
-		if wait := after(t, db.Try(t.Context(), "another door", patient)); wait != 0 {
+		if wait := after(t, db.Attempt(t.Context(), "another door", patient)); wait != 0 {
 			t.Errorf("another key has to wait for %s", wait)
 		}
 		rewind(t, db, patient.Forget+patient.Longest)
@@ -124,7 +124,7 @@ func TestThrottlesNameNobody(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		const key = "mail to anna@example.com"
-		if err := db.Try(t.Context(), key, patient); err != nil {
+		if err := db.Attempt(t.Context(), key, patient); err != nil {
 			t.Fatal(err)
 		}
 		var th models.Throttle
@@ -148,26 +148,26 @@ func TestTryForgives(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		ctx := t.Context()
 		for range 3 * patient.Free {
-			if wait := after(t, db.Try(ctx, "forgiven", patient)); wait != 0 {
+			if wait := after(t, db.Attempt(ctx, "forgiven", patient)); wait != 0 {
 				t.Fatalf("a try has to wait for %s though all before it were forgiven", wait)
 			}
-			if err := db.Forgive(ctx, "forgiven"); err != nil {
+			if err := db.RefundAttempt(ctx, "forgiven"); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range patient.Free {
-			if err := db.Try(ctx, "forgotten", patient); err != nil {
+			if err := db.Attempt(ctx, "forgotten", patient); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := db.Forget(ctx, "forgotten"); err != nil {
+		if err := db.ResetAttempts(ctx, "forgotten"); err != nil {
 			t.Fatal(err)
 		}
-		if wait := after(t, db.Try(ctx, "forgotten", patient)); wait != 0 {
+		if wait := after(t, db.Attempt(ctx, "forgotten", patient)); wait != 0 {
 			t.Errorf("a forgotten key has to wait for %s", wait)
 		}
 		for range 100 {
-			if err := db.Try(ctx, "unlimited", models.Limit{}); err != nil {
+			if err := db.Attempt(ctx, "unlimited", models.Limit{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -182,7 +182,7 @@ func TestTryTogether(t *testing.T) {
 		var group sync.WaitGroup
 		for range 40 {
 			group.Go(func() {
-				err := db.Try(t.Context(), "door", patient)
+				err := db.Attempt(t.Context(), "door", patient)
 				if early := new(models.ThrottledError); err == nil {
 					through.Add(1)
 				} else if !errors.As(err, &early) {
@@ -201,11 +201,11 @@ func TestPurgeThrottlesAndEvents(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		ctx := t.Context()
-		if err := db.Try(ctx, "old", patient); err != nil {
+		if err := db.Attempt(ctx, "old", patient); err != nil {
 			t.Fatal(err)
 		}
 		rewind(t, db, patient.Forget)
-		if err := db.Try(ctx, "new", patient); err != nil {
+		if err := db.Attempt(ctx, "new", patient); err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {
@@ -232,17 +232,17 @@ func TestTryManyAtOnce(t *testing.T) {
 			var group sync.WaitGroup
 			for range 50 {
 				group.Go(func() {
-					if err := db.Try(t.Context(), key, limit); err != nil {
+					if err := db.Attempt(t.Context(), key, limit); err != nil {
 						t.Error(err)
 					}
 				})
 			}
 			group.Wait()
-			if err := db.Try(t.Context(), key, limit); err != nil {
+			if err := db.Attempt(t.Context(), key, limit); err != nil {
 				t.Error(err)
 			}
 			early := new(models.ThrottledError)
-			if err := db.Try(t.Context(), key, limit); !errors.As(err, &early) {
+			if err := db.Attempt(t.Context(), key, limit); !errors.As(err, &early) {
 				t.Errorf("the 52nd is not refused: %v", err)
 			}
 		}
@@ -258,9 +258,9 @@ func TestTryWhileForgotten(t *testing.T) {
 		for range 4 {
 			group.Go(func() {
 				for range 50 {
-					err := db.Try(t.Context(), "door", limit)
+					err := db.Attempt(t.Context(), "door", limit)
 					if err == nil {
-						err = db.Forget(t.Context(), "door")
+						err = db.ResetAttempts(t.Context(), "door")
 					}
 					if err != nil {
 						t.Error(err)

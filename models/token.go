@@ -90,7 +90,7 @@ func (db *DB) TokenBySecret(ctx context.Context, secret string, purposes ...Purp
 		Where("t.token_hash = ?", hash).Where("t.purpose IN (?)", bun.List(purposes)).
 		Where("t.expires_at > ?", now()).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return token, nil
 }
@@ -101,7 +101,7 @@ func (db *DB) useToken(ctx context.Context, token *Token) error {
 	if err != nil {
 		return err
 	}
-	return some(result)
+	return requireRows(result)
 }
 
 func (db *DB) deleteTokens(ctx context.Context, user uuid.UUID, purposes ...Purpose) error {

@@ -89,7 +89,7 @@ func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error 
 	if err != nil {
 		return taken(err, userConstraints)
 	}
-	return changed(some(result))
+	return asChanged(requireRows(result))
 }
 
 // UpdateProfile stores u's username, first and last name. It returns a
@@ -106,7 +106,7 @@ func (db *DB) RehashPassword(ctx context.Context, u *User, hash string) error {
 	if err != nil {
 		return err
 	}
-	if err := changed(some(result)); err != nil {
+	if err := asChanged(requireRows(result)); err != nil {
 		return err
 	}
 	u.PasswordHash = hash
@@ -291,7 +291,7 @@ func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
 	u := new(User)
 	err := db.bun.NewSelect().Conn(db.prepared(Key(login))).Model(u).Where("? = ?", bun.Ident(column), db.parameter(1)).Scan(ctx)
 	if err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return u, nil
 }
@@ -300,7 +300,7 @@ func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
 func (db *DB) UserByID(ctx context.Context, id uuid.UUID) (*User, error) {
 	u := new(User)
 	if err := db.bun.NewSelect().Conn(db.prepared(id)).Model(u).Where("id = ?", db.parameter(1)).Scan(ctx); err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return u, nil
 }
@@ -324,7 +324,7 @@ func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 		query = query.For("UPDATE")
 	}
 	if err := query.Scan(ctx); err != nil {
-		return nil, one(err)
+		return nil, asNotFound(err)
 	}
 	return u, nil
 }
@@ -335,7 +335,7 @@ func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 func (db *DB) lockAs(ctx context.Context, u *User) (*User, error) {
 	locked, err := db.lockUser(ctx, u.ID)
 	if err != nil {
-		return nil, changed(err)
+		return nil, asChanged(err)
 	}
 	if locked.PasswordHash != u.PasswordHash || locked.Disabled() != u.Disabled() {
 		return nil, ErrChanged

@@ -54,7 +54,7 @@ func TestCreateSessionSeesWhatHappenedMeanwhile(t *testing.T) {
 				if err := happens(t.Context(), db, u); err != nil {
 					t.Fatal(err)
 				}
-				_, token, err := db.CreateSession(t.Context(), &seen, models.Client{}, life)
+				_, token, err := db.CreateSession(t.Context(), &seen, models.Device{}, life)
 				wantsNotFound(t, err)
 				if token != "" {
 					t.Error("there is a token")

@@ -43,9 +43,9 @@ type Form struct {
 
 	// Error is the sentence for the form as a whole.
 	Error string
-	// Checks is the URL that checks one field at a time, if the page has one. It
+	// CheckURL is the URL that checks one field at a time, if the page has one. It
 	// does so with no current password: that is tried with the whole form alone.
-	Checks string
+	CheckURL string
 	// Prefix begins the ids of its fields, where a page has more forms of the kind.
 	Prefix string
 	// Focus names the field where the person goes on when none is wrong.
@@ -126,8 +126,8 @@ func (f *Form) Fail(name, sentence string) {
 	}
 }
 
-// Good returns the value of a field that nothing is wrong with, else nothing.
-func (f *Form) Good(name string) string {
+// ValidValue returns the value of a field that nothing is wrong with, else nothing.
+func (f *Form) ValidValue(name string) string {
 	for _, fd := range f.fields {
 		if fd.Name == name && f.errors[name] == "" {
 			return f.in.FieldByIndex(fd.index).String()
@@ -147,7 +147,7 @@ type Field struct {
 	Required  bool
 	MinLength string
 	Focus     bool   // the person goes on here: the first wrong field
-	Checks    string // see Form.Checks
+	CheckURL  string // see Form.Checks
 	OOB       bool   // not the main part of an htmx response
 	Options   []Option
 }
@@ -167,7 +167,7 @@ func (f *Form) Field(name string) (Field, error) {
 		out.Error = sentence
 		out.Focus = first && sentence != "" || len(f.errors) == 0 && name == f.Focus
 		if fd.alone() {
-			out.Checks = f.Checks
+			out.CheckURL = f.CheckURL
 		}
 		values := f.values(fd)
 		if !fd.secret() && !fd.list {
@@ -182,10 +182,10 @@ func (f *Form) Field(name string) (Field, error) {
 	return Field{}, errors.New("the form has no field " + name)
 }
 
-// Left returns the fields to draw anew when a person leaves the field of that
+// Refresh returns the fields to draw anew when a person leaves the field of that
 // name: itself, and any filled one that must equal it. There are none when the
 // name is unknown, or that of a field which is not checked alone.
-func (f *Form) Left(name string) []Field {
+func (f *Form) Refresh(name string) []Field {
 	var left []Field
 	for _, fd := range f.fields {
 		repeats := name != "" && fd.repeats == name && f.in.FieldByIndex(fd.index).String() != ""

@@ -146,11 +146,11 @@ func TestSentences(t *testing.T) {
 func TestField(t *testing.T) {
 	t.Parallel()
 	_, form := bind(t, with(with(good(), "handle", "a b"), "email", "x"))
-	form.Checks = "/check"
+	form.CheckURL = "/check"
 	form.Prefix = "trip-"
 	want := forms.Field{
 		ID: "trip-name", Name: "name", Label: "Full name", Type: "text", Autocomplete: "name", Hint: "As on the passport.",
-		Value: "Ada", Required: true, MinLength: "2", Checks: "/check",
+		Value: "Ada", Required: true, MinLength: "2", CheckURL: "/check",
 	}
 	if got := field(t, form, "name"); !reflect.DeepEqual(got, want) {
 		t.Errorf("the field is %+v, want %+v", got, want)
@@ -202,7 +202,7 @@ func TestEmbedded(t *testing.T) {
 	if got := field(t, form, "again"); got.Error != "The two passwords differ." || !got.Focus || !got.Required {
 		t.Errorf("the repetition is %+v", got)
 	}
-	if left := form.Left("secret"); len(left) != 2 || left[1].Name != "again" {
+	if left := form.Refresh("secret"); len(left) != 2 || left[1].Name != "again" {
 		t.Errorf("left are %+v", left)
 	}
 }
@@ -215,8 +215,8 @@ func TestFail(t *testing.T) {
 	if got := field(t, form, "name").Error; got != "first" || form.Valid() {
 		t.Errorf("the field says %q, valid %v", got, form.Valid())
 	}
-	if form.Good("name") != "" || form.Good("handle") != "ada_l" || form.Good("missing") != "" {
-		t.Errorf("good are %q, %q, %q", form.Good("name"), form.Good("handle"), form.Good("missing"))
+	if form.ValidValue("name") != "" || form.ValidValue("handle") != "ada_l" || form.ValidValue("missing") != "" {
+		t.Errorf("good are %q, %q, %q", form.ValidValue("name"), form.ValidValue("handle"), form.ValidValue("missing"))
 	}
 	_, form = bind(t, good())
 	form.Error = "The form as a whole is wrong."
@@ -228,18 +228,18 @@ func TestFail(t *testing.T) {
 func TestLeft(t *testing.T) {
 	t.Parallel()
 	_, form := bind(t, with(good(), "again", "other"))
-	left := form.Left("secret")
+	left := form.Refresh("secret")
 	if len(left) != 2 || left[0].Name != "secret" || left[0].OOB || left[1].Name != "again" || !left[1].OOB || left[1].Error == "" {
 		t.Errorf("leaving the secret draws %+v", left)
 	}
-	if left := form.Left("again"); len(left) != 1 || left[0].OOB || left[0].Focus {
+	if left := form.Refresh("again"); len(left) != 1 || left[0].OOB || left[0].Focus {
 		t.Errorf("leaving its repetition draws %+v", left)
 	}
 	_, form = bind(t, with(good(), "again", ""))
-	if left := form.Left("secret"); len(left) != 1 {
+	if left := form.Refresh("secret"); len(left) != 1 {
 		t.Errorf("a repetition not typed yet is drawn: %+v", left)
 	}
-	if left := form.Left("missing"); len(left) != 0 {
+	if left := form.Refresh("missing"); len(left) != 0 {
 		t.Errorf("leaving no field draws %+v", left)
 	}
 }
@@ -255,15 +255,15 @@ func TestNotCheckedAlone(t *testing.T) {
 		Token string   `form:"token" validate:"required"`
 	})
 	form := forms.New(in)
-	form.Checks = "/check"
+	form.CheckURL = "/check"
 	if err := form.Validate(); err == nil {
 		t.Fatal("the empty form is good")
 	}
 	for name, want := range map[string]string{"old": "", "new": "/check", "seals": "", "token": ""} {
-		if got := field(t, form, name).Checks; got != want {
+		if got := field(t, form, name).CheckURL; got != want {
 			t.Errorf("%s is checked at %q, want %q", name, got, want)
 		}
-		if got := len(form.Left(name)); (got > 0) != (want != "") {
+		if got := len(form.Refresh(name)); (got > 0) != (want != "") {
 			t.Errorf("leaving %s draws %d fields", name, got)
 		}
 	}

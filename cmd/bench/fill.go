@@ -114,7 +114,7 @@ func fill(ctx context.Context, databaseURL string, do func(f *filler) error) (er
 	if _, err := migrations.Up(ctx, short); err != nil {
 		return err
 	}
-	db, err := short.Patient(ctx)
+	db, err := short.WithoutTimeout(ctx)
 	if err != nil {
 		return err
 	}

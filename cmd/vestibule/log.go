@@ -26,10 +26,10 @@ func logger(config *app.Config, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// gatherer writes a line to out at once, and those of the next logPause together
+// batchWriter writes a line to out at once, and those of the next logPause together
 // at its end, for under load each write would cost as much as the rest of a
 // request's line. It is safe for use by several goroutines.
-type gatherer struct {
+type batchWriter struct {
 	out io.Writer
 
 	mu     sync.Mutex
@@ -39,7 +39,7 @@ type gatherer struct {
 }
 
 // Write takes one whole line. It returns an error only if it wrote itself.
-func (g *gatherer) Write(line []byte) (int, error) {
+func (g *batchWriter) Write(line []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -57,7 +57,7 @@ func (g *gatherer) Write(line []byte) (int, error) {
 }
 
 // next ends a pause, and begins another if there were lines in it.
-func (g *gatherer) next() {
+func (g *batchWriter) next() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.lines) == 0 {
@@ -68,14 +68,14 @@ func (g *gatherer) next() {
 	g.pause.Reset(logPause)
 }
 
-func (g *gatherer) flush() error {
+func (g *batchWriter) flush() error {
 	_, err := g.out.Write(g.lines)
 	g.lines = g.lines[:0]
 	return err
 }
 
 // Close writes what is gathered. Lines that come later are written at once.
-func (g *gatherer) Close() error {
+func (g *batchWriter) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true

@@ -23,7 +23,7 @@ func TestGatherer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var got writes
-		g := &gatherer{out: &got}
+		g := &batchWriter{out: &got}
 		wants := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
@@ -78,8 +78,8 @@ func TestGatherer(t *testing.T) {
 func TestGathererTogether(t *testing.T) {
 	t.Parallel()
 	const writers, lines = 8, 2000
-	var out bytes.Buffer // which the gatherer guards
-	g := &gatherer{out: &out}
+	var out bytes.Buffer // which the batchWriter guards
+	g := &batchWriter{out: &out}
 	var group sync.WaitGroup
 	for w := range writers {
 		group.Go(func() {

@@ -60,7 +60,7 @@ func run(args []string) error {
 	context.AfterFunc(ctx, stop)
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
-	lines := &gatherer{out: os.Stderr}
+	lines := &batchWriter{out: os.Stderr}
 	defer lines.Close()
 	return command.Run(&c.Config, logger(&c.Config, lines))
 }

@@ -385,11 +385,11 @@ func TestOperatorSessions(t *testing.T) {
 		other := o.enters("ghopper", oldPassword)
 
 		life := models.Lifetime{Idle: time.Hour, Max: time.Hour}
-		if _, _, err := o.db.CreateSession(o.Context(), grace, models.Client{IP: "::1"}, models.Lifetime{}); err != nil {
+		if _, _, err := o.db.CreateSession(o.Context(), grace, models.Device{IP: "::1"}, models.Lifetime{}); err != nil {
 			o.Fatal(err)
 		}
 		agent := "\x1b]0;title\a\x7f\u009b31m\u202eevil/1.0"
-		evil, _, err := o.db.CreateSession(o.Context(), grace, models.Client{IP: "::1", UserAgent: agent}, life)
+		evil, _, err := o.db.CreateSession(o.Context(), grace, models.Device{IP: "::1", UserAgent: agent}, life)
 		if err != nil {
 			o.Fatal(err)
 		}
@@ -551,7 +551,7 @@ func TestOperatorListsMany(t *testing.T) {
 				if err := tx.CreateUser(o.Context(), u); err != nil {
 					return err
 				}
-				if _, _, err := tx.CreateSession(o.Context(), u, models.Client{}, life); err != nil {
+				if _, _, err := tx.CreateSession(o.Context(), u, models.Device{}, life); err != nil {
 					return err
 				}
 				usernames = append(usernames, name)
