@@ -1,6 +1,5 @@
-// Package app is the web application: one file a page, and routes.go with
-// every URL. A request comes through routes.go and the middleware to a
-// handler, which binds and checks a form, acts through models and renders.
+// Package app is the site: New makes it, Work does what it does beside requests,
+// and routes.go has every URL. Each feature is a package below.
 package app
 
 import (
@@ -8,44 +7,37 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"vestibule/app/mail"
 	"vestibule/app/password"
+	"vestibule/app/web"
 	"vestibule/models"
 )
 
-// App is what every handler shares. It is safe for concurrent requests.
+// App is the site. It is safe for concurrent requests.
 type App struct {
-	config          Config
-	db              *models.DB
-	log             *slog.Logger
-	hasher          *password.Hasher
-	views           *views
-	letters         *mailTemplates
-	sender          mail.Sender
-	outbox          *mail.Outbox // in development without a mail server
-	crossOrigin     http.CrossOriginProtection
-	securityHeaders http.Header   // of every answer
-	scoring         chan struct{} // one token for each password that is scored at the moment
-	hashing         clientQuota   // of the places in the queue of the hasher
-	handler         http.Handler
-	ready           func(context.Context) error
+	*web.Kit
+	config  Config
+	letters *mailTemplates
+	sender  mail.Sender
+	outbox  *mail.Outbox // in development without a mail server
+	handler http.Handler
+	ready   func(context.Context) error
 }
 
-// New makes the application on a migrated database, with what hashes passwords.
-// The config is to be valid.
+// New returns the site on a migrated database, with hashes for passwords. The
+// config must be valid.
 func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine) (*App, error) {
-	a := &App{config: config, db: db, log: log, ready: db.Ready}
-	var err error
-	if a.hasher, err = password.NewHasher(hashes, config.argon2(), 0, 0); err != nil {
+	hasher, err := password.NewHasher(hashes, config.argon2(), 0, 0)
+	if err != nil {
 		return nil, fmt.Errorf("password hashing: %w", err)
 	}
-	if a.views, err = newViews(); err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
+	a := &App{config: config, ready: db.Ready}
+	if a.Kit, err = web.NewKit(config.web(), db, log, hasher); err != nil {
+		return nil, err
 	}
 	if a.letters, err = newMailTemplates(); err != nil {
 		return nil, fmt.Errorf("mail templates: %w", err)
@@ -58,11 +50,6 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 		a.outbox = mail.NewOutbox()
 		a.sender = a.outbox
 	}
-	if err := a.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
-		return nil, err
-	}
-	a.securityHeaders = a.newSecurityHeaders()
-	a.scoring = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	if a.handler, err = a.routes(); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
@@ -87,7 +74,7 @@ const purgeEvery = 10 * time.Minute
 // mail and purges what has expired.
 func (a *App) Work(ctx context.Context) {
 	if a.outbox != nil {
-		a.log.Info("SMTP_URL is not set: mail is shown on /dev/mail, to this machine alone")
+		a.Log.Info("SMTP_URL is not set: mail is shown on /dev/mail, to this machine alone")
 	}
 	var group sync.WaitGroup
 	group.Go(func() { a.sendMail(ctx) })
@@ -99,15 +86,15 @@ func (a *App) purge(ctx context.Context) {
 	for {
 		var n int
 		err := survive(func() (err error) {
-			n, err = a.db.Purge(ctx, a.config.AuditRetention)
+			n, err = a.DB.Purge(ctx, a.config.AuditRetention)
 			return err
 		})
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			a.log.Error("purge failed", "err", err)
+			a.Log.Error("purge failed", "err", err)
 		case n > 0:
-			a.log.Info("expired rows purged", "count", n)
+			a.Log.Info("expired rows purged", "count", n)
 		}
 		if !sleep(ctx, purgeEvery) {
 			return
@@ -134,8 +121,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-time.After(d):
 		return true
 	}
-}
-
-func (a *App) lifetime() models.Lifetime {
-	return models.Lifetime{Idle: a.config.SessionIdle, Max: a.config.SessionMax}
 }

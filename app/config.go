@@ -14,6 +14,7 @@ import (
 
 	"vestibule/app/mail"
 	"vestibule/app/password"
+	"vestibule/app/web"
 	"vestibule/models"
 )
 
@@ -148,6 +149,20 @@ func (c *Config) Production() bool { return c.Env == "production" }
 // Secure tells whether browsers reach the site by https, so that cookies get
 // the Secure attribute. Plain http is for localhost alone.
 func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://") }
+
+// web returns the settings that handlers need.
+func (c *Config) web() web.Config {
+	return web.Config{
+		BaseURL:      c.BaseURL,
+		Secure:       c.Secure(),
+		Lifetime:     models.Lifetime{Idle: c.SessionIdle, Max: c.SessionMax},
+		LimitAccount: c.LimitAccount,
+		LimitAddress: c.LimitAddress,
+		LimitSignUp:  c.LimitSignUp,
+		LimitMail:    c.LimitMail,
+		LimitCheck:   c.LimitCheck,
+	}
+}
 
 func (c *Config) argon2() argon2id.Params {
 	params := password.DefaultParams

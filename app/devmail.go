@@ -7,16 +7,16 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/mail"
+	"vestibule/models"
 )
 
-// showDevMail shows the mail that development keeps instead of sending it, to
+// ShowDevMail shows the mail that development keeps instead of sending it, to
 // whoever sits at this machine.
-func (a *App) showDevMail(c *gin.Context) {
+func (a *App) ShowDevMail(c *gin.Context) error {
 	if !mail.IsLoopback(hostOf(c.Request.RemoteAddr)) || !mail.IsLoopback(hostOf(c.Request.Host)) {
-		a.notFound(c)
-		return
+		return models.ErrNotFound
 	}
-	a.render(c, http.StatusOK, "devmail", nil, a.outbox.Messages())
+	return a.Render(c, http.StatusOK, "devmail", nil, a.outbox.Messages())
 }
 
 // hostOf cuts the port off an address.

@@ -6,22 +6,24 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"vestibule/app/web"
 )
 
-// healthz tells a supervisor that the process serves.
-func (a *App) healthz(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
+// Healthz tells a supervisor that the process serves.
+func (a *App) Healthz(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 
 // readyTimeout is how long the database may take to answer.
 const readyTimeout = 2 * time.Second
 
-// readyz tells a load balancer whether to send requests: the database answers, it
+// Readyz tells a load balancer whether to send requests: the database answers, it
 // has every migration, and the program does not stop.
-func (a *App) readyz(c *gin.Context) {
+func (a *App) Readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
 	if err := a.ready(ctx); err != nil {
 		if c.Request.Context().Err() == nil { // else who asked has gone, and err says no more
-			current(c).Log().Warn("not ready", "err", err)
+			web.Current(c).Log().Warn("not ready", "err", err)
 		}
 		c.String(http.StatusServiceUnavailable, "not ready\n")
 		return

@@ -6,4 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-func (a *App) showHome(c *gin.Context) { a.render(c, http.StatusOK, "home", nil, nil) }
+// ShowHome shows the site's start page.
+func (a *App) ShowHome(c *gin.Context) error {
+	return a.Render(c, http.StatusOK, "home", nil, nil)
+}

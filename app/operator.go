@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 
+	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/password"
+	"vestibule/app/web"
 	"vestibule/models"
 )
 
@@ -14,13 +16,13 @@ import (
 // sentence for each field that breaks one. Once the password is hashed, which takes
 // long for a transaction, store is to call [models.DB.CreateUser].
 func CreateUser(ctx context.Context, config *Config, user *models.User, pw, again string, store func() error) error {
-	in, form := newSignUpForm()
-	*in = signUpForm{
-		accountForm:     accountForm{user.Username, user.FirstName, user.LastName},
+	in := &auth.SignUpForm{
+		Profile:         auth.Profile{Username: user.Username, FirstName: user.FirstName, LastName: user.LastName},
 		Email:           user.Email,
 		Password:        pw,
 		ConfirmPassword: again,
 	}
+	form := forms.New(in)
 	if err := form.Validate(); err != nil {
 		return err
 	}
@@ -32,7 +34,7 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 	user.PasswordHash = hash
 	err = store()
 	if failed := new(models.TakenError); errors.As(err, &failed) {
-		form.Fail(failed.Field, takenSentences[failed.Field])
+		auth.Taken(form, failed.Field)
 		return form.Validate()
 	}
 	return err
@@ -42,8 +44,8 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 // rules are those of the pages, and the error says a sentence for each field that
 // breaks one. As in [CreateUser], store is to do it, by [models.DB.ChangePassword].
 func ChangePassword(ctx context.Context, config *Config, user *models.User, pw, again string, store func(hash string) error) error {
-	form := forms.New(&newPassword{pw, again})
-	checkPassword(form, pw, user)
+	form := forms.New(&auth.NewPassword{Password: pw, ConfirmPassword: again})
+	auth.CheckPassword(form, pw, user)
 	if err := form.Validate(); err != nil {
 		return err
 	}
@@ -63,4 +65,4 @@ func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {
 }
 
 // Device says in words which browser and system a User-Agent header names.
-func Device(userAgent string) string { return device(userAgent) }
+func Device(userAgent string) string { return web.Device(userAgent) }

@@ -5,11 +5,16 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/account"
+	"vestibule/app/auth"
+	"vestibule/app/notes"
+	"vestibule/app/organization"
+	"vestibule/app/web"
 	"vestibule/assets"
 	"vestibule/models"
 )
 
-// routes lists every URL of the site.
+// routes lists every URL of the site, except those of the example (app/notes).
 func (a *App) routes() (http.Handler, error) {
 	proxies, err := a.config.trustedProxies()
 	if err != nil {
@@ -25,113 +30,109 @@ func (a *App) routes() (http.Handler, error) {
 
 	e.RemoteIPHeaders = []string{"X-Forwarded-For"} // the one that proxies append to
 
-	e.Use(a.begin, a.recover, a.headers)
+	e.Use(a.Begin, a.Recover, a.Headers)
 	e.GET("/assets/*name", gin.WrapH(assets.Handler()))
 	e.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusFound, assets.Path("favicon.svg")) })
 
-	e.GET("/healthz", a.healthz)
-	e.GET("/readyz", a.readyz)
+	e.GET("/healthz", a.Healthz)
+	e.GET("/readyz", a.Readyz)
 
-	e.Use(a.limitTime, a.session, a.limitBody, a.sameOrigin)
-	e.NoRoute(a.notFound)
-	e.NoMethod(a.methodNotAllowed)
+	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))
+	e.NoRoute(a.Handle(web.NotFound))
+	e.NoMethod(a.Handle(web.MethodNotAllowed))
 
-	public := e.Group("/")
-	public.GET("/", a.showHome)
-	public.POST("/sign-out", a.signOut)
-	public.POST("/sign-up/check", a.checkSignUp)
-	public.POST("/password-strength", a.passwordStrength)
-	public.GET("/verify-email", a.showVerifyEmail)
-	public.POST("/verify-email", a.verifyEmail)
-	public.GET("/invitation", a.showInvitation)
-	public.POST("/invitation", a.acceptInvitation)
-	public.GET("/forgot-password", a.showForgotPassword)
-	public.POST("/forgot-password", a.forgotPassword)
-	public.GET("/reset-password", a.showResetPassword)
-	public.POST("/reset-password", a.resetPassword)
-	public.POST("/reset-password/check", a.checkReset)
+	auth := auth.Handlers{Kit: a.Kit}
+	account := account.Handlers{Kit: a.Kit}
+	organization := organization.Handlers{Kit: a.Kit}
+
+	public := a.Group(e)
+	public.GET("/", a.ShowHome)
+	public.POST("/sign-out", auth.SignOut)
+	public.POST("/sign-up/check", auth.CheckSignUp)
+	public.POST("/password-strength", auth.PasswordStrength)
+	public.GET("/verify-email", auth.ShowVerifyEmail)
+	public.POST("/verify-email", auth.VerifyEmail)
+	public.GET("/invitation", organization.ShowInvitation)
+	public.POST("/invitation", organization.AcceptInvitation)
+	public.GET("/forgot-password", auth.ShowForgotPassword)
+	public.POST("/forgot-password", auth.ForgotPassword)
+	public.GET("/reset-password", auth.ShowResetPassword)
+	public.POST("/reset-password", auth.ResetPassword)
+	public.POST("/reset-password/check", auth.CheckResetPassword)
 	if a.outbox != nil {
-		public.GET("/dev/mail", a.showDevMail)
+		public.GET("/dev/mail", a.ShowDevMail)
 	}
 
-	guests := e.Group("/", a.guestsOnly)
-	guests.GET("/sign-up", a.showSignUp)
-	guests.POST("/sign-up", a.signUp)
-	guests.GET("/sign-in", a.showSignIn)
-	guests.POST("/sign-in", a.signIn)
+	guests := public.Group("/", web.GuestsOnly)
+	guests.GET("/sign-up", auth.ShowSignUp)
+	guests.POST("/sign-up", auth.SignUp)
+	guests.GET("/sign-in", auth.ShowSignIn)
+	guests.POST("/sign-in", auth.SignIn)
 
-	signedIn := e.Group("/", a.signedInOnly)
-	signedIn.GET("/dashboard", a.showDashboard)
-	signedIn.GET("/account", a.showAccount)
-	signedIn.POST("/account", a.saveAccount)
-	signedIn.POST("/account/check", a.checkAccount)
-	signedIn.POST("/account/email/check", a.checkEmail)
-	signedIn.POST("/account/password/check", a.checkNewPassword)
-	signedIn.POST("/account/verify", a.resendVerification)
-	signedIn.GET("/account/sessions", a.showSessions)
-	signedIn.POST("/account/sessions/:id/end", a.endSession)
-	signedIn.POST("/account/sessions/end-others", a.endOtherSessions)
-	signedIn.GET("/account/activity", a.showActivity)
-	signedIn.GET("/account/data", a.downloadData)
+	signedIn := public.Group("/", a.SignedInOnly)
+	signedIn.GET("/dashboard", a.ShowDashboard)
+	signedIn.GET("/account", account.ShowProfile)
+	signedIn.POST("/account", account.SaveProfile)
+	signedIn.POST("/account/check", account.CheckProfile)
+	signedIn.POST("/account/email/check", account.CheckEmail)
+	signedIn.POST("/account/password/check", account.CheckPassword)
+	signedIn.POST("/account/verify", auth.ResendVerification)
+	signedIn.GET("/account/sessions", account.ShowSessions)
+	signedIn.POST("/account/sessions/:id/end", account.EndSession)
+	signedIn.POST("/account/sessions/end-others", account.EndOtherSessions)
+	signedIn.GET("/account/activity", account.ShowActivity)
+	signedIn.GET("/account/data", account.DownloadData)
 
-	signedIn.GET("/organizations", a.showOrganizations)
-	signedIn.POST("/organizations", a.createOrganization)
-	signedIn.POST("/organizations/check", a.checkOrganization)
+	signedIn.GET("/organizations", organization.ShowOrganizations)
+	signedIn.POST("/organizations", organization.CreateOrganization)
+	signedIn.POST("/organizations/check", organization.CheckOrganization)
 
-	sensitive := signedIn.Group("/", a.sudo)
-	sensitive.GET("/account/email", a.showEmail)
-	sensitive.POST("/account/email", a.changeEmail)
-	sensitive.GET("/account/password", a.showPassword)
-	sensitive.POST("/account/password", a.changePassword)
-	sensitive.GET("/account/delete", a.showDelete)
-	sensitive.POST("/account/delete", a.deleteAccount)
+	sensitive := signedIn.Group("/", auth.Reauthenticate)
+	sensitive.GET("/account/email", account.ShowEmail)
+	sensitive.POST("/account/email", account.ChangeEmail)
+	sensitive.GET("/account/password", account.ShowPassword)
+	sensitive.POST("/account/password", account.ChangePassword)
+	sensitive.GET("/account/delete", account.ShowDelete)
+	sensitive.POST("/account/delete", account.DeleteAccount)
 
 	// The pages of an organization are for its members, and for others not there.
-	organization := signedIn.Group("/o/:slug", a.membersOnly)
-	organization.GET("", a.showOrganization)
-	organization.POST("/leave", a.leaveOrganization)
-	organization.GET("/members", a.showMembers)
+	members := signedIn.Group("/o/:slug", organization.MembersOnly)
+	members.GET("", organization.ShowOverview)
+	members.POST("/leave", organization.Leave)
+	members.GET("/members", organization.ShowMembers)
+	notes.Routes(members) // /notes…
 
-	organization.GET("/notes", a.showNotes)
-	notes := organization.Group("/notes", a.require(models.WriteNotes))
-	notes.POST("", a.createNote)
-	notes.POST("/check", a.checkNote)
-	notes.GET("/:id", a.editNote)
-	notes.POST("/:id", a.saveNote)
-	notes.POST("/:id/check", a.checkNote)
-	notes.POST("/:id/delete", a.deleteNote)
+	managers := members.Group("/members/:id", web.Require(models.ManageMembers))
+	managers.POST("/role", organization.ChangeMemberRole)
+	managers.POST("/remove", organization.RemoveMember)
 
-	managers := organization.Group("/members/:id", a.require(models.ManageMembers))
-	managers.POST("/role", a.changeMemberRole)
-	managers.POST("/remove", a.removeMember)
+	inviters := members.Group("/invitations", web.Require(models.InviteMembers))
+	inviters.GET("", organization.ShowInvitations)
+	inviters.POST("", web.VerifiedOnly, organization.Invite)
+	inviters.POST("/check", organization.CheckInvitation)
+	inviters.POST("/:id/resend", web.VerifiedOnly, organization.ResendInvitation)
+	inviters.POST("/:id/revoke", organization.RevokeInvitation)
 
-	inviters := organization.Group("/invitations", a.require(models.InviteMembers))
-	inviters.GET("", a.showInvitations)
-	inviters.POST("", a.verifiedOnly, a.invite)
-	inviters.POST("/check", a.checkInvitation)
-	inviters.POST("/:id/resend", a.verifiedOnly, a.resendInvitation)
-	inviters.POST("/:id/revoke", a.revokeInvitation)
+	members.GET("/activity", web.Require(models.SeeActivity), organization.ShowActivity)
 
-	organization.GET("/activity", a.require(models.SeeActivity), a.showOrganizationActivity)
+	editors := members.Group("/settings", web.Require(models.EditOrganization))
+	editors.GET("", organization.ShowSettings)
+	editors.POST("", organization.SaveSettings)
+	editors.POST("/check", organization.CheckSettings)
 
-	editors := organization.Group("/settings", a.require(models.EditOrganization))
-	editors.GET("", a.showSettings)
-	editors.POST("", a.saveSettings)
-	editors.POST("/check", a.checkSettings)
+	owners := members.Group("/", web.Require(models.OwnOrganization))
+	owners.GET("/roles", organization.ShowRoles)
+	owners.POST("/roles", organization.CreateRole)
+	owners.POST("/roles/check", organization.CheckRole)
+	owners.GET("/roles/:id", organization.ShowRole)
+	owners.POST("/roles/:id", organization.SaveRole)
+	owners.POST("/roles/:id/delete", organization.DeleteRole)
 
-	owners := organization.Group("/", a.require(models.OwnOrganization))
-	owners.GET("/roles", a.showRoles)
-	owners.POST("/roles", a.createRole)
-	owners.POST("/roles/check", a.checkRole)
-	owners.GET("/roles/:id", a.showRole)
-	owners.POST("/roles/:id", a.saveRole)
-	owners.POST("/roles/:id/delete", a.deleteRole)
-
-	owners.Use(a.sudo)
-	owners.GET("/transfer", a.showTransfer)
-	owners.POST("/transfer", a.transfer)
-	owners.GET("/dissolve", a.showDissolve)
-	owners.POST("/dissolve", a.dissolve)
+	owners.Use(auth.Reauthenticate)
+	owners.GET("/transfer", organization.ShowTransfer)
+	owners.POST("/transfer", organization.Transfer)
+	owners.GET("/dissolve", organization.ShowDelete)
+	owners.POST("/dissolve", organization.Delete)
 
 	return e, nil
 }

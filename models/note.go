@@ -8,6 +8,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
+// WriteNotes is the permission to write, change and delete notes.
+const WriteNotes Permission = "write-notes"
+
 // Note is an example of what an organization may own. README.md says how to
 // remove it.
 type Note struct {

@@ -15,7 +15,6 @@ const (
 	ManageMembers    Permission = "manage-members"
 	EditOrganization Permission = "edit-organization"
 	SeeActivity      Permission = "see-activity"
-	WriteNotes       Permission = "write-notes"
 	OwnOrganization  Permission = "own-organization" // to make roles and owners, and to delete it: for owners alone
 )
 

@@ -45,6 +45,9 @@ func TestREADME(t *testing.T) {
 			_, name, _ = strings.Cut(name, "_")
 			path = regexp.MustCompile(`migrations/\d{14}_` + regexp.QuoteMeta(name)).FindString(created.stdout)
 		}
+		if err := os.MkdirAll(filepath.Join(copied, filepath.Dir(path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		write(t, filepath.Join(copied, path), file[2])
 	}
 	lines := regexp.MustCompile("(?s)`app/routes.go`:\n\n```go\n(.*?)```").FindStringSubmatch(steps)
@@ -56,8 +59,9 @@ func TestREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const group = "signedIn := e.Group(\"/\", a.signedInOnly)\n"
+	const group = "signedIn := public.Group(\"/\", a.SignedInOnly)\n"
 	after := strings.Replace(string(before), group, group+lines[1], 1)
+	after = strings.Replace(after, "import (\n", "import (\n\t\"vestibule/app/projects\"\n", 1)
 	if after == string(before) {
 		t.Fatal("app/routes.go has no group signedIn")
 	}

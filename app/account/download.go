@@ -1,0 +1,177 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/web"
+	"vestibule/models"
+)
+
+// ownData is all that the site knows of a person, for them to keep. A feature adds
+// what its own tables hold by [web.Kit.Export].
+type ownData struct {
+	Username   string       `json:"username"`
+	Email      string       `json:"email"`
+	FirstName  string       `json:"first_name"`
+	LastName   string       `json:"last_name"`
+	VerifiedAt time.Time    `json:"verified_at,omitzero"`
+	CreatedAt  time.Time    `json:"created_at"`
+	UpdatedAt  time.Time    `json:"updated_at"`
+	Sessions   []ownSession `json:"sessions"`
+	Browsers   []ownBrowser `json:"browsers"`
+	Activity   []ownEvent   `json:"activity"`
+
+	Organizations []ownMembership `json:"organizations"`
+	Invitations   []ownInvitation `json:"invitations"`
+}
+
+type ownMembership struct {
+	Organization string    `json:"organization"`
+	Address      string    `json:"address"`
+	Role         string    `json:"role"`
+	JoinedAt     time.Time `json:"joined_at"`
+}
+
+// ownInvitation is one that the person sent and nobody has accepted yet.
+type ownInvitation struct {
+	Organization string    `json:"organization"`
+	Email        string    `json:"email"`
+	Role         string    `json:"role"`
+	CreatedAt    time.Time `json:"created_at"`
+	ExpiresAt    time.Time `json:"expires_at"`
+}
+
+// ownBrowser is a browser that is known again at sign-in.
+type ownBrowser struct {
+	LastSignInAt time.Time `json:"last_sign_in_at"`
+}
+
+type ownEvent struct {
+	Event     string    `json:"event"`
+	By        string    `json:"by,omitempty"` // who, if not the person
+	IP        string    `json:"ip"`
+	UserAgent string    `json:"user_agent"`
+	At        time.Time `json:"at"`
+}
+
+// maxActivity is more than a person does while the audit log is kept.
+const maxActivity = 10_000
+
+type ownSession struct {
+	Device     string    `json:"device"`
+	UserAgent  string    `json:"user_agent"`
+	IP         string    `json:"ip"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+}
+
+// DownloadData sends the person's own data as a JSON file.
+func (h Handlers) DownloadData(c *gin.Context) error {
+	u := web.Current(c).User
+	data := &ownData{
+		Username:   u.Username,
+		Email:      u.Email,
+		FirstName:  u.FirstName,
+		LastName:   u.LastName,
+		VerifiedAt: u.VerifiedAt,
+		CreatedAt:  u.CreatedAt,
+		UpdatedAt:  u.UpdatedAt,
+	}
+	for _, read := range []func(context.Context, *models.User, *ownData) error{
+		h.ownSessions,
+		h.ownBrowsers,
+		h.ownActivity,
+		h.ownOrganizations,
+		h.ownInvitations,
+	} {
+		if err := read(c.Request.Context(), u, data); err != nil {
+			return err
+		}
+	}
+	all, err := h.withExports(c.Request.Context(), u, data)
+	if err != nil {
+		return err
+	}
+	c.Header("Content-Disposition", `attachment; filename="my-data.json"`)
+	c.IndentedJSON(http.StatusOK, all)
+	return nil
+}
+
+// withExports returns data as one JSON object with what the features export of u.
+func (h Handlers) withExports(ctx context.Context, u *models.User, data *ownData) (map[string]any, error) {
+	all := map[string]any{}
+	encoded, err := json.Marshal(data)
+	if err == nil {
+		err = json.Unmarshal(encoded, &all)
+	}
+	for key, read := range h.Exports() {
+		if err == nil {
+			all[key], err = read(ctx, u)
+		}
+	}
+	return all, err
+}
+
+func (h Handlers) ownSessions(ctx context.Context, u *models.User, data *ownData) error {
+	sessions, err := h.DB.Sessions(ctx, u.ID)
+	data.Sessions = listed(sessions, func(s models.Session) ownSession {
+		return ownSession{
+			Device:     web.Device(s.UserAgent),
+			UserAgent:  s.UserAgent,
+			IP:         s.IP,
+			CreatedAt:  s.CreatedAt,
+			LastSeenAt: s.LastSeenAt,
+			ExpiresAt:  s.ExpiresAt,
+		}
+	})
+	return err
+}
+
+func (h Handlers) ownBrowsers(ctx context.Context, u *models.User, data *ownData) error {
+	browsers, err := h.DB.Browsers(ctx, u.ID)
+	data.Browsers = listed(browsers, func(b models.Browser) ownBrowser { return ownBrowser{b.SeenAt} })
+	return err
+}
+
+func (h Handlers) ownActivity(ctx context.Context, u *models.User, data *ownData) error {
+	events, err := h.DB.Events(ctx, u.ID, uuid.Nil, maxActivity)
+	data.Activity = listed(events, func(e models.Event) ownEvent {
+		if e.ByAnother() {
+			e.IP, e.UserAgent = "", "" // which are that person's
+		}
+		return ownEvent{web.EventLabel(e.Kind), web.EventActor(e), e.IP, e.UserAgent, e.CreatedAt}
+	})
+	return err
+}
+
+func (h Handlers) ownOrganizations(ctx context.Context, u *models.User, data *ownData) error {
+	memberships, err := h.DB.Memberships(ctx, u.ID)
+	data.Organizations = listed(memberships, func(m models.Membership) ownMembership {
+		return ownMembership{m.Organization.Name, m.Organization.Slug, m.Role.Name, m.CreatedAt}
+	})
+	return err
+}
+
+func (h Handlers) ownInvitations(ctx context.Context, u *models.User, data *ownData) error {
+	invitations, err := h.DB.InvitationsBy(ctx, u.ID)
+	data.Invitations = listed(invitations, func(i models.Invitation) ownInvitation {
+		return ownInvitation{i.Organization.Name, i.Email, i.Role.Name, i.CreatedAt, i.ExpiresAt}
+	})
+	return err
+}
+
+// listed makes a list of what own says of each row. JSON has a list also of none.
+func listed[Row, Own any](rows []Row, own func(Row) Own) []Own {
+	list := make([]Own, 0, len(rows))
+	for _, row := range rows {
+		list = append(list, own(row))
+	}
+	return list
+}

@@ -1,0 +1,50 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/web"
+	"vestibule/models"
+)
+
+func (h Handlers) ShowSessions(c *gin.Context) error {
+	sessions, err := h.DB.Sessions(c.Request.Context(), web.Current(c).User.ID)
+	if err != nil {
+		return err
+	}
+	return h.Render(c, http.StatusOK, "sessions", nil, sessions)
+}
+
+// EndSession ends another of the person's sessions.
+func (h Handlers) EndSession(c *gin.Context) error {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil {
+		return models.ErrNotFound
+	}
+	err = h.DB.DeleteSession(c.Request.Context(), web.Current(c).User.ID, id)
+	// One that has ended by itself is as good.
+	if err != nil && !errors.Is(err, models.ErrNotFound) {
+		return err
+	}
+	if id == web.Current(c).Session.ID {
+		return h.auth().SignOut(c)
+	}
+	if err == nil {
+		h.Record(c, models.EventSessionEnded, web.Current(c).User)
+	} else {
+		web.Current(c).Log().Warn("no such session of this person to end")
+	}
+	return h.RespondToast(c, http.StatusOK, "session-ended", "/account/sessions")
+}
+
+func (h Handlers) EndOtherSessions(c *gin.Context) error {
+	if _, err := h.DB.DeleteSessions(c.Request.Context(), web.Current(c).User.ID, web.Current(c).Session.ID); err != nil {
+		return err
+	}
+	h.Record(c, models.EventSessionsEnded, web.Current(c).User)
+	return h.RedirectWith(c, "sessions-ended", "/account/sessions")
+}

@@ -1,0 +1,94 @@
+package auth
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/app/web"
+	"vestibule/models"
+)
+
+type verifyForm struct {
+	Token string `form:"token"`
+}
+
+// ShowVerifyEmail shows what a link from a mail is about to do. Only the button
+// does it: programs that look at mail open links.
+func (h Handlers) ShowVerifyEmail(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	form := forms.New(&verifyForm{Token: c.Query("token")})
+	token, err := h.linkToken(c, c.Query("token"), models.VerifyEmail, models.ChangeEmail)
+	if err != nil {
+		return err
+	}
+	return h.Render(c, http.StatusOK, "verify", form, token)
+}
+
+func (h Handlers) VerifyEmail(c *gin.Context) error {
+	in := new(verifyForm)
+	if err := web.Bind(c, forms.New(in)); err != nil {
+		return err
+	}
+	token, err := h.linkToken(c, in.Token, models.VerifyEmail, models.ChangeEmail)
+	if err != nil {
+		return err
+	}
+	err = h.DB.ConfirmEmail(c.Request.Context(), token)
+	taken := new(models.TakenError)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		return web.Fail(http.StatusGone)
+	case errors.As(err, &taken):
+		return web.Refuse(http.StatusConflict, "This e-mail is taken", "Another account has this e-mail by now, so yours was not changed.")
+	case err != nil:
+		return err
+	default:
+		h.Record(c, models.EventEmailConfirmed, token.User)
+		next := "/sign-in"
+		if web.Current(c).User != nil {
+			next = web.Home
+		}
+		return h.RedirectWith(c, "verified", next)
+	}
+}
+
+// linkToken finds the token of a mailed link. It returns a [web.Refusal] when the
+// link was used, replaced, has expired or is wrong.
+func (h Handlers) linkToken(c *gin.Context, secret string, purposes ...models.Purpose) (*models.Token, error) {
+	token, err := h.DB.TokenBySecret(c.Request.Context(), secret, purposes...)
+	if errors.Is(err, models.ErrNotFound) {
+		err = web.Fail(http.StatusGone)
+	}
+	return token, err
+}
+
+// ResendVerification mails the link to a new person once more.
+func (h Handlers) ResendVerification(c *gin.Context) error {
+	user := web.Current(c).User
+	if user.Verified() {
+		return h.RespondToast(c, http.StatusOK, "verified", web.Origin(c))
+	}
+	again := web.NewAttempt("verification of "+user.ID.String(), h.Config.LimitMail)
+	err := h.Attempt(c, again)
+	if err == nil {
+		if err = h.DB.ResendVerification(c.Request.Context(), user); err != nil && !errors.Is(err, models.ErrTooSoon) {
+			h.Refund(c, again)
+		}
+	}
+	early := new(models.ThrottledError)
+	switch {
+	case errors.Is(err, models.ErrTooSoon):
+		c.Header("Retry-After", "60")
+		return h.RespondToast(c, http.StatusTooManyRequests, "too-soon", web.Origin(c))
+	case errors.As(err, &early):
+		web.TooMany(c, early)
+		return h.RespondToast(c, http.StatusTooManyRequests, "too-soon", web.Origin(c))
+	case err != nil:
+		return err
+	default:
+		return h.RespondToast(c, http.StatusOK, "link-sent", web.Origin(c))
+	}
+}

@@ -1,0 +1,80 @@
+package auth
+
+import (
+	"errors"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/app/password"
+	"vestibule/app/web"
+	"vestibule/models"
+)
+
+// NewPassword are the fields in which a person chooses another password.
+type NewPassword struct {
+	Password        string `form:"password" label:"New password" noun:"your new password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
+	ConfirmPassword string `form:"confirm_password" label:"Confirm new password" noun:"your new password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+}
+
+// CheckPassword applies the rules for a new password of user.
+func CheckPassword(form *forms.Form, pw string, user *models.User) {
+	if err := password.Check(pw, user.FirstName, user.LastName, user.Username, user.Email); err != nil {
+		form.Fail("password", err.Error())
+	}
+}
+
+// authenticate reports whether the password is user's. A user without one, who is
+// nobody, costs as much as a wrong password.
+func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bool, error) {
+	match, outdated, err := h.Verify(c, pw, user.PasswordHash)
+	if err != nil || !outdated {
+		return match, err
+	}
+	hash, err := h.Hash(c, pw)
+	if err == nil {
+		err = h.DB.RehashPassword(c.Request.Context(), user, hash)
+	}
+	if errors.Is(err, models.ErrChanged) { // by another sign-in meanwhile, or to another password
+		fresh, err := h.DB.UserByID(c.Request.Context(), user.ID)
+		if err != nil {
+			return false, err
+		}
+		*user = *fresh
+		match, _, err = h.Verify(c, pw, user.PasswordHash)
+		return match, err
+	}
+	if err != nil {
+		web.Current(c).Log().Warn("password hash not renewed", "err", err) // the next sign-in tries again
+	}
+	return match, nil
+}
+
+// CheckCurrentPassword notes in form whether the current password is wrong. It
+// reports whether that was tried too often, and then says so in form.
+func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw string) (limited bool, err error) {
+	if form.ValidValue("current_password") == "" {
+		return false, nil // empty, and the form says so
+	}
+	user := web.Current(c).User
+	account, _, err := h.PerAccount(c, user)
+	if err != nil {
+		return false, err
+	}
+	if limited, err := h.Limited(c, form, account); limited || err != nil {
+		return limited, err
+	}
+	match, err := h.authenticate(c, user, pw)
+	if err != nil {
+		h.Refund(c, account)
+		return false, err
+	}
+	if !match {
+		h.RecordIn(c, uuid.Nil, models.EventSignInFailed, user) // nobody else's business, wherever it was asked
+		form.Fail("current_password", "This is not your current password.")
+		return false, nil
+	}
+	h.ResetAttempts(c, account)
+	return false, nil
+}

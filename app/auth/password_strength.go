@@ -1,0 +1,45 @@
+package auth
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/app/password"
+	"vestibule/app/web"
+)
+
+type strengthForm struct {
+	Username  string `form:"username"`
+	FirstName string `form:"first_name"`
+	LastName  string `form:"last_name"`
+	Email     string `form:"email"`
+	Password  string `form:"password" type:"password"`
+}
+
+// maxPersonal is the longest of those fields, in bytes.
+const maxPersonal = 4 * 254
+
+// PasswordStrength says how well a password would hold, as the person types.
+func (h Handlers) PasswordStrength(c *gin.Context) error {
+	in := new(strengthForm)
+	if err := web.Bind(c, forms.New(in)); err != nil {
+		return err
+	}
+	release, ok := h.AcquireScoring()
+	if !ok { // a meter that stays empty is better than pages that wait for it
+		return h.Fragment(c, http.StatusOK, "signup", "strength", password.NoScore)
+	}
+	defer release()
+	var personal []string
+	for _, s := range []string{in.FirstName, in.LastName, in.Username, in.Email} {
+		if len(s) <= maxPersonal { // none that is longer is taken
+			personal = append(personal, s)
+		}
+	}
+	if u := web.Current(c).User; u != nil {
+		personal = append(personal, u.FirstName, u.LastName, u.Username, u.Email)
+	}
+	return h.Fragment(c, http.StatusOK, "signup", "strength", password.Strength(in.Password, personal...))
+}

@@ -1,0 +1,59 @@
+package auth
+
+import (
+	"errors"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/web"
+	"vestibule/models"
+)
+
+// newSession is what a sign-in leaves in the browser.
+type newSession struct {
+	session *models.Session
+	token   string
+	browser string // the mark by which that is known again
+}
+
+// startSession signs in, with a new session, the user that prepare returns. What prepare
+// writes, the session, the browser and the event of that kind are kept or undone
+// together. A new browser is noted quietly, without a mail, for a person who has
+// proved more than a password.
+func (h Handlers) startSession(c *gin.Context, kind string, quietly bool, prepare func(tx *models.DB) (*models.User, error)) (*newSession, error) {
+	ctx, e := c.Request.Context(), new(newSession)
+	return e, h.DB.InTx(ctx, func(tx *models.DB) error {
+		user, err := prepare(tx)
+		if err != nil {
+			return err
+		}
+		if e.session, e.token, err = tx.CreateSession(ctx, user, web.ThisDevice(c), h.Config.Lifetime); err != nil {
+			return err
+		}
+		if e.browser, err = h.RememberBrowser(c, tx, user, quietly); err != nil {
+			return err
+		}
+		entry := web.Event(c, uuid.Nil, kind, user)
+		entry.ActorID = user.ID
+		return tx.Record(ctx, entry)
+	})
+}
+
+// finishSignIn hands the new session to the browser, and leads on to where the person
+// was heading.
+func (h Handlers) finishSignIn(c *gin.Context, e *newSession, toast string) error {
+	r := web.Current(c)
+	r.User = e.session.User           // for the log
+	if old := r.Session; old != nil { // its cookie is about to be replaced
+		ctx, cancel := web.Detached(c)
+		defer cancel()
+		if err := h.DB.DeleteSession(ctx, old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
+			r.Log().Error("replaced session not ended", "err", err)
+		}
+	}
+	h.SetSessionCookie(c, e.token, e.session)
+	h.SetBrowserCookie(c, e.browser)
+	h.Flash(c, toast)
+	return web.Redirect(c, web.LocalPath(c.Query("next")))
+}

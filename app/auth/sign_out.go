@@ -1,0 +1,22 @@
+package auth
+
+import (
+	"errors"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/web"
+	"vestibule/models"
+)
+
+// SignOut ends the session. It does no harm to a person already signed out.
+func (h Handlers) SignOut(c *gin.Context) error {
+	if s := web.Current(c).Session; s != nil {
+		if err := h.DB.DeleteSession(c.Request.Context(), s.UserID, s.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+		h.Record(c, models.EventSignOut, s.User)
+	}
+	h.ClearSessionCookie(c)
+	return h.RedirectWith(c, "signed-out", "/")
+}

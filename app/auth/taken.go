@@ -1,0 +1,50 @@
+package auth
+
+import (
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/app/web"
+)
+
+var takenSentences = map[string]string{
+	"username": "This username is already taken.",
+	"email":    "There is already an account with this e-mail.",
+}
+
+// CheckTaken binds form and answers with the field that the person has just left:
+// a username or e-mail may be somebody else's.
+func (h Handlers) CheckTaken(c *gin.Context, page string, form *forms.Form) error {
+	if err := web.Bind(c, form); err != nil {
+		return err
+	}
+	if err := h.Attempt(c, h.EnumerationLimit(c)); err != nil {
+		return err
+	}
+	if err := h.FailTaken(c, form); err != nil {
+		return err
+	}
+	return h.CheckField(c, page, form)
+}
+
+// FailTaken notes in form which of username and email belong to somebody else.
+// It lets a person know together with all that is wrong, and before the submit;
+// the database's constraints decide.
+func (h Handlers) FailTaken(c *gin.Context, form *forms.Form) error {
+	if form.ValidValue("username") == "" && form.ValidValue("email") == "" {
+		return nil
+	}
+	var self uuid.UUID
+	if u := web.Current(c).User; u != nil {
+		self = u.ID
+	}
+	taken, err := h.DB.Taken(c.Request.Context(), self, form.ValidValue("username"), form.ValidValue("email"))
+	for _, field := range taken {
+		Taken(form, field)
+	}
+	return err
+}
+
+// Taken notes in form that a username or email belongs to somebody else.
+func Taken(form *forms.Form, field string) { form.Fail(field, takenSentences[field]) }

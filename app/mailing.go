@@ -1,0 +1,216 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"io/fs"
+	"net/url"
+	"path"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	"vestibule/app/mail"
+	"vestibule/app/web"
+	"vestibule/models"
+	"vestibule/templates"
+)
+
+// mailTemplates are the parsed templates of mail, by kind.
+type mailTemplates struct {
+	text map[string]*texttemplate.Template
+	html map[string]*htmltemplate.Template
+}
+
+func newMailTemplates() (*mailTemplates, error) {
+	l := &mailTemplates{text: map[string]*texttemplate.Template{}, html: map[string]*htmltemplate.Template{}}
+	funcs := map[string]any{"exactly": web.FormatTime}
+	files, err := fs.Glob(templates.FS, "mail/*.txt")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		kind := strings.TrimSuffix(path.Base(file), ".txt")
+		l.text[kind], err = texttemplate.New(path.Base(file)).Funcs(funcs).ParseFS(templates.FS, file)
+		if err != nil {
+			return nil, err
+		}
+		l.html[kind], err = htmltemplate.New("").Funcs(funcs).ParseFS(templates.FS, "mail/layout.html", "mail/"+kind+".html")
+		if err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// mailData is what a template of mail sees.
+type mailData struct {
+	models.MailDetail
+	Name, URL, Site       string
+	Organization, Inviter string
+}
+
+// compose makes the message of m. A mail that asks for a token gets a new one
+// here. It returns ErrNotFound when there is nobody, or no reason any more, to
+// send it to.
+func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
+	data := mailData{MailDetail: m.Detail, Name: m.Name, Site: a.config.BaseURL}
+	to := m.Recipient
+	text, html := a.letters.text[m.Kind], a.letters.html[m.Kind]
+	if text == nil {
+		return mail.Message{}, errors.New("no template for mail of this kind") // a newer process has queued it, and will send it
+	}
+	id := m.ID.String()
+	var purpose models.Purpose
+	var page string
+	switch m.Kind {
+	case models.MailVerifyEmail:
+		purpose, page = models.VerifyEmail, "/verify-email"
+	case models.MailChangeEmail:
+		purpose, page = models.ChangeEmail, "/verify-email"
+	case models.MailResetPassword:
+		purpose, page = models.ResetPassword, "/reset-password"
+	case models.MailNewBrowser:
+		data.URL = a.config.BaseURL + "/account/sessions"
+	case models.MailInvitation:
+		i, token, err := a.DB.SendInvitation(ctx, m.Detail.Invitation)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		data.Organization, data.Inviter = i.Organization.Name, i.Inviter.FullName()
+		data.URL = a.config.BaseURL + "/invitation?" + url.Values{"token": {token}}.Encode()
+		id = fmt.Sprintf("%s.%d", id, m.Attempts)
+	case models.MailEmailChanged, models.MailAccountDeleted:
+		data.URL = a.config.BaseURL
+	default:
+		data.URL = a.config.BaseURL + "/forgot-password"
+	}
+	if purpose != "" {
+		user, err := a.addressee(ctx, m)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		if purpose == models.ResetPassword {
+			// To the address as it is on file: one that only folds to the same
+			// may be somebody else's.
+			to = user.Email
+			if user.Verified() {
+				data.Name = user.FirstName
+			}
+		}
+		token, err := a.DB.CreateToken(ctx, m, user, purpose, to)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		// Each attempt has a link of its own, and is no copy of the one before.
+		id = fmt.Sprintf("%s.%d", id, m.Attempts)
+		data.URL = a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
+	}
+	var subject, plain, rich bytes.Buffer
+	err := errors.Join(
+		text.ExecuteTemplate(&subject, "subject", data),
+		text.Execute(&plain, data),
+		html.ExecuteTemplate(&rich, "mail", data),
+	)
+	return mail.Message{
+		ID:      id,
+		To:      to,
+		Subject: subject.String(),
+		Text:    strings.TrimSpace(plain.String()) + "\n",
+		HTML:    rich.String(),
+	}, err
+}
+
+// addressee returns the user whom a mail with a token is for.
+func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, error) {
+	var user *models.User
+	var err error
+	if m.Kind == models.MailResetPassword { // queued without a look at who that is
+		user, err = a.DB.UserByLogin(ctx, m.Recipient)
+	} else {
+		user, err = a.DB.UserByID(ctx, m.UserID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if user.Disabled() || m.Kind == models.MailVerifyEmail && (user.Verified() || user.Email != m.Recipient) {
+		return nil, models.ErrNotFound
+	}
+	return user, nil
+}
+
+// mailPoll is how often the queue of mail is looked at when it was empty.
+const mailPoll = time.Second
+
+// sendMail delivers the queue until ctx ends. Any number of processes may: each
+// mail is claimed by one.
+func (a *App) sendMail(ctx context.Context) {
+	// What is begun is finished, else the next process would send it twice.
+	begun := context.WithoutCancel(ctx)
+	var done *models.Mail // to be taken out of the queue
+	for ctx.Err() == nil {
+		m, err := a.DB.ClaimMail(ctx, done)
+		switch {
+		case err == nil:
+			done = a.deliver(begun, m)
+			continue
+		case errors.Is(err, models.ErrNotFound):
+			done = nil
+		case ctx.Err() == nil:
+			a.Log.Error("mail queue not read", "err", err)
+		}
+		sleep(ctx, mailPoll)
+	}
+	if done == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(begun, sendTimeout)
+	defer cancel()
+	if err := a.DB.DeleteMail(ctx, done); err != nil {
+		a.Log.Error("mail queue not written", "err", err, "mail_id", done.ID.String())
+	}
+}
+
+// sendTimeout is the longest that one delivery takes.
+const sendTimeout = 30 * time.Second
+
+// deliver sends one mail, or leaves it in the queue for later. It returns what is
+// to be taken out of the queue: m, unless it is left there.
+func (a *App) deliver(ctx context.Context, m *models.Mail) (done *models.Mail) {
+	log := a.Log.With("mail_id", m.ID.String(), "kind", m.Kind)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	err := survive(func() error {
+		message, err := a.compose(ctx, m)
+		if err != nil {
+			return err
+		}
+		return a.sender.Send(ctx, message)
+	})
+	switch {
+	case err == nil:
+		log.Info("mail sent")
+		return m
+	case errors.Is(err, models.ErrNotFound):
+		log.Info("mail dropped: nobody to send it to")
+		return m
+	case mail.Permanent(err):
+		log.Error("mail refused for good", "err", err)
+		return m
+	}
+	log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
+	// The note of what became of it must not fail because the server was slow.
+	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	again, err := a.DB.RetryMail(note, m)
+	switch {
+	case err != nil:
+		log.Error("mail queue not written", "err", err)
+	case !again:
+		log.Error("mail given up")
+	}
+	return nil
+}

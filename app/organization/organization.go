@@ -1,0 +1,32 @@
+// Package organization holds organizations: their members, invitations, roles and
+// settings.
+package organization
+
+import (
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/auth"
+	"vestibule/app/web"
+	"vestibule/models"
+)
+
+// Handlers answers the requests of this package's pages.
+type Handlers struct{ *web.Kit }
+
+func (h Handlers) auth() auth.Handlers { return auth.Handlers{Kit: h.Kit} }
+
+// MembersOnly is middleware for the pages of an organization. It finds the
+// person's membership in one query. For everybody else there is no such page.
+func (h Handlers) MembersOnly(c *gin.Context) error {
+	if strings.ContainsRune(c.Param("slug"), 0) { // PostgreSQL refuses such text
+		return models.ErrNotFound
+	}
+	m, err := h.DB.MembershipBySlug(c.Request.Context(), c.Param("slug"), web.Current(c).User.ID)
+	if err != nil {
+		return err
+	}
+	web.Current(c).Member = m
+	return nil
+}

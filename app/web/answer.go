@@ -1,0 +1,74 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+)
+
+// Redirect ends the request and leads the browser to another page of the site.
+func Redirect(c *gin.Context, path string) error {
+	c.Abort()
+	if IsHTMX(c) {
+		c.Header("HX-Redirect", path)
+		c.Status(http.StatusOK)
+	} else {
+		c.Redirect(http.StatusSeeOther, path)
+	}
+	return nil
+}
+
+// RedirectWith is Redirect that shows a toast on the next page.
+func (k *Kit) RedirectWith(c *gin.Context, toast, path string) error {
+	k.Flash(c, toast)
+	return Redirect(c, path)
+}
+
+// RenderSaved answers a form that succeeded and stays: under htmx with the form and
+// a toast, else with the page again.
+func (k *Kit) RenderSaved(c *gin.Context, page string, form *forms.Form, toast string) error {
+	if !IsHTMX(c) {
+		return k.RedirectWith(c, toast, c.Request.URL.Path)
+	}
+	v := k.View(c, form, nil)
+	v.Toast = ToastText(toast)
+	return k.Fragment(c, http.StatusOK, page, "saved", v)
+}
+
+// RespondToast answers a button that is no form of its own: under htmx with status
+// and a toast alone, else with the page at path and the toast there.
+func (k *Kit) RespondToast(c *gin.Context, status int, toast, path string) error {
+	if !IsHTMX(c) || Current(c).Reauthenticated { // after which the button is gone
+		return k.RedirectWith(c, toast, path)
+	}
+	return k.Fragment(c, status, "home", "toasted", ToastText(toast))
+}
+
+// Bind fills form from the request. It returns a [Refusal] when the body is too
+// large or no form.
+func Bind(c *gin.Context, form *forms.Form) error {
+	err := form.Bind(c.Request)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*http.MaxBytesError)):
+		return Fail(http.StatusRequestEntityTooLarge)
+	}
+	return Fail(http.StatusUnsupportedMediaType)
+}
+
+// CheckField answers with the one field that a person has just left.
+func (k *Kit) CheckField(c *gin.Context, page string, form *forms.Form) error {
+	return k.CheckFields(c, page, form.Refresh(c.Query("field")))
+}
+
+// CheckFields answers with the fields, or with 404 if there are none.
+func (k *Kit) CheckFields(c *gin.Context, page string, fields []forms.Field) error {
+	if len(fields) == 0 {
+		return Fail(http.StatusNotFound)
+	}
+	return k.Fragment(c, http.StatusOK, page, "checked", fields)
+}

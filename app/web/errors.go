@@ -1,0 +1,129 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/password"
+	"vestibule/models"
+)
+
+// Refusal is an error that a person sees on a page of its own, or under htmx as
+// a toast, so that the form on the page keeps what was typed.
+type Refusal struct {
+	Status      int
+	Title, Text string
+}
+
+func (r *Refusal) Error() string { return fmt.Sprintf("%d %s", r.Status, r.Title) }
+
+// Refuse returns a [Refusal] that says what went wrong and what the person can do.
+func Refuse(status int, title, text string) error { return &Refusal{status, title, text} }
+
+// Fail returns the [Refusal] of that status which fits any page. It panics for a
+// status that has none.
+func Fail(status int) error {
+	f, ok := failures[status]
+	if !ok {
+		panic(fmt.Sprint("no error page of status ", status))
+	}
+	return Refuse(status, f.Title, f.Text)
+}
+
+// failures are the error pages that fit any page: what went wrong and what the
+// person can do. Where more is known, Refuse says it.
+var failures = map[int]struct{ Title, Text string }{
+	http.StatusForbidden:             {"Not allowed", "You may not do this here, so nothing was done."},
+	http.StatusNotFound:              {"Page not found", "There is no page at this address. It may have moved, or the link may be incomplete."},
+	http.StatusMethodNotAllowed:      {"Not allowed here", "This page does not take that kind of request."},
+	http.StatusConflict:              {"Changed meanwhile", "What you saw has changed since, so nothing was done. Please look again."},
+	http.StatusGone:                  {"This link is no longer good", "It was used already, is too old, or is not complete. Ask for a new one."},
+	http.StatusRequestEntityTooLarge: {"Too much at once", "What was sent is larger than any form here needs. Shorten it and try again."},
+	http.StatusUnsupportedMediaType:  {"Not a form", "What was sent is not an HTML form, so it could not be read."},
+	http.StatusTooManyRequests:       {"Too many attempts", "That was tried too often. Please wait a while, and try again."},
+	http.StatusInternalServerError:   {"Something went wrong", "The fault is ours and has been noted. Please try again in a moment."},
+	http.StatusServiceUnavailable:    {"Back in a moment", "The site cannot answer this right now. Please try again in a moment."},
+}
+
+// renderRefusal ends the request with the page that r describes.
+func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
+	c.Abort()
+	c.Header("Cache-Control", "no-store")
+	if IsHTMX(c) {
+		c.Header("HX-Retarget", "#alerts")
+		c.Header("HX-Reswap", "beforeend")
+	}
+	if err := k.Render(c, r.Status, "error", nil, r); err != nil {
+		Current(c).Log().Error("error page failed", "err", err)
+	}
+}
+
+// retryAfter is how long a person refused by a full queue is asked to wait, in
+// seconds.
+const retryAfter = "5"
+
+// answerError ends the request with the page that fits err, and logs what is our
+// fault. It does neither when the client has gone.
+func (k *Kit) answerError(c *gin.Context, err error) {
+	log := Current(c).Log()
+	refusal, early, last := new(Refusal), new(models.ThrottledError), new(models.LastOwnerError)
+	unavailable := func(title, text string) error {
+		c.Header("Retry-After", retryAfter)
+		return Refuse(http.StatusServiceUnavailable, title, text)
+	}
+	switch {
+	case errors.As(err, &refusal):
+	case ClientGone(c):
+		c.AbortWithStatus(499) // nobody reads it; the log line shows it
+		return
+	case errors.Is(err, models.ErrChanged):
+		// Repeating the request could be wrong now. The page tells what the person
+		// may still do.
+		log.Info("changed meanwhile")
+		k.Flash(c, "changed")
+		_ = Redirect(c, Origin(c))
+		return
+	case errors.Is(err, models.ErrNotFound):
+		err = Fail(http.StatusNotFound)
+	case errors.Is(err, models.ErrNotAllowed):
+		err = NotAllowed()
+	case errors.As(err, &last):
+		err = Refuse(http.StatusConflict, "An organization needs an owner", LastOwner)
+	case errors.As(err, &early):
+		err = Refuse(http.StatusTooManyRequests, "Too many attempts", TooMany(c, early))
+	case errors.Is(err, password.ErrBusy):
+		log.Warn("password queue is full")
+		err = unavailable("Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
+	case errors.Is(err, password.ErrUnavailable):
+		log.Error("password hashing unavailable", "err", err)
+		err = unavailable("Back in a moment", "Passwords cannot be checked right now. Please try again in a moment.")
+	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
+		log.Error("database unavailable", "err", err)
+		c.Header("Retry-After", retryAfter)
+		err = Fail(http.StatusServiceUnavailable)
+	default:
+		log.Error("request failed", "err", err)
+		err = Fail(http.StatusInternalServerError)
+	}
+	if errors.As(err, &refusal) {
+		k.renderRefusal(c, refusal)
+	}
+}
+
+// NotAllowed returns the [Refusal] of what the person's role does not allow.
+func NotAllowed() error {
+	return Refuse(http.StatusForbidden, "Not for your role", "Your role in this organization does not allow this. Ask one of its owners.")
+}
+
+// LastOwner says what the last owner of an organization has to do first.
+const LastOwner = "This is its last owner. Make somebody else an owner first, or delete the organization."
+
+// NotFound answers a request for a page that does not exist.
+func NotFound(*gin.Context) error { return Fail(http.StatusNotFound) }
+
+// MethodNotAllowed answers a request whose page takes other methods only.
+func MethodNotAllowed(*gin.Context) error { return Fail(http.StatusMethodNotAllowed) }

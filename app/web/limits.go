@@ -1,0 +1,114 @@
+package web
+
+import (
+	"errors"
+	"math"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+)
+
+// Attempt is something that may be done only so often.
+type Attempt struct {
+	key   string
+	limit models.Limit
+}
+
+// NewAttempt returns an attempt that counts under key.
+func NewAttempt(key string, limit models.Limit) Attempt { return Attempt{key, limit} }
+
+// Limited counts the attempts. When one comes too early it puts a sentence into
+// form and reports true: the page goes out at status 429.
+func (k *Kit) Limited(c *gin.Context, form *forms.Form, attempts ...Attempt) (bool, error) {
+	err := k.Attempt(c, attempts...)
+	early := new(models.ThrottledError)
+	if !errors.As(err, &early) {
+		return false, err
+	}
+	form.Error = TooMany(c, early)
+	return true, nil
+}
+
+// Attempt counts the attempts. It returns the *models.ThrottledError of the first
+// that comes too early, and then counts none of them.
+func (k *Kit) Attempt(c *gin.Context, attempts ...Attempt) error {
+	for i, a := range attempts {
+		if err := k.DB.Attempt(c.Request.Context(), a.key, a.limit); err != nil {
+			k.Refund(c, attempts[:i]...)
+			return err
+		}
+	}
+	return nil
+}
+
+// TooMany returns the sentence about an attempt that came too early. It also sets
+// Retry-After and writes a log line.
+func TooMany(c *gin.Context, early *models.ThrottledError) string {
+	Current(c).Log().Warn("throttled", "after", early.After)
+	seconds := strconv.Itoa(int(math.Ceil(early.After.Seconds())))
+	c.Header("Retry-After", seconds)
+	wait := seconds + " seconds"
+	if early.After > 90*time.Second {
+		wait = TimeUntil(time.Now().Add(early.After))
+	}
+	return "Too many attempts. Try again in " + wait + "."
+}
+
+// PerIP is an attempt from the address that the request comes from. An IPv6
+// address counts by its /64, which is what one household or server has.
+func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
+	address := c.ClientIP()
+	if ip, err := netip.ParseAddr(address); err == nil {
+		ip = ip.Unmap() // an IPv4 address may come dressed as IPv6
+		address = ip.String()
+		if network, err := ip.Prefix(64); err == nil && ip.Is6() {
+			address = network.String()
+		}
+	}
+	return Attempt{what + " from " + address, limit}
+}
+
+// PerAccount is an attempt at user's password. A browser from which the user has
+// signed in before is known and counts on its own, so that strangers who guess do
+// not keep the user waiting (OWASP: device cookies).
+func (k *Kit) PerAccount(c *gin.Context, user *models.User) (a Attempt, known bool, err error) {
+	mark, _ := c.Cookie(k.prefixed("browser"))
+	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, mark)
+	return Attempt{"password of " + user.ID.String() + " by " + browser, k.Config.LimitAccount}, browser != "", err
+}
+
+// ResetAttempts forgets the attempts before one that succeeded.
+func (k *Kit) ResetAttempts(c *gin.Context, a Attempt) {
+	if a.limit == (models.Limit{}) { // nothing was counted
+		return
+	}
+	ctx, cancel := Detached(c)
+	defer cancel()
+	if err := k.DB.ResetAttempts(ctx, a.key); err != nil {
+		Current(c).Log().Error("throttle not cleared", "err", err)
+	}
+}
+
+// Refund takes back attempts that failed through no fault of the person's.
+func (k *Kit) Refund(c *gin.Context, attempts ...Attempt) {
+	ctx, cancel := Detached(c)
+	defer cancel()
+	for _, a := range attempts {
+		if a.limit == (models.Limit{}) { // nothing was counted
+			continue
+		}
+		if err := k.DB.RefundAttempt(ctx, a.key); err != nil {
+			Current(c).Log().Error("throttle not cleared", "err", err)
+		}
+	}
+}
+
+// EnumerationLimit is an attempt to find out who has an account here.
+func (k *Kit) EnumerationLimit(c *gin.Context) Attempt {
+	return PerIP(c, "check", k.Config.LimitCheck)
+}

@@ -1,0 +1,210 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/models"
+)
+
+// Begin gives a request its id and its logger, and logs one line at its end.
+// The line has neither the query, which may hold a token, nor the ids in a path.
+func (k *Kit) Begin(c *gin.Context) {
+	start := time.Now()
+	id := rand.Text()
+	r := &Request{ID: id, log: k.Log}
+	c.Set(requestKey{}, r)
+	c.Header("X-Request-Id", id)
+	c.Next()
+	level := slog.LevelInfo
+	if strings.HasPrefix(c.Request.URL.Path, "/assets/") {
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", id),
+		slog.String("method", c.Request.Method),
+		slog.String("path", route(c)),
+		slog.Int("status", c.Writer.Status()),
+		slog.Duration("took", time.Since(start)),
+		slog.String("ip", c.ClientIP()),
+	}
+	if r.User != nil {
+		attrs = append(attrs, slog.String("user_id", r.User.ID.String()))
+	}
+	k.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}
+
+// route is the path of a request as routes.go has it, or as it came if that
+// knows none.
+func route(c *gin.Context) string {
+	if path := c.FullPath(); path != "" {
+		return path
+	}
+	return c.Request.URL.Path
+}
+
+// Recover turns a panic into the 500 page and a log line.
+func (k *Kit) Recover(c *gin.Context) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			Current(c).Log().Error("panic", "panic", p, "stack", string(debug.Stack()))
+			k.answerError(c, Fail(http.StatusInternalServerError))
+		}
+	}()
+	c.Next()
+}
+
+// contentSecurityPolicy opens only what the pages use, from the site itself.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// newSecurityHeaders returns the headers of every answer (OWASP Secure Headers
+// Project).
+func newSecurityHeaders(secure bool) http.Header {
+	h := http.Header{}
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	if secure {
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains") // of its host alone (ASVS 5.0, 3.4.1)
+	}
+	return h
+}
+
+// Headers sets the security headers.
+func (k *Kit) Headers(c *gin.Context) { maps.Copy(c.Writer.Header(), k.securityHeaders) }
+
+// maxTime is how long a request may take. The queue of password hashes and slow
+// queries end with it.
+const maxTime = 30 * time.Second
+
+// LimitTime ends the work on a request after maxTime.
+func LimitTime(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), maxTime)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}
+
+// maxBody is the largest request body: the longest form takes a few kilobytes.
+const maxBody = 64 << 10
+
+// LimitBody refuses a body that is larger than maxBody.
+func LimitBody(c *gin.Context) error {
+	if c.Request.ContentLength > maxBody {
+		return Fail(http.StatusRequestEntityTooLarge)
+	}
+	if c.Request.ContentLength != 0 { // most have no body
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+	}
+	return nil
+}
+
+// SameOrigin refuses what another site's page makes a browser send (CSRF).
+func (k *Kit) SameOrigin(c *gin.Context) error {
+	if err := k.crossOrigin.Check(c.Request); err != nil {
+		Current(c).Log().Warn("cross-origin request refused", "err", err)
+		return Refuse(http.StatusForbidden, "Not allowed", "This request came from another site, so nothing was changed. Open the page here and try again.")
+	}
+	return nil
+}
+
+// Session finds out who sends the request, in one query. It clears a cookie whose
+// session has ended.
+func (k *Kit) Session(c *gin.Context) error {
+	c.Header("Vary", "Cookie, HX-Request")
+	c.Header("Cache-Control", "no-cache")
+	token, err := c.Cookie(k.cookieName())
+	if err != nil {
+		return nil
+	}
+	s, err := k.DB.SessionByToken(c.Request.Context(), token)
+	if errors.Is(err, models.ErrNotFound) {
+		// Only where the browser opens a page: an answer to a request of before a
+		// renewal, which comes late, must not take the new cookie away.
+		if opensPage(c) {
+			k.ClearSessionCookie(c)
+		}
+		Current(c).Expired = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r := Current(c)
+	r.Session, r.User = s, s.User
+	c.Header("Cache-Control", "no-store")
+	renewed, err := k.DB.TouchSession(c.Request.Context(), s, k.Config.Lifetime)
+	switch {
+	case err != nil && !ClientGone(c):
+		r.Log().Error("session not renewed", "err", err) // the person stays signed in until it expires
+	case err == nil && renewed:
+		k.SetSessionCookie(c, token, s)
+	}
+	return nil
+}
+
+// opensPage reports whether the browser is about to show the answer as a page
+// (Fetch Metadata; old browsers and other programs do not say).
+func opensPage(c *gin.Context) bool {
+	mode := c.GetHeader("Sec-Fetch-Mode")
+	return c.Request.Method == http.MethodGet && !IsHTMX(c) && (mode == "" || mode == "navigate")
+}
+
+// GuestsOnly sends a person who has signed in, maybe in another tab, to where
+// they were heading.
+func GuestsOnly(c *gin.Context) error {
+	if Current(c).User == nil {
+		return nil
+	}
+	return Redirect(c, LocalPath(c.Query("next")))
+}
+
+// SignedInOnly sends a stranger to sign in, and then back.
+func (k *Kit) SignedInOnly(c *gin.Context) error {
+	if Current(c).User != nil {
+		return nil
+	}
+	c.Header("Cache-Control", "no-store")
+	if Current(c).Expired {
+		k.Flash(c, "expired")
+	}
+	return Redirect(c, WithNext("/sign-in", Origin(c)))
+}
+
+// VerifiedOnly is middleware for routes that want a person whose email is
+// confirmed. It goes behind SignedInOnly.
+func VerifiedOnly(c *gin.Context) error {
+	if !Current(c).User.Verified() {
+		return Refuse(http.StatusForbidden, "Confirm your e-mail first", "This is for people whose e-mail is confirmed. Open the link that we sent you, and come back.")
+	}
+	return nil
+}
+
+// Require returns middleware for routes that need a permission in the organization
+// in use.
+func Require(p models.Permission) Handler {
+	return func(c *gin.Context) error {
+		if !Current(c).Member.Role.May(p) {
+			return NotAllowed()
+		}
+		return nil
+	}
+}

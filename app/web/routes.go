@@ -1,0 +1,52 @@
+package web
+
+import "github.com/gin-gonic/gin"
+
+// Handler answers a request. When it returns an error, Kit answers with the page
+// that fits.
+type Handler func(c *gin.Context) error
+
+// Routes is a group of routes with a common path and common middleware.
+type Routes struct {
+	kit   *Kit
+	group *gin.RouterGroup
+}
+
+// Group returns a group of e that has the given middleware.
+func (k *Kit) Group(e *gin.Engine, middleware ...Handler) Routes {
+	return Routes{k, &e.RouterGroup}.Group("/", middleware...)
+}
+
+// Kit returns what handlers share.
+func (r Routes) Kit() *Kit { return r.kit }
+
+// Group returns a group below path whose middleware comes after that of r.
+func (r Routes) Group(path string, middleware ...Handler) Routes {
+	return Routes{r.kit, r.group.Group(path, r.kit.adapt(middleware)...)}
+}
+
+// Use adds middleware for the routes that follow.
+func (r Routes) Use(middleware ...Handler) { r.group.Use(r.kit.adapt(middleware)...) }
+
+// GET adds a route that changes nothing.
+func (r Routes) GET(path string, handlers ...Handler) { r.group.GET(path, r.kit.adapt(handlers)...) }
+
+// POST adds a route that may change something.
+func (r Routes) POST(path string, handlers ...Handler) { r.group.POST(path, r.kit.adapt(handlers)...) }
+
+func (k *Kit) adapt(handlers []Handler) []gin.HandlerFunc {
+	adapted := make([]gin.HandlerFunc, len(handlers))
+	for i, h := range handlers {
+		adapted[i] = k.Handle(h)
+	}
+	return adapted
+}
+
+// Handle makes a gin handler of h that answers the error of h.
+func (k *Kit) Handle(h Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			k.answerError(c, err)
+		}
+	}
+}
