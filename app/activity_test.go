@@ -13,83 +13,73 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
-// events returns the audit log, the oldest first.
-func (s *site) events() []models.Event {
-	s.t.Helper()
-	var events []models.Event
-	for e, err := range s.db.AllEvents(s.t.Context(), models.EventFilter{}) {
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		e.User, e.Actor = nil, nil // by their ids, which stay when the accounts go
-		events = append(events, *e)
-	}
-	slices.Reverse(events)
-	return events
-}
-
 // recorded returns the events that f adds.
-func (s *site) recorded(f func()) []models.Event {
-	s.t.Helper()
-	before := len(s.events())
+func recorded(s *apptest.Site, f func()) []models.Event {
+	s.T.Helper()
+	before := len(s.Events())
 	f()
-	return s.events()[before:]
+	return s.Events()[before:]
 }
 
 func TestAuditLog(t *testing.T) {
 	t.Parallel()
 	const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
-	firefox := header("User-Agent", agent)
+	firefox := apptest.Header("User-Agent", agent)
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(ben())
-		guest := s.visit(t)
-		id := func() uuid.UUID { return s.user("anna.smith").ID }
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Ben)
+		guest := s.Visit(t)
+		id := func() uuid.UUID { return s.User("anna.smith").ID }
 		var anna_ uuid.UUID
 		steps := []struct {
 			kind     string
 			stranger bool // not signed in at that moment
-			do       func() *answer
+			do       func() *apptest.Answer
 		}{
-			{models.EventSignUp, false, func() *answer { return guest.post("/sign-up", anna(), firefox).leadsTo("/dashboard") }},
-			{models.EventProfileChanged, false, func() *answer {
-				return guest.post("/account", with(anna(), "last_name", "Jones"), firefox).leadsTo("/account")
+			{models.EventSignUp, false, func() *apptest.Answer {
+				return guest.Post("/sign-up", apptest.Anna.Form(), firefox).LeadsTo("/dashboard")
 			}},
-			{models.EventSignOut, false, func() *answer { return guest.post("/sign-out", nil, firefox).leadsTo("/") }},
-			{models.EventSignInFailed, true, func() *answer {
-				return guest.post("/sign-in", credentials("ANNA@example.com", "not the password"), firefox).wants(http.StatusUnprocessableEntity)
+			{models.EventProfileChanged, false, func() *apptest.Answer {
+				return guest.Post("/account", apptest.With(apptest.Anna.Form(), "last_name", "Jones"), firefox).LeadsTo("/account")
 			}},
-			{models.EventSignIn, false, func() *answer { return guest.post("/sign-in", annas(), firefox).leadsTo("/dashboard") }},
-			{models.EventSignInFailed, false, func() *answer {
-				return guest.post("/account/email", with(fill("email", "new@example.com"), "current_password", "not the password"), firefox).wants(http.StatusUnprocessableEntity)
+			{models.EventSignOut, false, func() *apptest.Answer { return guest.Post("/sign-out", nil, firefox).LeadsTo("/") }},
+			{models.EventSignInFailed, true, func() *apptest.Answer {
+				return guest.Post("/sign-in", apptest.Credentials("ANNA@example.com", "not the password"), firefox).Wants(http.StatusUnprocessableEntity)
 			}},
-			{models.EventEmailRequested, false, func() *answer {
-				return guest.post("/account/email", with(fill("email", "new@example.com"), "current_password", annasPassword), firefox).wants(http.StatusOK)
+			{models.EventSignIn, false, func() *apptest.Answer {
+				return guest.Post("/sign-in", apptest.Anna.Credentials(), firefox).LeadsTo("/dashboard")
 			}},
-			{models.EventPasswordChanged, false, func() *answer {
-				return guest.post("/account/password", with(twice(anotherPassword), "current_password", annasPassword), firefox).leadsTo("/account")
+			{models.EventSignInFailed, false, func() *apptest.Answer {
+				return guest.Post("/account/email", apptest.With(apptest.Fill("email", "new@example.com"), "current_password", "not the password"), firefox).Wants(http.StatusUnprocessableEntity)
 			}},
-			{models.EventSessionsEnded, false, func() *answer {
-				return guest.post("/account/sessions/end-others", nil, firefox).leadsTo("/account/sessions")
+			{models.EventEmailRequested, false, func() *apptest.Answer {
+				return guest.Post("/account/email", apptest.With(apptest.Fill("email", "new@example.com"), "current_password", apptest.Anna.Password), firefox).Wants(http.StatusOK)
 			}},
-			{models.EventPasswordReset, false, func() *answer {
-				return guest.post("/reset-password", with(twice(annasPassword), "token", s.resetToken(annasEmail)), firefox).leadsTo("/dashboard")
+			{models.EventPasswordChanged, false, func() *apptest.Answer {
+				return guest.Post("/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password), firefox).LeadsTo("/account")
 			}},
-			{models.EventReauthenticated, false, func() *answer {
-				s.grownOld()
-				return guest.post("/account/delete", fill("sudo", "open", "current_password", annasPassword), firefox).leadsTo("/account/delete")
+			{models.EventSessionsEnded, false, func() *apptest.Answer {
+				return guest.Post("/account/sessions/end-others", nil, firefox).LeadsTo("/account/sessions")
 			}},
-			{models.EventDeleted, false, func() *answer {
-				return guest.post("/account/delete", fill("username", "anna.smith", "current_password", annasPassword), firefox).leadsTo("/")
+			{models.EventPasswordReset, false, func() *apptest.Answer {
+				return guest.Post("/reset-password", apptest.With(apptest.Twice(apptest.Anna.Password), "token", s.ResetToken(apptest.Anna.Email)), firefox).LeadsTo("/dashboard")
+			}},
+			{models.EventReauthenticated, false, func() *apptest.Answer {
+				s.AgePassword()
+				return guest.Post("/account/delete", apptest.Fill("sudo", "open", "current_password", apptest.Anna.Password), firefox).LeadsTo("/account/delete")
+			}},
+			{models.EventDeleted, false, func() *apptest.Answer {
+				return guest.Post("/account/delete", apptest.Fill("username", "anna.smith", "current_password", apptest.Anna.Password), firefox).LeadsTo("/")
 			}},
 		}
 		for i, step := range steps {
-			var a *answer
-			got := s.recorded(func() { a = step.do() })
+			var a *apptest.Answer
+			got := recorded(s, func() { a = step.do() })
 			if i == 0 {
 				anna_ = id()
 			}
@@ -108,8 +98,8 @@ func TestAuditLog(t *testing.T) {
 			}
 		}
 		// What nobody may read: the log holds no secret and nothing that was typed.
-		log := s.dump("events")
-		for _, secret := range []string{annasPassword, anotherPassword, "not the password", annasEmail, "new@example.com", "Jones"} {
+		log := s.Dump("events")
+		for _, secret := range []string{apptest.Anna.Password, apptest.AnotherPassword, "not the password", apptest.Anna.Email, "new@example.com", "Jones"} {
 			if strings.Contains(log, secret) {
 				t.Errorf("the audit log holds %q", secret)
 			}
@@ -120,9 +110,9 @@ func TestAuditLog(t *testing.T) {
 func TestAuditLogOfNobody(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		got := s.recorded(func() {
-			s.post("/sign-in", credentials("nobody", "not the password")).wants(http.StatusUnprocessableEntity)
+		s := apptest.NewSite(t, db)
+		got := recorded(s, func() {
+			s.Post("/sign-in", apptest.Credentials("nobody", "not the password")).Wants(http.StatusUnprocessableEntity)
 		})
 		if len(got) != 1 || got[0].Kind != models.EventSignInFailed || got[0].UserID != uuid.Nil || got[0].ActorID != uuid.Nil {
 			t.Errorf("recorded is %+v", got)
@@ -133,29 +123,29 @@ func TestAuditLogOfNobody(t *testing.T) {
 func TestActivity(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		other := s.visit(t)
-		other.join(ben())
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		other := s.Visit(t)
+		other.Join(apptest.Ben)
+		s.Join(apptest.Anna)
 		for i := range 45 {
-			if err := db.Record(t.Context(), models.Event{Kind: models.EventSignIn, UserID: s.user("anna.smith").ID, IP: fmt.Sprint("192.0.2.", i)}); err != nil {
+			if err := db.Record(t.Context(), models.Event{Kind: models.EventSignIn, UserID: s.User("anna.smith").ID, IP: fmt.Sprint("192.0.2.", i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := db.Record(t.Context(), models.Event{Kind: models.EventSignIn, UserID: s.user("benjamin").ID, IP: "198.51.100.1"}); err != nil {
+		if err := db.Record(t.Context(), models.Event{Kind: models.EventSignIn, UserID: s.User("benjamin").ID, IP: "198.51.100.1"}); err != nil {
 			t.Fatal(err)
 		}
-		s.visit(t).get("/account/activity").leadsTo("/sign-in?next=%2Faccount%2Factivity")
-		for name, options := range map[string][]option{"plain": nil, "htmx": {htmx}} {
+		s.Visit(t).Get("/account/activity").LeadsTo("/sign-in?next=%2Faccount%2Factivity")
+		for name, options := range map[string][]apptest.Option{"plain": nil, "htmx": {apptest.HTMX}} {
 			t.Run(name, func(t *testing.T) {
 				var addresses []string
 				path := "/account/activity"
 				pages := 0
 				for path != "" {
-					page := s.get(path, options...).wants(http.StatusOK).harmless()
+					page := s.Get(path, options...).Wants(http.StatusOK).Harmless()
 					pages++
-					page.find("time").Each(func(_ int, e selection) { addresses = append(addresses, e.Parent().Text()) })
-					path = page.find(`a[href^="/account/activity?"]`).AttrOr("href", "")
+					page.Find("time").Each(func(_ int, e apptest.Selection) { addresses = append(addresses, e.Parent().Text()) })
+					path = page.Find(`a[href^="/account/activity?"]`).AttrOr("href", "")
 				}
 				if len(addresses) != 46 || pages != 3 { // the sign-up too
 					t.Fatalf("%d events on %d pages, want 46 on 3", len(addresses), pages)
@@ -171,33 +161,33 @@ func TestActivity(t *testing.T) {
 			})
 		}
 		for _, odd := range []string{"?before=", "?before=x", "?before=" + uuid.NewString()} {
-			s.get("/account/activity" + odd).wants(http.StatusOK)
+			s.Get("/account/activity" + odd).Wants(http.StatusOK)
 		}
 	})
 }
 
 // Who saves what is there already has changed nothing.
 func TestNothingChangedIsNotRecorded(t *testing.T) {
-	companyEachWay(t, func(t *testing.T, s *company, options ...option) {
-		s.employ("the.member", "Member")
-		page := s.owner.get("/o/acme/roles")
-		s.owner.submit(page, "form#create-role", url.Values{"name": {"Host"}, "permissions": {"see-activity", "invite-members"}}).leadsTo("/o/acme/roles")
-		role := s.owner.get("/o/acme/roles").find(`.rows a`).AttrOr("href", "")
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		s.AddMember("the.member", "Member")
+		page := s.Owner.Get("/o/acme/roles")
+		s.Owner.Submit(page, "form#create-role", url.Values{"name": {"Host"}, "permissions": {"see-activity", "invite-members"}}).LeadsTo("/o/acme/roles")
+		role := s.Owner.Get("/o/acme/roles").Find(`.rows a`).AttrOr("href", "")
 		for _, form := range []struct {
 			path, selector string
 			changed        url.Values
 			kind           string
 		}{
-			{"/account", "form#account", fill("last_name", "Jones"), models.EventProfileChanged},
-			{"/o/acme/settings", "form#settings", fill("name", "Acme & Co"), models.EventOrganizationRenamed},
-			{role, "form#role", fill("name", "Landlord"), models.EventRoleChanged},
-			{"/o/acme/members", `form[action$="/` + s.place("the.member").ID.String() + `/role"]`, fill("role", s.role("Admin").ID.String()), models.EventMemberRoleChanged},
+			{"/account", "form#account", apptest.Fill("last_name", "Jones"), models.EventProfileChanged},
+			{"/o/acme/settings", "form#settings", apptest.Fill("name", "Acme & Co"), models.EventOrganizationRenamed},
+			{role, "form#role", apptest.Fill("name", "Landlord"), models.EventRoleChanged},
+			{"/o/acme/members", `form[action$="/` + s.Membership("the.member").ID.String() + `/role"]`, apptest.Fill("role", s.Role("Admin").ID.String()), models.EventMemberRoleChanged},
 		} {
 			saves := func(typed url.Values) []models.Event {
-				return s.recorded(func() {
-					a := s.owner.submit(s.owner.get(form.path), form.selector, typed, options...)
+				return recorded(s.Site, func() {
+					a := s.Owner.Submit(s.Owner.Get(form.path), form.selector, typed, options...)
 					if a.StatusCode != http.StatusOK && a.StatusCode != http.StatusSeeOther {
-						a.failf("%d", a.StatusCode)
+						a.Failf("%d", a.StatusCode)
 					}
 				})
 			}
@@ -208,23 +198,23 @@ func TestNothingChangedIsNotRecorded(t *testing.T) {
 				t.Errorf("%s: recorded is %+v, want one %s", form.path, got, form.kind)
 			}
 		}
-		s.noLetter()
+		s.NoMail()
 	})
 }
 
 func TestActivityNamesOperators(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
 		for _, kind := range []string{models.EventPasswordChanged, models.EventAllEnded} {
-			if err := db.Record(t.Context(), models.Event{Kind: kind, UserID: s.user("anna.smith").ID}); err != nil {
+			if err := db.Record(t.Context(), models.Event{Kind: kind, UserID: s.User("anna.smith").ID}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		a := s.get("/account/activity").wants(http.StatusOK)
+		a := s.Get("/account/activity").Wants(http.StatusOK)
 		var got []string
-		a.find("main .rows li").Each(func(_ int, e selection) {
+		a.Find("main .rows li").Each(func(_ int, e apptest.Selection) {
 			_, after, _ := strings.Cut(strings.Join(strings.Fields(e.Find(".hint").Text()), " "), " UTC, ")
 			got = append(got, e.Find("strong").Text()+": "+after)
 		})
@@ -235,7 +225,7 @@ func TestActivityNamesOperators(t *testing.T) {
 		var data struct {
 			Activity []struct{ By string }
 		}
-		if err := json.Unmarshal([]byte(s.get("/account/data").body), &data); err != nil {
+		if err := json.Unmarshal([]byte(s.Get("/account/data").Body), &data); err != nil {
 			t.Fatal(err)
 		}
 		if all := fmt.Sprint(data.Activity); all != "[{an operator} {an operator} {}]" {
@@ -247,12 +237,12 @@ func TestActivityNamesOperators(t *testing.T) {
 func TestAuditRetention(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.AuditRetention = 30 * day })
-		s.join(ben())
-		s.setTime("events", "created_at", time.Now().Add(-31*day))
-		s.visit(t).join(anna())
-		s.work(func() bool { return len(s.events()) == 1 })
-		if e := s.events()[0]; e.UserID != s.user("anna.smith").ID {
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.AuditRetention = 30 * apptest.Day })
+		s.Join(apptest.Ben)
+		s.SetTime("events", "created_at", time.Now().Add(-31*apptest.Day))
+		s.Visit(t).Join(apptest.Anna)
+		s.Work(func() bool { return len(s.Events()) == 1 })
+		if e := s.Events()[0]; e.UserID != s.User("anna.smith").ID {
 			t.Errorf("left is %+v", e)
 		}
 	})

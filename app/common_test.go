@@ -8,6 +8,7 @@ import (
 
 	"github.com/andybalholm/brotli"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -18,56 +19,56 @@ import (
 func TestCommonPages(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		compressing := header("Accept-Encoding", "br")
-		own := func(a *answer) *answer {
+		s := apptest.NewSite(t, db)
+		compressing := apptest.Header("Accept-Encoding", "br")
+		own := func(a *apptest.Answer) *apptest.Answer {
 			t.Helper()
-			return a.wantsHeader("Content-Encoding", "")
+			return a.WantsHeader("Content-Encoding", "")
 		}
 		plain := map[string]string{}
 		common := func() {
 			t.Helper()
 			for _, path := range []string{"/", "/sign-in", "/sign-up", "/forgot-password"} {
-				body := own(s.visit(t).get(path, header("Accept-Encoding", "identity"))).wants(http.StatusOK).page().body
+				body := own(s.Visit(t).Get(path, apptest.Header("Accept-Encoding", "identity"))).Wants(http.StatusOK).Page().Body
 				if plain[path] == "" {
 					plain[path] = body
 				}
-				a := s.visit(t).get(path, compressing).wants(http.StatusOK).wantsHeader("Content-Encoding", "br")
+				a := s.Visit(t).Get(path, compressing).Wants(http.StatusOK).WantsHeader("Content-Encoding", "br")
 				if vary := strings.Join(a.Header.Values("Vary"), ", "); vary != "Cookie, HX-Request, Accept-Encoding" {
 					t.Errorf("%s varies by %s", path, vary)
 				}
-				decoded, err := io.ReadAll(brotli.NewReader(strings.NewReader(a.body)))
+				decoded, err := io.ReadAll(brotli.NewReader(strings.NewReader(a.Body)))
 				if err != nil || string(decoded) != body || body != plain[path] {
 					t.Errorf("%s is not the same for everybody (%v)", path, err)
 				}
 			}
 		}
 
-		back := own(s.get("/sign-in?next=/account", compressing))
-		if action := back.find("#sign-in").AttrOr("action", ""); action != "/sign-in?next=%2Faccount" {
+		back := own(s.Get("/sign-in?next=/account", compressing))
+		if action := back.Find("#sign-in").AttrOr("action", ""); action != "/sign-in?next=%2Faccount" {
 			t.Errorf("sign-in leads to %s", action)
 		}
 		common()
-		own(s.get("/sign-in", htmx, compressing)).fragment("#sign-in")
-		own(s.post("/sign-in", credentials("anna.smith", ""), compressing)).wants(http.StatusUnprocessableEntity)
-		own(s.post("/forgot-password", fill("email", "anna@example.com"), compressing)).wants(http.StatusOK)
+		own(s.Get("/sign-in", apptest.HTMX, compressing)).Fragment("#sign-in")
+		own(s.Post("/sign-in", apptest.Credentials("anna.smith", ""), compressing)).Wants(http.StatusUnprocessableEntity)
+		own(s.Post("/forgot-password", apptest.Fill("email", "anna@example.com"), compressing)).Wants(http.StatusOK)
 		common()
 
-		s.join(anna())
+		s.Join(apptest.Anna)
 		for _, path := range []string{"/dashboard", "/", "/account"} {
-			if own(s.get(path, compressing)).wants(http.StatusOK); s.get(path).find("form[action='/sign-out']").Length() != 1 {
+			if own(s.Get(path, compressing)).Wants(http.StatusOK); s.Get(path).Find("form[action='/sign-out']").Length() != 1 {
 				t.Errorf("%s is not the page of somebody signed in", path)
 			}
 		}
 		common()
-		s.post("/sign-out", nil).leadsTo("/")
-		if toast := own(s.get("/", compressing)).text("#notices p"); toast != "You are signed out." {
+		s.Post("/sign-out", nil).LeadsTo("/")
+		if toast := own(s.Get("/", compressing)).Text("#notices p"); toast != "You are signed out." {
 			t.Errorf("the toast is %q", toast)
 		}
 		common()
-		s.keep("session", strings.Repeat("A", 43))
-		s.get("/", compressing).wantsHeader("Content-Encoding", "br").clears("session")
-		own(s.get("/no-such-page", compressing)).wants(http.StatusNotFound)
+		s.SetCookie("session", strings.Repeat("A", 43))
+		s.Get("/", compressing).WantsHeader("Content-Encoding", "br").Clears("session")
+		own(s.Get("/no-such-page", compressing)).Wants(http.StatusNotFound)
 		common()
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/app/password"
 )
 
@@ -19,7 +20,7 @@ import (
 func valid() app.Config {
 	return app.Config{
 		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info",
-		SessionIdle: idle, SessionMax: most, AuditRetention: 365 * day, Argon2Memory: 19456, Argon2Time: 2, Argon2Threads: 1,
+		SessionIdle: apptest.SessionIdle, SessionMax: apptest.SessionMax, AuditRetention: 365 * apptest.Day, Argon2Memory: 19456, Argon2Time: 2, Argon2Threads: 1,
 	}
 }
 
@@ -63,7 +64,7 @@ func TestConfigRefuses(t *testing.T) {
 		"fewer connections than none":  {func(c *app.Config) { c.DatabaseConns = -1 }, []string{"DATABASE_CONNS"}},
 		"no idle time":                 {func(c *app.Config) { c.SessionIdle = 0 }, []string{"SESSION_IDLE"}},
 		"idle for 59 seconds":          {func(c *app.Config) { c.SessionIdle = 59 * time.Second }, []string{"SESSION_IDLE"}},
-		"idle longer than at most":     {func(c *app.Config) { c.SessionMax = idle - 1 }, []string{"SESSION_MAX"}},
+		"idle longer than at most":     {func(c *app.Config) { c.SessionMax = apptest.SessionIdle - 1 }, []string{"SESSION_MAX"}},
 		"memory below OWASP's least":   {func(c *app.Config) { c.Argon2Memory = 7167 }, []string{"ARGON2_MEMORY"}},
 		"memory above 256 MiB":         {func(c *app.Config) { c.Argon2Memory = 256<<10 + 1 }, []string{"ARGON2_MEMORY"}},
 		"no pass":                      {func(c *app.Config) { c.Argon2Time = 0 }, []string{"ARGON2_TIME"}},

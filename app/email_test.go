@@ -2,50 +2,45 @@ package app_test
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
-// newEmail is the form that asks for another address.
-func newEmail(email string) url.Values {
-	return fill("email", email, "current_password", annasPassword)
-}
-
 func TestChangeEmail(t *testing.T) {
 	t.Parallel()
 	const email = "Anna.Jones@Example.org"
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		verify := s.letterTo(annasEmail, verifySubject).link
-		reset := "/reset-password?token=" + s.resetToken(annasEmail)
-		s.submit(s.get("/account/email").wants(http.StatusOK).page(), "form#change-email", newEmail(email), options...).
-			wants(http.StatusOK).says("We sent a link to " + email + ".")
-		link := s.letterTo(email, changeSubject)
-		s.get(verify).wants(http.StatusOK)
-		page := s.get(link.link).wants(http.StatusOK).page().says("The e-mail of your account becomes " + email + ".")
-		if u := s.users()[0]; u.Email != annasEmail || u.Verified() {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		verify := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		reset := "/reset-password?token=" + s.ResetToken(apptest.Anna.Email)
+		s.Submit(s.Get("/account/email").Wants(http.StatusOK).Page(), "form#change-email", apptest.NewEmail(email), options...).
+			Wants(http.StatusOK).Says("We sent a link to " + email + ".")
+		link := s.MailTo(email, apptest.ChangeSubject)
+		s.Get(verify).Wants(http.StatusOK)
+		page := s.Get(link.Link).Wants(http.StatusOK).Page().Says("The e-mail of your account becomes " + email + ".")
+		if u := s.Users()[0]; u.Email != apptest.Anna.Email || u.Verified() {
 			t.Fatalf("before the link is used, the user is %+v", u)
 		}
 
-		s.confirmed()
-		s.submit(page, "form#verify", nil, options...).leadsTo("/dashboard")
-		if u := s.users()[0]; u.Email != email || !u.Verified() {
+		s.Confirmed()
+		s.Submit(page, "form#verify", nil, options...).LeadsTo("/dashboard")
+		if u := s.Users()[0]; u.Email != email || !u.Verified() {
 			t.Errorf("the user is %+v", u)
 		}
-		notice := s.letterTo(annasEmail, changedSubject)
-		if !strings.Contains(notice.text, email) || s.tokenOf(notice) != "" {
-			t.Errorf("the old address is told %s", notice.text)
+		notice := s.MailTo(apptest.Anna.Email, apptest.ChangedSubject)
+		if !strings.Contains(notice.Text, email) || s.TokenOf(notice) != "" {
+			t.Errorf("the old address is told %s", notice.Text)
 		}
-		for _, void := range []string{link.link, verify, reset} {
-			s.get(void).gone()
+		for _, void := range []string{link.Link, verify, reset} {
+			s.Get(void).Gone()
 		}
-		s.visit(t).post("/sign-in", credentials(annasEmail, annasPassword)).wants(http.StatusUnprocessableEntity)
-		s.visit(t).post("/sign-in", credentials(email, annasPassword)).leadsTo("/dashboard")
+		s.Visit(t).Post("/sign-in", apptest.Credentials(apptest.Anna.Email, apptest.Anna.Password)).Wants(http.StatusUnprocessableEntity)
+		s.Visit(t).Post("/sign-in", apptest.Credentials(email, apptest.Anna.Password)).LeadsTo("/dashboard")
 	})
 }
 
@@ -56,68 +51,68 @@ func TestChangeEmailRules(t *testing.T) {
 		email, password string
 		wrong           map[string]string
 	}{
-		"nothing":                       {"", "", map[string]string{"email": wantsNew, "current_password": wantsCurrentPassword}},
-		"no e-mail":                     {"anna@", annasPassword, map[string]string{"email": wantsAddress}},
-		"of 255":                        {address(255), annasPassword, map[string]string{"email": atMost254}},
-		"two lines":                     {"a@example.com\nb", annasPassword, map[string]string{"email": oddCharacter}},
-		"own":                           {annasEmail, annasPassword, map[string]string{"email": own}},
-		"own in another case":           {"Anna@EXAMPLE.com", annasPassword, map[string]string{"email": own}},
-		"taken":                         {"ben@example.com", annasPassword, map[string]string{"email": takenEmail}},
-		"taken in another case":         {" BEN@example.com", annasPassword, map[string]string{"email": takenEmail}},
-		"taken, wrong password":         {"ben@example.com", anotherPassword, map[string]string{"email": takenEmail, "current_password": wrongPassword}},
-		"taken, no password":            {"ben@example.com", "", map[string]string{"email": takenEmail, "current_password": wantsCurrentPassword}},
-		"free, no password":             {"free@example.com", "", map[string]string{"current_password": wantsCurrentPassword}},
-		"free, wrong password":          {"free@example.com", anotherPassword, map[string]string{"current_password": wrongPassword}},
-		"free, password with one more":  {"free@example.com", annasPassword + " ", map[string]string{"current_password": wrongPassword}},
-		"no e-mail, and wrong password": {"anna@", anotherPassword, map[string]string{"email": wantsAddress, "current_password": wrongPassword}},
+		"nothing":                       {"", "", map[string]string{"email": wantsNew, "current_password": apptest.WantsCurrentPassword}},
+		"no e-mail":                     {"anna@", apptest.Anna.Password, map[string]string{"email": apptest.WantsAddress}},
+		"of 255":                        {apptest.EmailOf(255), apptest.Anna.Password, map[string]string{"email": apptest.AtMost254}},
+		"two lines":                     {"a@example.com\nb", apptest.Anna.Password, map[string]string{"email": apptest.OddCharacter}},
+		"own":                           {apptest.Anna.Email, apptest.Anna.Password, map[string]string{"email": own}},
+		"own in another case":           {"Anna@EXAMPLE.com", apptest.Anna.Password, map[string]string{"email": own}},
+		"taken":                         {"ben@example.com", apptest.Anna.Password, map[string]string{"email": apptest.TakenEmail}},
+		"taken in another case":         {" BEN@example.com", apptest.Anna.Password, map[string]string{"email": apptest.TakenEmail}},
+		"taken, wrong password":         {"ben@example.com", apptest.AnotherPassword, map[string]string{"email": apptest.TakenEmail, "current_password": apptest.WrongPassword}},
+		"taken, no password":            {"ben@example.com", "", map[string]string{"email": apptest.TakenEmail, "current_password": apptest.WantsCurrentPassword}},
+		"free, no password":             {"free@example.com", "", map[string]string{"current_password": apptest.WantsCurrentPassword}},
+		"free, wrong password":          {"free@example.com", apptest.AnotherPassword, map[string]string{"current_password": apptest.WrongPassword}},
+		"free, password with one more":  {"free@example.com", apptest.Anna.Password + " ", map[string]string{"current_password": apptest.WrongPassword}},
+		"no e-mail, and wrong password": {"anna@", apptest.AnotherPassword, map[string]string{"email": apptest.WantsAddress, "current_password": apptest.WrongPassword}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		s.visit(t).join(ben())
-		s.deliver()
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Visit(t).Join(apptest.Ben)
+		s.Deliver()
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				typed := fill("email", tt.email, "current_password", tt.password)
-				s.post("/account/email", typed).wants(http.StatusUnprocessableEntity).page().wantsErrors(tt.wrong)
-				a := s.post("/account/email", typed, htmx).wants(http.StatusUnprocessableEntity).fragment("form#change-email").wantsErrors(tt.wrong)
-				if got := a.value("email"); got != parsed.Replace(strings.TrimSpace(tt.email)) && !strings.Contains(tt.email, "\n") {
+				typed := apptest.Fill("email", tt.email, "current_password", tt.password)
+				s.Post("/account/email", typed).Wants(http.StatusUnprocessableEntity).Page().WantsErrors(tt.wrong)
+				a := s.Post("/account/email", typed, apptest.HTMX).Wants(http.StatusUnprocessableEntity).Fragment("form#change-email").WantsErrors(tt.wrong)
+				if got := a.Value("email"); got != apptest.Parsed.Replace(strings.TrimSpace(tt.email)) && !strings.Contains(tt.email, "\n") {
 					t.Errorf("the form holds %q", got)
 				}
-				if a.value("current_password") != "" {
+				if a.Value("current_password") != "" {
 					t.Error("the password came back")
 				}
 			})
 		}
-		s.noLetter()
+		s.NoMail()
 	})
 }
 
 func TestEmailFieldChecks(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		s.visit(t).join(ben())
-		s.grownOld() // the page for the password has no place in a field
-		s.visit(t).post("/account/email/check?field=email", newEmail("x@example.com"), htmx).leadsTo("/sign-in")
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Visit(t).Join(apptest.Ben)
+		s.AgePassword() // the page for the password has no place in a field
+		s.Visit(t).Post("/account/email/check?field=email", apptest.NewEmail("x@example.com"), apptest.HTMX).LeadsTo("/sign-in")
 		for email, sentence := range map[string]string{
-			"free@example.com": "", " free@example.com ": "", "": "Enter your new e-mail.", "anna@": wantsAddress, "a@example.com\nb": oddCharacter,
-			address(255): atMost254, "Anna@example.com": "This is your e-mail already.", "BEN@example.com": takenEmail,
+			"free@example.com": "", " free@example.com ": "", "": "Enter your new e-mail.", "anna@": apptest.WantsAddress, "a@example.com\nb": apptest.OddCharacter,
+			apptest.EmailOf(255): apptest.AtMost254, "Anna@example.com": "This is your e-mail already.", "BEN@example.com": apptest.TakenEmail,
 		} {
 			want := map[string]string{"email": sentence}
 			if sentence == "" {
 				want = nil
 			}
-			s.leaves("/account/email/check", "email", newEmail(email), want)
-			s.leaves("/account/email/check", "email", fill("email", email), want)
+			s.Leaves("/account/email/check", "email", apptest.NewEmail(email), want)
+			s.Leaves("/account/email/check", "email", apptest.Fill("email", email), want)
 		}
-		s.post("/account/email/check?field=current_password", newEmail("free@example.com"), htmx).wants(http.StatusNotFound)
-		s.age("authenticated_at", time.Now())
-		if at := s.get("/account/email").find("#email-field").AttrOr("hx-post", ""); at != "/account/email/check?field=email" {
+		s.Post("/account/email/check?field=current_password", apptest.NewEmail("free@example.com"), apptest.HTMX).Wants(http.StatusNotFound)
+		s.Age("authenticated_at", time.Now())
+		if at := s.Get("/account/email").Find("#email-field").AttrOr("hx-post", ""); at != "/account/email/check?field=email" {
 			t.Errorf("the e-mail is checked at %q", at)
 		}
-		if _, checked := s.get("/account/email").find("#current_password-field").Attr("hx-post"); checked {
+		if _, checked := s.Get("/account/email").Find("#current_password-field").Attr("hx-post"); checked {
 			t.Error("the current password is checked by itself")
 		}
 	})
@@ -125,18 +120,18 @@ func TestEmailFieldChecks(t *testing.T) {
 
 func TestNewEmailTakenMeanwhile(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		s.deliver()
-		s.post("/account/email", newEmail("ben@example.com")).wants(http.StatusOK)
-		page := s.get(s.letterTo("ben@example.com", changeSubject).link)
-		s.visit(t).join(ben())
-		s.submit(page, "form#verify", nil, options...).wants(http.StatusConflict).
-			says("Another account has this e-mail by now, so yours was not changed.")
-		if got := s.user("anna.smith"); got.Email != annasEmail || got.Verified() {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.Deliver()
+		s.Post("/account/email", apptest.NewEmail("ben@example.com")).Wants(http.StatusOK)
+		page := s.Get(s.MailTo("ben@example.com", apptest.ChangeSubject).Link)
+		s.Visit(t).Join(apptest.Ben)
+		s.Submit(page, "form#verify", nil, options...).Wants(http.StatusConflict).
+			Says("Another account has this e-mail by now, so yours was not changed.")
+		if got := s.User("anna.smith"); got.Email != apptest.Anna.Email || got.Verified() {
 			t.Errorf("the user is %+v", got)
 		}
-		s.letterTo("ben@example.com", verifySubject) // and none to anna
+		s.MailTo("ben@example.com", apptest.VerifySubject) // and none to anna
 	})
 }
 
@@ -145,15 +140,17 @@ func TestNewEmailTakenMeanwhile(t *testing.T) {
 func TestPendingChangeOfEmailIsVoid(t *testing.T) {
 	t.Parallel()
 	const email = "evil@example.com"
-	acts := map[string]func(s *site){
-		"a new password": func(s *site) { s.changePassword().leadsTo("/account") },
-		"a reset": func(s *site) {
-			s.visit(s.t).post("/reset-password", fill("token", s.resetToken(annasEmail), "password", anotherPassword, "confirm_password", anotherPassword)).leadsTo("/dashboard")
+	acts := map[string]func(s *apptest.Site){
+		"a new password": func(s *apptest.Site) { s.ChangePassword().LeadsTo("/account") },
+		"a reset": func(s *apptest.Site) {
+			s.Visit(s.T).Post("/reset-password", apptest.Fill("token", s.ResetToken(apptest.Anna.Email), "password", apptest.AnotherPassword, "confirm_password", apptest.AnotherPassword)).LeadsTo("/dashboard")
 		},
-		"another request": func(s *site) { s.post("/account/email", newEmail("good@example.com")).wants(http.StatusOK) },
-		"the account is disabled": func(s *site) {
-			if err := s.db.DisableUser(s.t.Context(), s.user(annasEmail)); err != nil {
-				s.t.Fatal(err)
+		"another request": func(s *apptest.Site) {
+			s.Post("/account/email", apptest.NewEmail("good@example.com")).Wants(http.StatusOK)
+		},
+		"the account is disabled": func(s *apptest.Site) {
+			if err := s.DB.DisableUser(s.T.Context(), s.User(apptest.Anna.Email)); err != nil {
+				s.T.Fatal(err)
 			}
 		},
 	}
@@ -162,24 +159,24 @@ func TestPendingChangeOfEmailIsVoid(t *testing.T) {
 			t.Run(when+", "+name, func(t *testing.T) {
 				t.Parallel()
 				modelstest.Each(t, func(t *testing.T, db *models.DB) {
-					s := newSite(t, db)
-					s.join(anna())
-					s.deliver()
-					s.post("/account/email", newEmail(email)).wants(http.StatusOK)
-					var page *answer
+					s := apptest.NewSite(t, db)
+					s.Join(apptest.Anna)
+					s.Deliver()
+					s.Post("/account/email", apptest.NewEmail(email)).Wants(http.StatusOK)
+					var page *apptest.Answer
 					if sent {
-						page = s.get(s.letterTo(email, changeSubject).link)
+						page = s.Get(s.MailTo(email, apptest.ChangeSubject).Link)
 					}
 					act(s)
-					for _, l := range s.deliver() {
-						if l.to == email {
+					for _, l := range s.Deliver() {
+						if l.To == email {
 							t.Errorf("sent is %+v", l)
 						}
 					}
 					if sent {
-						s.submit(page, "form#verify", nil).gone()
+						s.Submit(page, "form#verify", nil).Gone()
 					}
-					if s.users()[0].Email != annasEmail {
+					if s.Users()[0].Email != apptest.Anna.Email {
 						t.Error("the e-mail is changed")
 					}
 				})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app/apptest"
 	"vestibule/migrations"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -29,13 +30,13 @@ func BenchmarkForgotPassword(b *testing.B) {
 			if _, err := migrations.Up(b.Context(), db); err != nil {
 				b.Fatal(err)
 			}
-			s := newSite(b, db)
-			s.join(anna())
-			stranger := s.visit(b)
+			s := apptest.NewSite(b, db)
+			s.Join(apptest.Anna)
+			stranger := s.Visit(b)
 			took := map[string][]time.Duration{}
 			ask := func(email string) {
 				start := time.Now()
-				stranger.post("/forgot-password", fill("email", email))
+				stranger.Post("/forgot-password", apptest.Fill("email", email))
 				took[email] = append(took[email], time.Since(start))
 			}
 			for b.Loop() {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -14,9 +15,9 @@ import (
 // a mail, on a site with anna@example.com, straße@example.com and the disabled
 // ben@example.com.
 var addresses = map[string]struct{ typed, mailed string }{
-	"known":                           {"anna@example.com", annasEmail},
-	"in another case":                 {"ANNA@Example.COM", annasEmail},
-	"with spaces around":              {" anna@example.com\t", annasEmail},
+	"known":                           {"anna@example.com", apptest.Anna.Email},
+	"in another case":                 {"ANNA@Example.COM", apptest.Anna.Email},
+	"with spaces around":              {" anna@example.com\t", apptest.Anna.Email},
 	"unknown":                         {"carol@example.com", ""},
 	"of somebody disabled":            {"ben@example.com", ""},
 	"the same when folded":            {"STRASSE@example.com", "straße@example.com"},
@@ -24,22 +25,22 @@ var addresses = map[string]struct{ typed, mailed string }{
 	"a Cyrillic letter":               {"аnna@example.com", ""},
 	"a pattern":                       {"%@example.com", ""},
 	"hostile":                         {"'onfocus='x&y@example.com", ""},
-	"as long as an address can be":    {address(254), ""},
+	"as long as an address can be":    {apptest.EmailOf(254), ""},
 	"a part of one":                   {"nna@example.com", ""},
 	"with another's address as a tag": {"anna+x@example.com", ""},
 }
 
 // forgetful is that site.
-func forgetful(t *testing.T, db *models.DB) *site {
+func forgetful(t *testing.T, db *models.DB) *apptest.Site {
 	t.Helper()
-	s := newSite(t, db)
-	s.visit(t).join(anna())
-	s.visit(t).join(with(anna(), "username", "sharp.s", "email", "straße@example.com"))
-	s.visit(t).join(ben())
-	if err := db.DisableUser(t.Context(), s.user("benjamin")); err != nil {
+	s := apptest.NewSite(t, db)
+	s.Visit(t).Join(apptest.Anna)
+	s.Visit(t).JoinAs(apptest.With(apptest.Anna.Form(), "username", "sharp.s", "email", "straße@example.com"))
+	s.Visit(t).Join(apptest.Ben)
+	if err := db.DisableUser(t.Context(), s.User("benjamin")); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
+	s.Deliver()
 	return s
 }
 
@@ -48,24 +49,24 @@ var named = regexp.MustCompile(`<strong>[^<]*</strong>`)
 
 func TestForgotPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string][]option{"plain": nil, "htmx": {htmx}} {
+	for name, options := range map[string][]apptest.Option{"plain": nil, "htmx": {apptest.HTMX}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				q := watch(db)
+				q := apptest.Watch(db)
 				s := forgetful(t, db)
 				bodies := map[string]bool{}
 				for name, tt := range addresses {
-					var a *answer
-					asked := q.during(func() { a = s.post("/forgot-password", fill("email", tt.typed), options...) })
+					var a *apptest.Answer
+					asked := q.During(func() { a = s.Post("/forgot-password", apptest.Fill("email", tt.typed), options...) })
 					if len(asked) != 1 || !strings.HasPrefix(asked[0], `INSERT INTO "mails"`) || strings.Contains(asked[0], "users") {
 						t.Errorf("%s: the database is asked %q, want one INSERT", name, asked)
 					}
-					a.wants(http.StatusOK).harmless().says("a link to set a new password is on its way.")
-					if shown := a.text("[role=status] strong"); shown != strings.TrimSpace(tt.typed) {
+					a.Wants(http.StatusOK).Harmless().Says("a link to set a new password is on its way.")
+					if shown := a.Text("[role=status] strong"); shown != strings.TrimSpace(tt.typed) {
 						t.Errorf("%s: it names %q", name, shown)
 					}
-					bodies[named.ReplaceAllString(a.body, "")] = true
+					bodies[named.ReplaceAllString(a.Body, "")] = true
 				}
 				if len(bodies) != 1 {
 					t.Errorf("there are %d different answers, want 1", len(bodies))
@@ -81,13 +82,13 @@ func TestForgotPasswordMailsWhoIsOnFile(t *testing.T) {
 		s := forgetful(t, db)
 		for name, tt := range addresses {
 			t.Run(name, func(t *testing.T) {
-				s.post("/forgot-password", fill("email", tt.typed)).wants(http.StatusOK)
+				s.Post("/forgot-password", apptest.Fill("email", tt.typed)).Wants(http.StatusOK)
 				if tt.mailed == "" {
-					s.noLetter()
+					s.NoMail()
 					return
 				}
-				link := s.letterTo(tt.mailed, resetSubject).link
-				if got := s.get(link).wants(http.StatusOK).find("form input[autocomplete=username]").AttrOr("value", ""); got != s.user(tt.mailed).Username {
+				link := s.MailTo(tt.mailed, apptest.ResetSubject).Link
+				if got := s.Get(link).Wants(http.StatusOK).Find("form input[autocomplete=username]").AttrOr("value", ""); got != s.User(tt.mailed).Username {
 					t.Errorf("the link is for %s", got)
 				}
 			})
@@ -99,23 +100,23 @@ func TestForgotPasswordRules(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ email, wrong string }{
 		"nothing":     {"", "Enter your e-mail."},
-		"a username":  {"anna.smith", wantsAddress},
-		"two":         {"anna@example.com,eve@evil.example", wantsAddress},
-		"with a name": {"Anna <anna@example.com>", wantsAddress},
-		"two lines":   {"anna@example.com\r\neve@evil.example", oddCharacter},
-		"of 255":      {address(255), atMost254},
+		"a username":  {"anna.smith", apptest.WantsAddress},
+		"two":         {"anna@example.com,eve@evil.example", apptest.WantsAddress},
+		"with a name": {"Anna <anna@example.com>", apptest.WantsAddress},
+		"two lines":   {"anna@example.com\r\neve@evil.example", apptest.OddCharacter},
+		"of 255":      {apptest.EmailOf(255), apptest.AtMost254},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.get("/forgot-password").wants(http.StatusOK).page().wantsErrors(nil)
+		s := apptest.NewSite(t, db)
+		s.Get("/forgot-password").Wants(http.StatusOK).Page().WantsErrors(nil)
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
 				want := map[string]string{"email": tt.wrong}
-				s.post("/forgot-password", fill("email", tt.email)).wants(http.StatusUnprocessableEntity).page().wantsErrors(want)
-				s.post("/forgot-password", fill("email", tt.email), htmx).wants(http.StatusUnprocessableEntity).fragment("form#forgot-password").wantsErrors(want)
+				s.Post("/forgot-password", apptest.Fill("email", tt.email)).Wants(http.StatusUnprocessableEntity).Page().WantsErrors(want)
+				s.Post("/forgot-password", apptest.Fill("email", tt.email), apptest.HTMX).Wants(http.StatusUnprocessableEntity).Fragment("form#forgot-password").WantsErrors(want)
 			})
 		}
-		if mails := s.queue(); len(mails) > 0 {
+		if mails := s.Queue(); len(mails) > 0 {
 			t.Errorf("the queue holds %+v", mails)
 		}
 	})

@@ -11,36 +11,33 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/PuerkitoBio/goquery"
-
+	"vestibule/app/apptest"
 	"vestibule/migrations"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
-const formType = "application/x-www-form-urlencoded"
-
 // hostileForms are bodies that no browser sends.
 var hostileForms = []struct{ kind, body string }{
-	{formType, ""},
-	{formType, anna().Encode()},
-	{formType, "&&&&===="},
-	{formType, "username"},
-	{formType, "username=a&username=anna.smith&username=%00"},
-	{formType, strings.Repeat("username=a&", 5000)},
-	{formType, with(anna(), "username", "anna\x00smith", "first_name", "\x00").Encode()},
-	{formType, with(anna(), "first_name", "\xff\xfe", "last_name", "\xed\xa0\x80", "email", "a\x80@example.com").Encode()},
-	{formType, with(anna(), "first_name", "<script>alert(1)</script>", "last_name", `" onload="alert(1)`).Encode()},
-	{formType, with(anna(), "username", "'; DROP TABLE users; --", "login", "' OR 1=1 --", "email", "a'b@example.com").Encode()},
-	{formType, with(anna(), "password", strings.Repeat("a\u0301", 5000)).Encode()},
-	{formType, with(anna(), "first_name", strings.Repeat("Z\u0335\u0321\u0322", 30)).Encode()},
-	{formType, with(anna(), "email", `"a b"@example.com`).Encode()},
-	{formType, with(anna(), "email", "a@"+strings.Repeat("x.", 100)+"com").Encode()},
-	{formType, "login=anna&password=" + strings.Repeat("%F0%9F%90%8E", 4000)},
-	{formType, "username=%"},
-	{formType, "username=%u0041;password=b"},
-	{formType, strings.Repeat("a", 64<<10+1)},
-	{formType + "; charset=utf-16", "\xff\xfeu\x00"},
+	{apptest.FormType, ""},
+	{apptest.FormType, apptest.Anna.Form().Encode()},
+	{apptest.FormType, "&&&&===="},
+	{apptest.FormType, "username"},
+	{apptest.FormType, "username=a&username=anna.smith&username=%00"},
+	{apptest.FormType, strings.Repeat("username=a&", 5000)},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "username", "anna\x00smith", "first_name", "\x00").Encode()},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "first_name", "\xff\xfe", "last_name", "\xed\xa0\x80", "email", "a\x80@example.com").Encode()},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "first_name", "<script>alert(1)</script>", "last_name", `" onload="alert(1)`).Encode()},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "username", "'; DROP TABLE users; --", "login", "' OR 1=1 --", "email", "a'b@example.com").Encode()},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "password", strings.Repeat("a\u0301", 5000)).Encode()},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "first_name", strings.Repeat("Z\u0335\u0321\u0322", 30)).Encode()},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "email", `"a b"@example.com`).Encode()},
+	{apptest.FormType, apptest.With(apptest.Anna.Form(), "email", "a@"+strings.Repeat("x.", 100)+"com").Encode()},
+	{apptest.FormType, "login=anna&password=" + strings.Repeat("%F0%9F%90%8E", 4000)},
+	{apptest.FormType, "username=%"},
+	{apptest.FormType, "username=%u0041;password=b"},
+	{apptest.FormType, strings.Repeat("a", 64<<10+1)},
+	{apptest.FormType + "; charset=utf-16", "\xff\xfeu\x00"},
 	{"application/json", `{"username":"anna"}`},
 	{"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nanna\r\n--x--"},
 	{"multipart/form-data", ""},
@@ -52,45 +49,36 @@ var hostileForms = []struct{ kind, body string }{
 func TestHostileForms(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for i, hostile := range hostileForms {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				for _, path := range []string{"/sign-up", "/sign-in", "/sign-up/check?field=username", "/password-strength"} {
-					s.wantsCalm(t, path, hostile.kind, hostile.body)
+					wantsCalm(t, s, path, hostile.kind, hostile.body)
 				}
 			})
 		}
 	})
 }
 
-// serve sends a request with bytes that a client of net/http would refuse.
-func (s *site) serve(r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	s.app.ServeHTTP(w, r)
-	return w
-}
-
 // wantsCalm wants an answer to a form that is no server error, and no script.
-func (s *site) wantsCalm(t *testing.T, path, kind, body string) *httptest.ResponseRecorder {
+func wantsCalm(t *testing.T, s *apptest.Site, path, kind, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	r.Header["Content-Type"] = []string{kind}
-	w := s.serve(r)
+	w := s.Serve(r)
 	switch w.Code {
 	case http.StatusOK, http.StatusSeeOther, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 	default:
 		t.Errorf("%s answers %d", path, w.Code)
 	}
-	doc, err := goquery.NewDocumentFromReader(w.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	(&answer{Response: w.Result(), t: t, doc: doc}).harmless()
+	response := w.Result()
+	response.Request = r
+	apptest.NewAnswer(t, response, w.Body.String()).Harmless()
 	return w
 }
 
 // fuzzSite is a site on SQLite with one user, anna, who is signed in somewhere.
-func fuzzSite(f *testing.F) *site {
+func fuzzSite(f *testing.F) *apptest.Site {
 	f.Helper()
 	ctx := context.Background()
 	db, err := models.Open(ctx, "sqlite:"+filepath.Join(f.TempDir(), "fuzz.db"), 0)
@@ -105,8 +93,8 @@ func fuzzSite(f *testing.F) *site {
 	if _, err := migrations.Up(ctx, db); err != nil {
 		f.Fatal(err)
 	}
-	s := newSite(f, db)
-	s.join(anna())
+	s := apptest.NewSite(f, db)
+	s.Join(apptest.Anna)
 	return s
 }
 
@@ -124,7 +112,7 @@ func FuzzSessionCookie(f *testing.F) {
 		for _, path := range []string{"/", "/dashboard"} {
 			r := httptest.NewRequest(http.MethodGet, path, nil)
 			r.Header["Cookie"] = []string{cookie}
-			w := s.serve(r)
+			w := s.Serve(r)
 			switch {
 			case path == "/" && (w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `href="/sign-in"`)):
 				t.Errorf("%s answers %d to the cookie %q", path, w.Code, cookie)
@@ -140,13 +128,13 @@ func FuzzSignUp(f *testing.F) {
 	for _, hostile := range hostileForms {
 		f.Add(hostile.kind, []byte(hostile.body))
 	}
-	f.Add(formType, []byte(ben().Encode()))
+	f.Add(apptest.FormType, []byte(apptest.Ben.Form().Encode()))
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		if w := s.wantsCalm(t, "/sign-up", kind, string(body)); w.Code != http.StatusSeeOther {
+		if w := wantsCalm(t, s, "/sign-up", kind, string(body)); w.Code != http.StatusSeeOther {
 			return
 		}
 		u := new(models.User)
-		if err := s.db.Bun().NewSelect().Model(u).Order("id DESC").Limit(1).Scan(t.Context()); err != nil {
+		if err := s.DB.Bun().NewSelect().Model(u).Order("id DESC").Limit(1).Scan(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for name, field := range map[string]struct {
@@ -160,7 +148,7 @@ func FuzzSignUp(f *testing.F) {
 				t.Errorf("a user joined with the %s %q", name, field.value)
 			}
 		}
-		s.wantsCalm(t, "/sign-up/check?field=email", kind, string(body))
+		wantsCalm(t, s, "/sign-up/check?field=email", kind, string(body))
 	})
 }
 
@@ -169,13 +157,13 @@ func FuzzSignIn(f *testing.F) {
 	for _, hostile := range hostileForms {
 		f.Add(hostile.kind, []byte(hostile.body))
 	}
-	f.Add(formType, []byte(credentials("anna.smith", "wrong").Encode()))
-	f.Add(formType, []byte(credentials("anna@example.com", "' OR ''='").Encode()))
+	f.Add(apptest.FormType, []byte(apptest.Credentials("anna.smith", "wrong").Encode()))
+	f.Add(apptest.FormType, []byte(apptest.Credentials("anna@example.com", "' OR ''='").Encode()))
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
 		if strings.Contains(string(body), "correct") {
 			t.Skip("it may know the password")
 		}
-		w := s.wantsCalm(t, "/sign-in", kind, string(body))
+		w := wantsCalm(t, s, "/sign-in", kind, string(body))
 		if w.Code == http.StatusOK || w.Code == http.StatusSeeOther || w.Header().Get("Set-Cookie") != "" {
 			t.Errorf("%q is let in with %d", body, w.Code)
 		}
@@ -197,15 +185,15 @@ func FuzzToken(f *testing.F) {
 			if len(query.Encode()) > 16<<10 {
 				t.Skip("no server takes a line so long")
 			}
-			w := s.serve(httptest.NewRequest(http.MethodGet, path+"?"+query.Encode(), nil))
+			w := s.Serve(httptest.NewRequest(http.MethodGet, path+"?"+query.Encode(), nil))
 			if w.Code != http.StatusGone || w.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s answers %d to the token %q", path, w.Code, token)
 			}
 			query.Set("password", "zuvokelimantra 38")
 			query.Set("confirm_password", "zuvokelimantra 38")
 			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(query.Encode()))
-			r.Header.Set("Content-Type", formType)
-			if w := s.serve(r); w.Code != http.StatusGone || w.Header().Get("Set-Cookie") != "" {
+			r.Header.Set("Content-Type", apptest.FormType)
+			if w := s.Serve(r); w.Code != http.StatusGone || w.Header().Get("Set-Cookie") != "" {
 				t.Errorf("%s answers %d to a form with the token %q", path, w.Code, token)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -11,18 +12,18 @@ import (
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.log.mayFail()
+		s := apptest.NewSite(t, db)
+		s.Log.MayFail()
 		for _, path := range []string{"/healthz", "/readyz"} {
-			if a := s.get(path).wants(http.StatusOK); a.body != "ok\n" {
-				a.failf("it says %q", a.body)
+			if a := s.Get(path).Wants(http.StatusOK); a.Body != "ok\n" {
+				a.Failf("it says %q", a.Body)
 			}
 		}
-		s.join(anna())
+		s.Join(apptest.Anna)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s.get("/healthz").wants(http.StatusOK) // a restart of the process would not help
-		s.get("/readyz").wants(http.StatusServiceUnavailable)
+		s.Get("/healthz").Wants(http.StatusOK) // a restart of the process would not help
+		s.Get("/readyz").Wants(http.StatusServiceUnavailable)
 	})
 }

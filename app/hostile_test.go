@@ -11,6 +11,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -53,9 +54,9 @@ func TestNothingStoredRuns(t *testing.T) {
 		"/account/data", "/dev/mail", "/verify-email", "/no-such-page", "/sign-out",
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		link := s.letterTo(annasEmail, verifySubject).link
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
 		for name, payload := range payloads {
 			t.Run(name, func(t *testing.T) {
 				for table, names := range columns {
@@ -65,20 +66,20 @@ func TestNothingStoredRuns(t *testing.T) {
 						}
 					}
 				}
-				s.setTime("sessions", "authenticated_at", time.Now())
+				s.SetTime("sessions", "authenticated_at", time.Now())
 				seen := 0
 				look := func(paths ...string) {
 					for _, path := range paths {
-						for _, options := range [][]option{nil, {htmx}} {
-							a := s.get(path, options...).inert().wantsHeader("Cache-Control", "no-store")
-							if strings.Contains(a.find("body").Text(), strings.TrimSpace(payload)) || a.find("input").FilterFunction(func(_ int, input selection) bool { return input.AttrOr("value", "") == payload }).Length() > 0 {
+						for _, options := range [][]apptest.Option{nil, {apptest.HTMX}} {
+							a := inert(s.Get(path, options...)).WantsHeader("Cache-Control", "no-store")
+							if strings.Contains(a.Find("body").Text(), strings.TrimSpace(payload)) || a.Find("input").FilterFunction(func(_ int, input apptest.Selection) bool { return input.AttrOr("value", "") == payload }).Length() > 0 {
 								seen++
 							}
 						}
 					}
 				}
 				look(append(paths, link)...)
-				s.setTime("sessions", "authenticated_at", time.Now().Add(-day))
+				s.SetTime("sessions", "authenticated_at", time.Now().Add(-apptest.Day))
 				look("/account/email", "/account/password", "/account/delete")
 				if name != "lines" && seen < 10 { // of which a page shows another white space
 					t.Errorf("%d pages show it, so this test proves little", seen)
@@ -89,20 +90,20 @@ func TestNothingStoredRuns(t *testing.T) {
 }
 
 // inert wants an answer that holds no element, attribute or header of a payload.
-func (a *answer) inert() *answer {
-	a.t.Helper()
+func inert(a *apptest.Answer) *apptest.Answer {
+	a.T.Helper()
 	if kind := a.Header.Get("Content-Type"); strings.HasPrefix(kind, "application/json") {
-		if strings.ContainsAny(a.body, "<>") || !strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment;") {
-			a.failf("%s with %v", a.body, a.Header)
+		if strings.ContainsAny(a.Body, "<>") || !strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment;") {
+			a.Failf("%s with %v", a.Body, a.Header)
 		}
 		return a
 	}
-	a.harmless()
-	if n := a.find("xss, #xss, [hx-get^='//'], [autofocus][onfocus], a[href*='evil.example\"']").Length(); n > 0 {
-		a.failf("%d elements of the payload in\n%s", n, a.body)
+	a.Harmless()
+	if n := a.Find("xss, #xss, [hx-get^='//'], [autofocus][onfocus], a[href*='evil.example\"']").Length(); n > 0 {
+		a.Failf("%d elements of the payload in\n%s", n, a.Body)
 	}
-	if a.sets("session") != nil || strings.Contains(a.body, "$argon2id$") {
-		a.failf("it gives away\n%v %s", a.Cookies(), a.body)
+	if a.Sets("session") != nil || strings.Contains(a.Body, "$argon2id$") {
+		a.Failf("it gives away\n%v %s", a.Cookies(), a.Body)
 	}
 	return a
 }
@@ -125,8 +126,8 @@ func TestNothingTypedRuns(t *testing.T) {
 		"/account/delete":   {"username", "current_password"},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
 		for path, fields := range forms {
 			t.Run(path, func(t *testing.T) {
 				for name, payload := range payloads {
@@ -137,22 +138,22 @@ func TestNothingTypedRuns(t *testing.T) {
 							form.Set(field, payload+" in secret") // which no page shows
 						}
 					}
-					v := s.visit(t)
+					v := s.Visit(t)
 					if strings.HasPrefix(path, "/account") {
-						v = s.visitor
+						v = s.Visitor
 					}
-					for _, options := range [][]option{nil, {htmx, header("HX-Current-URL", s.url+"/"+url.PathEscape(payload))}} {
-						a := v.post(path, form, options...).inert()
+					for _, options := range [][]apptest.Option{nil, {apptest.HTMX, apptest.Header("HX-Current-URL", s.URL+"/"+url.PathEscape(payload))}} {
+						a := inert(v.Post(path, form, options...))
 						if a.StatusCode >= 500 {
 							t.Errorf("%s: %s", name, a.Status)
 						}
 					}
-					v.get("/").inert() // with the toast, if there is one
+					inert(v.Get("/")) // with the toast, if there is one
 				}
-				s.post("/account", anna()) // the name may be a payload now
+				s.Post("/account", apptest.Anna.Form()) // the name may be a payload now
 			})
 		}
-		for _, u := range s.users() {
+		for _, u := range s.Users() {
 			if strings.ContainsAny(u.Username+u.Email+u.FirstName+u.LastName, "\r\n\u202e") {
 				t.Errorf("stored is %+v", u)
 			}
@@ -171,22 +172,22 @@ func TestLineBreaksInHeaders(t *testing.T) {
 	}
 	requests := []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"GET", "/dashboard", ""}, {"GET", "/account?x=1", ""}, {"GET", "/no-such-page", ""}, {"GET", "/favicon.ico", ""}, {"POST", "/sign-out", ""},
-		{"POST", "/sign-in", annas().Encode()}, {"POST", "/sign-in?next=" + url.QueryEscape("/"+lines), annas().Encode()}, {"POST", "/account", anna().Encode()},
+		{"POST", "/sign-in", apptest.Anna.Credentials().Encode()}, {"POST", "/sign-in?next=" + url.QueryEscape("/"+lines), apptest.Anna.Credentials().Encode()}, {"POST", "/account", apptest.Anna.Form().Encode()},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
 		for _, name := range names {
 			t.Run(name, func(t *testing.T) {
 				for _, request := range requests {
 					for _, value := range []string{lines, "https://example.com/" + lines, "//evil.example/"} {
 						r := httptest.NewRequest(request.method, request.path, strings.NewReader(request.body))
-						r.Header["Content-Type"] = []string{formType}
+						r.Header["Content-Type"] = []string{apptest.FormType}
 						r.Header[name] = []string{value}
 						if name == "Host" {
 							r.Host = value
 						}
-						w := s.serve(r)
+						w := s.Serve(r)
 						if w.Code >= 500 {
 							t.Errorf("%s %s: %d", request.method, request.path, w.Code)
 						}
@@ -205,7 +206,7 @@ func TestLineBreaksInHeaders(t *testing.T) {
 				}
 			})
 		}
-		s.log.lines(t) // each is one JSON object
+		s.Log.Lines(t) // each is one JSON object
 	})
 }
 
@@ -214,40 +215,40 @@ func TestLineBreaksInHeaders(t *testing.T) {
 func TestPlantedCookies(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		dead := s.visit(t)
-		dead.post("/sign-in", annas()).leadsTo("/dashboard")
-		ended := dead.cookie("session")
-		dead.post("/sign-out", nil).leadsTo("/")
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		dead := s.Visit(t)
+		dead.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		ended := dead.Cookie("session")
+		dead.Post("/sign-out", nil).LeadsTo("/")
 		for name, planted := range map[string]string{"unknown": strings.Repeat("A", 43), "ended": ended, "malformed": "evil", "empty": ""} {
-			for way, enter := range map[string]func(v *visitor){
-				"sign-in": func(v *visitor) { v.post("/sign-in", annas()).leadsTo("/dashboard") },
-				"sign-up": func(v *visitor) {
-					v.join(with(ben(), "username", "ben-"+name, "email", name+"@example.com"))
+			for way, enter := range map[string]func(v *apptest.Visitor){
+				"sign-in": func(v *apptest.Visitor) { v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard") },
+				"sign-up": func(v *apptest.Visitor) {
+					v.JoinAs(apptest.With(apptest.Ben.Form(), "username", "ben-"+name, "email", name+"@example.com"))
 				},
 			} {
 				t.Run(name+" at "+way, func(t *testing.T) {
-					v, thief := s.visit(t), s.visit(t)
-					v.keep("session", planted)
-					thief.keep("session", planted)
+					v, thief := s.Visit(t), s.Visit(t)
+					v.SetCookie("session", planted)
+					thief.SetCookie("session", planted)
 					enter(v)
-					if token := v.cookie("session"); token == planted || len(token) != 43 {
+					if token := v.Cookie("session"); token == planted || len(token) != 43 {
 						t.Errorf("the session is %q", token)
 					}
-					if !v.signedIn() || thief.signedIn() {
+					if !v.SignedIn() || thief.SignedIn() {
 						t.Error("the planted cookie opens the account, or nothing does")
 					}
 				})
 			}
 		}
 		t.Run("of the thief", func(t *testing.T) {
-			v, thief := s.visit(t), s.visit(t)
-			thief.join(ben())
-			v.keep("session", thief.cookie("session"))
-			v.post("/sign-out", nil).leadsTo("/")
-			v.post("/sign-in", annas()).leadsTo("/dashboard")
-			if v.cookie("session") == thief.cookie("session") || thief.signedIn() || !v.signedIn() {
+			v, thief := s.Visit(t), s.Visit(t)
+			thief.Join(apptest.Ben)
+			v.SetCookie("session", thief.Cookie("session"))
+			v.Post("/sign-out", nil).LeadsTo("/")
+			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+			if v.Cookie("session") == thief.Cookie("session") || thief.SignedIn() || !v.SignedIn() {
 				t.Error("the session is shared")
 			}
 		})
@@ -259,11 +260,11 @@ func TestPlantedCookies(t *testing.T) {
 func TestTwoCookiesOfOneName(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		other := s.visit(t)
-		other.join(ben())
-		annas, bens := s.cookie("session"), other.cookie("session")
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		other := s.Visit(t)
+		other.Join(apptest.Ben)
+		annas, bens := s.Cookie("session"), other.Cookie("session")
 		unknown := strings.Repeat("A", 43)
 		for cookies, hello := range map[string]string{
 			"session=" + annas + "; session=" + bens:                "Hello, Anna",
@@ -277,31 +278,31 @@ func TestTwoCookiesOfOneName(t *testing.T) {
 			"x=1; session=" + annas + "; toast=welcome; y=\"":       "Hello, Anna",
 			strings.Repeat("session=x; ", 500) + "session=" + annas: "",
 		} {
-			v := s.visit(t)
-			a := v.get("/dashboard", header("Cookie", cookies))
-			if got := a.text("h1"); a.StatusCode == http.StatusOK && got != hello || a.StatusCode != http.StatusOK && hello != "" {
+			v := s.Visit(t)
+			a := v.Get("/dashboard", apptest.Header("Cookie", cookies))
+			if got := a.Text("h1"); a.StatusCode == http.StatusOK && got != hello || a.StatusCode != http.StatusOK && hello != "" {
 				t.Errorf("%.200q is %d with %q, want %q", cookies, a.StatusCode, got, hello)
 			}
 		}
 	})
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, overHTTPS)
-		s.join(anna())
-		other := s.visit(t)
-		other.join(ben())
-		annas, bens := s.cookie("__Host-session"), other.cookie("__Host-session")
+		s := apptest.NewSite(t, db, apptest.OverHTTPS)
+		s.Join(apptest.Anna)
+		other := s.Visit(t)
+		other.Join(apptest.Ben)
+		annas, bens := s.Cookie("__Host-session"), other.Cookie("__Host-session")
 		for cookies, hello := range map[string]string{
 			"session=" + bens: "", "__host-session=" + bens: "", "__Secure-session=" + bens: "", "__Host-Session=" + bens: "",
 			"session=" + bens + "; __Host-session=" + annas: "Hello, Anna", "__Host-session=" + annas + "; session=" + bens: "Hello, Anna",
 		} {
-			a := s.visit(t).get("/dashboard", header("Cookie", cookies))
-			if got := a.text("h1"); a.StatusCode == http.StatusOK && got != hello || a.StatusCode != http.StatusOK && hello != "" {
+			a := s.Visit(t).Get("/dashboard", apptest.Header("Cookie", cookies))
+			if got := a.Text("h1"); a.StatusCode == http.StatusOK && got != hello || a.StatusCode != http.StatusOK && hello != "" {
 				t.Errorf("by https %q is %d with %q, want %q", cookies, a.StatusCode, got, hello)
 			}
 		}
 		for _, toast := range []string{"<script>alert(1)</script>", "Your account is hacked", "welcome; session=x", fmt.Sprint(payloads)} {
-			a := s.get("/dashboard", header("Cookie", "__Host-session="+annas+"; __Host-toast="+url.QueryEscape(toast))).wants(http.StatusOK).inert()
-			if got := a.text("#toasts"); got != "" {
+			a := inert(s.Get("/dashboard", apptest.Header("Cookie", "__Host-session="+annas+"; __Host-toast="+url.QueryEscape(toast))).Wants(http.StatusOK))
+			if got := a.Text("#toasts"); got != "" {
 				t.Errorf("a planted toast says %q", got)
 			}
 		}

@@ -11,90 +11,91 @@ import (
 
 	"github.com/google/uuid"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 )
 
 // writes adds a note, and returns its id.
-func (s *company) writes(title, body string) uuid.UUID {
-	s.t.Helper()
-	n := &models.Note{OrganizationID: s.first.OrganizationID, AuthorID: s.first.UserID, Title: title, Body: body}
-	if err := s.db.CreateNote(s.t.Context(), n); err != nil {
-		s.t.Fatal(err)
+func writes(s *apptest.Company, title, body string) uuid.UUID {
+	s.T.Helper()
+	n := &models.Note{OrganizationID: s.First.OrganizationID, AuthorID: s.First.UserID, Title: title, Body: body}
+	if err := s.DB.CreateNote(s.T.Context(), n); err != nil {
+		s.T.Fatal(err)
 	}
 	return n.ID
 }
 
 func TestNotes(t *testing.T) {
-	companyEachWay(t, func(t *testing.T, s *company, options ...option) {
-		member := s.employ("the.member", "Member")
-		reader := s.employRole("the.reader", "Reader")
-		page := member.get("/o/acme/notes").wants(http.StatusOK).page().says("None.")
-		if off := page.find("#create-note textarea[required]").AttrOr("autocomplete", ""); off != "off" {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		member := s.AddMember("the.member", "Member")
+		reader := s.AddMemberWith("the.reader", "Reader")
+		page := member.Get("/o/acme/notes").Wants(http.StatusOK).Page().Says("None.")
+		if off := page.Find("#create-note textarea[required]").AttrOr("autocomplete", ""); off != "off" {
 			t.Errorf("autocomplete of the text is %q", off)
 		}
-		member.submit(page, "form#create-note", fill("title", "", "body", ""), options...).wants(http.StatusUnprocessableEntity).
-			wantsErrors(map[string]string{"title": "Enter a title.", "body": "Enter a text."})
-		a := member.post("/o/acme/notes/check?field=title", fill("title", strings.Repeat("a", 101)), htmx).wants(http.StatusOK)
-		if got := a.text("#title-error"); got != "Use at most 100 characters." {
-			a.failf("it says %q", got)
+		member.Submit(page, "form#create-note", apptest.Fill("title", "", "body", ""), options...).Wants(http.StatusUnprocessableEntity).
+			WantsErrors(map[string]string{"title": "Enter a title.", "body": "Enter a text."})
+		a := member.Post("/o/acme/notes/check?field=title", apptest.Fill("title", strings.Repeat("a", 101)), apptest.HTMX).Wants(http.StatusOK)
+		if got := a.Text("#title-error"); got != "Use at most 100 characters." {
+			a.Failf("it says %q", got)
 		}
-		member.submit(page, "form#create-note", fill("title", "Größe & <b>", "body", "one\r\ntwo"), options...).leadsTo("/o/acme/notes")
-		page = reader.get("/o/acme/notes").wants(http.StatusOK).page().says("Größe & <b> one two").says("by Ben Jones")
-		if page.find("form[method=post]:not(nav form), a[href*='/notes/']").Length() > 1 { // one confirms the e-mail
+		member.Submit(page, "form#create-note", apptest.Fill("title", "Größe & <b>", "body", "one\r\ntwo"), options...).LeadsTo("/o/acme/notes")
+		page = reader.Get("/o/acme/notes").Wants(http.StatusOK).Page().Says("Größe & <b> one two").Says("by Ben Jones")
+		if page.Find("form[method=post]:not(nav form), a[href*='/notes/']").Length() > 1 { // one confirms the e-mail
 			t.Error("who may only read sees buttons")
 		}
 
-		edit := member.get("/o/acme/notes").find("#notes a").AttrOr("href", "")
-		if a := member.get(edit, options...).wants(http.StatusOK); len(options) > 0 {
-			a.fragment("li")
+		edit := member.Get("/o/acme/notes").Find("#notes a").AttrOr("href", "")
+		if a := member.Get(edit, options...).Wants(http.StatusOK); len(options) > 0 {
+			a.Fragment("li")
 		} else {
-			a.page()
+			a.Page()
 		}
-		page = member.get(edit)
+		page = member.Get(edit)
 		form := `form[action="` + edit + `"]`
-		a = member.submit(page, form, fill("body", " "), options...).wants(http.StatusUnprocessableEntity).says("Enter a text.")
+		a = member.Submit(page, form, apptest.Fill("body", " "), options...).Wants(http.StatusUnprocessableEntity).Says("Enter a text.")
 		prefix := "#note-" + edit[strings.LastIndex(edit, "/")+1:] + "-"
-		if a.text(prefix+"body-error") == "" || a.find(prefix+"body").AttrOr("aria-invalid", "") != "true" {
+		if a.Text(prefix+"body-error") == "" || a.Find(prefix+"body").AttrOr("aria-invalid", "") != "true" {
 			t.Error("the error is not at its field")
 		}
-		member.post(edit+"/check?field=body", fill("body", ""), htmx).wants(http.StatusOK).fragment(prefix + "body-field")
-		a = member.submit(page, form, fill("title", "Weight"), options...)
+		member.Post(edit+"/check?field=body", apptest.Fill("body", ""), apptest.HTMX).Wants(http.StatusOK).Fragment(prefix + "body-field")
+		a = member.Submit(page, form, apptest.Fill("title", "Weight"), options...)
 		if len(options) > 0 {
-			a.wants(http.StatusOK).fragment("li").says("Weight one two").says("Your changes are saved.")
+			a.Wants(http.StatusOK).Fragment("li").Says("Weight one two").Says("Your changes are saved.")
 		} else {
-			a.leadsTo("/o/acme/notes")
+			a.LeadsTo("/o/acme/notes")
 		}
-		member.submit(member.get("/o/acme/notes").says("Weight"), `#notes form`, nil, options...)
-		member.get("/o/acme/notes").says("None.")
-		member.get(edit).wants(http.StatusNotFound)
-		member.post(edit, fill("title", "a", "body", "b"), options...).wants(http.StatusNotFound)
+		member.Submit(member.Get("/o/acme/notes").Says("Weight"), `#notes form`, nil, options...)
+		member.Get("/o/acme/notes").Says("None.")
+		member.Get(edit).Wants(http.StatusNotFound)
+		member.Post(edit, apptest.Fill("title", "a", "body", "b"), options...).Wants(http.StatusNotFound)
 	})
 }
 
 func TestNotesSearchAndPages(t *testing.T) {
-	eachCompany(t, func(t *testing.T, s *company) {
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
 		for i := range 45 {
-			s.writes(fmt.Sprintf("Note %02d", i), "GRÜßE 100%")
+			writes(s, fmt.Sprintf("Note %02d", i), "GRÜßE 100%")
 		}
-		titles := func(path string, options ...option) (titles []string, more string) {
-			a := s.owner.get(path, options...).wants(http.StatusOK)
-			a.find("li strong").Each(func(_ int, e selection) { titles = append(titles, e.Text()) })
-			return titles, a.find("li > a.quiet:only-child").AttrOr("href", "")
+		titles := func(path string, options ...apptest.Option) (titles []string, more string) {
+			a := s.Owner.Get(path, options...).Wants(http.StatusOK)
+			a.Find("li strong").Each(func(_ int, e apptest.Selection) { titles = append(titles, e.Text()) })
+			return titles, a.Find("li > a.quiet:only-child").AttrOr("href", "")
 		}
 		var all []string
 		for path := "/o/acme/notes?q=gr%C3%BCsse"; path != ""; {
-			found, more := titles(path, htmx)
+			found, more := titles(path, apptest.HTMX)
 			all, path = append(all, found...), more
 		}
 		if len(all) != 45 || all[0] != "Note 44" || all[44] != "Note 00" || !slices.IsSortedFunc(all, func(a, b string) int { return strings.Compare(b, a) }) {
 			t.Errorf("found are %v", all)
 		}
-		if finds := s.owner.get("/o/acme/notes?q=07").find("#finds[role=status]"); finds.Length() != 1 || finds.Text() != "" {
+		if finds := s.Owner.Get("/o/acme/notes?q=07").Find("#finds[role=status]"); finds.Length() != 1 || finds.Text() != "" {
 			t.Errorf("before a search, %d places say %q", finds.Length(), finds.Text())
 		}
 		for query, want := range map[string]string{"?q=07": "1 found.", "?q=x": "None found.", "?q=note": "20 found, and there are more.", "": "20 found, and there are more.",
 			"?before=" + uuid.Max.String(): ""} {
-			if got := s.owner.get("/o/acme/notes"+query, htmx).wants(http.StatusOK).text(`hx-partial[hx-target="#finds"]`); got != want {
+			if got := s.Owner.Get("/o/acme/notes"+query, apptest.HTMX).Wants(http.StatusOK).Text(`hx-partial[hx-target="#finds"]`); got != want {
 				t.Errorf("those who hear the page are told of %s: %q, want %q", query, got, want)
 			}
 		}
@@ -108,32 +109,32 @@ func TestNotesSearchAndPages(t *testing.T) {
 
 // A note belongs to its organization alone.
 func TestNotesAreApart(t *testing.T) {
-	eachCompany(t, func(t *testing.T, s *company) {
-		other := s.visit(t)
-		other.join(ben())
-		other.post("/organizations", fill("name", "Other")).leadsTo("/o/other")
-		id := s.writes("Plan", "Secret").String()
-		other.get("/o/other/notes/" + id).wants(http.StatusNotFound)
-		other.post("/o/other/notes/"+id, fill("title", "a", "body", "b")).wants(http.StatusNotFound)
-		other.post("/o/other/notes/"+id+"/delete", nil).wants(http.StatusNotFound)
-		if a := other.get("/o/other/notes").wants(http.StatusOK); strings.Contains(a.body, "Plan") {
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
+		other := s.Visit(t)
+		other.Join(apptest.Ben)
+		other.Post("/organizations", apptest.Fill("name", "Other")).LeadsTo("/o/other")
+		id := writes(s, "Plan", "Secret").String()
+		other.Get("/o/other/notes/" + id).Wants(http.StatusNotFound)
+		other.Post("/o/other/notes/"+id, apptest.Fill("title", "a", "body", "b")).Wants(http.StatusNotFound)
+		other.Post("/o/other/notes/"+id+"/delete", nil).Wants(http.StatusNotFound)
+		if a := other.Get("/o/other/notes").Wants(http.StatusOK); strings.Contains(a.Body, "Plan") {
 			t.Error("another organization sees it")
 		}
-		s.owner.get("/o/acme/notes").says("Plan Secret")
+		s.Owner.Get("/o/acme/notes").Says("Plan Secret")
 	})
 }
 
 // The download has the notes that the person wrote, as long as they may see them.
 func TestDownloadNotes(t *testing.T) {
-	eachCompany(t, func(t *testing.T, s *company) {
-		member := s.employ("the.member", "Member")
-		member.post("/o/acme/notes", fill("title", "Mine", "body", "one\ntwo")).leadsTo("/o/acme/notes")
-		s.writes("Plan", "Secret")
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
+		member := s.AddMember("the.member", "Member")
+		member.Post("/o/acme/notes", apptest.Fill("title", "Mine", "body", "one\ntwo")).LeadsTo("/o/acme/notes")
+		writes(s, "Plan", "Secret")
 		has := func(want string) {
 			t.Helper()
 			var data struct{ Notes []map[string]string }
-			a := member.get("/account/data").wants(http.StatusOK)
-			if err := json.Unmarshal([]byte(a.body), &data); err != nil {
+			a := member.Get("/account/data").Wants(http.StatusOK)
+			if err := json.Unmarshal([]byte(a.Body), &data); err != nil {
 				t.Fatal(err)
 			}
 			got := ""
@@ -148,8 +149,8 @@ func TestDownloadNotes(t *testing.T) {
 			}
 		}
 		has("Acme: Mine: one\ntwo.")
-		member.post("/o/acme/leave", nil).wants(http.StatusSeeOther)
+		member.Post("/o/acme/leave", nil).Wants(http.StatusSeeOther)
 		has("")
-		s.owner.get("/o/acme/notes").says("Mine") // which stays in the organization
+		s.Owner.Get("/o/acme/notes").Says("Mine") // which stays in the organization
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/app/password"
 	"vestibule/models"
 )
@@ -38,10 +39,10 @@ func TestOperatorHashesBeforeStoring(t *testing.T) {
 			if err := does("short", store); err == nil || len(stored) > 0 {
 				t.Errorf("a bad password: %v, stored %q", err, stored)
 			}
-			if err := does(annasPassword, store); !errors.Is(err, broken) || len(stored) != 1 {
+			if err := does(apptest.Anna.Password, store); !errors.Is(err, broken) || len(stored) != 1 {
 				t.Fatalf("%v, stored %q, want that error of one", err, stored)
 			}
-			if match, err := password.Here.Compare(annasPassword, stored[0]); err != nil || !match {
+			if match, err := password.Here.Compare(apptest.Anna.Password, stored[0]); err != nil || !match {
 				t.Errorf("stored is no hash of the password: %q, %v", stored[0], err)
 			}
 		})

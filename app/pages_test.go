@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -18,12 +19,12 @@ var takesAway = regexp.MustCompile(`/(delete|dissolve|end|end-others|leave|remov
 func TestPagesHoldTogether(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newCompany(t, db)
-		s.employ("the.admin", "Admin")
-		stranger, member := s.visit(t), s.employ("the.member", "Member")
-		s.employRole("the.host", "Host", models.InviteMembers)
-		s.post("/o/acme/invitations", fill("email", "new@example.com", "role", s.role("Member").ID.String())).leadsTo("/o/acme/invitations")
-		for _, visitor := range []*visitor{s.visitor, member, stranger} {
+		s := apptest.NewCompany(t, db)
+		s.AddMember("the.admin", "Admin")
+		stranger, member := s.Visit(t), s.AddMember("the.member", "Member")
+		s.AddMemberWith("the.host", "Host", models.InviteMembers)
+		s.Post("/o/acme/invitations", apptest.Fill("email", "new@example.com", "role", s.Role("Member").ID.String())).LeadsTo("/o/acme/invitations")
+		for _, visitor := range []*apptest.Visitor{s.Visitor, member, stranger} {
 			seen := map[string]bool{}
 			todo := []string{"/", "/sign-up", "/sign-in", "/dashboard", "/account", "/no-such-page", "/favicon.ico"}
 			for len(todo) > 0 {
@@ -33,20 +34,20 @@ func TestPagesHoldTogether(t *testing.T) {
 					continue
 				}
 				seen[path] = true
-				a := visitor.get(path)
+				a := visitor.Get(path)
 				if a.StatusCode >= 400 && path != "/no-such-page" {
 					t.Errorf("a page leads to %s, which answers %d", path, a.StatusCode)
 				}
 				if to := a.Header.Get("Location"); strings.HasPrefix(to, "/") {
 					todo = append(todo, to)
 				}
-				if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || a.body == "" || a.StatusCode == http.StatusFound {
+				if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || a.Body == "" || a.StatusCode == http.StatusFound {
 					continue
 				}
 				if a.StatusCode < 300 || a.StatusCode >= 400 {
-					a.page().harmless()
+					a.Page().Harmless()
 				}
-				a.find("[href], [src]").Each(func(_ int, e selection) {
+				a.Find("[href], [src]").Each(func(_ int, e apptest.Selection) {
 					to, _, _ := strings.Cut(e.AttrOr("href", e.AttrOr("src", "")), "#")
 					if to != "" && !strings.HasPrefix(to, "/") {
 						t.Errorf("%s refers to %s, outside of the site", path, to)
@@ -56,21 +57,21 @@ func TestPagesHoldTogether(t *testing.T) {
 					}
 				})
 				ids := map[string]bool{}
-				a.find("[id]").Each(func(_ int, e selection) {
+				a.Find("[id]").Each(func(_ int, e apptest.Selection) {
 					id := e.AttrOr("id", "")
 					if ids[id] {
 						t.Errorf("%s has two elements %s", path, id)
 					}
 					ids[id] = true
 				})
-				a.find("label[for], [aria-describedby]").Each(func(_ int, e selection) {
+				a.Find("label[for], [aria-describedby]").Each(func(_ int, e apptest.Selection) {
 					for id := range strings.FieldsSeq(e.AttrOr("for", "") + " " + e.AttrOr("aria-describedby", "")) {
 						if !ids[id] {
 							t.Errorf("%s points to %s, which is not there", path, id)
 						}
 					}
 				})
-				a.find("form").Each(func(_ int, form selection) {
+				a.Find("form").Each(func(_ int, form apptest.Selection) {
 					if method := form.AttrOr("method", ""); method != "post" && method != "get" || !strings.HasPrefix(form.AttrOr("action", ""), "/") {
 						t.Errorf("%s has a form that does not work without a script", path)
 					}
@@ -121,16 +122,16 @@ func TestFormsSayWhatFails(t *testing.T) {
 func TestAssetsOfTheSite(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		style := s.get("/").find("link[rel=stylesheet]").AttrOr("href", "")
-		a := s.get(style).wants(http.StatusOK).wantsHeader("Cache-Control", "public, max-age=31536000, immutable")
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		style := s.Get("/").Find("link[rel=stylesheet]").AttrOr("href", "")
+		a := s.Get(style).Wants(http.StatusOK).WantsHeader("Cache-Control", "public, max-age=31536000, immutable")
 		if len(a.Cookies()) > 0 {
 			t.Error("an asset that anybody may keep sets a cookie")
 		}
-		s.get(style, header("If-None-Match", a.Header.Get("Etag"))).wants(http.StatusNotModified)
+		s.Get(style, apptest.Header("If-None-Match", a.Header.Get("Etag"))).Wants(http.StatusNotModified)
 		for _, path := range []string{"/assets/", "/assets/vestibule.css", "/assets/assets.go", "/assets/../go.mod", "/assets/%2e%2e/go.mod", "/assets/vestibule.000000000000.css"} {
-			s.get(path).wants(http.StatusNotFound)
+			s.Get(path).Wants(http.StatusNotFound)
 		}
 	})
 }

@@ -5,41 +5,35 @@ import (
 	"net/url"
 	"testing"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
-// changePassword gives anna another password.
-func (v *visitor) changePassword(options ...option) *answer {
-	v.t.Helper()
-	form := with(twice(anotherPassword), "current_password", annasPassword)
-	return v.submit(v.get("/account/password").wants(http.StatusOK).page(), "form#change-password", form, options...)
-}
-
 func TestChangePassword(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		phone := s.visit(t)
-		phone.post("/sign-in", annas()).leadsTo("/dashboard")
-		s.confirmed()
-		s.deliver()
-		reset := "/reset-password?token=" + s.resetToken(annasEmail)
-		thief := s.visit(t)
-		thief.keep("session", s.cookie("session"))
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		phone := s.Visit(t)
+		phone.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		s.Confirmed()
+		s.Deliver()
+		reset := "/reset-password?token=" + s.ResetToken(apptest.Anna.Email)
+		thief := s.Visit(t)
+		thief.SetCookie("session", s.Cookie("session"))
 
-		s.changePassword(options...).leadsTo("/account")
-		s.get("/account").wants(http.StatusOK).says("Your new password is set, and all other devices are signed out.")
-		if thief.signedIn() || phone.signedIn() || len(s.sessions()) != 1 {
+		s.ChangePassword(options...).LeadsTo("/account")
+		s.Get("/account").Wants(http.StatusOK).Says("Your new password is set, and all other devices are signed out.")
+		if thief.SignedIn() || phone.SignedIn() || len(s.Sessions()) != 1 {
 			t.Error("an old cookie still works")
 		}
-		if !s.signedIn() {
+		if !s.SignedIn() {
 			t.Error("the person is signed out")
 		}
-		s.get(reset).gone()
-		s.letterTo(annasEmail, newPasswordSubject)
-		s.visit(t).post("/sign-in", annas()).wants(http.StatusUnprocessableEntity)
-		s.visit(t).post("/sign-in", credentials("anna.smith", anotherPassword)).leadsTo("/dashboard")
+		s.Get(reset).Gone()
+		s.MailTo(apptest.Anna.Email, apptest.NewPasswordSubject)
+		s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).Wants(http.StatusUnprocessableEntity)
+		s.Visit(t).Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).LeadsTo("/dashboard")
 	})
 }
 
@@ -52,47 +46,47 @@ func TestNewPasswordFieldChecks(t *testing.T) {
 		typed url.Values
 		wrong map[string]string
 	}{
-		"good":                           {"password", twice(anotherPassword), nil},
-		"not repeated yet":               {"password", fill("password", anotherPassword), nil},
-		"empty":                          {"password", fill("current_password", "x"), map[string]string{"password": "Enter your new password."}},
-		"short":                          {"password", fill("password", "zuvokel"), map[string]string{"password": atLeast8}},
-		"common":                         {"password", fill("password", "sunshine"), map[string]string{"password": common}},
-		"with the name":                  {"password", fill("password", "my ANNA 7 zuvok"), map[string]string{"password": personal}},
-		"changed after its repetition":   {"password", with(twice(anotherPassword), "confirm_password", annasPassword), map[string]string{"confirm_password": differ}},
-		"repetition":                     {"confirm_password", twice(anotherPassword), nil},
-		"repetition empty":               {"confirm_password", fill("password", anotherPassword), map[string]string{"confirm_password": "Enter your new password again."}},
-		"repetition of another":          {"confirm_password", with(twice("zuvok"), "confirm_password", annasPassword), map[string]string{"confirm_password": differ}},
-		"repetition of a short password": {"confirm_password", twice("zuvok"), nil},
+		"good":                           {"password", apptest.Twice(apptest.AnotherPassword), nil},
+		"not repeated yet":               {"password", apptest.Fill("password", apptest.AnotherPassword), nil},
+		"empty":                          {"password", apptest.Fill("current_password", "x"), map[string]string{"password": "Enter your new password."}},
+		"short":                          {"password", apptest.Fill("password", "zuvokel"), map[string]string{"password": apptest.AtLeast8}},
+		"common":                         {"password", apptest.Fill("password", "sunshine"), map[string]string{"password": apptest.TooCommon}},
+		"with the name":                  {"password", apptest.Fill("password", "my ANNA 7 zuvok"), map[string]string{"password": apptest.Personal}},
+		"changed after its repetition":   {"password", apptest.With(apptest.Twice(apptest.AnotherPassword), "confirm_password", apptest.Anna.Password), map[string]string{"confirm_password": apptest.PasswordsDiffer}},
+		"repetition":                     {"confirm_password", apptest.Twice(apptest.AnotherPassword), nil},
+		"repetition empty":               {"confirm_password", apptest.Fill("password", apptest.AnotherPassword), map[string]string{"confirm_password": "Enter your new password again."}},
+		"repetition of another":          {"confirm_password", apptest.With(apptest.Twice("zuvok"), "confirm_password", apptest.Anna.Password), map[string]string{"confirm_password": apptest.PasswordsDiffer}},
+		"repetition of a short password": {"confirm_password", apptest.Twice("zuvok"), nil},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		before := s.users()[0]
-		token := s.resetToken(annasEmail)
-		page := s.get("/account/password").wants(http.StatusOK)
-		reset := s.get("/reset-password?token=" + token).wants(http.StatusOK)
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		before := s.Users()[0]
+		token := s.ResetToken(apptest.Anna.Email)
+		page := s.Get("/account/password").Wants(http.StatusOK)
+		reset := s.Get("/reset-password?token=" + token).Wants(http.StatusOK)
 		for _, field := range []string{"password", "confirm_password"} {
-			if at := page.find("#"+field+"-field").AttrOr("hx-post", ""); at != "/account/password/check?field="+field {
+			if at := page.Find("#"+field+"-field").AttrOr("hx-post", ""); at != "/account/password/check?field="+field {
 				t.Errorf("%s is checked at %q", field, at)
 			}
-			if at := reset.find("#"+field+"-field").AttrOr("hx-post", ""); at != "/reset-password/check?field="+field {
+			if at := reset.Find("#"+field+"-field").AttrOr("hx-post", ""); at != "/reset-password/check?field="+field {
 				t.Errorf("%s is checked at %q for a reset", field, at)
 			}
 		}
-		if _, checked := page.find("#current_password-field").Attr("hx-post"); checked {
+		if _, checked := page.Find("#current_password-field").Attr("hx-post"); checked {
 			t.Error("the current password is checked by itself")
 		}
-		s.grownOld() // the page for the password has no place in a field
+		s.AgePassword() // the page for the password has no place in a field
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				s.leaves("/account/password/check", tt.field, tt.typed, tt.wrong)
-				s.visit(t).leaves("/reset-password/check", tt.field, with(tt.typed, "token", token), tt.wrong)
+				s.Leaves("/account/password/check", tt.field, tt.typed, tt.wrong)
+				s.Visit(t).Leaves("/reset-password/check", tt.field, apptest.With(tt.typed, "token", token), tt.wrong)
 			})
 		}
-		s.post("/account/password/check?field=current_password", twice(anotherPassword), htmx).wants(http.StatusNotFound)
-		s.visit(t).post("/account/password/check?field=password", twice(anotherPassword), htmx).leadsTo("/sign-in")
-		s.post("/reset-password/check?field=password", with(twice("zuvok"), "token", "used"), htmx).wants(http.StatusNoContent)
-		if after := s.users()[0]; after != before {
+		s.Post("/account/password/check?field=current_password", apptest.Twice(apptest.AnotherPassword), apptest.HTMX).Wants(http.StatusNotFound)
+		s.Visit(t).Post("/account/password/check?field=password", apptest.Twice(apptest.AnotherPassword), apptest.HTMX).LeadsTo("/sign-in")
+		s.Post("/reset-password/check?field=password", apptest.With(apptest.Twice("zuvok"), "token", "used"), apptest.HTMX).Wants(http.StatusNoContent)
+		if after := s.Users()[0]; after != before {
 			t.Errorf("the user is now %+v", after)
 		}
 	})
@@ -100,30 +94,34 @@ func TestNewPasswordFieldChecks(t *testing.T) {
 
 func TestChangePasswordRules(t *testing.T) {
 	t.Parallel()
-	tests := map[string]choice{}
-	for name, tt := range badChoices {
-		tests[name] = choice{with(tt.typed, "current_password", annasPassword), tt.wrong}
+	tests := map[string]apptest.Choice{}
+	for name, tt := range apptest.BadPasswords {
+		tt.Typed = apptest.With(tt.Typed, "current_password", apptest.Anna.Password)
+		tests[name] = tt
 	}
-	for current, wrong := range map[string]string{"": wantsCurrentPassword, "wrong horse battery": wrongPassword, annasPassword + " ": wrongPassword} {
-		tests["after "+current] = choice{with(twice(anotherPassword), "current_password", current), map[string]string{"current_password": wrong}}
+	for current, wrong := range map[string]string{"": apptest.WantsCurrentPassword, "wrong horse battery": apptest.WrongPassword, apptest.Anna.Password + " ": apptest.WrongPassword} {
+		tests["after "+current] = apptest.Choice{
+			Typed: apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", current),
+			Wrong: map[string]string{"current_password": wrong},
+		}
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		s.deliver()
-		before, session := s.users()[0], s.session()
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Deliver()
+		before, session := s.Users()[0], s.Session()
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				page := s.post("/account/password", tt.typed).wants(http.StatusUnprocessableEntity).page().wantsErrors(tt.wrong)
-				s.post("/account/password", tt.typed, htmx).wants(http.StatusUnprocessableEntity).fragment("form#change-password").wantsErrors(tt.wrong)
-				if page.value("current_password")+page.value("password")+page.value("confirm_password") != "" {
+				page := s.Post("/account/password", tt.Typed).Wants(http.StatusUnprocessableEntity).Page().WantsErrors(tt.Wrong)
+				s.Post("/account/password", tt.Typed, apptest.HTMX).Wants(http.StatusUnprocessableEntity).Fragment("form#change-password").WantsErrors(tt.Wrong)
+				if page.Value("current_password")+page.Value("password")+page.Value("confirm_password") != "" {
 					t.Error("the passwords came back")
 				}
 			})
 		}
-		if after := s.users()[0]; after != before || string(s.session().TokenHash) != string(session.TokenHash) {
+		if after := s.Users()[0]; after != before || string(s.Session().TokenHash) != string(session.TokenHash) {
 			t.Errorf("the user is now %+v", after)
 		}
-		s.noLetter()
+		s.NoMail()
 	})
 }

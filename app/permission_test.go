@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -70,143 +70,64 @@ var open = []string{
 	"GET /forgot-password", "POST /forgot-password", "GET /reset-password", "POST /reset-password", "POST /reset-password/check", "GET /invitation",
 }
 
-// company is an organization with somebody of every role in it.
-type company struct {
-	*site
-	owner *visitor
-	first *models.Membership // the owner's place
-	roles map[string]*visitor
-}
-
-// newCompany founds an organization. The site's first visitor is its owner.
-func newCompany(t testing.TB, db *models.DB, change ...func(*app.Config)) *company {
-	t.Helper()
-	s := newSite(t, db, change...)
-	s.join(anna())
-	s.setTime("users", "verified_at", s.user("anna.smith").CreatedAt)
-	s.post("/organizations", fill("name", "Acme")).leadsTo("/o/acme")
-	return &company{site: s, owner: s.visitor, first: s.place("anna.smith"), roles: map[string]*visitor{"Owner": s.visitor}}
-}
-
-// place reads a user's place in the organization.
-func (s *site) place(username string) *models.Membership {
-	s.t.Helper()
-	m, err := s.db.MembershipBySlug(s.t.Context(), "acme", s.user(username).ID)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return m
-}
-
-// role returns the role of that name.
-func (s *company) role(name string) models.Role {
-	s.t.Helper()
-	roles, err := s.db.Roles(s.t.Context(), s.first.OrganizationID)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	i := slices.IndexFunc(roles, func(r models.Role) bool { return r.Name == name })
-	if i < 0 {
-		s.t.Fatalf("there is no role %s", name)
-	}
-	return roles[i]
-}
-
-// employ signs somebody up and makes them a member, past the pages.
-func (s *company) employ(username, role string) *visitor {
-	s.t.Helper()
-	v := s.visit(s.t)
-	v.join(with(ben(), "username", username, "email", username+"@example.com"))
-	s.admit(username, role)
-	s.roles[role] = v
-	return v
-}
-
-func (s *company) admit(username, role string) {
-	s.t.Helper()
-	u := s.user(username)
-	if err := s.db.Invite(s.t.Context(), s.first, u.Email, s.role(role).ID); err != nil {
-		s.t.Fatal(err)
-	}
-	all, err := s.db.Invitations(s.t.Context(), s.first.OrganizationID, uuid.Nil, 1)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	i, _, err := s.db.SendInvitation(s.t.Context(), all[0].ID)
-	if err == nil {
-		err = s.db.AcceptInvitation(s.t.Context(), i, u)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// employRole makes a role of these permissions, and somebody who has it.
-func (s *company) employRole(username, role string, allowed ...models.Permission) *visitor {
-	s.t.Helper()
-	if err := s.db.CreateRole(s.t.Context(), s.first, role, allowed); err != nil {
-		s.t.Fatal(err)
-	}
-	return s.employ(username, role)
-}
-
 // TestPermissions tries each route as each role, as somebody who is no member and
 // as a stranger. README.md has the outcome as a table.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newCompany(t, db)
+		s := apptest.NewCompany(t, db)
 		usernames := map[string]string{"Owner": "anna.smith"}
 		people := []string{"Owner", "Admin", "Member"}
 		for _, role := range []string{"Admin", "Member"} {
 			usernames[role] = "the." + strings.ToLower(role)
-			s.employ(usernames[role], role)
+			s.AddMember(usernames[role], role)
 		}
 		for _, p := range append(models.Permissions, models.Grantable{Permission: "nothing"}) {
 			usernames[string(p.Permission)] = "may." + string(p.Permission)
-			s.employRole(usernames[string(p.Permission)], string(p.Permission), p.Permission)
+			s.AddMemberWith(usernames[string(p.Permission)], string(p.Permission), p.Permission)
 			people = append(people, string(p.Permission))
 		}
-		outsider, stranger := s.visit(t), s.visit(t)
-		outsider.join(ben())
-		outsider.post("/organizations", fill("name", "Other")).leadsTo("/o/other")
+		outsider, stranger := s.Visit(t), s.Visit(t)
+		outsider.Join(apptest.Ben)
+		outsider.Post("/organizations", apptest.Fill("name", "Other")).LeadsTo("/o/other")
 
 		// An organization that one is not in is like one that there is not.
-		hidden, absent := outsider.get("/o/acme").wants(http.StatusNotFound), outsider.get("/o/nothing").wants(http.StatusNotFound)
-		if hidden.text("main > section > :not(.hint)") != absent.text("main > section > :not(.hint)") {
+		hidden, absent := outsider.Get("/o/acme").Wants(http.StatusNotFound), outsider.Get("/o/nothing").Wants(http.StatusNotFound)
+		if hidden.Text("main > section > :not(.hint)") != absent.Text("main > section > :not(.hint)") {
 			t.Error("one can tell which organizations there are")
 		}
 
 		// What they would change, and must not.
-		employee := s.place("the.member").ID
-		if err := s.db.Invite(t.Context(), s.first, "guest@example.com", s.role("Member").ID); err != nil {
+		employee := s.Membership("the.member").ID
+		if err := s.DB.Invite(t.Context(), s.First, "guest@example.com", s.Role("Member").ID); err != nil {
 			t.Fatal(err)
 		}
-		invitations, err := s.db.Invitations(t.Context(), s.first.OrganizationID, uuid.Nil, 1)
+		invitations, err := s.DB.Invitations(t.Context(), s.First.OrganizationID, uuid.Nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids := map[string]uuid.UUID{"members": employee, "invitations": invitations[0].ID, "roles": s.role("nothing").ID}
-		ids["notes"] = s.writes("Plan", "Secret")
+		ids := map[string]uuid.UUID{"members": employee, "invitations": invitations[0].ID, "roles": s.Role("nothing").ID}
 		tables := []string{"organizations", "roles", "memberships", "invitations"}
+		s.Owner.Post("/o/acme/notes", apptest.Fill("title", "Plan", "body", "Secret")).LeadsTo("/o/acme/notes")
+		ids["notes"] = uuid.MustParse(strings.TrimPrefix(s.Owner.Get("/o/acme/notes").Find(`a[href*="/notes/"]`).AttrOr("href", ""), "/o/acme/notes/"))
 		tables = append(tables, "notes")
 		content := func() (all string) {
 			for _, table := range tables {
-				all += s.dump(table)
+				all += s.Dump(table)
 			}
 			return all
 		}
-		asks := func(v *visitor, method, path string) *answer {
+		asks := func(v *apptest.Visitor, method, path string) *apptest.Answer {
 			if method == http.MethodGet {
-				return v.get(path)
+				return v.Get(path)
 			}
-			return v.post(path, url.Values{})
+			return v.Post(path, url.Values{})
 		}
 
 		allowed := map[models.Permission]map[string]bool{}
 		routes := map[models.Permission][]string{}
 		unused := len(rules)
-		for _, route := range s.app.Routes() {
+		for _, route := range s.App.Routes() {
 			name := route.Method + " " + route.Path
 			if !strings.HasPrefix(route.Path, "/o/") {
 				if a := asks(stranger, route.Method, route.Path); !slices.Contains(open, name) && !strings.HasPrefix(a.Header.Get("Location"), "/sign-in") {
@@ -229,27 +150,27 @@ func TestPermissions(t *testing.T) {
 			}
 
 			before := content()
-			asks(stranger, route.Method, real).leadsTo("/sign-in" + map[bool]string{true: "?next=" + url.QueryEscape(real)}[route.Method == http.MethodGet])
-			asks(outsider, route.Method, real).wants(http.StatusNotFound)
+			asks(stranger, route.Method, real).LeadsTo("/sign-in" + map[bool]string{true: "?next=" + url.QueryEscape(real)}[route.Method == http.MethodGet])
+			asks(outsider, route.Method, real).Wants(http.StatusNotFound)
 			for _, role := range people {
 				may := need == everyMember || role == "Owner" || string(need) == role ||
 					slices.ContainsFunc(models.Permissions, func(p models.Grantable) bool {
 						return p.Permission == need && (role == "Admin" || role == "Member" && p.Members)
 					})
 				if !may {
-					asks(s.roles[role], route.Method, real).wants(http.StatusForbidden).says("Your role in this organization does not allow this.")
+					asks(s.Roles[role], route.Method, real).Wants(http.StatusForbidden).Says("Your role in this organization does not allow this.")
 					continue
 				}
 				if allowed[need] == nil {
 					allowed[need] = map[string]bool{}
 				}
-				if a := asks(s.roles[role], route.Method, none); a.StatusCode == http.StatusForbidden || strings.HasPrefix(a.Header.Get("Location"), "/sign-in") || a.StatusCode >= 500 {
+				if a := asks(s.Roles[role], route.Method, none); a.StatusCode == http.StatusForbidden || strings.HasPrefix(a.Header.Get("Location"), "/sign-in") || a.StatusCode >= 500 {
 					t.Errorf("%s is not for %s: %d", name, role, a.StatusCode)
 					continue
 				}
 				allowed[need][role] = true
 				if name == "POST /o/:slug/leave" && role != "Owner" {
-					s.admit(usernames[role], role)
+					s.Admit(usernames[role], role)
 					before = content()
 				}
 			}
@@ -326,49 +247,49 @@ func wantsInREADME(t *testing.T, table string) {
 // TestNewOwnerWantsThePassword has an owner's session, without the password, try to
 // make and unmake owners. With it, the same goes on.
 func TestNewOwnerWantsThePassword(t *testing.T) {
-	companyEachWay(t, func(t *testing.T, s *company, options ...option) {
-		s.employ("the.thief", "Member")
-		s.employ("the.partner", "Owner") // so that anna may leave
-		s.invites("guest@example.com", "Owner")
-		s.setTime("invitations", "expires_at", time.Now().Add(-time.Minute))
-		s.age("authenticated_at", time.Now().Add(-time.Hour))
-		member := "/o/acme/members/" + s.place("the.thief").ID.String()
-		invitations := s.owner.get("/o/acme/invitations").wants(http.StatusOK)
-		resend := invitations.find(`form[action$="/resend"]`).AttrOr("action", "")
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		s.AddMember("the.thief", "Member")
+		s.AddMember("the.partner", "Owner") // so that anna may leave
+		s.Invite("guest@example.com", "Owner")
+		s.SetTime("invitations", "expires_at", time.Now().Add(-time.Minute))
+		s.Age("authenticated_at", time.Now().Add(-time.Hour))
+		member := "/o/acme/members/" + s.Membership("the.thief").ID.String()
+		invitations := s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK)
+		resend := invitations.Find(`form[action$="/resend"]`).AttrOr("action", "")
 
 		// What makes and unmakes no owner goes on without it.
-		s.owner.post(member+"/role", fill("role", s.role("Admin").ID.String())).leadsTo("/o/acme/members")
+		s.Owner.Post(member+"/role", apptest.Fill("role", s.Role("Admin").ID.String())).LeadsTo("/o/acme/members")
 
-		owners := fill("role", s.role("Owner").ID.String())
-		var page *answer
+		owners := apptest.Fill("role", s.Role("Owner").ID.String())
+		var page *apptest.Answer
 		for _, try := range []struct {
 			path  string
 			typed url.Values
 		}{
 			{member + "/role", owners},
-			{"/o/acme/invitations", with(owners, "email", "x@example.com")},
+			{"/o/acme/invitations", apptest.With(owners, "email", "x@example.com")},
 			{resend, nil},
-			{"/o/acme/members/" + s.first.ID.String() + "/remove", nil},
+			{"/o/acme/members/" + s.First.ID.String() + "/remove", nil},
 			{"/o/acme/leave", nil},
 		} {
-			page = s.owner.post(try.path, try.typed, options...).wants(http.StatusForbidden)
-			if got := page.find(sudo).AttrOr("action", ""); got != try.path {
-				page.failf("the password is asked for at %q", got)
+			page = s.Owner.Post(try.path, try.typed, options...).Wants(http.StatusForbidden)
+			if got := page.Find(apptest.SudoForm).AttrOr("action", ""); got != try.path {
+				page.Failf("the password is asked for at %q", got)
 			}
 		}
-		if got := s.place("the.thief").Role.Name; got != "Admin" {
+		if got := s.Membership("the.thief").Role.Name; got != "Admin" {
 			t.Errorf("the thief is %s without the password", got)
 		}
-		if got := s.place("anna.smith").Role.Name; got != "Owner" {
+		if got := s.Membership("anna.smith").Role.Name; got != "Owner" {
 			t.Errorf("anna is %s without the password", got)
 		}
-		s.noLetter()
-		s.owner.get("/o/acme/invitations").wants(http.StatusOK).says("Expired")
+		s.NoMail()
+		s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK).Says("Expired")
 
-		asked := s.owner.post(resend, nil, options...)
-		s.owner.submit(asked, sudo, fill("current_password", annasPassword), options...).leadsTo("/o/acme/invitations")
-		s.letterTo("guest@example.com", "An invitation to an organization")
-		s.owner.submit(page, sudo, fill("current_password", annasPassword), options...).leadsTo("/organizations")
-		s.owner.get("/o/acme").wants(http.StatusNotFound)
+		asked := s.Owner.Post(resend, nil, options...)
+		s.Owner.Submit(asked, apptest.SudoForm, apptest.Fill("current_password", apptest.Anna.Password), options...).LeadsTo("/o/acme/invitations")
+		s.MailTo("guest@example.com", "An invitation to an organization")
+		s.Owner.Submit(page, apptest.SudoForm, apptest.Fill("current_password", apptest.Anna.Password), options...).LeadsTo("/organizations")
+		s.Owner.Get("/o/acme").Wants(http.StatusNotFound)
 	})
 }

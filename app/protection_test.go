@@ -15,6 +15,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/assets"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -22,11 +23,11 @@ import (
 
 func TestStrangersAreSentToSignIn(t *testing.T) {
 	t.Parallel()
-	from := func(page string) option { return header("HX-Current-URL", page) }
-	referer := func(page string) option { return header("Referer", page) }
+	from := func(page string) apptest.Option { return apptest.Header("HX-Current-URL", page) }
+	referer := func(page string) apptest.Option { return apptest.Header("Referer", page) }
 	tests := []struct {
 		method, path string
-		options      []option
+		options      []apptest.Option
 		want         string
 	}{
 		{"GET", "/dashboard", nil, "/sign-in"},
@@ -34,35 +35,35 @@ func TestStrangersAreSentToSignIn(t *testing.T) {
 		{"GET", "/account", nil, "/sign-in?next=%2Faccount"},
 		{"GET", "/account?a=1&b=%2F", nil, "/sign-in?next=%2Faccount%3Fa%3D1%26b%3D%252F"},
 		{"HEAD", "/account", nil, "/sign-in?next=%2Faccount"},
-		{"GET", "/account", []option{htmx, from("http://example.com/account?tab=2#top")}, "/sign-in?next=%2Faccount%3Ftab%3D2"},
-		{"POST", "/account", []option{htmx, from("http://example.com/account")}, "/sign-in?next=%2Faccount"},
-		{"POST", "/account/check?field=username", []option{htmx, from("http://example.com/account")}, "/sign-in?next=%2Faccount"},
+		{"GET", "/account", []apptest.Option{apptest.HTMX, from("http://example.com/account?tab=2#top")}, "/sign-in?next=%2Faccount%3Ftab%3D2"},
+		{"POST", "/account", []apptest.Option{apptest.HTMX, from("http://example.com/account")}, "/sign-in?next=%2Faccount"},
+		{"POST", "/account/check?field=username", []apptest.Option{apptest.HTMX, from("http://example.com/account")}, "/sign-in?next=%2Faccount"},
 		{"POST", "/account", nil, "/sign-in"},
-		{"POST", "/account", []option{referer("http://example.com/account?x=1")}, "/sign-in?next=%2Faccount%3Fx%3D1"},
-		{"POST", "/account", []option{htmx}, "/sign-in"},
-		{"POST", "/account", []option{htmx, from("http://evil.example//evil.example/")}, "/sign-in"},
-		{"POST", "/account", []option{htmx, from("javascript:alert(1)")}, "/sign-in"},
-		{"POST", "/account", []option{htmx, from("http://[::1")}, "/sign-in"},
-		{"POST", "/account", []option{referer(`http://example.com/\evil.example`)}, "/sign-in?next=%2F%255Cevil.example"},
-		{"GET", "/account", []option{referer("http://example.com/elsewhere")}, "/sign-in?next=%2Faccount"},
+		{"POST", "/account", []apptest.Option{referer("http://example.com/account?x=1")}, "/sign-in?next=%2Faccount%3Fx%3D1"},
+		{"POST", "/account", []apptest.Option{apptest.HTMX}, "/sign-in"},
+		{"POST", "/account", []apptest.Option{apptest.HTMX, from("http://evil.example//evil.example/")}, "/sign-in"},
+		{"POST", "/account", []apptest.Option{apptest.HTMX, from("javascript:alert(1)")}, "/sign-in"},
+		{"POST", "/account", []apptest.Option{apptest.HTMX, from("http://[::1")}, "/sign-in"},
+		{"POST", "/account", []apptest.Option{referer(`http://example.com/\evil.example`)}, "/sign-in?next=%2F%255Cevil.example"},
+		{"GET", "/account", []apptest.Option{referer("http://example.com/elsewhere")}, "/sign-in?next=%2Faccount"},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for _, tt := range tests {
 			t.Run(tt.method+tt.path, func(t *testing.T) {
-				v := s.visit(t)
+				v := s.Visit(t)
 				var body io.Reader
 				if tt.method == "POST" {
-					body = strings.NewReader(anna().Encode())
-					tt.options = append(tt.options, header("Content-Type", "application/x-www-form-urlencoded"))
+					body = strings.NewReader(apptest.Anna.Form().Encode())
+					tt.options = append(tt.options, apptest.Header("Content-Type", "application/x-www-form-urlencoded"))
 				}
-				a := v.send(tt.method, tt.path, body, tt.options...).leadsTo(tt.want)
-				if strings.Contains(a.body, "<form") {
+				a := v.Send(tt.method, tt.path, body, tt.options...).LeadsTo(tt.want)
+				if strings.Contains(a.Body, "<form") {
 					t.Error("there is a form in the answer")
 				}
 			})
 		}
-		if len(s.users()) > 0 {
+		if len(s.Users()) > 0 {
 			t.Error("a stranger changes something")
 		}
 	})
@@ -71,18 +72,18 @@ func TestStrangersAreSentToSignIn(t *testing.T) {
 func TestExpiredSessionLeadsBackUnderHTMX(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		v := s.visit(t)
-		v.keep("session", strings.Repeat("A", 43))
-		a := v.post("/account", with(anna(), "first_name", "Eve"), htmx, header("HX-Current-URL", s.url+"/account"))
-		a.leadsTo("/sign-in?next=%2Faccount")
-		if a.sets("session") != nil { // it may come late, when the browser has a new one
-			a.failf("the cookie is touched")
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		v := s.Visit(t)
+		v.SetCookie("session", strings.Repeat("A", 43))
+		a := v.Post("/account", apptest.With(apptest.Anna.Form(), "first_name", "Eve"), apptest.HTMX, apptest.Header("HX-Current-URL", s.URL+"/account"))
+		a.LeadsTo("/sign-in?next=%2Faccount")
+		if a.Sets("session") != nil { // it may come late, when the browser has a new one
+			a.Failf("the cookie is touched")
 		}
-		v.get(a.Header.Get("HX-Redirect")).wants(http.StatusOK).clears("session")
-		v.post(a.Header.Get("HX-Redirect"), annas(), htmx).leadsTo("/account")
-		if s.users()[0].FirstName != "Anna" {
+		v.Get(a.Header.Get("HX-Redirect")).Wants(http.StatusOK).Clears("session")
+		v.Post(a.Header.Get("HX-Redirect"), apptest.Anna.Credentials(), apptest.HTMX).LeadsTo("/account")
+		if s.Users()[0].FirstName != "Anna" {
 			t.Error("a dead session changes the account")
 		}
 	})
@@ -91,9 +92,9 @@ func TestExpiredSessionLeadsBackUnderHTMX(t *testing.T) {
 func TestGuestPagesAreNotForPeopleSignedIn(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		token := s.cookie("session")
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		token := s.Cookie("session")
 		for query, lands := range map[string]string{
 			"":                                 "/dashboard",
 			"?next=":                           "/dashboard",
@@ -104,13 +105,13 @@ func TestGuestPagesAreNotForPeopleSignedIn(t *testing.T) {
 			"?next=%2F%09%2Fevil.example":      "/dashboard",
 		} {
 			for _, path := range []string{"/sign-in" + query, "/sign-up" + query} {
-				s.get(path).leadsTo(lands)
-				s.get(path, htmx).leadsTo(lands)
-				s.post(path, ben()).leadsTo(lands)
+				s.Get(path).LeadsTo(lands)
+				s.Get(path, apptest.HTMX).LeadsTo(lands)
+				s.Post(path, apptest.Ben.Form()).LeadsTo(lands)
 			}
 		}
-		s.post("/sign-up/check?field=username", ben(), htmx).wants(http.StatusNoContent)
-		if len(s.users()) != 1 || len(s.sessions()) != 1 || s.cookie("session") != token {
+		s.Post("/sign-up/check?field=username", apptest.Ben.Form(), apptest.HTMX).Wants(http.StatusNoContent)
+		if len(s.Users()) != 1 || len(s.Sessions()) != 1 || s.Cookie("session") != token {
 			t.Error("a guest page acts for a person signed in")
 		}
 	})
@@ -140,37 +141,37 @@ func TestOtherSitesMayNotPost(t *testing.T) {
 		"no URL":                            {map[string]string{"Origin": "evil"}, false},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				var options []option
+				var options []apptest.Option
 				for name, value := range tt.headers {
-					options = append(options, header(name, strings.ReplaceAll(value, "ORIGIN", s.url)))
+					options = append(options, apptest.Header(name, strings.ReplaceAll(value, "ORIGIN", s.URL)))
 				}
-				v := s.visit(t)
+				v := s.Visit(t)
 				for _, path := range []string{"/sign-in", "/sign-up", "/sign-out", "/account", "/password-strength", "/no-such-page"} {
-					a := v.post(path, annas(), options...)
+					a := v.Post(path, apptest.Anna.Credentials(), options...)
 					if refused := a.StatusCode == http.StatusForbidden; refused == tt.allowed {
 						t.Errorf("%s answers %d", path, a.StatusCode)
 					}
-					a.wantsHeader("Access-Control-Allow-Origin", "")
-					logged := slices.ContainsFunc(s.log.of(a), func(l logLine) bool { return l["msg"] == "cross-origin request refused" })
+					a.WantsHeader("Access-Control-Allow-Origin", "")
+					logged := slices.ContainsFunc(s.Log.Of(a), func(l apptest.LogLine) bool { return l["msg"] == "cross-origin request refused" })
 					if logged == tt.allowed {
-						t.Errorf("%s: the log says %v", path, s.log.of(a))
+						t.Errorf("%s: the log says %v", path, s.Log.Of(a))
 					}
 					switch {
 					case tt.allowed:
 					case tt.headers["HX-Request"] != "":
-						a.fragment(".toast.alert").wantsHeader("HX-Retarget", "#alerts")
+						a.Fragment(".toast.alert").WantsHeader("HX-Retarget", "#alerts")
 					default:
-						a.page().says("This request came from another site, so nothing was changed.")
+						a.Page().Says("This request came from another site, so nothing was changed.")
 					}
 				}
-				if v.signedIn() && !tt.allowed {
+				if v.SignedIn() && !tt.allowed {
 					t.Error("another site signs people in")
 				}
-				v.get("/", options...).wants(http.StatusOK).wantsHeader("Access-Control-Allow-Origin", "") // a link from elsewhere is fine
+				v.Get("/", options...).Wants(http.StatusOK).WantsHeader("Access-Control-Allow-Origin", "") // a link from elsewhere is fine
 			})
 		}
 	})
@@ -179,10 +180,10 @@ func TestOtherSitesMayNotPost(t *testing.T) {
 func TestOriginOfTheSiteBehindAProxy(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, overHTTPS)
-		s.post("/sign-in", annas(), header("Origin", "https://example.com")).wants(http.StatusUnprocessableEntity)
+		s := apptest.NewSite(t, db, apptest.OverHTTPS)
+		s.Post("/sign-in", apptest.Anna.Credentials(), apptest.Header("Origin", "https://example.com")).Wants(http.StatusUnprocessableEntity)
 		for _, origin := range []string{"http://example.com", "https://example.com:8443", "https://example.com.evil.example", "https://evil.example"} {
-			s.post("/sign-in", annas(), header("Origin", origin)).wants(http.StatusForbidden).page()
+			s.Post("/sign-in", apptest.Anna.Credentials(), apptest.Header("Origin", origin)).Wants(http.StatusForbidden).Page()
 		}
 	})
 }
@@ -231,13 +232,13 @@ func TestFailurePages(t *testing.T) {
 		{"POST", "/password-strength", json, "{}", 415, "Not a form"},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for _, tt := range tests {
 			t.Run(tt.method+tt.path+tt.kind, func(t *testing.T) {
-				v := s.visit(t)
-				send := func(options ...option) *answer {
-					options = append(options, header("Content-Type", tt.kind))
-					return v.send(tt.method, tt.path, strings.NewReader(tt.body), options...).wants(tt.status).wantsHeader("Cache-Control", "no-store")
+				v := s.Visit(t)
+				send := func(options ...apptest.Option) *apptest.Answer {
+					options = append(options, apptest.Header("Content-Type", tt.kind))
+					return v.Send(tt.method, tt.path, strings.NewReader(tt.body), options...).Wants(tt.status).WantsHeader("Cache-Control", "no-store")
 				}
 				a := send()
 				if tt.status == 405 && a.Header.Get("Allow") == "" {
@@ -246,14 +247,14 @@ func TestFailurePages(t *testing.T) {
 				if tt.method == "HEAD" {
 					return
 				}
-				a.page().harmless()
-				if got := a.text("h1"); got != tt.says {
+				a.Page().Harmless()
+				if got := a.Text("h1"); got != tt.says {
 					t.Errorf("the page says %q, want %q", got, tt.says)
 				}
-				if a.text("main code") != a.Header.Get("X-Request-Id") {
+				if a.Text("main code") != a.Header.Get("X-Request-Id") {
 					t.Error("the page does not name the request")
 				}
-				send(htmx).fragment(".toast.alert").wantsHeader("HX-Retarget", "#alerts").wantsHeader("HX-Reswap", "beforeend")
+				send(apptest.HTMX).Fragment(".toast.alert").WantsHeader("HX-Retarget", "#alerts").WantsHeader("HX-Reswap", "beforeend")
 			})
 		}
 	})
@@ -262,10 +263,10 @@ func TestFailurePages(t *testing.T) {
 func TestLargestBody(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		most := "login=anna&password=" + strings.Repeat("x", 64<<10-len("login=anna&password="))
-		form := header("Content-Type", "application/x-www-form-urlencoded")
-		s.send("POST", "/sign-in", strings.NewReader(most), form).wants(http.StatusUnprocessableEntity)
+		form := apptest.Header("Content-Type", "application/x-www-form-urlencoded")
+		s.Send("POST", "/sign-in", strings.NewReader(most), form).Wants(http.StatusUnprocessableEntity)
 		for name, body := range map[string]func() io.Reader{
 			"10 MB":               func() io.Reader { return strings.NewReader(strings.Repeat("x", 10<<20)) },
 			"10 MB, no length":    func() io.Reader { return io.LimitReader(endless{}, 10<<20) },
@@ -273,9 +274,9 @@ func TestLargestBody(t *testing.T) {
 			"100 KB in one field": func() io.Reader { return strings.NewReader("login=" + strings.Repeat("x", 100<<10)) },
 		} {
 			t.Run(name, func(t *testing.T) {
-				v := s.visit(t)
-				v.send("POST", "/sign-in", body(), form).wants(http.StatusRequestEntityTooLarge).page()
-				v.get("/").wants(http.StatusOK)
+				v := s.Visit(t)
+				v.Send("POST", "/sign-in", body(), form).Wants(http.StatusRequestEntityTooLarge).Page()
+				v.Get("/").Wants(http.StatusOK)
 			})
 		}
 	})
@@ -294,15 +295,15 @@ func (endless) Read(p []byte) (int, error) {
 func TestTrailingSlash(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for _, path := range []string{"/sign-in/", "/sign-up/", "/account/", "/dashboard/"} {
-			a := s.get(path) // the helper checks the headers
+			a := s.Get(path) // the helper checks the headers
 			if to := a.Header.Get("Location"); a.StatusCode != http.StatusNotFound && to != strings.TrimSuffix(path, "/") {
 				t.Errorf("%s answers %d and leads to %q", path, a.StatusCode, to)
 			}
 		}
 		for _, prefix := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "/elsewhere"} {
-			a := s.get("/sign-in/", header("X-Forwarded-Prefix", prefix))
+			a := s.Get("/sign-in/", apptest.Header("X-Forwarded-Prefix", prefix))
 			if to := a.Header.Get("Location"); a.StatusCode != http.StatusNotFound && to != "/sign-in" {
 				t.Errorf("X-Forwarded-Prefix %q of a stranger leads to %q", prefix, to)
 			}
@@ -313,15 +314,15 @@ func TestTrailingSlash(t *testing.T) {
 func TestHead(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for _, path := range []string{"/", "/sign-in", "/sign-up", "/no-such-page"} {
-			get, head := s.get(path), s.send("HEAD", path, nil)
-			head.wants(get.StatusCode)
-			if head.body != "" {
+			get, head := s.Get(path), s.Send("HEAD", path, nil)
+			head.Wants(get.StatusCode)
+			if head.Body != "" {
 				t.Errorf("HEAD %s has a body", path)
 			}
 			for _, name := range []string{"Content-Type", "Cache-Control", "Vary"} {
-				head.wantsHeader(name, get.Header.Get(name))
+				head.WantsHeader(name, get.Header.Get(name))
 			}
 		}
 	})
@@ -330,26 +331,26 @@ func TestHead(t *testing.T) {
 func TestBrokenDatabase(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.log.mayFail()
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		s.Log.MayFail()
+		s.Join(apptest.Anna)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for _, a := range []*answer{s.get("/dashboard"), s.visit(t).post("/sign-in", annas()), s.visit(t).post("/sign-up", ben())} {
-			a.wants(http.StatusInternalServerError).page().wantsHeader("Cache-Control", "no-store")
-			if got := a.text("h1"); got != "Something went wrong" {
+		for _, a := range []*apptest.Answer{s.Get("/dashboard"), s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()), s.Visit(t).Post("/sign-up", apptest.Ben.Form())} {
+			a.Wants(http.StatusInternalServerError).Page().WantsHeader("Cache-Control", "no-store")
+			if got := a.Text("h1"); got != "Something went wrong" {
 				t.Errorf("the page says %q", got)
 			}
-			id := a.text("main code")
+			id := a.Text("main code")
 			if id == "" || id != a.Header.Get("X-Request-Id") {
 				t.Errorf("the page names request %q, the header %q", id, a.Header.Get("X-Request-Id"))
 			}
-			if strings.Contains(a.body, "sql") || strings.Contains(a.body, "database") {
-				t.Errorf("the page tells what is inside: %s", a.text("main"))
+			if strings.Contains(a.Body, "sql") || strings.Contains(a.Body, "database") {
+				t.Errorf("the page tells what is inside: %s", a.Text("main"))
 			}
 			var failed, request bool
-			for _, line := range s.log.of(a) {
+			for _, line := range s.Log.Of(a) {
 				failed = failed || line["level"] == "ERROR" && line["err"] != nil
 				request = request || line["msg"] == "request" && line["status"] == 500.0
 			}
@@ -357,8 +358,8 @@ func TestBrokenDatabase(t *testing.T) {
 				t.Errorf("the log has an error: %v, the request: %v", failed, request)
 			}
 		}
-		s.get("/dashboard", htmx).wants(http.StatusInternalServerError).fragment(".toast.alert").wantsHeader("HX-Retarget", "#alerts")
-		s.visit(t).get("/").wants(http.StatusOK) // what needs no database goes on
+		s.Get("/dashboard", apptest.HTMX).Wants(http.StatusInternalServerError).Fragment(".toast.alert").WantsHeader("HX-Retarget", "#alerts")
+		s.Visit(t).Get("/").Wants(http.StatusOK) // what needs no database goes on
 	})
 }
 
@@ -388,12 +389,12 @@ func TestClientAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				s := newSite(t, db, tt.change)
-				var options []option
+				s := apptest.NewSite(t, db, tt.change)
+				var options []apptest.Option
 				for name, value := range tt.headers {
-					options = append(options, header(name, value))
+					options = append(options, apptest.Header(name, value))
 				}
-				lines := s.log.of(s.get("/", options...))
+				lines := s.Log.Of(s.Get("/", options...))
 				if len(lines) != 1 || lines[0]["ip"] != tt.want {
 					t.Errorf("the log says %v, want one line with ip %s", lines, tt.want)
 				}
@@ -407,8 +408,8 @@ func TestClientAddress(t *testing.T) {
 func TestForwardedForInTwoLines(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.TrustedProxies = "127.0.0.1" })
-		lines := s.log.of(s.get("/", func(r *http.Request) { r.Header["X-Forwarded-For"] = []string{"198.51.100.7", "192.0.2.1"} }))
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.TrustedProxies = "127.0.0.1" })
+		lines := s.Log.Of(s.Get("/", func(r *http.Request) { r.Header["X-Forwarded-For"] = []string{"198.51.100.7", "192.0.2.1"} }))
 		if len(lines) != 1 || lines[0]["ip"] != "192.0.2.1" {
 			t.Errorf("the log says %v, want one line with ip 192.0.2.1", lines)
 		}
@@ -418,8 +419,8 @@ func TestForwardedForInTwoLines(t *testing.T) {
 func TestContentTypes(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
 		for path, want := range map[string]string{
 			"/":                          "text/html; charset=utf-8",
 			"/account":                   "text/html; charset=utf-8",
@@ -434,7 +435,7 @@ func TestContentTypes(t *testing.T) {
 			assets.Path("htmx.min.js"):   "text/javascript; charset=utf-8",
 			assets.Path("favicon.svg"):   "image/svg+xml; charset=utf-8",
 		} {
-			s.get(path).wantsHeader("Content-Type", want)
+			s.Get(path).WantsHeader("Content-Type", want)
 		}
 	})
 }
@@ -442,16 +443,16 @@ func TestContentTypes(t *testing.T) {
 func TestRequestLine(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		a := s.get("/account?token=swordfish-swordfish")
-		lines := s.log.of(a)
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		a := s.Get("/account?token=swordfish-swordfish")
+		lines := s.Log.Of(a)
 		if len(lines) != 1 {
 			t.Fatalf("%d lines for one request: %v", len(lines), lines)
 		}
 		line := lines[0]
 		if line["msg"] != "request" || line["level"] != "INFO" || line["method"] != "GET" || line["path"] != "/account" ||
-			line["status"] != 200.0 || line["ip"] != "127.0.0.1" || line["user_id"] != s.users()[0].ID.String() {
+			line["status"] != 200.0 || line["ip"] != "127.0.0.1" || line["user_id"] != s.Users()[0].ID.String() {
 			t.Errorf("the line is %v", line)
 		}
 		if at, ok := line["time"].(string); !ok {
@@ -459,17 +460,17 @@ func TestRequestLine(t *testing.T) {
 		} else if _, err := time.Parse(time.RFC3339, at); err != nil {
 			t.Error(err) // a time without its offset too
 		}
-		s.log.hide("swordfish-swordfish")
-		for i, a := range []*answer{s.visit(t).post("/sign-in", annas()), s.visit(t).post("/sign-up", ben())} {
-			lines := s.log.of(a.leadsTo("/dashboard"))
-			if got := lines[len(lines)-1]["user_id"]; got != s.users()[i].ID.String() {
+		s.Log.Hide("swordfish-swordfish")
+		for i, a := range []*apptest.Answer{s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()), s.Visit(t).Post("/sign-up", apptest.Ben.Form())} {
+			lines := s.Log.Of(a.LeadsTo("/dashboard"))
+			if got := lines[len(lines)-1]["user_id"]; got != s.Users()[i].ID.String() {
 				t.Errorf("the line of a sign-in names the user %v", got)
 			}
 		}
-		if again := s.get("/account").Header.Get("X-Request-Id"); again == a.Header.Get("X-Request-Id") {
+		if again := s.Get("/account").Header.Get("X-Request-Id"); again == a.Header.Get("X-Request-Id") {
 			t.Error("two requests have one id")
 		}
-		forged := s.get("/", header("X-Request-Id", "forged"))
+		forged := s.Get("/", apptest.Header("X-Request-Id", "forged"))
 		if forged.Header.Get("X-Request-Id") == "forged" {
 			t.Error("a client chooses the request id")
 		}
@@ -501,28 +502,28 @@ func TestClientLeaves(t *testing.T) {
 	}{
 		{"GET", "/o/acme", nil},
 		{"GET", "/account", nil},
-		{"POST", "/sign-in", annas()},
-		{"POST", "/sign-up", ben()},
-		{"POST", "/account/password", with(twice(anotherPassword), "current_password", annasPassword)}, // last, as it ends the session
+		{"POST", "/sign-in", apptest.Anna.Credentials()},
+		{"POST", "/sign-up", apptest.Ben.Form()},
+		{"POST", "/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password)}, // last, as it ends the session
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		l := new(leaver)
 		db.Bun().AddQueryHook(l) //lint:ignore SA1019 a copy, as WithQueryHook makes, would not see the application's queries
-		s := newCompany(t, db)
+		s := apptest.NewCompany(t, db)
 		for _, tt := range requests {
 			for n := int64(1); ; n++ {
-				s.setTime("sessions", "last_seen_at", time.Now().Add(-time.Hour)) // so that it is written
+				s.SetTime("sessions", "last_seen_at", time.Now().Add(-time.Hour)) // so that it is written
 				ctx, leave := context.WithCancel(t.Context())
 				r := httptest.NewRequestWithContext(ctx, tt.method, tt.path, strings.NewReader(tt.form.Encode()))
-				r.Host = strings.TrimPrefix(s.url, "http://")
+				r.Host = strings.TrimPrefix(s.URL, "http://")
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				if !strings.HasPrefix(tt.path, "/sign-") {
-					r.AddCookie(&http.Cookie{Name: "session", Value: s.cookie("session")})
+					r.AddCookie(&http.Cookie{Name: "session", Value: s.Cookie("session")})
 				}
 				l.leave = leave
 				l.left.Store(n)
 				w := httptest.NewRecorder()
-				s.app.ServeHTTP(w, r)
+				s.App.ServeHTTP(w, r)
 				leave()
 				if l.left.Load() > 0 { // it took fewer
 					if w.Code >= http.StatusBadRequest {
@@ -556,22 +557,22 @@ func TestPasswordStrength(t *testing.T) {
 		"of all kinds": {url.Values{"password": {"жщ7ъЪфю2ЯэШ"}}, "Strength: Strong"},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				a := s.visit(t).post("/password-strength", tt.form, htmx).wants(http.StatusOK)
-				if got := a.text("body"); got != tt.want {
+				a := s.Visit(t).Post("/password-strength", tt.form, apptest.HTMX).Wants(http.StatusOK)
+				if got := a.Text("body"); got != tt.want {
 					t.Errorf("it says %q, want %q", got, tt.want)
 				}
-				if n := a.find("meter").Length(); (n == 1) != (tt.want != "") || strings.Contains(a.body, "<html") {
-					t.Errorf("it is no meter alone: %s", a.body)
+				if n := a.Find("meter").Length(); (n == 1) != (tt.want != "") || strings.Contains(a.Body, "<html") {
+					t.Errorf("it is no meter alone: %s", a.Body)
 				}
 			})
 		}
-		s.get("/password-strength").wants(http.StatusMethodNotAllowed)
-		s.join(anna())
-		mine := s.post("/password-strength", url.Values{"password": {"anna.smith 7$kQ"}}, htmx).wants(http.StatusOK)
-		if got := mine.text("body"); got != "Strength: Very weak" {
+		s.Get("/password-strength").Wants(http.StatusMethodNotAllowed)
+		s.Join(apptest.Anna)
+		mine := s.Post("/password-strength", url.Values{"password": {"anna.smith 7$kQ"}}, apptest.HTMX).Wants(http.StatusOK)
+		if got := mine.Text("body"); got != "Strength: Very weak" {
 			t.Errorf("a password with the own username is %q", got)
 		}
 	})
@@ -581,11 +582,11 @@ func TestPasswordStrength(t *testing.T) {
 func TestNoTrace(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for _, path := range []string{"/", "/dashboard", "/sign-in", "/healthz"} {
-			a := s.send("TRACE", path, nil, header("X-Echo", "zuvokelimantra")).wants(http.StatusMethodNotAllowed)
-			if strings.Contains(a.body, "zuvokelimantra") {
-				a.failf("it echoes the request")
+			a := s.Send("TRACE", path, nil, apptest.Header("X-Echo", "zuvokelimantra")).Wants(http.StatusMethodNotAllowed)
+			if strings.Contains(a.Body, "zuvokelimantra") {
+				a.Failf("it echoes the request")
 			}
 		}
 	})

@@ -3,68 +3,52 @@ package app_test
 import (
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
-// resetToken makes a token as the mail for a forgotten password holds.
-func (s *site) resetToken(email string) string {
-	s.t.Helper()
-	token, err := s.db.CreateToken(s.t.Context(), nil, s.user(email), models.ResetPassword, email)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { s.log.hide(token) })
-	return token
-}
-
-// twice is a new password, typed twice.
-func twice(password string) url.Values {
-	return fill("password", password, "confirm_password", password)
-}
-
 func TestResetPassword(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		phone := s.visit(t)
-		phone.post("/sign-in", annas()).leadsTo("/dashboard")
-		s.deliver()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		phone := s.Visit(t)
+		phone.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		s.Deliver()
 
-		v := s.visit(t)
-		v.submit(v.get("/forgot-password"), "form#forgot-password", fill("email", annasEmail), options...).wants(http.StatusOK)
-		link := s.letterTo(annasEmail, resetSubject).link
-		var page *answer
+		v := s.Visit(t)
+		v.Submit(v.Get("/forgot-password"), "form#forgot-password", apptest.Fill("email", apptest.Anna.Email), options...).Wants(http.StatusOK)
+		link := s.MailTo(apptest.Anna.Email, apptest.ResetSubject).Link
+		var page *apptest.Answer
 		for range 2 {
-			page = v.get(link).wants(http.StatusOK).page().wantsErrors(nil).wantsHeader("Cache-Control", "no-store")
+			page = v.Get(link).Wants(http.StatusOK).Page().WantsErrors(nil).WantsHeader("Cache-Control", "no-store")
 		}
-		v.submit(page, "form#reset-password", twice(anotherPassword), options...).leadsTo("/dashboard")
-		v.get("/dashboard").wants(http.StatusOK).says("Your new password is set, and all other devices are signed out.")
-		if s.signedIn() || phone.signedIn() || len(s.sessions()) != 1 {
+		v.Submit(page, "form#reset-password", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/dashboard")
+		v.Get("/dashboard").Wants(http.StatusOK).Says("Your new password is set, and all other devices are signed out.")
+		if s.SignedIn() || phone.SignedIn() || len(s.Sessions()) != 1 {
 			t.Error("an old session lives on")
 		}
-		if !s.users()[0].Verified() {
+		if !s.Users()[0].Verified() {
 			t.Error("the e-mail is not verified, though the mail arrived")
 		}
-		s.letterTo(annasEmail, wasResetSubject) // and none of a new browser
+		s.MailTo(apptest.Anna.Email, apptest.WasResetSubject) // and none of a new browser
 
-		v.submit(page, "form#reset-password", twice("another one altogether"), options...).gone()
-		s.get(link).gone().page()
-		s.visit(t).post("/sign-in", annas()).wants(http.StatusUnprocessableEntity)
-		s.visit(t).post("/sign-in", credentials("anna.smith", anotherPassword)).leadsTo("/dashboard")
+		v.Submit(page, "form#reset-password", apptest.Twice("another one altogether"), options...).Gone()
+		s.Get(link).Gone().Page()
+		s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).Wants(http.StatusUnprocessableEntity)
+		s.Visit(t).Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).LeadsTo("/dashboard")
 	})
 }
 
 func TestResetLinkIsGoodForAnHour(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		s.resetToken(annasEmail)
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		s.ResetToken(apptest.Anna.Email)
 		token := new(models.Token)
 		if err := db.Bun().NewSelect().Model(token).Scan(t.Context()); err != nil {
 			t.Fatal(err)
@@ -78,35 +62,35 @@ func TestResetLinkIsGoodForAnHour(t *testing.T) {
 func TestNewResetLinkVoidsTheOld(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		s.deliver()
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		s.Deliver()
 		var links []string
 		for range 2 {
-			s.post("/forgot-password", fill("email", annasEmail)).wants(http.StatusOK)
-			links = append(links, s.letterTo(annasEmail, resetSubject).link)
+			s.Post("/forgot-password", apptest.Fill("email", apptest.Anna.Email)).Wants(http.StatusOK)
+			links = append(links, s.MailTo(apptest.Anna.Email, apptest.ResetSubject).Link)
 		}
-		s.get(links[0]).gone()
-		s.submit(s.get(links[1]), "form#reset-password", twice(anotherPassword)).leadsTo("/dashboard")
+		s.Get(links[0]).Gone()
+		s.Submit(s.Get(links[1]), "form#reset-password", apptest.Twice(apptest.AnotherPassword)).LeadsTo("/dashboard")
 	})
 }
 
 func TestResetPasswordInABrowserThatIsSignedIn(t *testing.T) {
 	t.Parallel()
-	for name, person := range map[string]url.Values{"as the same": anna(), "as another": ben()} {
+	for name, person := range map[string]url.Values{"as the same": apptest.Anna.Form(), "as another": apptest.Ben.Form()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, s *site, options ...option) {
-				for name, p := range map[string]url.Values{"anna.smith": anna(), "benjamin": ben()} {
+			apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+				for name, p := range map[string]url.Values{"anna.smith": apptest.Anna.Form(), "benjamin": apptest.Ben.Form()} {
 					if name != person.Get("username") {
-						s.visit(t).join(p)
+						s.Visit(t).JoinAs(p)
 					}
 				}
-				s.join(person)
-				old := s.cookie("session")
-				page := s.get("/reset-password?token=" + s.resetToken(annasEmail)).wants(http.StatusOK)
-				s.submit(page, "form#reset-password", twice(anotherPassword), options...).leadsTo("/dashboard")
-				if got := s.get("/account").value("username"); got != "anna.smith" || s.cookie("session") == old {
+				s.JoinAs(person)
+				old := s.Cookie("session")
+				page := s.Get("/reset-password?token=" + s.ResetToken(apptest.Anna.Email)).Wants(http.StatusOK)
+				s.Submit(page, "form#reset-password", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/dashboard")
+				if got := s.Get("/account").Value("username"); got != "anna.smith" || s.Cookie("session") == old {
 					t.Errorf("signed in is %s", got)
 				}
 			})
@@ -114,62 +98,41 @@ func TestResetPasswordInABrowserThatIsSignedIn(t *testing.T) {
 	}
 }
 
-// choice is a new password as it is typed, and what is wrong with it.
-type choice struct {
-	typed url.Values
-	wrong map[string]string
-}
-
-// badChoices are new passwords that anna cannot have, wherever she chooses one.
-var badChoices = map[string]choice{
-	"nothing":               {twice(""), map[string]string{"password": "Enter your new password.", "confirm_password": "Enter your new password again."}},
-	"of 7":                  {twice("zuvokel"), map[string]string{"password": atLeast8}},
-	"of 129":                {twice(strings.Repeat("zuvokel", 19)[:129]), map[string]string{"password": atMost128}},
-	"common":                {twice("sunshine"), map[string]string{"password": common}},
-	"with the first name":   {twice("my ANNA 7 zuvok"), map[string]string{"password": personal}},
-	"with the last name":    {twice("42 smith 42 zuvok"), map[string]string{"password": personal}},
-	"with the username":     {twice("zuvok anna.smith"), map[string]string{"password": personal}},
-	"with the e-mail":       {twice("anna@example.com!"), map[string]string{"password": personal}},
-	"repeated otherwise":    {fill("password", anotherPassword, "confirm_password", "zuvokelimantra"), map[string]string{"confirm_password": differ}},
-	"not repeated":          {fill("password", anotherPassword), map[string]string{"confirm_password": "Enter your new password again."}},
-	"common, and not again": {fill("password", "sunshine"), map[string]string{"password": common, "confirm_password": "Enter your new password again."}},
-}
-
 func TestResetPasswordRules(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		before := s.users()[0]
-		link := "/reset-password?token=" + s.resetToken(annasEmail)
-		for name, tt := range badChoices {
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		before := s.Users()[0]
+		link := "/reset-password?token=" + s.ResetToken(apptest.Anna.Email)
+		for name, tt := range apptest.BadPasswords {
 			t.Run(name, func(t *testing.T) {
-				page := s.get(link).wants(http.StatusOK)
-				again := s.submit(page, "form#reset-password", tt.typed).wants(http.StatusUnprocessableEntity).page().wantsErrors(tt.wrong)
-				s.submit(again, "form#reset-password", tt.typed, htmx).wants(http.StatusUnprocessableEntity).fragment("form#reset-password").wantsErrors(tt.wrong)
-				if again.value("password")+again.value("confirm_password") != "" {
+				page := s.Get(link).Wants(http.StatusOK)
+				again := s.Submit(page, "form#reset-password", tt.Typed).Wants(http.StatusUnprocessableEntity).Page().WantsErrors(tt.Wrong)
+				s.Submit(again, "form#reset-password", tt.Typed, apptest.HTMX).Wants(http.StatusUnprocessableEntity).Fragment("form#reset-password").WantsErrors(tt.Wrong)
+				if again.Value("password")+again.Value("confirm_password") != "" {
 					t.Error("the passwords came back")
 				}
 			})
 		}
-		if after := s.users()[0]; after != before {
+		if after := s.Users()[0]; after != before {
 			t.Errorf("the user is now %+v", after)
 		}
-		s.submit(s.get(link), "form#reset-password", twice(anotherPassword)).leadsTo("/dashboard") // and the link is still good
+		s.Submit(s.Get(link), "form#reset-password", apptest.Twice(apptest.AnotherPassword)).LeadsTo("/dashboard") // and the link is still good
 	})
 }
 
 func TestDisabledUserCannotReset(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.visit(t).join(anna())
-		before := s.users()[0].PasswordHash
-		form := with(twice(anotherPassword), "token", s.resetToken(annasEmail))
-		if err := s.db.DisableUser(t.Context(), s.user(annasEmail)); err != nil {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Visit(t).Join(apptest.Anna)
+		before := s.Users()[0].PasswordHash
+		form := apptest.With(apptest.Twice(apptest.AnotherPassword), "token", s.ResetToken(apptest.Anna.Email))
+		if err := s.DB.DisableUser(t.Context(), s.User(apptest.Anna.Email)); err != nil {
 			t.Fatal(err)
 		}
-		s.post("/reset-password", form, options...).gone()
-		if s.signedIn() || s.users()[0].PasswordHash != before {
+		s.Post("/reset-password", form, options...).Gone()
+		if s.SignedIn() || s.Users()[0].PasswordHash != before {
 			t.Error("a disabled user gets in")
 		}
 	})

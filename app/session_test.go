@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -18,52 +19,23 @@ import (
 func TestSessionIsStoredAsAHash(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		token := s.cookie("session")
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		token := s.Cookie("session")
 		secret, err := base64.RawURLEncoding.DecodeString(token)
 		if err != nil || len(secret) != 32 {
 			t.Fatalf("the cookie holds %d bytes (%v), want 32", len(secret), err)
 		}
 		hash := sha256.Sum256(secret)
-		if !bytes.Equal(s.session().TokenHash, hash[:]) {
+		if !bytes.Equal(s.Session().TokenHash, hash[:]) {
 			t.Error("the row does not hold the SHA-256 of the token")
 		}
 		for _, table := range []string{"sessions", "users", "tokens", "mails", "browsers"} {
-			if row := s.dump(table); strings.Contains(row, token) || strings.Contains(row, string(secret)) || strings.Contains(row, anna().Get("password")) {
+			if row := s.Dump(table); strings.Contains(row, token) || strings.Contains(row, string(secret)) || strings.Contains(row, apptest.Anna.Password) {
 				t.Errorf("the table %s holds the token or the password: %q", table, row)
 			}
 		}
 	})
-}
-
-// dump returns every value of a table.
-func (s *site) dump(table string) string {
-	s.t.Helper()
-	rows, err := s.db.Bun().QueryContext(s.t.Context(), "SELECT * FROM "+table)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var all bytes.Buffer
-	for rows.Next() {
-		values, targets := make([][]byte, len(columns)), make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := rows.Scan(targets...); err != nil {
-			s.t.Fatal(err)
-		}
-		all.Write(bytes.Join(values, []byte("|")))
-	}
-	if err := rows.Err(); err != nil {
-		s.t.Fatal(err)
-	}
-	return all.String()
 }
 
 func TestSessionCookie(t *testing.T) {
@@ -74,29 +46,29 @@ func TestSessionCookie(t *testing.T) {
 		secure bool
 	}{
 		"http on localhost": {func(*app.Config) {}, "session", false},
-		"https":             {overHTTPS, "__Host-session", true},
+		"https":             {apptest.OverHTTPS, "__Host-session", true},
 		"https in capitals": {func(c *app.Config) { c.BaseURL = "https://EXAMPLE.com/" }, "__Host-session", true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				s := newSite(t, db, tt.change)
-				a := s.post("/sign-up", anna()).leadsTo("/dashboard")
+				s := apptest.NewSite(t, db, tt.change)
+				a := s.Post("/sign-up", apptest.Anna.Form()).LeadsTo("/dashboard")
 				for _, c := range a.Cookies() {
 					if c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != tt.secure || c.Domain != "" ||
 						strings.HasPrefix(c.Name, "__Host-") != tt.secure {
 						t.Errorf("the cookie is %s", c.Raw)
 					}
 				}
-				c := a.sets(tt.name)
+				c := a.Sets(tt.name)
 				if c == nil {
 					t.Fatalf("there is no cookie %s in %v", tt.name, a.Cookies())
 				}
-				if max := int(idle.Seconds()); c.MaxAge > max || c.MaxAge < max-600 {
+				if max := int(apptest.SessionIdle.Seconds()); c.MaxAge > max || c.MaxAge < max-600 {
 					t.Errorf("Max-Age is %d, want %d", c.MaxAge, max)
 				}
-				if !s.signedIn() {
+				if !s.SignedIn() {
 					t.Error("the cookie lets nobody in")
 				}
 				hsts := ""
@@ -104,9 +76,9 @@ func TestSessionCookie(t *testing.T) {
 					hsts = "max-age=63072000; includeSubDomains"
 				}
 				for _, path := range []string{"/", "/dashboard", "/no-such-page", "/favicon.ico", "/healthz", "/assets/none.css"} {
-					s.get(path).wantsHeader("Strict-Transport-Security", hsts)
+					s.Get(path).WantsHeader("Strict-Transport-Security", hsts)
 				}
-				s.post("/sign-out", nil).leadsTo("/").clears(tt.name)
+				s.Post("/sign-out", nil).LeadsTo("/").Clears(tt.name)
 			})
 		})
 	}
@@ -115,34 +87,34 @@ func TestSessionCookie(t *testing.T) {
 func TestSignOut(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		for name, options := range map[string][]option{"plain": nil, "htmx": {htmx}} {
+		for name, options := range map[string][]apptest.Option{"plain": nil, "htmx": {apptest.HTMX}} {
 			t.Run(name, func(t *testing.T) {
-				s := newSite(t, db)
-				person := anna()
+				s := apptest.NewSite(t, db)
+				person := apptest.Anna.Form()
 				if name == "htmx" {
-					person = ben()
+					person = apptest.Ben.Form()
 				}
-				s.join(person)
-				other := s.visit(t)
-				other.post("/sign-in", credentials(person.Get("email"), person.Get("password"))).leadsTo("/dashboard")
-				token := s.cookie("session")
-				before := len(s.sessions())
+				s.JoinAs(person)
+				other := s.Visit(t)
+				other.Post("/sign-in", apptest.Credentials(person.Get("email"), person.Get("password"))).LeadsTo("/dashboard")
+				token := s.Cookie("session")
+				before := len(s.Sessions())
 
-				s.post("/sign-out", nil, options...).leadsTo("/").clears("session")
-				if got := s.get("/").text("#toasts"); !strings.Contains(got, "You are signed out.") {
+				s.Post("/sign-out", nil, options...).LeadsTo("/").Clears("session")
+				if got := s.Get("/").Text("#toasts"); !strings.Contains(got, "You are signed out.") {
 					t.Errorf("the toast says %q", got)
 				}
-				if s.signedIn() || len(s.sessions()) != before-1 {
+				if s.SignedIn() || len(s.Sessions()) != before-1 {
 					t.Error("the session is still there")
 				}
-				if !other.signedIn() {
+				if !other.SignedIn() {
 					t.Error("another browser is signed out too")
 				}
-				thief := s.visit(t)
-				thief.keep("session", token)
-				thief.get("/dashboard").leadsTo("/sign-in").clears("session")
+				thief := s.Visit(t)
+				thief.SetCookie("session", token)
+				thief.Get("/dashboard").LeadsTo("/sign-in").Clears("session")
 
-				s.post("/sign-out", nil, options...).leadsTo("/") // twice does no harm
+				s.Post("/sign-out", nil, options...).LeadsTo("/") // twice does no harm
 			})
 		}
 	})
@@ -170,37 +142,37 @@ func TestDeadCookiesAreCleared(t *testing.T) {
 		"text":                    {func(string) string { return "admin" }, 0},
 		"percent":                 {func(string) string { return "%" }, 0},
 		"SQL":                     {func(string) string { return "'%20OR%201=1--" }, 0},
-		"hash in place of token":  {func(token string) string { return hashOf(token) }, 1},
+		"hash in place of token":  {func(token string) string { return apptest.HashOf(token) }, 1},
 		"very long":               {func(string) string { return strings.Repeat("A", 8000) }, 0},
 		"unicode, percent-coded":  {func(string) string { return "%F0%9F%90%8E" }, 0},
 		"NUL, percent-coded":      {func(token string) string { return token + "%00" }, 0},
 		"line break, percent-co.": {func(token string) string { return token + "%0A" }, 0},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		q := watch(db)
-		s := newSite(t, db)
-		s.join(anna())
+		q := apptest.Watch(db)
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
 				for _, path := range []string{"/", "/sign-in"} {
-					v := s.visit(t)
-					cookie := header("Cookie", "session="+tt.cookie(s.cookie("session")))
-					var a *answer
-					if got := q.during(func() { a = v.get(path, cookie) }); len(got) != tt.queries {
+					v := s.Visit(t)
+					cookie := apptest.Header("Cookie", "session="+tt.cookie(s.Cookie("session")))
+					var a *apptest.Answer
+					if got := q.During(func() { a = v.Get(path, cookie) }); len(got) != tt.queries {
 						t.Errorf("%d queries, want %d: %q", len(got), tt.queries, got)
 					}
-					a.wants(http.StatusOK).clears("session")
-					if a.text("header nav") != "Sign in Sign up" {
+					a.Wants(http.StatusOK).Clears("session")
+					if a.Text("header nav") != "Sign in Sign up" {
 						t.Error("a stranger is signed in")
 					}
 				}
-				s.visit(t).get("/dashboard", header("Cookie", "session="+tt.cookie(s.cookie("session")))).leadsTo("/sign-in").clears("session")
+				s.Visit(t).Get("/dashboard", apptest.Header("Cookie", "session="+tt.cookie(s.Cookie("session")))).LeadsTo("/sign-in").Clears("session")
 			})
 		}
-		if !s.signedIn() {
+		if !s.SignedIn() {
 			t.Error("the living session is gone")
 		}
-		if a := s.visit(t).get("/"); len(a.Cookies()) > 0 {
+		if a := s.Visit(t).Get("/"); len(a.Cookies()) > 0 {
 			t.Errorf("a browser without a cookie is told to forget: %v", a.Cookies())
 		}
 	})
@@ -218,26 +190,20 @@ func swapCase(s string) string {
 	}, s[:42]) + s[42:]
 }
 
-func hashOf(token string) string {
-	secret, _ := base64.RawURLEncoding.DecodeString(token)
-	hash := sha256.Sum256(secret)
-	return base64.RawURLEncoding.EncodeToString(hash[:])
-}
-
 func TestExpiredSession(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		q := watch(db)
-		s := newSite(t, db)
-		s.join(anna())
-		s.age("expires_at", time.Now())
-		var a *answer
-		if got := q.during(func() { a = s.get("/account") }); len(got) != 1 {
+		q := apptest.Watch(db)
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Age("expires_at", time.Now())
+		var a *apptest.Answer
+		if got := q.During(func() { a = s.Get("/account") }); len(got) != 1 {
 			t.Errorf("%d queries, want 1: %q", len(got), got)
 		}
-		a.leadsTo("/sign-in?next=%2Faccount").clears("session")
-		s.post("/sign-in?next=%2Faccount", annas()).leadsTo("/account")
-		if !s.signedIn() {
+		a.LeadsTo("/sign-in?next=%2Faccount").Clears("session")
+		s.Post("/sign-in?next=%2Faccount", apptest.Anna.Credentials()).LeadsTo("/account")
+		if !s.SignedIn() {
 			t.Error("the person cannot sign in again")
 		}
 	})
@@ -246,25 +212,25 @@ func TestExpiredSession(t *testing.T) {
 func TestSessionCostsOneQuery(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		q := watch(db)
-		s := newSite(t, db)
-		s.join(anna())
+		q := apptest.Watch(db)
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
 		for _, path := range []string{"/", "/dashboard", "/account", "/no-such-page"} {
-			got := q.during(func() { s.get(path) })
+			got := q.During(func() { s.Get(path) })
 			if len(got) != 1 || !strings.HasPrefix(got[0], "SELECT") {
 				t.Errorf("%s does %d queries, want one SELECT: %q", path, len(got), got)
 			}
 		}
-		v := s.visit(t)
+		v := s.Visit(t)
 		for _, path := range []string{"/", "/sign-in", "/sign-up", "/dashboard", "/no-such-page"} {
-			if got := q.during(func() { v.get(path) }); len(got) > 0 {
+			if got := q.During(func() { v.Get(path) }); len(got) > 0 {
 				t.Errorf("%s does %d queries for a stranger, want none: %q", path, len(got), got)
 			}
 		}
-		page := s.get("/dashboard")
-		page.find("link[href^='/assets/'], script[src^='/assets/']").Each(func(_ int, e selection) {
+		page := s.Get("/dashboard")
+		page.Find("link[href^='/assets/'], script[src^='/assets/']").Each(func(_ int, e apptest.Selection) {
 			path := e.AttrOr("href", e.AttrOr("src", ""))
-			if got := q.during(func() { s.get(path).wants(http.StatusOK) }); len(got) > 0 {
+			if got := q.During(func() { s.Get(path).Wants(http.StatusOK) }); len(got) > 0 {
 				t.Errorf("%s does %d queries, want none: %q", path, len(got), got)
 			}
 		})
@@ -277,43 +243,43 @@ func TestSessionRenewal(t *testing.T) {
 		age, left time.Duration // since sign-in, until it ends
 		want      time.Duration // until it ends after a request
 	}{
-		"new":                    {0, idle, idle},
-		"just not at half":       {15*day - time.Hour, 15*day + time.Hour, 15*day + time.Hour},
-		"just past half":         {15*day + time.Hour, 15*day - time.Hour, idle},
-		"about to end":           {30 * day, time.Hour, idle},
-		"near the maximum":       {most - 10*day, 5 * day, 10 * day},
-		"at the maximum":         {most - 10*day, 10 * day, 10 * day},
-		"maximum further than":   {most - idle - day, day, idle},
-		"maximum lowered since":  {most + day, day, day},
-		"half, and maximum near": {most - 20*day, 15*day - time.Hour, 20 * day},
+		"new":                    {0, apptest.SessionIdle, apptest.SessionIdle},
+		"just not at half":       {15*apptest.Day - time.Hour, 15*apptest.Day + time.Hour, 15*apptest.Day + time.Hour},
+		"just past half":         {15*apptest.Day + time.Hour, 15*apptest.Day - time.Hour, apptest.SessionIdle},
+		"about to end":           {30 * apptest.Day, time.Hour, apptest.SessionIdle},
+		"near the maximum":       {apptest.SessionMax - 10*apptest.Day, 5 * apptest.Day, 10 * apptest.Day},
+		"at the maximum":         {apptest.SessionMax - 10*apptest.Day, 10 * apptest.Day, 10 * apptest.Day},
+		"maximum further than":   {apptest.SessionMax - apptest.SessionIdle - apptest.Day, apptest.Day, apptest.SessionIdle},
+		"maximum lowered since":  {apptest.SessionMax + apptest.Day, apptest.Day, apptest.Day},
+		"half, and maximum near": {apptest.SessionMax - 20*apptest.Day, 15*apptest.Day - time.Hour, 20 * apptest.Day},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
 				start := time.Now().Truncate(time.Microsecond)
-				s.age("created_at", start.Add(-tt.age))
-				s.age("last_seen_at", start)
-				s.age("expires_at", start.Add(tt.left))
-				a := s.get("/dashboard").wants(http.StatusOK)
+				s.Age("created_at", start.Add(-tt.age))
+				s.Age("last_seen_at", start)
+				s.Age("expires_at", start.Add(tt.left))
+				a := s.Get("/dashboard").Wants(http.StatusOK)
 				end := time.Now()
 
-				expires := s.session().ExpiresAt
+				expires := s.Session().ExpiresAt
 				if expires.Before(start.Add(tt.want)) || expires.After(end.Add(tt.want)) {
 					t.Errorf("it ends in %v, want in %v", expires.Sub(start), tt.want)
 				}
-				if limit := start.Add(-tt.age).Add(most); tt.age <= most && expires.After(limit) {
+				if limit := start.Add(-tt.age).Add(apptest.SessionMax); tt.age <= apptest.SessionMax && expires.After(limit) {
 					t.Errorf("it ends %v after the maximum", expires.Sub(limit))
 				}
-				c := a.sets("session")
+				c := a.Sets("session")
 				if renewed := tt.want != tt.left; renewed != (c != nil) {
 					t.Fatalf("the cookie sent again is %v, want one: %v", c, renewed)
 				}
 				if c == nil {
 					return
 				}
-				if c.Value != s.cookie("session") || c.MaxAge < int(expires.Sub(end).Seconds()) || c.MaxAge > int(expires.Sub(start).Seconds()) {
+				if c.Value != s.Cookie("session") || c.MaxAge < int(expires.Sub(end).Seconds()) || c.MaxAge > int(expires.Sub(start).Seconds()) {
 					t.Errorf("the cookie lasts %d seconds, the session %v", c.MaxAge, expires.Sub(start))
 				}
 			})
@@ -324,20 +290,20 @@ func TestSessionRenewal(t *testing.T) {
 func TestLastSeenIsWrittenOnceAMinute(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		q := watch(db)
-		s := newSite(t, db)
-		s.join(anna())
-		s.age("last_seen_at", time.Now().Add(-time.Minute))
+		q := apptest.Watch(db)
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Age("last_seen_at", time.Now().Add(-time.Minute))
 		before := time.Now().Truncate(time.Microsecond)
-		if got := q.during(func() { s.get("/dashboard") }); len(got) != 2 || !strings.HasPrefix(got[1], "UPDATE") {
+		if got := q.During(func() { s.Get("/dashboard") }); len(got) != 2 || !strings.HasPrefix(got[1], "UPDATE") {
 			t.Errorf("after a minute: %d queries, want a SELECT and an UPDATE: %q", len(got), got)
 		}
-		if seen := s.session().LastSeenAt; seen.Before(before) {
+		if seen := s.Session().LastSeenAt; seen.Before(before) {
 			t.Errorf("last seen is %v, want %v or later", seen, before)
 		}
-		s.age("last_seen_at", time.Now().Add(time.Hour)) // so that no minute passes
+		s.Age("last_seen_at", time.Now().Add(time.Hour)) // so that no minute passes
 		for range 3 {
-			if got := q.during(func() { s.get("/dashboard") }); len(got) != 1 {
+			if got := q.During(func() { s.Get("/dashboard") }); len(got) != 1 {
 				t.Errorf("within the minute: %d queries, want 1: %q", len(got), got)
 			}
 		}
@@ -347,17 +313,17 @@ func TestLastSeenIsWrittenOnceAMinute(t *testing.T) {
 func TestDeletedUserIsSignedOut(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		s.visit(t).join(ben())
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Visit(t).Join(apptest.Ben)
 		_, err := db.Bun().NewDelete().Model((*models.User)(nil)).Where("username = 'anna.smith'").Exec(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.signedIn() {
+		if s.SignedIn() {
 			t.Error("a deleted user is signed in")
 		}
-		if left := s.session(); left.UserID != s.users()[0].ID {
+		if left := s.Session(); left.UserID != s.Users()[0].ID {
 			t.Error("the session that is left is not the other's")
 		}
 	})
@@ -366,18 +332,18 @@ func TestDeletedUserIsSignedOut(t *testing.T) {
 func TestCaching(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		stranger := s.visit(t)
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		stranger := s.Visit(t)
+		s.Join(apptest.Anna)
 		for _, path := range []string{"/", "/dashboard", "/account", "/no-such-page", "/sign-in"} {
-			s.get(path).wantsHeader("Cache-Control", "no-store")
-			s.get(path, htmx).wantsHeader("Cache-Control", "no-store")
+			s.Get(path).WantsHeader("Cache-Control", "no-store")
+			s.Get(path, apptest.HTMX).WantsHeader("Cache-Control", "no-store")
 		}
-		s.post("/account", with(anna(), "first_name", "")).wants(http.StatusUnprocessableEntity).wantsHeader("Cache-Control", "no-store")
-		stranger.get("/").wantsHeader("Cache-Control", "no-cache")
-		stranger.get("/dashboard").wantsHeader("Cache-Control", "no-store")
+		s.Post("/account", apptest.With(apptest.Anna.Form(), "first_name", "")).Wants(http.StatusUnprocessableEntity).WantsHeader("Cache-Control", "no-store")
+		stranger.Get("/").WantsHeader("Cache-Control", "no-cache")
+		stranger.Get("/dashboard").WantsHeader("Cache-Control", "no-store")
 		for _, path := range []string{"/", "/sign-in", "/sign-up"} {
-			if vary := stranger.get(path).Header.Get("Vary"); !strings.Contains(vary, "Cookie") {
+			if vary := stranger.Get(path).Header.Get("Vary"); !strings.Contains(vary, "Cookie") {
 				t.Errorf("%s varies by %q, want Cookie in it", path, vary)
 			}
 		}

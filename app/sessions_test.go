@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -34,31 +35,31 @@ const thisDevice = "#sessions li:has(.badge)"
 func TestDevices(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(ben())
-		s.join(anna())
-		s.confirmed()
-		s.deliver()
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Ben)
+		s.Join(apptest.Anna)
+		s.Confirmed()
+		s.Deliver()
 		for agent, name := range browsers {
 			t.Run(name, func(t *testing.T) {
-				v := s.visit(t)
-				v.post("/sign-in", annas(), header("User-Agent", agent)).leadsTo("/dashboard")
-				page := v.get("/account/sessions").wants(http.StatusOK).page().harmless()
-				if got := page.text(thisDevice + " strong"); got != name {
+				v := s.Visit(t)
+				v.Post("/sign-in", apptest.Anna.Credentials(), apptest.Header("User-Agent", agent)).LeadsTo("/dashboard")
+				page := v.Get("/account/sessions").Wants(http.StatusOK).Page().Harmless()
+				if got := page.Text(thisDevice + " strong"); got != name {
 					t.Errorf("this device is %q, want %q", got, name)
 				}
-				if page.find(thisDevice+" button").Length() > 0 || page.find("#sessions li:not(:has(.badge)):not(:has(button))").Length() > 0 {
+				if page.Find(thisDevice+" button").Length() > 0 || page.Find("#sessions li:not(:has(.badge)):not(:has(button))").Length() > 0 {
 					t.Error("every session but this is to be ended by a button")
 				}
-				if told := s.letterTo(annasEmail, newBrowserSubject); !strings.Contains(told.text, "Browser: "+name+"\n") || !strings.Contains(told.text, "IP address: 127.0.0.1\n") {
-					t.Errorf("the mail says %s", told.text)
+				if told := s.MailTo(apptest.Anna.Email, apptest.NewBrowserSubject); !strings.Contains(told.Text, "Browser: "+name+"\n") || !strings.Contains(told.Text, "IP address: 127.0.0.1\n") {
+					t.Errorf("the mail says %s", told.Text)
 				}
 			})
 		}
-		if got, want := s.get("/account/sessions").find("#sessions li").Length(), len(browsers)+1; got != want {
+		if got, want := s.Get("/account/sessions").Find("#sessions li").Length(), len(browsers)+1; got != want {
 			t.Errorf("%d sessions are listed, want %d", got, want)
 		}
-		s.visit(t).get("/account/sessions").leadsTo("/sign-in?next=%2Faccount%2Fsessions")
+		s.Visit(t).Get("/account/sessions").LeadsTo("/sign-in?next=%2Faccount%2Fsessions")
 	})
 }
 
@@ -78,26 +79,26 @@ func TestHostileUserAgents(t *testing.T) {
 		"brackets":       strings.Repeat("(", 5000),
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		s.confirmed()
-		s.deliver()
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Confirmed()
+		s.Deliver()
 		for name, agent := range hostile {
 			t.Run(name, func(t *testing.T) {
-				r := httptest.NewRequest(http.MethodPost, "/sign-in", strings.NewReader(annas().Encode()))
-				r.Header = http.Header{"Content-Type": {formType}, "User-Agent": {agent}}
-				if w := s.serve(r); w.Code != http.StatusSeeOther {
+				r := httptest.NewRequest(http.MethodPost, "/sign-in", strings.NewReader(apptest.Anna.Credentials().Encode()))
+				r.Header = http.Header{"Content-Type": {apptest.FormType}, "User-Agent": {agent}}
+				if w := s.Serve(r); w.Code != http.StatusSeeOther {
 					t.Fatalf("the answer is %d", w.Code)
 				}
-				sessions := s.sessions()
+				sessions := s.Sessions()
 				if got := sessions[len(sessions)-1].UserAgent; len(got) > 500 || !utf8.ValidString(got) || strings.Contains(got, "\x00") {
 					t.Errorf("stored is %q", got)
 				}
-				s.get("/account/sessions").wants(http.StatusOK).page().harmless()
-				s.get("/account/data").wants(http.StatusOK)
-				told := s.letterTo(annasEmail, newBrowserSubject)
-				if !utf8.ValidString(told.text) || strings.Contains(told.text, "\x00") || len(told.text) > 2000 {
-					t.Errorf("the mail has %d bytes: %.1000q", len(told.text), told.text)
+				s.Get("/account/sessions").Wants(http.StatusOK).Page().Harmless()
+				s.Get("/account/data").Wants(http.StatusOK)
+				told := s.MailTo(apptest.Anna.Email, apptest.NewBrowserSubject)
+				if !utf8.ValidString(told.Text) || strings.Contains(told.Text, "\x00") || len(told.Text) > 2000 {
+					t.Errorf("the mail has %d bytes: %.1000q", len(told.Text), told.Text)
 				}
 			})
 		}
@@ -106,24 +107,24 @@ func TestHostileUserAgents(t *testing.T) {
 
 func TestEndSession(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		phone := s.visit(t)
-		phone.post("/sign-in", annas()).leadsTo("/dashboard")
-		page := s.get("/account/sessions").wants(http.StatusOK)
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		phone := s.Visit(t)
+		phone.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		page := s.Get("/account/sessions").Wants(http.StatusOK)
 
 		const end = "#sessions form"
-		a := s.submit(page, end, nil, options...)
+		a := s.Submit(page, end, nil, options...)
 		if len(options) == 0 {
-			a = s.get(a.leadsTo("/account/sessions").Header.Get("Location"))
+			a = s.Get(a.LeadsTo("/account/sessions").Header.Get("Location"))
 		}
-		a.wants(http.StatusOK).says("That device is signed out.")
-		if phone.signedIn() || !s.signedIn() {
+		a.Wants(http.StatusOK).Says("That device is signed out.")
+		if phone.SignedIn() || !s.SignedIn() {
 			t.Error("the wrong session is ended")
 		}
-		s.submit(page, end, nil, options...) // twice does no harm
-		if rest := s.get("/account/sessions"); rest.find("#sessions li").Length() != 1 || rest.find("main form").Length() > 0 {
-			t.Errorf("the page says %s", rest.text("main"))
+		s.Submit(page, end, nil, options...) // twice does no harm
+		if rest := s.Get("/account/sessions"); rest.Find("#sessions li").Length() != 1 || rest.Find("main form").Length() > 0 {
+			t.Errorf("the page says %s", rest.Text("main"))
 		}
 	})
 }
@@ -145,25 +146,25 @@ func TestEndSessionsThatAreNotOnesOwn(t *testing.T) {
 		"somebody else's, malformed": {func(other models.Session) string { return other.ID.String() + "%0A" }, http.StatusNotFound},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		other := s.visit(t)
-		other.join(ben())
-		bens := s.session()
-		s.join(anna())
+		s := apptest.NewSite(t, db)
+		other := s.Visit(t)
+		other.Join(apptest.Ben)
+		bens := s.Session()
+		s.Join(apptest.Anna)
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				a := s.post("/account/sessions/"+tt.id(bens)+"/end", nil, htmx).wants(tt.status).harmless()
-				if lines := s.log.of(a); (len(lines) == 2) != (tt.status == http.StatusOK) {
+				a := s.Post("/account/sessions/"+tt.id(bens)+"/end", nil, apptest.HTMX).Wants(tt.status).Harmless()
+				if lines := s.Log.Of(a); (len(lines) == 2) != (tt.status == http.StatusOK) {
 					t.Errorf("the log says %v", lines)
 				}
 			})
 		}
-		s.post("/account/sessions/end-others", nil).leadsTo("/account/sessions")
-		if !other.signedIn() || !s.signedIn() {
+		s.Post("/account/sessions/end-others", nil).LeadsTo("/account/sessions")
+		if !other.SignedIn() || !s.SignedIn() {
 			t.Error("a session is ended that is not one's own")
 		}
-		s.visit(t).post("/account/sessions/"+bens.ID.String()+"/end", nil).leadsTo("/sign-in")
-		if !other.signedIn() {
+		s.Visit(t).Post("/account/sessions/"+bens.ID.String()+"/end", nil).LeadsTo("/sign-in")
+		if !other.SignedIn() {
 			t.Error("a stranger ends a session")
 		}
 	})
@@ -171,10 +172,10 @@ func TestEndSessionsThatAreNotOnesOwn(t *testing.T) {
 
 func TestEndThisSessionSignsOut(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		s.post("/account/sessions/"+s.session().ID.String()+"/end", nil, options...).leadsTo("/").clears("session")
-		if s.signedIn() || len(s.sessions()) > 0 {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.Post("/account/sessions/"+s.Session().ID.String()+"/end", nil, options...).LeadsTo("/").Clears("session")
+		if s.SignedIn() || len(s.Sessions()) > 0 {
 			t.Error("the session lives on")
 		}
 	})
@@ -182,23 +183,23 @@ func TestEndThisSessionSignsOut(t *testing.T) {
 
 func TestEndOtherSessions(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		s.visit(t).join(ben())
-		others := []*visitor{s.visit(t), s.visit(t), s.visit(t)}
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.Visit(t).Join(apptest.Ben)
+		others := []*apptest.Visitor{s.Visit(t), s.Visit(t), s.Visit(t)}
 		for _, v := range others {
-			v.post("/sign-in", annas()).leadsTo("/dashboard")
+			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 		}
-		page := s.get("/account/sessions")
-		s.submit(page, "form[action$='/end-others']", nil, options...).leadsTo("/account/sessions")
-		s.get("/account/sessions").says("All other devices are signed out.")
+		page := s.Get("/account/sessions")
+		s.Submit(page, "form[action$='/end-others']", nil, options...).LeadsTo("/account/sessions")
+		s.Get("/account/sessions").Says("All other devices are signed out.")
 		for _, v := range others {
-			if v.signedIn() {
+			if v.SignedIn() {
 				t.Error("another session lives on")
 			}
 		}
-		if !s.signedIn() || len(s.sessions()) != 2 {
-			t.Errorf("%d sessions are left, want anna's and ben's", len(s.sessions()))
+		if !s.SignedIn() || len(s.Sessions()) != 2 {
+			t.Errorf("%d sessions are left, want anna's and ben's", len(s.Sessions()))
 		}
 	})
 }
@@ -206,11 +207,11 @@ func TestEndOtherSessions(t *testing.T) {
 func TestExpiredSessionsAreNotListed(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		s.setTime("sessions", "expires_at", time.Now())
-		s.post("/sign-in", annas()).leadsTo("/dashboard")
-		if got := s.get("/account/sessions").find("#sessions li").Length(); got != 1 {
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		s.SetTime("sessions", "expires_at", time.Now())
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		if got := s.Get("/account/sessions").Find("#sessions li").Length(); got != 1 {
 			t.Errorf("%d sessions are listed, want 1", got)
 		}
 	})
@@ -219,35 +220,35 @@ func TestExpiredSessionsAreNotListed(t *testing.T) {
 func TestNewBrowserIsToldOnce(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		again := func(v *visitor) {
+		s := apptest.NewSite(t, db)
+		again := func(v *apptest.Visitor) {
 			t.Helper()
-			v.post("/sign-out", nil).leadsTo("/")
-			v.post("/sign-in", annas()).leadsTo("/dashboard")
+			v.Post("/sign-out", nil).LeadsTo("/")
+			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 		}
-		s.join(anna())
-		s.letterTo(annasEmail, verifySubject) // alone
-		s.confirmed()
-		again(s.visitor)
-		s.noLetter()
+		s.Join(apptest.Anna)
+		s.MailTo(apptest.Anna.Email, apptest.VerifySubject) // alone
+		s.Confirmed()
+		again(s.Visitor)
+		s.NoMail()
 
-		phone := s.visit(t)
-		phone.post("/sign-in", credentials("anna.smith", anotherPassword)).wants(http.StatusUnprocessableEntity)
-		s.noLetter()
-		phone.post("/sign-in", annas()).leadsTo("/dashboard")
-		s.letterTo(annasEmail, newBrowserSubject)
+		phone := s.Visit(t)
+		phone.Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).Wants(http.StatusUnprocessableEntity)
+		s.NoMail()
+		phone.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		s.MailTo(apptest.Anna.Email, apptest.NewBrowserSubject)
 		for range 2 {
 			again(phone)
-			again(s.visitor)
+			again(s.Visitor)
 		}
-		s.noLetter()
+		s.NoMail()
 
-		s.visit(t).join(ben())
-		s.letterTo("ben@example.com", verifySubject)
-		s.confirmed()
-		phone.post("/sign-out", nil).leadsTo("/")
-		phone.post("/sign-in", credentials("benjamin", ben().Get("password"))).leadsTo("/dashboard")
-		s.letterTo("ben@example.com", newBrowserSubject) // known of anna alone
+		s.Visit(t).Join(apptest.Ben)
+		s.MailTo("ben@example.com", apptest.VerifySubject)
+		s.Confirmed()
+		phone.Post("/sign-out", nil).LeadsTo("/")
+		phone.Post("/sign-in", apptest.Credentials("benjamin", apptest.Ben.Form().Get("password"))).LeadsTo("/dashboard")
+		s.MailTo("ben@example.com", apptest.NewBrowserSubject) // known of anna alone
 	})
 }
 
@@ -258,19 +259,19 @@ func TestForgedMarkOfABrowser(t *testing.T) {
 		"SQL": "'%20OR%201=1--", "NUL": "%00", "very long": strings.Repeat("A", 8000),
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		s.confirmed()
-		s.deliver()
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		s.Confirmed()
+		s.Deliver()
 		for name, mark := range marks {
 			t.Run(name, func(t *testing.T) {
-				v := s.visit(t)
-				v.keep("browser", mark)
-				c := v.post("/sign-in", annas()).leadsTo("/dashboard").sets("browser")
-				if c == nil || len(c.Value) != 43 || c.MaxAge != int((400*day).Seconds()) || !c.HttpOnly {
+				v := s.Visit(t)
+				v.SetCookie("browser", mark)
+				c := v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard").Sets("browser")
+				if c == nil || len(c.Value) != 43 || c.MaxAge != int((400*apptest.Day).Seconds()) || !c.HttpOnly {
 					t.Errorf("the cookie is %v", c)
 				}
-				s.letterTo(annasEmail, newBrowserSubject)
+				s.MailTo(apptest.Anna.Email, apptest.NewBrowserSubject)
 			})
 		}
 	})
@@ -279,16 +280,16 @@ func TestForgedMarkOfABrowser(t *testing.T) {
 func TestMarkOfABrowserSignsNobodyIn(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		mark := s.cookie("browser")
-		if mark == "" || strings.Contains(s.everything(), mark) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		mark := s.Cookie("browser")
+		if mark == "" || strings.Contains(s.Everything(), mark) {
 			t.Error("the mark is stored as it is")
 		}
-		thief := s.visit(t)
-		thief.keep("browser", mark)
-		thief.keep("session", mark)
-		if thief.signedIn() {
+		thief := s.Visit(t)
+		thief.SetCookie("browser", mark)
+		thief.SetCookie("session", mark)
+		if thief.SignedIn() {
 			t.Error("it signs in")
 		}
 	})

@@ -9,64 +9,63 @@ import (
 	"github.com/uptrace/bun"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
-const wrongLogin = "The e-mail, username or password is wrong."
-
 func TestSignIn(t *testing.T) {
 	t.Parallel()
-	right := anna().Get("password")
+	right := apptest.Anna.Password
 	tests := map[string]struct {
 		form url.Values
 		ok   bool
 	}{
-		"by username":                  {credentials("anna.smith", right), true},
-		"by username, another case":    {credentials("ANNA.smith", right), true},
-		"by username, spaces around":   {credentials(" \tanna.smith ", right), true},
-		"by e-mail":                    {credentials("anna@example.com", right), true},
-		"by e-mail, another case":      {credentials("Anna@Example.COM", right), true},
-		"by e-mail, spaces around":     {credentials("  anna@example.com\u00a0", right), true},
-		"wrong password":               {credentials("anna.smith", "correct horse batterz"), false},
-		"password in another case":     {credentials("anna.smith", strings.ToUpper(right)), false},
-		"password with a space":        {credentials("anna.smith", right+" "), false},
-		"somebody else's password":     {credentials("benjamin", right), false},
-		"unknown username":             {credentials("nobody", right), false},
-		"unknown e-mail":               {credentials("nobody@example.com", right), false},
-		"first name":                   {credentials("Anna", right), false},
-		"username with a host":         {credentials("anna.smith@example.com", right), false},
-		"pattern of SQL":               {credentials("anna%", right), false},
-		"SQL":                          {credentials("' OR 1=1 --", right), false},
-		"SQL in the password":          {credentials("anna.smith", "' OR 'x'='x"), false},
-		"username of 10,000":           {credentials(strings.Repeat("u", 10_000), right), false},
-		"password of 10,000":           {credentials("anna.smith", strings.Repeat("p", 10_000)), false},
-		"password with a NUL after it": {credentials("anna.smith", right+"\x00"), false},
+		"by username":                  {apptest.Credentials("anna.smith", right), true},
+		"by username, another case":    {apptest.Credentials("ANNA.smith", right), true},
+		"by username, spaces around":   {apptest.Credentials(" \tanna.smith ", right), true},
+		"by e-mail":                    {apptest.Credentials("anna@example.com", right), true},
+		"by e-mail, another case":      {apptest.Credentials("Anna@Example.COM", right), true},
+		"by e-mail, spaces around":     {apptest.Credentials("  anna@example.com\u00a0", right), true},
+		"wrong password":               {apptest.Credentials("anna.smith", "correct horse batterz"), false},
+		"password in another case":     {apptest.Credentials("anna.smith", strings.ToUpper(right)), false},
+		"password with a space":        {apptest.Credentials("anna.smith", right+" "), false},
+		"somebody else's password":     {apptest.Credentials("benjamin", right), false},
+		"unknown username":             {apptest.Credentials("nobody", right), false},
+		"unknown e-mail":               {apptest.Credentials("nobody@example.com", right), false},
+		"first name":                   {apptest.Credentials("Anna", right), false},
+		"username with a host":         {apptest.Credentials("anna.smith@example.com", right), false},
+		"pattern of SQL":               {apptest.Credentials("anna%", right), false},
+		"SQL":                          {apptest.Credentials("' OR 1=1 --", right), false},
+		"SQL in the password":          {apptest.Credentials("anna.smith", "' OR 'x'='x"), false},
+		"username of 10,000":           {apptest.Credentials(strings.Repeat("u", 10_000), right), false},
+		"password of 10,000":           {apptest.Credentials("anna.smith", strings.Repeat("p", 10_000)), false},
+		"password with a NUL after it": {apptest.Credentials("anna.smith", right+"\x00"), false},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		s.visit(t).join(with(ben(), "password", "a very different thing", "confirm_password", "a very different thing"))
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		s.Visit(t).JoinAs(apptest.With(apptest.Ben.Form(), "password", "a very different thing", "confirm_password", "a very different thing"))
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				for _, options := range [][]option{nil, {htmx}} {
-					v := s.visit(t)
-					a := v.post("/sign-in", tt.form, options...)
+				for _, options := range [][]apptest.Option{nil, {apptest.HTMX}} {
+					v := s.Visit(t)
+					a := v.Post("/sign-in", tt.form, options...)
 					if tt.ok {
-						a.leadsTo("/dashboard")
-						if got := v.get("/dashboard").text("h1"); got != "Hello, Anna" {
+						a.LeadsTo("/dashboard")
+						if got := v.Get("/dashboard").Text("h1"); got != "Hello, Anna" {
 							t.Errorf("the dashboard says %q", got)
 						}
 						continue
 					}
-					a.wants(http.StatusUnprocessableEntity).isHTML().wantsErrors(nil)
-					if got := a.text(".form-error"); got != wrongLogin {
-						t.Errorf("the form says %q, want %q", got, wrongLogin)
+					a.Wants(http.StatusUnprocessableEntity).IsHTML().WantsErrors(nil)
+					if got := a.Text(".form-error"); got != apptest.WrongSignIn {
+						t.Errorf("the form says %q, want %q", got, apptest.WrongSignIn)
 					}
-					if got, want := a.value("login"), tt.form.Get("login"); got != want || a.value("password") != "" {
+					if got, want := a.Value("login"), tt.form.Get("login"); got != want || a.Value("password") != "" {
 						t.Errorf("the form holds %q, want %q and no password", got, want)
 					}
-					if len(a.Cookies()) > 0 || v.signedIn() {
+					if len(a.Cookies()) > 0 || v.SignedIn() {
 						t.Error("a stranger is let in")
 					}
 				}
@@ -82,25 +81,25 @@ func TestSignInFields(t *testing.T) {
 		wrong map[string]string
 	}{
 		"nothing":             {url.Values{}, map[string]string{"login": "Enter your e-mail or username.", "password": "Enter your password."}},
-		"login of spaces":     {credentials("  ", "something"), map[string]string{"login": "Enter your e-mail or username."}},
-		"no password":         {credentials("anna", ""), map[string]string{"password": "Enter your password."}},
-		"login with NUL":      {credentials("an\x00na", "something"), map[string]string{"login": oddCharacter}},
-		"login not UTF-8":     {credentials("an\xffna", "something"), map[string]string{"login": oddCharacter}},
-		"login of two lines":  {credentials("an\r\nna", "something"), map[string]string{"login": oddCharacter}},
+		"login of spaces":     {apptest.Credentials("  ", "something"), map[string]string{"login": "Enter your e-mail or username."}},
+		"no password":         {apptest.Credentials("anna", ""), map[string]string{"password": "Enter your password."}},
+		"login with NUL":      {apptest.Credentials("an\x00na", "something"), map[string]string{"login": apptest.OddCharacter}},
+		"login not UTF-8":     {apptest.Credentials("an\xffna", "something"), map[string]string{"login": apptest.OddCharacter}},
+		"login of two lines":  {apptest.Credentials("an\r\nna", "something"), map[string]string{"login": apptest.OddCharacter}},
 		"fields of elsewhere": {url.Values{"username": {"anna"}, "Password": {"something"}}, map[string]string{"login": "Enter your e-mail or username.", "password": "Enter your password."}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
+		s := apptest.NewSite(t, db)
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
-				v := s.visit(t)
-				v.post("/sign-in", tt.form).wants(http.StatusUnprocessableEntity).page().wantsErrors(tt.wrong)
-				v.post("/sign-in", tt.form, htmx).wants(http.StatusUnprocessableEntity).fragment("form#sign-in").wantsErrors(tt.wrong)
+				v := s.Visit(t)
+				v.Post("/sign-in", tt.form).Wants(http.StatusUnprocessableEntity).Page().WantsErrors(tt.wrong)
+				v.Post("/sign-in", tt.form, apptest.HTMX).Wants(http.StatusUnprocessableEntity).Fragment("form#sign-in").WantsErrors(tt.wrong)
 			})
 		}
-		page := s.get("/sign-in").page().wantsErrors(nil)
+		page := s.Get("/sign-in").Page().WantsErrors(nil)
 		for name, autocomplete := range map[string]string{"login": "username", "password": "current-password"} {
-			if got := page.find(`input[name="`+name+`"]`).AttrOr("autocomplete", ""); got != autocomplete {
+			if got := page.Find(`input[name="`+name+`"]`).AttrOr("autocomplete", ""); got != autocomplete {
 				t.Errorf("autocomplete of %s is %q, want %q", name, got, autocomplete)
 			}
 		}
@@ -110,22 +109,22 @@ func TestSignInFields(t *testing.T) {
 func TestUnknownUserAndWrongPasswordLookTheSame(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		for _, options := range [][]option{nil, {htmx}} {
-			person := with(anna(), "username", "anna.smith")
+		s := apptest.NewSite(t, db)
+		for _, options := range [][]apptest.Option{nil, {apptest.HTMX}} {
+			person := apptest.With(apptest.Anna.Form(), "username", "anna.smith")
 			if len(options) > 0 {
-				person = with(ben(), "username", "benjamin")
+				person = apptest.With(apptest.Ben.Form(), "username", "benjamin")
 			}
 			for _, field := range []string{"username", "email"} {
-				s.visit(t).post("/sign-in", credentials(person.Get(field), "not the password")) // the first request renders nothing anew
+				s.Visit(t).Post("/sign-in", apptest.Credentials(person.Get(field), "not the password")) // the first request renders nothing anew
 			}
-			unknown := s.visit(t).post("/sign-in", credentials(person.Get("email"), "not the password"), options...)
-			s.visit(t).join(person)
-			wrong := s.visit(t).post("/sign-in", credentials(person.Get("email"), "not the password"), options...)
-			if wrong.wants(http.StatusUnprocessableEntity).body != unknown.wants(http.StatusUnprocessableEntity).body {
-				t.Errorf("an unknown user reads\n%s\na wrong password\n%s", unknown.body, wrong.body)
+			unknown := s.Visit(t).Post("/sign-in", apptest.Credentials(person.Get("email"), "not the password"), options...)
+			s.Visit(t).JoinAs(person)
+			wrong := s.Visit(t).Post("/sign-in", apptest.Credentials(person.Get("email"), "not the password"), options...)
+			if wrong.Wants(http.StatusUnprocessableEntity).Body != unknown.Wants(http.StatusUnprocessableEntity).Body {
+				t.Errorf("an unknown user reads\n%s\na wrong password\n%s", unknown.Body, wrong.Body)
 			}
-			for _, a := range []*answer{unknown, wrong} { // these differ from request to request
+			for _, a := range []*apptest.Answer{unknown, wrong} { // these differ from request to request
 				a.Header.Del("X-Request-Id")
 				a.Header.Del("Date")
 			}
@@ -133,7 +132,7 @@ func TestUnknownUserAndWrongPasswordLookTheSame(t *testing.T) {
 				t.Errorf("%d headers for a wrong password, %d for an unknown user", got, want)
 			}
 			for name := range unknown.Header {
-				wrong.wantsHeader(name, unknown.Header.Get(name))
+				wrong.WantsHeader(name, unknown.Header.Get(name))
 			}
 		}
 	})
@@ -142,17 +141,17 @@ func TestUnknownUserAndWrongPasswordLookTheSame(t *testing.T) {
 func TestEachSignInMakesANewToken(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		seen := map[string]bool{s.cookie("session"): true}
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		seen := map[string]bool{s.Cookie("session"): true}
 		for range 3 {
-			v := s.visit(t)
-			v.keep("session", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") // planted by somebody else
-			v.post("/sign-in", annas()).leadsTo("/dashboard")
-			seen[v.cookie("session")] = true
+			v := s.Visit(t)
+			v.SetCookie("session", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") // planted by somebody else
+			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+			seen[v.Cookie("session")] = true
 		}
-		if len(seen) != 4 || len(s.sessions()) != 4 {
-			t.Errorf("4 browsers hold %d tokens for %d sessions", len(seen), len(s.sessions()))
+		if len(seen) != 4 || len(s.Sessions()) != 4 {
+			t.Errorf("4 browsers hold %d tokens for %d sessions", len(seen), len(s.Sessions()))
 		}
 	})
 }
@@ -160,32 +159,32 @@ func TestEachSignInMakesANewToken(t *testing.T) {
 func TestPasswordInAnotherNormalForm(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(with(anna(), "password", "caf\u00e9 cr\u00e8me", "confirm_password", "caf\u00e9 cr\u00e8me"))
-		s.post("/sign-in", credentials("anna.smith", "cafe\u0301 cre\u0300me")).leadsTo("/dashboard")
+		s := apptest.NewSite(t, db)
+		s.Visit(t).JoinAs(apptest.With(apptest.Anna.Form(), "password", "caf\u00e9 cr\u00e8me", "confirm_password", "caf\u00e9 cr\u00e8me"))
+		s.Post("/sign-in", apptest.Credentials("anna.smith", "cafe\u0301 cre\u0300me")).LeadsTo("/dashboard")
 	})
 }
 
 func TestRaisedHashIsRenewedAtSignIn(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		old := newSite(t, db)
-		old.join(anna())
-		weak := old.users()[0].PasswordHash
+		old := apptest.NewSite(t, db)
+		old.Join(apptest.Anna)
+		weak := old.Users()[0].PasswordHash
 
-		raised := newSite(t, db, func(c *app.Config) { c.Argon2Time = 2 })
-		raised.post("/sign-in", credentials("anna.smith", "wrong password")).wants(http.StatusUnprocessableEntity)
-		if raised.users()[0].PasswordHash != weak {
+		raised := apptest.NewSite(t, db, func(c *app.Config) { c.Argon2Time = 2 })
+		raised.Post("/sign-in", apptest.Credentials("anna.smith", "wrong password")).Wants(http.StatusUnprocessableEntity)
+		if raised.Users()[0].PasswordHash != weak {
 			t.Fatal("a wrong password changes the hash")
 		}
-		raised.post("/sign-in", annas()).leadsTo("/dashboard")
-		strong := raised.users()[0].PasswordHash
+		raised.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		strong := raised.Users()[0].PasswordHash
 		if !strings.HasPrefix(strong, "$argon2id$v=19$m=7168,t=2,p=1$") {
 			t.Fatalf("the hash is still %q", strong)
 		}
-		raised.visit(t).post("/sign-in", annas()).leadsTo("/dashboard")
-		old.visit(t).post("/sign-in", annas()).leadsTo("/dashboard")
-		if raised.users()[0].PasswordHash != strong {
+		raised.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		old.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		if raised.Users()[0].PasswordHash != strong {
 			t.Error("a hash that is strong enough is made anew")
 		}
 	})
@@ -213,27 +212,27 @@ var here = []string{
 func TestNextLeadsNowhereElse(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
 		for _, next := range elsewhere {
 			t.Run(next, func(t *testing.T) {
 				way := "/sign-in?next=" + url.QueryEscape(next)
-				for _, options := range [][]option{nil, {htmx}} {
-					s.visit(t).post(way, annas(), options...).leadsTo("/dashboard")
+				for _, options := range [][]apptest.Option{nil, {apptest.HTMX}} {
+					s.Visit(t).Post(way, apptest.Anna.Credentials(), options...).LeadsTo("/dashboard")
 				}
-				if got := s.visit(t).get(way).find("form#sign-in").AttrOr("action", ""); got != "/sign-in" {
+				if got := s.Visit(t).Get(way).Find("form#sign-in").AttrOr("action", ""); got != "/sign-in" {
 					t.Errorf("the form posts to %q", got)
 				}
 			})
 		}
 		t.Run("in the form", func(t *testing.T) {
-			s.visit(t).post("/sign-in", with(annas(), "next", "https://evil.example")).leadsTo("/dashboard")
+			s.Visit(t).Post("/sign-in", apptest.With(apptest.Anna.Credentials(), "next", "https://evil.example")).LeadsTo("/dashboard")
 		})
 		t.Run("twice", func(t *testing.T) {
-			s.visit(t).post("/sign-in?next=%2F%2Fevil.example&next=%2Faccount", annas()).leadsTo("/dashboard")
+			s.Visit(t).Post("/sign-in?next=%2F%2Fevil.example&next=%2Faccount", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 		})
 		t.Run("sign-up", func(t *testing.T) {
-			s.visit(t).post("/sign-up?next=%2F%5Cevil.example", ben()).leadsTo("/dashboard")
+			s.Visit(t).Post("/sign-up?next=%2F%5Cevil.example", apptest.Ben.Form()).LeadsTo("/dashboard")
 		})
 	})
 }
@@ -241,25 +240,25 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 func TestNextLeadsBack(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
 		for i, next := range here {
 			t.Run(next, func(t *testing.T) {
-				for _, options := range [][]option{nil, {htmx}} {
-					v := s.visit(t)
-					page := v.get("/sign-in?next=" + url.QueryEscape(next)).page()
-					way := page.find("form#sign-in").AttrOr("action", "")
-					if htmx := page.find("form#sign-in").AttrOr("hx-post", ""); htmx != way {
+				for _, options := range [][]apptest.Option{nil, {apptest.HTMX}} {
+					v := s.Visit(t)
+					page := v.Get("/sign-in?next=" + url.QueryEscape(next)).Page()
+					way := page.Find("form#sign-in").AttrOr("action", "")
+					if htmx := page.Find("form#sign-in").AttrOr("hx-post", ""); htmx != way {
 						t.Errorf("hx-post is %q, action %q", htmx, way)
 					}
-					again := v.post(way, credentials("anna.smith", "a wrong password"), options...).wants(http.StatusUnprocessableEntity)
-					v.post(again.find("form#sign-in").AttrOr("action", ""), annas(), options...).leadsTo(next)
+					again := v.Post(way, apptest.Credentials("anna.smith", "a wrong password"), options...).Wants(http.StatusUnprocessableEntity)
+					v.Post(again.Find("form#sign-in").AttrOr("action", ""), apptest.Anna.Credentials(), options...).LeadsTo(next)
 				}
-				v := s.visit(t)
-				toSignUp := v.get("/sign-in?next="+url.QueryEscape(next)).find(`main a[href^="/sign-up"]`).AttrOr("href", "")
-				way := v.get(toSignUp).find("form#sign-up").AttrOr("action", "")
-				person := with(ben(), "username", "person"+string(rune('a'+i)), "email", string(rune('a'+i))+"@example.com")
-				v.post(way, person).leadsTo(next)
+				v := s.Visit(t)
+				toSignUp := v.Get("/sign-in?next="+url.QueryEscape(next)).Find(`main a[href^="/sign-up"]`).AttrOr("href", "")
+				way := v.Get(toSignUp).Find("form#sign-up").AttrOr("action", "")
+				person := apptest.With(apptest.Ben.Form(), "username", "person"+string(rune('a'+i)), "email", string(rune('a'+i))+"@example.com")
+				v.Post(way, person).LeadsTo(next)
 			})
 		}
 	})
@@ -270,31 +269,31 @@ func TestNextLeadsBack(t *testing.T) {
 func TestNoHalfSignIn(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.log.mayFail()
-		s.join(anna())
-		secret := s.resetToken(annasEmail)
+		s := apptest.NewSite(t, db)
+		s.Log.MayFail()
+		s.Join(apptest.Anna)
+		secret := s.ResetToken(apptest.Anna.Email)
 		rename := func(from, to string) {
 			t.Helper()
 			if _, err := db.Bun().ExecContext(t.Context(), "ALTER TABLE ? RENAME TO ?", bun.Ident(from), bun.Ident(to)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		reset := twice(anotherPassword)
+		reset := apptest.Twice(apptest.AnotherPassword)
 		reset.Set("token", secret)
 		rename("events", "away")
-		for path, form := range map[string]url.Values{"/sign-in": annas(), "/sign-up": ben(), "/reset-password": reset} {
-			v := s.visit(t)
-			a := v.post(path, form).wants(http.StatusInternalServerError)
+		for path, form := range map[string]url.Values{"/sign-in": apptest.Anna.Credentials(), "/sign-up": apptest.Ben.Form(), "/reset-password": reset} {
+			v := s.Visit(t)
+			a := v.Post(path, form).Wants(http.StatusInternalServerError)
 			if set := a.Cookies(); len(set) > 0 {
 				t.Errorf("%s sets %v", path, set)
 			}
 		}
-		if users, sessions := len(s.users()), len(s.sessions()); users != 1 || sessions != 1 {
+		if users, sessions := len(s.Users()), len(s.Sessions()); users != 1 || sessions != 1 {
 			t.Errorf("there are %d users and %d sessions", users, sessions)
 		}
 		rename("away", "events")
-		s.visit(t).post("/sign-in", annas()).leadsTo("/dashboard")
-		s.visit(t).post("/reset-password", reset).leadsTo("/dashboard")
+		s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		s.Visit(t).Post("/reset-password", reset).LeadsTo("/dashboard")
 	})
 }

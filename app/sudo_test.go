@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -20,63 +21,57 @@ var sensitive = map[string]string{
 	"/account/delete":   "form#delete-account",
 }
 
-const sudo = "form#sudo"
-
 // asksForPassword wants the page that stands in for another until the person
 // gives the password, or its form alone.
-func (a *answer) asksForPassword(path string) *answer {
-	a.t.Helper()
-	a.wants(http.StatusForbidden).wantsHeader("Cache-Control", "no-store").harmless()
+func asksForPassword(a *apptest.Answer, path string) *apptest.Answer {
+	a.T.Helper()
+	a.Wants(http.StatusForbidden).WantsHeader("Cache-Control", "no-store").Harmless()
 	if a.Request.Header.Get("HX-Request") == "true" {
-		a.fragment(sudo)
+		a.Fragment(apptest.SudoForm)
 	} else {
-		a.page()
+		a.Page()
 	}
-	form := a.find(sudo)
-	if form.AttrOr("action", "") != path || form.AttrOr("hx-post", "") != path || a.value("current_password") != "" {
-		a.failf("the form is\n%s", a.body)
+	form := a.Find(apptest.SudoForm)
+	if form.AttrOr("action", "") != path || form.AttrOr("hx-post", "") != path || a.Value("current_password") != "" {
+		a.Failf("the form is\n%s", a.Body)
 	}
 	return a
 }
 
-// grownOld makes the last proof of the password too old.
-func (s *site) grownOld() { s.age("authenticated_at", time.Now().Add(-16*time.Minute)) }
-
 func TestSensitivePagesAskForThePassword(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
 		for path, form := range sensitive {
 			t.Run(path, func(t *testing.T) {
-				s.age("authenticated_at", time.Now().Add(-14*time.Minute))
-				if s.get(path).wants(http.StatusOK).find(form).Length() != 1 {
+				s.Age("authenticated_at", time.Now().Add(-14*time.Minute))
+				if s.Get(path).Wants(http.StatusOK).Find(form).Length() != 1 {
 					t.Error("the page does not open within the time")
 				}
-				s.grownOld()
-				before := s.cookie("session")
-				page := s.get(path).asksForPassword(path).wantsErrors(nil)
-				for typed, wrong := range map[string]string{"": "Enter your password.", "wrong horse": wrongPassword, annasPassword + " ": wrongPassword} {
-					s.submit(page, sudo, fill("current_password", typed), options...).
-						asksForPassword(path).wantsErrors(map[string]string{"current_password": wrong})
+				s.AgePassword()
+				before := s.Cookie("session")
+				page := asksForPassword(s.Get(path), path).WantsErrors(nil)
+				for typed, wrong := range map[string]string{"": "Enter your password.", "wrong horse": apptest.WrongPassword, apptest.Anna.Password + " ": apptest.WrongPassword} {
+					asksForPassword(s.Submit(page, apptest.SudoForm, apptest.Fill("current_password", typed), options...), path).WantsErrors(map[string]string{"current_password": wrong})
 				}
-				if s.cookie("session") != before {
+				if s.Cookie("session") != before {
 					t.Error("a wrong password renews the token")
 				}
 
-				s.submit(page, sudo, fill("current_password", annasPassword), options...).leadsTo(path)
-				if s.get(path).wants(http.StatusOK).find(form).Length() != 1 {
+				s.Submit(page, apptest.SudoForm, apptest.Fill("current_password", apptest.Anna.Password), options...).LeadsTo(path)
+				if s.Get(path).Wants(http.StatusOK).Find(form).Length() != 1 {
 					t.Error("the page is not the one asked for")
 				}
-				thief := s.visit(t)
-				thief.keep("session", before)
-				if s.cookie("session") == before || thief.signedIn() {
+				thief := s.Visit(t)
+				thief.SetCookie("session", before)
+				if s.Cookie("session") == before || thief.SignedIn() {
 					t.Error("the token is not renewed")
 				}
 			})
 		}
 		for _, path := range []string{"/dashboard", "/account", "/account/sessions", "/account/data"} {
-			s.grownOld()
-			s.get(path).wants(http.StatusOK)
+			s.AgePassword()
+			s.Get(path).Wants(http.StatusOK)
 		}
 	})
 }
@@ -87,59 +82,61 @@ func TestSensitiveFormsGoOnAfterThePassword(t *testing.T) {
 		path  string
 		typed url.Values
 		kept  []string // by name, what the form for the password carries along
-		after func(s *site, a *answer)
+		after func(s *apptest.Site, a *apptest.Answer)
 	}{
-		"e-mail": {"/account/email", fill("email", "new@example.com"), []string{"email"},
-			func(_ *site, a *answer) { a.wants(http.StatusOK).says("We sent a link to new@example.com.") }},
-		"e-mail, hostile": {"/account/email", fill("email", `"><script>alert(1)</script>@x`), []string{"email"},
-			func(_ *site, a *answer) {
-				a.wants(http.StatusUnprocessableEntity).harmless().wantsErrors(map[string]string{"email": wantsAddress})
+		"e-mail": {"/account/email", apptest.Fill("email", "new@example.com"), []string{"email"},
+			func(_ *apptest.Site, a *apptest.Answer) {
+				a.Wants(http.StatusOK).Says("We sent a link to new@example.com.")
 			}},
-		"deletion": {"/account/delete", fill("username", "Anna.Smith"), []string{"username"},
-			func(s *site, a *answer) {
-				a.leadsTo("/")
-				if s.cookie("session") != "" || len(s.users()) > 0 {
-					a.failf("the account or the cookie is left")
+		"e-mail, hostile": {"/account/email", apptest.Fill("email", `"><script>alert(1)</script>@x`), []string{"email"},
+			func(_ *apptest.Site, a *apptest.Answer) {
+				a.Wants(http.StatusUnprocessableEntity).Harmless().WantsErrors(map[string]string{"email": apptest.WantsAddress})
+			}},
+		"deletion": {"/account/delete", apptest.Fill("username", "Anna.Smith"), []string{"username"},
+			func(s *apptest.Site, a *apptest.Answer) {
+				a.LeadsTo("/")
+				if s.Cookie("session") != "" || len(s.Users()) > 0 {
+					a.Failf("the account or the cookie is left")
 				}
 			}},
-		"password, never kept": {"/account/password", fill("password", anotherPassword, "confirm_password", anotherPassword), nil,
-			func(_ *site, a *answer) { a.leadsTo("/account/password") }},
-		"a field of nobody": {"/account/email", fill("email", "new@example.com", "x", "1"), []string{"email", "x"},
-			func(_ *site, a *answer) { a.wants(http.StatusOK) }},
+		"password, never kept": {"/account/password", apptest.Fill("password", apptest.AnotherPassword, "confirm_password", apptest.AnotherPassword), nil,
+			func(_ *apptest.Site, a *apptest.Answer) { a.LeadsTo("/account/password") }},
+		"a field of nobody": {"/account/email", apptest.Fill("email", "new@example.com", "x", "1"), []string{"email", "x"},
+			func(_ *apptest.Site, a *apptest.Answer) { a.Wants(http.StatusOK) }},
 		"a field of many values": {"/account/email", url.Values{"email": {"new@example.com"}, "x": {"1", "", "3"}}, []string{"email", "x", "x", "x"},
-			func(_ *site, a *answer) { a.wants(http.StatusOK) }},
-		"another password of nobody": {"/account/email", fill("email", "new@example.com", "old_password", "zuvokelimantra"), []string{"email"},
-			func(_ *site, a *answer) { a.leadsTo("/account/email") }},
+			func(_ *apptest.Site, a *apptest.Answer) { a.Wants(http.StatusOK) }},
+		"another password of nobody": {"/account/email", apptest.Fill("email", "new@example.com", "old_password", "zuvokelimantra"), []string{"email"},
+			func(_ *apptest.Site, a *apptest.Answer) { a.LeadsTo("/account/email") }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachWay(t, func(t *testing.T, s *site, options ...option) {
-				s.join(anna())
-				page := s.get(tt.path).wants(http.StatusOK)
-				s.grownOld()
-				a := s.submit(page, sensitive[tt.path], tt.typed, options...).asksForPassword(tt.path)
+			apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+				s.Join(apptest.Anna)
+				page := s.Get(tt.path).Wants(http.StatusOK)
+				s.AgePassword()
+				a := asksForPassword(s.Submit(page, sensitive[tt.path], tt.typed, options...), tt.path)
 				for range 2 { // the second time after a wrong password
-					if got := a.hidden(); !slices.Equal(got, tt.kept) {
+					if got := hidden(a); !slices.Equal(got, tt.kept) {
 						t.Errorf("kept are %v, want %v", got, tt.kept)
 					}
 					for _, name := range tt.kept {
-						if got := a.values(name); !slices.Equal(got, tt.typed[name]) {
+						if got := values(a, name); !slices.Equal(got, tt.typed[name]) {
 							t.Errorf("%s holds %q, want what was typed, %q", name, got, tt.typed[name])
 						}
 					}
-					a = s.submit(a, sudo, fill("current_password", "wrong horse"), options...).asksForPassword(tt.path)
+					a = asksForPassword(s.Submit(a, apptest.SudoForm, apptest.Fill("current_password", "wrong horse"), options...), tt.path)
 				}
-				tt.after(s, s.submit(a, sudo, fill("current_password", annasPassword), options...))
+				tt.after(s, s.Submit(a, apptest.SudoForm, apptest.Fill("current_password", apptest.Anna.Password), options...))
 			})
 		})
 	}
 }
 
 // hidden are the names of the hidden fields, in order, but for the form's own.
-func (a *answer) hidden() []string {
+func hidden(a *apptest.Answer) []string {
 	var names []string
-	a.find(sudo + " input[type=hidden]").Each(func(_ int, input selection) {
+	a.Find(apptest.SudoForm + " input[type=hidden]").Each(func(_ int, input apptest.Selection) {
 		if name := input.AttrOr("name", ""); name != "sudo" {
 			names = append(names, name)
 		}
@@ -148,8 +145,8 @@ func (a *answer) hidden() []string {
 }
 
 // values are what the inputs of that name hold.
-func (a *answer) values(name string) (values []string) {
-	a.find(`input[name="` + name + `"]`).Each(func(_ int, input selection) {
+func values(a *apptest.Answer, name string) (values []string) {
+	a.Find(`input[name="` + name + `"]`).Each(func(_ int, input apptest.Selection) {
 		values = append(values, input.AttrOr("value", ""))
 	})
 	return values
@@ -157,14 +154,14 @@ func (a *answer) values(name string) (values []string) {
 
 func TestSensitiveFormWithThePasswordInItGoesOnAtOnce(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		page := s.get("/account/password")
-		s.grownOld()
-		old := s.cookie("session")
-		s.submit(page, "form#change-password", with(twice(anotherPassword), "current_password", "wrong horse"), options...).asksForPassword("/account/password")
-		s.submit(page, "form#change-password", with(twice(anotherPassword), "current_password", annasPassword), options...).leadsTo("/account")
-		if s.cookie("session") == old || !s.signedIn() {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		page := s.Get("/account/password")
+		s.AgePassword()
+		old := s.Cookie("session")
+		asksForPassword(s.Submit(page, "form#change-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", "wrong horse"), options...), "/account/password")
+		s.Submit(page, "form#change-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password), options...).LeadsTo("/account")
+		if s.Cookie("session") == old || !s.SignedIn() {
 			t.Error("the token is not renewed")
 		}
 	})
@@ -173,15 +170,15 @@ func TestSensitiveFormWithThePasswordInItGoesOnAtOnce(t *testing.T) {
 func TestSensitiveFormsTakeFormsAlone(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		s.grownOld()
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.AgePassword()
 		for path := range sensitive {
-			s.send(http.MethodPost, path, strings.NewReader(`{"current_password":"x"}`), header("Content-Type", "application/json")).wants(http.StatusUnsupportedMediaType)
-			s.post(path, nil, header("Sec-Fetch-Site", "cross-site")).wants(http.StatusForbidden).says("Not allowed")
-			s.visit(t).post(path, fill("sudo", "yes", "current_password", annasPassword)).leadsTo("/sign-in")
+			s.Send(http.MethodPost, path, strings.NewReader(`{"current_password":"x"}`), apptest.Header("Content-Type", "application/json")).Wants(http.StatusUnsupportedMediaType)
+			s.Post(path, nil, apptest.Header("Sec-Fetch-Site", "cross-site")).Wants(http.StatusForbidden).Says("Not allowed")
+			s.Visit(t).Post(path, apptest.Fill("sudo", "yes", "current_password", apptest.Anna.Password)).LeadsTo("/sign-in")
 		}
-		if len(s.users()) != 1 {
+		if len(s.Users()) != 1 {
 			t.Error("the account is gone")
 		}
 	})

@@ -5,13 +5,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -19,31 +19,21 @@ import (
 // three tries are free, and then the test would wait for long.
 var three = models.Limit{Free: 3, First: time.Minute, Longest: time.Hour, Forget: 24 * time.Hour}
 
-// tooEarly wants the refusal of a try that came too early.
-func (a *answer) tooEarly() *answer {
-	a.t.Helper()
-	a.wants(http.StatusTooManyRequests).says("Too many attempts. Try again in ")
-	if seconds, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
-		a.failf("Retry-After is %q, want 1 to 60 seconds", a.Header.Get("Retry-After"))
-	}
-	return a
-}
-
 // waited lets every wait pass.
-func (s *site) waited() { s.setTime("throttles", "until", time.Now()) }
+func waited(s *apptest.Site) { s.SetTime("throttles", "until", time.Now()) }
 
 // Each form that can be abused refuses when it was sent too often, in words that
 // stand in the form.
 func TestThrottles(t *testing.T) {
 	t.Parallel()
-	wrong := credentials("anna.smith", "not the password")
+	wrong := apptest.Credentials("anna.smith", "not the password")
 	tests := map[string]struct {
 		limit    func(c *app.Config)
 		path     string
 		form     func(try int) url.Values
-		as       func(s *site) *visitor // who tries; a stranger unless set
-		ok       int                    // the status of a free try
-		selector string                 // of the form
+		as       func(s *apptest.Site) *apptest.Visitor // who tries; a stranger unless set
+		ok       int                                    // the status of a free try
+		selector string                                 // of the form
 	}{
 		"wrong passwords for an account": {
 			func(c *app.Config) { c.LimitAccount = three }, "/sign-in",
@@ -51,61 +41,63 @@ func TestThrottles(t *testing.T) {
 		},
 		"wrong passwords for nobody": {
 			func(c *app.Config) { c.LimitAccount = three }, "/sign-in",
-			func(int) url.Values { return credentials("nobody", "not the password") }, nil, http.StatusUnprocessableEntity, "form#sign-in",
+			func(int) url.Values { return apptest.Credentials("nobody", "not the password") }, nil, http.StatusUnprocessableEntity, "form#sign-in",
 		},
 		"wrong passwords from an address": {
 			func(c *app.Config) { c.LimitAddress = three }, "/sign-in",
-			func(try int) url.Values { return credentials(fmt.Sprint("somebody", try), "not the password") }, nil, http.StatusUnprocessableEntity, "form#sign-in",
+			func(try int) url.Values { return apptest.Credentials(fmt.Sprint("somebody", try), "not the password") }, nil, http.StatusUnprocessableEntity, "form#sign-in",
 		},
 		"sign-ups": {
 			func(c *app.Config) { c.LimitSignUp = three }, "/sign-up",
 			func(try int) url.Values {
-				return with(ben(), "username", fmt.Sprint("somebody", try), "email", fmt.Sprintf("somebody%d@example.com", try))
+				return apptest.With(apptest.Ben.Form(), "username", fmt.Sprint("somebody", try), "email", fmt.Sprintf("somebody%d@example.com", try))
 			},
 			nil, http.StatusSeeOther, "form#sign-up",
 		},
 		"probing at sign-up": {
 			func(c *app.Config) { c.LimitCheck = three }, "/sign-up",
-			func(try int) url.Values { return fill("username", fmt.Sprint("somebody", try)) }, nil, http.StatusUnprocessableEntity, "form#sign-up",
+			func(try int) url.Values { return apptest.Fill("username", fmt.Sprint("somebody", try)) }, nil, http.StatusUnprocessableEntity, "form#sign-up",
 		},
 		"probing at the profile": {
 			func(c *app.Config) { c.LimitCheck = three }, "/account",
-			func(try int) url.Values { return fill("username", fmt.Sprint("somebody", try)) },
-			func(s *site) *visitor { return s.visitor }, http.StatusUnprocessableEntity, "form#account",
+			func(try int) url.Values { return apptest.Fill("username", fmt.Sprint("somebody", try)) },
+			func(s *apptest.Site) *apptest.Visitor { return s.Visitor }, http.StatusUnprocessableEntity, "form#account",
 		},
 		"forgotten passwords of one": {
 			func(c *app.Config) { c.LimitMail = three }, "/forgot-password",
-			func(int) url.Values { return fill("email", annasEmail) }, nil, http.StatusOK, "form#forgot-password",
+			func(int) url.Values { return apptest.Fill("email", apptest.Anna.Email) }, nil, http.StatusOK, "form#forgot-password",
 		},
 		"forgotten passwords from an address": {
 			func(c *app.Config) { c.LimitSignUp = three }, "/forgot-password",
-			func(try int) url.Values { return fill("email", fmt.Sprintf("somebody%d@example.com", try)) }, nil, http.StatusOK, "form#forgot-password",
+			func(try int) url.Values { return apptest.Fill("email", fmt.Sprintf("somebody%d@example.com", try)) }, nil, http.StatusOK, "form#forgot-password",
 		},
 		"whether e-mails are taken, by somebody signed in": {
 			func(c *app.Config) { c.LimitCheck = three }, "/account/email",
 			func(try int) url.Values {
-				return fill("current_password", annasPassword, "email", fmt.Sprintf("anna%d@example.com", try))
+				return apptest.Fill("current_password", apptest.Anna.Password, "email", fmt.Sprintf("anna%d@example.com", try))
 			},
-			func(s *site) *visitor { return s.visitor }, http.StatusOK, "form#change-email",
+			func(s *apptest.Site) *apptest.Visitor { return s.Visitor }, http.StatusOK, "form#change-email",
 		},
 		"changes of the e-mail from an address": {
 			func(c *app.Config) { c.LimitSignUp = three }, "/account/email",
 			func(try int) url.Values {
-				return fill("current_password", annasPassword, "email", fmt.Sprintf("anna%d@example.com", try))
+				return apptest.Fill("current_password", apptest.Anna.Password, "email", fmt.Sprintf("anna%d@example.com", try))
 			},
-			func(s *site) *visitor { return s.visitor }, http.StatusOK, "form#change-email",
+			func(s *apptest.Site) *apptest.Visitor { return s.Visitor }, http.StatusOK, "form#change-email",
 		},
 		"wrong current passwords": {
 			func(c *app.Config) { c.LimitAccount = three }, "/account/password",
-			func(int) url.Values { return with(twice(anotherPassword), "current_password", "not the password") },
-			func(s *site) *visitor { return s.visitor }, http.StatusUnprocessableEntity, "form#change-password",
+			func(int) url.Values {
+				return apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", "not the password")
+			},
+			func(s *apptest.Site) *apptest.Visitor { return s.Visitor }, http.StatusUnprocessableEntity, "form#change-password",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				s := newSite(t, db, func(c *app.Config) {
+				s := apptest.NewSite(t, db, func(c *app.Config) {
 					tt.limit(c)
 					c.LimitSignUp.Free++ // for anna herself
 					c.LimitCheck.Free++
@@ -116,14 +108,14 @@ func TestThrottles(t *testing.T) {
 						c.LimitCheck = models.Limit{}
 					}
 				})
-				s.join(anna())
+				s.Join(apptest.Anna)
 				try := 0
-				next := func() (*visitor, url.Values) {
+				next := func() (*apptest.Visitor, url.Values) {
 					try++
 					if tt.as != nil {
 						return tt.as(s), tt.form(try)
 					}
-					return s.visit(t), tt.form(try)
+					return s.Visit(t), tt.form(try)
 				}
 				free := 3
 				if strings.Contains(name, "from an address") && tt.path != "/sign-in" && tt.path != "/sign-up" {
@@ -131,18 +123,18 @@ func TestThrottles(t *testing.T) {
 				}
 				for range free {
 					v, form := next()
-					v.post(tt.path, form).wants(tt.ok)
+					v.Post(tt.path, form).Wants(tt.ok)
 				}
 				v, form := next()
-				early := v.post(tt.path, form).tooEarly().page()
-				if !slices.ContainsFunc(s.log.of(early), func(l logLine) bool { return l["msg"] == "throttled" }) {
-					t.Errorf("the log says %v", s.log.of(early))
+				early := v.Post(tt.path, form).TooEarly().Page()
+				if !slices.ContainsFunc(s.Log.Of(early), func(l apptest.LogLine) bool { return l["msg"] == "throttled" }) {
+					t.Errorf("the log says %v", s.Log.Of(early))
 				}
-				v.post(tt.path, form, htmx).tooEarly().fragment(tt.selector)
-				s.waited()
-				v.post(tt.path, form).wants(tt.ok) // it did not count that it came too early
+				v.Post(tt.path, form, apptest.HTMX).TooEarly().Fragment(tt.selector)
+				waited(s)
+				v.Post(tt.path, form).Wants(tt.ok) // it did not count that it came too early
 				v, form = next()
-				v.post(tt.path, form, htmx).wants(http.StatusTooManyRequests) // the wait is twice as long
+				v.Post(tt.path, form, apptest.HTMX).Wants(http.StatusTooManyRequests) // the wait is twice as long
 			})
 		})
 	}
@@ -152,17 +144,17 @@ func TestThrottles(t *testing.T) {
 func TestGoodSignInsTogether(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) {
+		s := apptest.NewSite(t, db, func(c *app.Config) {
 			c.LimitAccount = models.Limit{Free: 5, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
 			c.LimitAddress = models.Limit{Free: 30, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
 		})
 		var group sync.WaitGroup
 		for i := range 8 {
 			name := fmt.Sprint("somebody", i)
-			s.visit(t).join(with(ben(), "username", name, "email", name+"@example.com"))
+			s.Visit(t).JoinAs(apptest.With(apptest.Ben.Form(), "username", name, "email", name+"@example.com"))
 			group.Go(func() {
 				for range 15 {
-					if a := s.visit(t).post("/sign-in", credentials(name, annasPassword)); a.StatusCode != http.StatusSeeOther {
+					if a := s.Visit(t).Post("/sign-in", apptest.Credentials(name, apptest.Ben.Password)); a.StatusCode != http.StatusSeeOther {
 						t.Errorf("a sign-in of %s: %d", name, a.StatusCode)
 					}
 				}
@@ -176,45 +168,45 @@ func TestGoodSignInsTogether(t *testing.T) {
 func TestFieldChecksAreThrottled(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.LimitCheck = three })
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitCheck = three })
 		for range 3 {
-			s.post("/sign-up/check?field=username", fill("username", "anna.smith"), htmx).wants(http.StatusOK)
+			s.Post("/sign-up/check?field=username", apptest.Fill("username", "anna.smith"), apptest.HTMX).Wants(http.StatusOK)
 		}
-		a := s.post("/sign-up/check?field=username", fill("username", "anna.smith"), htmx).tooEarly()
-		a.wantsHeader("HX-Retarget", "#alerts").fragment(".toast.alert")
+		a := s.Post("/sign-up/check?field=username", apptest.Fill("username", "anna.smith"), apptest.HTMX).TooEarly()
+		a.WantsHeader("HX-Retarget", "#alerts").Fragment(".toast.alert")
 	})
 }
 
 func TestEmailChecksAreThrottled(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.LimitCheck = three })
-		s.join(anna()) // which is a check too
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitCheck = three })
+		s.Join(apptest.Anna) // which is a check too
 		for range 2 {
-			s.post("/account/email/check?field=email", fill("email", "ben@example.com"), htmx).wants(http.StatusOK)
+			s.Post("/account/email/check?field=email", apptest.Fill("email", "ben@example.com"), apptest.HTMX).Wants(http.StatusOK)
 		}
-		s.post("/account/email/check?field=email", fill("email", "ben@example.com"), htmx).tooEarly()
-		s.post("/account/email", newEmail("ben@example.com")).tooEarly()
+		s.Post("/account/email/check?field=email", apptest.Fill("email", "ben@example.com"), apptest.HTMX).TooEarly()
+		s.Post("/account/email", apptest.NewEmail("ben@example.com")).TooEarly()
 	})
 }
 
 func TestResentLinksAreThrottled(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.LimitMail = three })
-		s.join(anna())
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitMail = three })
+		s.Join(apptest.Anna)
 		for range 3 {
-			s.deliver()
-			s.setTime("tokens", "created_at", time.Now().Add(-time.Hour))
-			s.post("/account/verify", nil, htmx).wants(http.StatusOK)
+			s.Deliver()
+			s.SetTime("tokens", "created_at", time.Now().Add(-time.Hour))
+			s.Post("/account/verify", nil, apptest.HTMX).Wants(http.StatusOK)
 		}
-		s.deliver()
-		s.setTime("tokens", "created_at", time.Now().Add(-time.Hour))
-		a := s.post("/account/verify", nil, htmx).wants(http.StatusTooManyRequests)
+		s.Deliver()
+		s.SetTime("tokens", "created_at", time.Now().Add(-time.Hour))
+		a := s.Post("/account/verify", nil, apptest.HTMX).Wants(http.StatusTooManyRequests)
 		if a.Header.Get("Retry-After") == "" {
-			a.failf("there is no Retry-After")
+			a.Failf("there is no Retry-After")
 		}
-		s.noLetter()
+		s.NoMail()
 	})
 }
 
@@ -223,25 +215,25 @@ func TestResentLinksAreThrottled(t *testing.T) {
 func TestGuessersDoNotShutOut(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.LimitAccount = three })
-		s.join(anna())
-		s.post("/sign-out", nil).leadsTo("/")
-		guesser := s.visit(t)
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitAccount = three })
+		s.Join(apptest.Anna)
+		s.Post("/sign-out", nil).LeadsTo("/")
+		guesser := s.Visit(t)
 		for range 3 {
-			guesser.post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+			guesser.Post("/sign-in", apptest.Credentials("anna.smith", "not the password")).Wants(http.StatusUnprocessableEntity)
 		}
-		guesser.post("/sign-in", annas()).tooEarly() // not even with the right one
-		if guesser.signedIn() {
+		guesser.Post("/sign-in", apptest.Anna.Credentials()).TooEarly() // not even with the right one
+		if guesser.SignedIn() {
 			t.Error("the guesser is in")
 		}
-		guesser.keep("browser", strings.Repeat("A", 43))
-		guesser.post("/sign-in", annas()).tooEarly()
-		s.post("/sign-in", annas()).leadsTo("/dashboard")
-		s.post("/sign-out", nil).leadsTo("/")
+		guesser.SetCookie("browser", strings.Repeat("A", 43))
+		guesser.Post("/sign-in", apptest.Anna.Credentials()).TooEarly()
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		s.Post("/sign-out", nil).LeadsTo("/")
 		for range 3 { // even her own browser is no way to guess
-			s.post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+			s.Post("/sign-in", apptest.Credentials("anna.smith", "not the password")).Wants(http.StatusUnprocessableEntity)
 		}
-		s.post("/sign-in", annas()).tooEarly()
+		s.Post("/sign-in", apptest.Anna.Credentials()).TooEarly()
 	})
 }
 
@@ -249,19 +241,19 @@ func TestGuessersDoNotShutOut(t *testing.T) {
 func TestSuccessForgetsWrongPasswords(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) {
+		s := apptest.NewSite(t, db, func(c *app.Config) {
 			c.LimitAccount, c.LimitAddress = three, models.Limit{Free: 9, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
 		})
-		s.join(anna())
-		v := s.visit(t)
+		s.Join(apptest.Anna)
+		v := s.Visit(t)
 		for range 4 {
 			for range 2 {
-				v.post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+				v.Post("/sign-in", apptest.Credentials("anna.smith", "not the password")).Wants(http.StatusUnprocessableEntity)
 			}
-			v.post("/sign-in", annas()).leadsTo("/dashboard")
-			v.post("/sign-out", nil).leadsTo("/")
+			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+			v.Post("/sign-out", nil).LeadsTo("/")
 		}
-		v.post("/sign-in", annas()).leadsTo("/dashboard") // of the address eight wrong ones count, and no right one
+		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard") // of the address eight wrong ones count, and no right one
 	})
 }
 
@@ -270,12 +262,12 @@ func TestThrottlesAreShared(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		limited := func(c *app.Config) { c.LimitAccount = three }
-		one := newSite(t, db, limited)
-		one.join(anna())
+		one := apptest.NewSite(t, db, limited)
+		one.Join(apptest.Anna)
 		for range 3 {
-			one.visit(t).post("/sign-in", credentials("anna.smith", "not the password")).wants(http.StatusUnprocessableEntity)
+			one.Visit(t).Post("/sign-in", apptest.Credentials("anna.smith", "not the password")).Wants(http.StatusUnprocessableEntity)
 		}
-		newSite(t, db, limited).post("/sign-in", annas()).tooEarly()
+		apptest.NewSite(t, db, limited).Post("/sign-in", apptest.Anna.Credentials()).TooEarly()
 	})
 }
 
@@ -296,16 +288,16 @@ func TestThrottlesByAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				s := newSite(t, db, func(c *app.Config) { c.LimitAddress, c.TrustedProxies = three, tt.trusted })
+				s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitAddress, c.TrustedProxies = three, tt.trusted })
 				for try := range 3 {
-					s.post("/sign-in", credentials(fmt.Sprint("somebody", try), "x"), header("X-Forwarded-For", tt.first)).wants(http.StatusUnprocessableEntity)
+					s.Post("/sign-in", apptest.Credentials(fmt.Sprint("somebody", try), "x"), apptest.Header("X-Forwarded-For", tt.first)).Wants(http.StatusUnprocessableEntity)
 				}
 				want := http.StatusUnprocessableEntity
 				if tt.same {
 					want = http.StatusTooManyRequests
 				}
-				s.post("/sign-in", credentials("another", "x"), header("X-Forwarded-For", tt.second)).wants(want)
-				s.post("/sign-in", credentials("another", "x"), header("X-Forwarded-For", tt.second), header("X-Real-IP", "203.0.113.9")).wants(want)
+				s.Post("/sign-in", apptest.Credentials("another", "x"), apptest.Header("X-Forwarded-For", tt.second)).Wants(want)
+				s.Post("/sign-in", apptest.Credentials("another", "x"), apptest.Header("X-Forwarded-For", tt.second), apptest.Header("X-Real-IP", "203.0.113.9")).Wants(want)
 			})
 		})
 	}
@@ -315,17 +307,17 @@ func TestThrottlesByAddress(t *testing.T) {
 func TestThrottlesCostNothingElsewhere(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		asked := watch(db)
-		s := newSite(t, db, func(c *app.Config) {
+		asked := apptest.Watch(db)
+		s := apptest.NewSite(t, db, func(c *app.Config) {
 			c.LimitAccount, c.LimitAddress, c.LimitSignUp, c.LimitMail, c.LimitCheck = three, three, three, three, three
 		})
-		s.join(anna())
+		s.Join(apptest.Anna)
 		for path, want := range map[string]int{"/": 1, "/dashboard": 1, "/account": 1} {
-			if got := asked.during(func() { s.get(path).wants(http.StatusOK) }); len(got) != want {
+			if got := asked.During(func() { s.Get(path).Wants(http.StatusOK) }); len(got) != want {
 				t.Errorf("%s asks %q, want %d", path, got, want)
 			}
 		}
-		if got := asked.during(func() { s.visit(t).get("/sign-in").wants(http.StatusOK) }); len(got) != 0 {
+		if got := asked.During(func() { s.Visit(t).Get("/sign-in").Wants(http.StatusOK) }); len(got) != 0 {
 			t.Errorf("a stranger's page asks %q", got)
 		}
 	})
@@ -336,15 +328,15 @@ func TestThrottlesCostNothingElsewhere(t *testing.T) {
 func TestSignUpAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.LimitMail = three })
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitMail = three })
 		for range 3 {
-			s.visit(t).join(anna())
-			if err := db.DeleteUser(t.Context(), s.user("anna.smith")); err != nil {
+			s.Visit(t).Join(apptest.Anna)
+			if err := db.DeleteUser(t.Context(), s.User("anna.smith")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s.visit(t).post("/sign-up", anna()).tooEarly()
-		s.visit(t).join(ben())
+		s.Visit(t).Post("/sign-up", apptest.Anna.Form()).TooEarly()
+		s.Visit(t).Join(apptest.Ben)
 	})
 }
 
@@ -352,23 +344,23 @@ func TestSignUpAgainAndAgain(t *testing.T) {
 func TestHashFails(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.LimitAccount, c.LimitAddress = three, three })
-		s.join(anna())
-		good := s.user("anna.smith").PasswordHash
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitAccount, c.LimitAddress = three, three })
+		s.Join(apptest.Anna)
+		good := s.User("anna.smith").PasswordHash
 		set := func(hash string) {
 			if _, err := db.Bun().NewUpdate().Table("users").Set("password_hash = ?", hash).Where("TRUE").Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		set("no hash")
-		s.log.mayFail()
-		guest := s.visit(t)
+		s.Log.MayFail()
+		guest := s.Visit(t)
 		for range 5 {
-			guest.post("/sign-in", annas()).wants(http.StatusInternalServerError)
-			s.post("/account/password", with(twice(anotherPassword), "current_password", annasPassword)).wants(http.StatusInternalServerError)
+			guest.Post("/sign-in", apptest.Anna.Credentials()).Wants(http.StatusInternalServerError)
+			s.Post("/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password)).Wants(http.StatusInternalServerError)
 		}
 		set(good)
-		guest.post("/sign-in", annas()).leadsTo("/dashboard")
+		guest.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 	})
 }
 
@@ -377,18 +369,18 @@ func TestHashFails(t *testing.T) {
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db, func(c *app.Config) { c.LimitAddress = three })
-		s.join(anna())
-		s.post("/sign-out", nil).leadsTo("/")
-		neighbour := s.visit(t)
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitAddress = three })
+		s.Join(apptest.Anna)
+		s.Post("/sign-out", nil).LeadsTo("/")
+		neighbour := s.Visit(t)
 		for i := range 3 {
-			neighbour.post("/sign-in", credentials(fmt.Sprint("somebody", i), "not the password")).wants(http.StatusUnprocessableEntity)
+			neighbour.Post("/sign-in", apptest.Credentials(fmt.Sprint("somebody", i), "not the password")).Wants(http.StatusUnprocessableEntity)
 		}
-		neighbour.post("/sign-in", credentials("somebody", "not the password")).tooEarly()
+		neighbour.Post("/sign-in", apptest.Credentials("somebody", "not the password")).TooEarly()
 		for range 5 { // to sign in again and again gives the neighbour no new tries
-			s.post("/sign-in", annas()).leadsTo("/dashboard")
-			s.post("/sign-out", nil).leadsTo("/")
+			s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+			s.Post("/sign-out", nil).LeadsTo("/")
 		}
-		neighbour.post("/sign-in", credentials("somebody", "not the password")).tooEarly()
+		neighbour.Post("/sign-in", apptest.Credentials("somebody", "not the password")).TooEarly()
 	})
 }

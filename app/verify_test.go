@@ -8,60 +8,61 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
 func TestSignUpQueuesOneMail(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.post("/sign-up", with(anna(), "email", "anna@"), options...).wants(http.StatusUnprocessableEntity)
-		if mails := s.queue(); len(mails) > 0 {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Post("/sign-up", apptest.With(apptest.Anna.Form(), "email", "anna@"), options...).Wants(http.StatusUnprocessableEntity)
+		if mails := s.Queue(); len(mails) > 0 {
 			t.Fatalf("a sign-up that failed queues %+v", mails)
 		}
-		s.post("/sign-up", with(anna(), "email", "Anna@Example.com"), options...).leadsTo("/dashboard")
-		s.visit(t).post("/sign-up", with(anna(), "username", "someone"), options...).wants(http.StatusUnprocessableEntity)
-		if mails := s.queue(); len(mails) != 1 || mails[0].Kind != models.MailVerifyEmail || mails[0].Recipient != "Anna@Example.com" || mails[0].UserID != s.users()[0].ID {
+		s.Post("/sign-up", apptest.With(apptest.Anna.Form(), "email", "Anna@Example.com"), options...).LeadsTo("/dashboard")
+		s.Visit(t).Post("/sign-up", apptest.With(apptest.Anna.Form(), "username", "someone"), options...).Wants(http.StatusUnprocessableEntity)
+		if mails := s.Queue(); len(mails) != 1 || mails[0].Kind != models.MailVerifyEmail || mails[0].Recipient != "Anna@Example.com" || mails[0].UserID != s.Users()[0].ID {
 			t.Errorf("the queue holds %+v", mails)
 		}
-		s.letterTo("Anna@Example.com", verifySubject)
+		s.MailTo("Anna@Example.com", apptest.VerifySubject)
 	})
 }
 
 func TestVerifyEmail(t *testing.T) {
 	t.Parallel()
 	const banner = "Confirm your e-mail: we sent a link to anna@example.com."
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		link := s.letterTo(annasEmail, verifySubject).link
-		var page *answer
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		var page *apptest.Answer
 		for range 2 { // a program that looks at mail opens it too
-			page = s.get(link).wants(http.StatusOK).page().wantsHeader("Cache-Control", "no-store").says("Is anna@example.com your e-mail?")
+			page = s.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store").Says("Is anna@example.com your e-mail?")
 		}
-		if s.users()[0].Verified() || s.get("/account").text(".banner p") != banner {
-			t.Errorf("before the button is pressed, the banner says %q", s.get("/account").text(".banner p"))
+		if s.Users()[0].Verified() || s.Get("/account").Text(".banner p") != banner {
+			t.Errorf("before the button is pressed, the banner says %q", s.Get("/account").Text(".banner p"))
 		}
 
-		s.submit(page, "form#verify", nil, options...).leadsTo("/dashboard")
-		after := s.get("/dashboard").says("Your e-mail is confirmed.")
-		if !s.users()[0].Verified() || after.find(".banner").Length() > 0 {
+		s.Submit(page, "form#verify", nil, options...).LeadsTo("/dashboard")
+		after := s.Get("/dashboard").Says("Your e-mail is confirmed.")
+		if !s.Users()[0].Verified() || after.Find(".banner").Length() > 0 {
 			t.Error("the e-mail is not verified")
 		}
-		s.submit(page, "form#verify", nil, options...).gone()
-		s.get(link).gone().page()
-		s.noLetter()
+		s.Submit(page, "form#verify", nil, options...).Gone()
+		s.Get(link).Gone().Page()
+		s.NoMail()
 	})
 }
 
 func TestVerifyEmailInAnotherBrowser(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		link := s.letterTo(annasEmail, verifySubject).link
-		stranger := s.visit(t)
-		stranger.submit(stranger.get(link), "form#verify", nil, options...).leadsTo("/sign-in")
-		stranger.get("/sign-in").says("Your e-mail is confirmed.")
-		if stranger.signedIn() || !s.user(annasEmail).Verified() {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		stranger := s.Visit(t)
+		stranger.Submit(stranger.Get(link), "form#verify", nil, options...).LeadsTo("/sign-in")
+		stranger.Get("/sign-in").Says("Your e-mail is confirmed.")
+		if stranger.SignedIn() || !s.User(apptest.Anna.Email).Verified() {
 			t.Error("the link signs in, or does not verify")
 		}
 	})
@@ -69,13 +70,13 @@ func TestVerifyEmailInAnotherBrowser(t *testing.T) {
 
 func TestLinkActsForItsOwnUserAlone(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.join(anna())
-		link := s.letterTo(annasEmail, verifySubject).link
-		other := s.visit(t)
-		other.join(ben())
-		other.submit(other.get(link), "form#verify", nil, options...).leadsTo("/dashboard")
-		if s.user("benjamin").Verified() || !s.user("anna.smith").Verified() {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		other := s.Visit(t)
+		other.Join(apptest.Ben)
+		other.Submit(other.Get(link), "form#verify", nil, options...).LeadsTo("/dashboard")
+		if s.User("benjamin").Verified() || !s.User("anna.smith").Verified() {
 			t.Error("the link verifies who opens it")
 		}
 	})
@@ -94,27 +95,27 @@ func TestLinksThatAreNotGood(t *testing.T) {
 		"with a line break": func(token, _ string) string { return token[:20] + "\n" + token[20:] },
 		"with NUL":          func(token, _ string) string { return token + "\x00" },
 		"of zeros":          func(string, string) string { return strings.Repeat("A", 43) },
-		"its hash":          func(token, _ string) string { return hashOf(token) },
+		"its hash":          func(token, _ string) string { return apptest.HashOf(token) },
 		"not UTF-8":         func(string, string) string { return strings.Repeat("\xff", 43) },
 		"SQL":               func(string, string) string { return "' OR 1=1 --" },
 		"HTML":              func(string, string) string { return `"><script>alert(1)</script>` },
 		"10 kB":             func(string, string) string { return strings.Repeat("A", 10_000) },
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.visit(t).join(anna())
-		verify := s.tokenOf(s.letterTo(annasEmail, verifySubject))
-		reset := s.resetToken(annasEmail)
+		s := apptest.NewSite(t, db)
+		s.Visit(t).Join(apptest.Anna)
+		verify := s.TokenOf(s.MailTo(apptest.Anna.Email, apptest.VerifySubject))
+		reset := s.ResetToken(apptest.Anna.Email)
 		pages := map[string]struct{ token, other string }{
 			"/verify-email":   {verify, reset},
 			"/reset-password": {reset, verify},
 		}
 		refuse := func(t *testing.T, path, token string) {
 			t.Helper()
-			typed := fill("token", token, "password", anotherPassword, "confirm_password", anotherPassword)
-			for _, options := range [][]option{nil, {htmx}} {
-				s.visit(t).get(path+"?token="+url.QueryEscape(token), options...).gone()
-				s.visit(t).post(path, typed, options...).gone()
+			typed := apptest.Fill("token", token, "password", apptest.AnotherPassword, "confirm_password", apptest.AnotherPassword)
+			for _, options := range [][]apptest.Option{nil, {apptest.HTMX}} {
+				s.Visit(t).Get(path+"?token="+url.QueryEscape(token), options...).Gone()
+				s.Visit(t).Post(path, typed, options...).Gone()
 			}
 		}
 		for path, tokens := range pages {
@@ -122,13 +123,13 @@ func TestLinksThatAreNotGood(t *testing.T) {
 				t.Run(path+" "+name, func(t *testing.T) { refuse(t, path, make(tokens.token, tokens.other)) })
 			}
 			t.Run(path+" good until it expires", func(t *testing.T) {
-				s.setTime("tokens", "expires_at", time.Now().Add(time.Minute))
-				s.visit(t).get(path + "?token=" + tokens.token).wants(http.StatusOK)
-				s.setTime("tokens", "expires_at", time.Now())
+				s.SetTime("tokens", "expires_at", time.Now().Add(time.Minute))
+				s.Visit(t).Get(path + "?token=" + tokens.token).Wants(http.StatusOK)
+				s.SetTime("tokens", "expires_at", time.Now())
 				refuse(t, path, tokens.token)
 			})
 		}
-		if u := s.users()[0]; u.Verified() || u.UpdatedAt != u.CreatedAt || len(s.sessions()) != 1 {
+		if u := s.Users()[0]; u.Verified() || u.UpdatedAt != u.CreatedAt || len(s.Sessions()) != 1 {
 			t.Error("a bad link changes something")
 		}
 	})
@@ -146,25 +147,25 @@ func altered(token string, i int) string {
 func TestTokensAreStoredAsHashes(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		s.post("/forgot-password", fill("email", annasEmail)).wants(http.StatusOK)
-		s.post("/account/email", fill("email", "new@example.com", "current_password", annasPassword)).wants(http.StatusOK)
-		queued := s.everything()
-		letters := s.deliver()
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Post("/forgot-password", apptest.Fill("email", apptest.Anna.Email)).Wants(http.StatusOK)
+		s.Post("/account/email", apptest.Fill("email", "new@example.com", "current_password", apptest.Anna.Password)).Wants(http.StatusOK)
+		queued := s.Everything()
+		letters := s.Deliver()
 		if len(letters) != 3 {
 			t.Fatalf("sent are %+v, want 3", letters)
 		}
-		stored := s.everything()
+		stored := s.Everything()
 		for _, l := range letters {
-			token := s.tokenOf(l)
+			token := s.TokenOf(l)
 			secret, err := base64.RawURLEncoding.DecodeString(token)
 			if err != nil || len(secret) != 32 {
 				t.Fatalf("the token %q holds %d bytes (%v), want 32", token, len(secret), err)
 			}
 			for _, tables := range []string{queued, stored} {
 				if strings.Contains(tables, token) || strings.Contains(tables, string(secret)) {
-					t.Errorf("the token of %q is stored", l.subject)
+					t.Errorf("the token of %q is stored", l.Subject)
 				}
 			}
 		}
@@ -174,50 +175,50 @@ func TestTokensAreStoredAsHashes(t *testing.T) {
 func TestResendVerification(t *testing.T) {
 	t.Parallel()
 	const tooSoon = "A link was sent a moment ago. Look into your inbox, or try again in a minute."
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		resend := func(status int, sentence string) *answer {
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		resend := func(status int, sentence string) *apptest.Answer {
 			t.Helper()
-			a := s.post("/account/verify", nil, append(options, header("Referer", s.url+"/account"))...)
+			a := s.Post("/account/verify", nil, append(options, apptest.Header("Referer", s.URL+"/account"))...)
 			if len(options) > 0 {
-				return a.wants(status).says(sentence)
+				return a.Wants(status).Says(sentence)
 			}
-			s.get(a.leadsTo("/account").Header.Get("Location")).says(sentence)
+			s.Get(a.LeadsTo("/account").Header.Get("Location")).Says(sentence)
 			return a
 		}
-		s.join(anna())
-		resend(http.StatusTooManyRequests, tooSoon).wantsHeader("Retry-After", "60") // the first waits to be sent
-		first := s.letterTo(annasEmail, verifySubject).link
-		resend(http.StatusTooManyRequests, tooSoon).wantsHeader("Retry-After", "60")
+		s.Join(apptest.Anna)
+		resend(http.StatusTooManyRequests, tooSoon).WantsHeader("Retry-After", "60") // the first waits to be sent
+		first := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		resend(http.StatusTooManyRequests, tooSoon).WantsHeader("Retry-After", "60")
 
-		s.setTime("tokens", "created_at", time.Now().Add(-time.Minute))
-		resend(http.StatusOK, "A new link is on its way to you.").wantsHeader("Retry-After", "")
+		s.SetTime("tokens", "created_at", time.Now().Add(-time.Minute))
+		resend(http.StatusOK, "A new link is on its way to you.").WantsHeader("Retry-After", "")
 		resend(http.StatusTooManyRequests, tooSoon)
-		s.get(first).wants(http.StatusOK) // good until the second is sent
-		second := s.letterTo(annasEmail, verifySubject).link
-		s.get(first).gone()
+		s.Get(first).Wants(http.StatusOK) // good until the second is sent
+		second := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		s.Get(first).Gone()
 
-		s.submit(s.get(second), "form#verify", nil).leadsTo("/dashboard")
+		s.Submit(s.Get(second), "form#verify", nil).LeadsTo("/dashboard")
 		resend(http.StatusOK, "Your e-mail is confirmed.")
-		s.noLetter()
+		s.NoMail()
 	})
 }
 
 func TestVerifiedMeanwhileGetsNoMail(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := newSite(t, db)
-		s.join(anna())
-		link := s.letterTo(annasEmail, verifySubject).link
-		s.setTime("tokens", "created_at", time.Now().Add(-time.Minute))
-		s.post("/account/verify", nil).leadsTo("/dashboard")
-		s.submit(s.get(link), "form#verify", nil).leadsTo("/dashboard")
-		s.noLetter()
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		s.SetTime("tokens", "created_at", time.Now().Add(-time.Minute))
+		s.Post("/account/verify", nil).LeadsTo("/dashboard")
+		s.Submit(s.Get(link), "form#verify", nil).LeadsTo("/dashboard")
+		s.NoMail()
 	})
 }
 
 func TestStrangersCannotResend(t *testing.T) {
 	t.Parallel()
-	eachWay(t, func(t *testing.T, s *site, options ...option) {
-		s.post("/account/verify", nil, options...).leadsTo("/sign-in")
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Post("/account/verify", nil, options...).LeadsTo("/sign-in")
 	})
 }

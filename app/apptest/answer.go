@@ -1,0 +1,206 @@
+package apptest
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+)
+
+// Says wants a sentence on the page, or in the fragment.
+func (a *Answer) Says(sentence string) *Answer {
+	a.T.Helper()
+	if !strings.Contains(a.Text("body"), sentence) {
+		a.Failf("it says %q, want %q", a.Text("body"), sentence)
+	}
+	return a
+}
+
+// Gone wants the answer to a link that is no longer good.
+func (a *Answer) Gone() *Answer {
+	a.T.Helper()
+	return a.Wants(http.StatusGone).WantsHeader("Cache-Control", "no-store").Harmless().Says("It was used already, is too old, or is not complete.")
+}
+
+// Parsed does what a parser of HTML does to an attribute.
+var Parsed = strings.NewReplacer("\x00", "\uFFFD", "\r\n", "\n")
+
+// Harmless wants no element and no attribute that a stranger's text could have
+// made: no inline script, style or event handler.
+func (a *Answer) Harmless() *Answer {
+	a.T.Helper()
+	if n := a.Find("script:not([src^='/assets/']), style, svg, iframe, object, embed, base, img:not([src^='/assets/'])").Length(); n > 0 {
+		a.Failf("%d foreign elements in\n%s", n, a.Body)
+	}
+	a.Find("*").Each(func(_ int, e Selection) {
+		for _, attr := range e.Nodes[0].Attr {
+			if strings.HasPrefix(attr.Key, "on") || attr.Key == "style" || strings.HasPrefix(attr.Key, "hx-on") ||
+				attr.Key != "value" && strings.HasPrefix(strings.ToLower(strings.TrimSpace(attr.Val)), "javascript:") {
+				a.Failf("the attribute %s=%q", attr.Key, attr.Val)
+			}
+		}
+	})
+	return a
+}
+
+// Answer is what the site answered.
+type Answer struct {
+	*http.Response
+	T    testing.TB
+	Body string // the whole of it, read already
+	doc  *goquery.Document
+}
+
+// NewAnswer returns an answer with that body, whose checks report to t.
+func NewAnswer(t testing.TB, response *http.Response, body string) *Answer {
+	return &Answer{Response: response, Body: body, T: t}
+}
+
+// Failf reports what is wrong with the answer.
+func (a *Answer) Failf(format string, args ...any) {
+	a.T.Helper()
+	a.T.Errorf("%s %s: %s", a.Request.Method, a.Request.URL.RequestURI(), fmt.Sprintf(format, args...))
+}
+
+// Wants wants that status.
+func (a *Answer) Wants(status int) *Answer {
+	a.T.Helper()
+	if a.StatusCode != status {
+		a.Failf("%d, want %d: %s", a.StatusCode, status, a.Text("body"))
+	}
+	return a
+}
+
+// WantsHeader wants the header to be want, or absent if that is empty.
+func (a *Answer) WantsHeader(name, want string) *Answer {
+	a.T.Helper()
+	if got := a.Header.Get(name); got != want {
+		a.Failf("%s is %q, want %q", name, got, want)
+	}
+	return a
+}
+
+// LeadsTo wants a redirect to path, as 303, or as HX-Redirect under htmx.
+func (a *Answer) LeadsTo(path string) *Answer {
+	a.T.Helper()
+	if a.Request.Header.Get("HX-Request") == "true" {
+		return a.Wants(http.StatusOK).WantsHeader("HX-Redirect", path).WantsHeader("Location", "")
+	}
+	return a.Wants(http.StatusSeeOther).WantsHeader("Location", path).WantsHeader("HX-Redirect", "")
+}
+
+// Page wants a whole page in the site's layout.
+func (a *Answer) Page() *Answer {
+	a.T.Helper()
+	if !strings.HasPrefix(a.Body, "<!doctype html>") || a.Find("header nav").Length() != 1 || a.Find("main").Length() != 1 {
+		a.Failf("want a whole page, got %.500s", a.Body)
+	}
+	return a.IsHTML()
+}
+
+// Fragment wants HTML that begins with the one element selected, no page.
+func (a *Answer) Fragment(selector string) *Answer {
+	a.T.Helper()
+	if strings.Contains(a.Body, "<html") || !a.Find("body").Children().First().Is(selector) {
+		a.Failf("want the fragment %s alone, got %.500s", selector, a.Body)
+	}
+	return a.IsHTML()
+}
+
+// IsHTML wants HTML, which differs under htmx.
+func (a *Answer) IsHTML() *Answer {
+	a.T.Helper()
+	if vary := a.Header.Get("Vary"); !strings.Contains(vary, "HX-Request") {
+		a.Failf("Vary is %q, want HX-Request in it", vary)
+	}
+	return a.WantsHeader("Content-Type", "text/html; charset=utf-8")
+}
+
+// Find returns the elements selected.
+func (a *Answer) Find(selector string) Selection {
+	a.T.Helper()
+	if a.doc == nil {
+		var err error
+		if a.doc, err = goquery.NewDocumentFromReader(strings.NewReader(a.Body)); err != nil {
+			a.T.Fatal(err)
+		}
+	}
+	return a.doc.Find(selector)
+}
+
+// Text returns the text of the elements selected, with single spaces.
+func (a *Answer) Text(selector string) string {
+	a.T.Helper()
+	return strings.Join(strings.Fields(a.Find(selector).Text()), " ")
+}
+
+// Value is what an input holds.
+func (a *Answer) Value(name string) string {
+	a.T.Helper()
+	return a.Find(`input[name="`+name+`"]`).AttrOr("value", "")
+}
+
+// Errors are the sentences at the fields, by field.
+func (a *Answer) Errors() map[string]string {
+	a.T.Helper()
+	sentences := map[string]string{}
+	a.Find("input, textarea, select").Each(func(_ int, input Selection) {
+		name := input.AttrOr("name", "")
+		sentence := a.Text("#" + name + "-error")
+		if invalid := input.AttrOr("aria-invalid", "false") == "true"; invalid != (sentence != "") {
+			a.Failf("aria-invalid of %s is %v beside %q", name, invalid, sentence)
+		}
+		if sentence != "" {
+			sentences[name] = sentence
+		}
+	})
+	return sentences
+}
+
+// WantsErrors wants these sentences at these fields, and none elsewhere.
+func (a *Answer) WantsErrors(want map[string]string) *Answer {
+	a.T.Helper()
+	if got := a.Errors(); !maps.Equal(got, want) {
+		a.Failf("the fields say\n%v, want\n%v", got, want)
+	}
+	return a
+}
+
+// Sets returns the cookie of that name that the answer sets, or nil.
+func (a *Answer) Sets(name string) *http.Cookie {
+	for _, c := range a.Cookies() {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Clears wants the answer to delete the cookie.
+func (a *Answer) Clears(name string) *Answer {
+	a.T.Helper()
+	if c := a.Sets(name); c == nil || c.MaxAge >= 0 || c.Value != "" || c.Path != "/" {
+		a.Failf("the cookie %s is not cleared: %v", name, c)
+	}
+	return a
+}
+
+// Selection is what goquery finds.
+type Selection = *goquery.Selection
+
+// TooEarly wants the refusal of a try that came too early.
+func (a *Answer) TooEarly() *Answer {
+	a.T.Helper()
+	a.Wants(http.StatusTooManyRequests).Says("Too many attempts. Try again in ")
+	if seconds, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+		a.Failf("Retry-After is %q, want 1 to 60 seconds", a.Header.Get("Retry-After"))
+	}
+	return a
+}
+
+// SudoForm is the form that asks for the password again.
+const SudoForm = "form#sudo"

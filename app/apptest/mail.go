@@ -1,0 +1,108 @@
+package apptest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"vestibule/models"
+)
+
+// Mail is a mail as it reached somebody.
+type Mail struct {
+	To, Subject, Text string
+	Link              string // what it asks to open, without the site's own address
+}
+
+// Outbox returns the mail that development keeps, the oldest first.
+func (s *Site) Outbox() []Mail {
+	s.T.Helper()
+	var all []Mail
+	s.Visit(s.T).Get("/dev/mail").Wants(http.StatusOK).Page().Harmless().Find("article.mail").Each(func(_ int, e Selection) {
+		to, _, _ := strings.Cut(strings.TrimPrefix(e.Find("p.hint").Text(), "To "), ", ")
+		link := strings.TrimPrefix(e.Find("pre a").AttrOr("href", ""), s.URL)
+		all = append(all, Mail{to, e.Find("h2").Text(), e.Find("pre").Text(), link})
+	})
+	slices.Reverse(all)
+	return all
+}
+
+// Queue returns the mail that waits to be sent.
+func (s *Site) Queue() (mails []models.Mail) {
+	s.T.Helper()
+	if err := s.DB.Bun().NewSelect().Model(&mails).Order("next_at", "id").Scan(s.T.Context()); err != nil {
+		s.T.Fatal(err)
+	}
+	return mails
+}
+
+// Deliver has the site send its mail, and returns what that was, the oldest
+// first. The log must never show a token that was in it.
+func (s *Site) Deliver() []Mail {
+	s.T.Helper()
+	before := len(s.Outbox())
+	s.Work(func() bool { return len(s.Queue()) == 0 })
+	sent := s.Outbox()[before:]
+	for _, m := range sent {
+		token := s.TokenOf(m)
+		s.T.Cleanup(func() { s.Log.Hide(token) }) // until then pages may show it
+	}
+	return sent
+}
+
+// MailTo has the site send its mail, and wants it to be one of that subject.
+func (s *Site) MailTo(to, subject string) Mail {
+	s.T.Helper()
+	sent := s.Deliver()
+	if len(sent) != 1 || sent[0].To != to || sent[0].Subject != subject {
+		s.T.Fatalf("sent are %+v, want %q to %s alone", sent, subject, to)
+	}
+	return sent[0]
+}
+
+// NoMail has the site send its mail, and wants that to be none.
+func (s *Site) NoMail() {
+	s.T.Helper()
+	if sent := s.Deliver(); len(sent) > 0 {
+		s.T.Errorf("sent are %+v, want none", sent)
+	}
+}
+
+// TokenOf returns the token in the link of a mail, or nothing.
+func (s *Site) TokenOf(m Mail) string {
+	s.T.Helper()
+	u, err := url.Parse(m.Link)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return u.Query().Get("token")
+}
+
+// Work runs the site's worker until done says so, and then lets it finish what
+// it has begun.
+func (s *Site) Work(done func() bool) {
+	s.T.Helper()
+	defer s.StartWork()()
+	Eventually(s.T, done)
+}
+
+// StartWork runs the site's worker until stop is called.
+func (s *Site) StartWork() (stop func()) {
+	ctx, cancel := context.WithCancel(s.T.Context())
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); s.App.Work(ctx) }()
+	return func() { cancel(); <-stopped }
+}
+
+// ResetToken makes a token as the mail for a forgotten password holds.
+func (s *Site) ResetToken(email string) string {
+	s.T.Helper()
+	token, err := s.DB.CreateToken(s.T.Context(), nil, s.User(email), models.ResetPassword, email)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.T.Cleanup(func() { s.Log.Hide(token) })
+	return token
+}

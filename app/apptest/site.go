@@ -1,0 +1,116 @@
+// Package apptest is what the tests of the site share: the site behind a real
+// server, visitors who send requests and look at the answers, a mail server, and
+// the people who take part.
+package apptest
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"vestibule/app"
+	"vestibule/app/password"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+const (
+	Day         = 24 * time.Hour
+	SessionIdle = 30 * Day // SESSION_IDLE of a test's site
+	SessionMax  = 90 * Day // SESSION_MAX of a test's site
+)
+
+// Site is the application behind a real server on a real database, and its
+// first visitor. As the test ends it reads the whole log: there is no error in
+// it, and no password, token or session id.
+type Site struct {
+	*Visitor
+	App *app.App
+	DB  *models.DB
+	URL string
+	Log *LogBook
+
+	transport http.RoundTripper
+}
+
+// NewSite serves the application until the test ends, by https if change makes
+// BASE_URL so.
+func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	config := app.Config{
+		Env:            "development",
+		Addr:           server.Listener.Addr().String(),
+		SessionIdle:    SessionIdle,
+		SessionMax:     SessionMax,
+		AuditRetention: 365 * Day,
+		Argon2Memory:   7168,
+		Argon2Time:     1,
+		Argon2Threads:  1,
+		LogLevel:       "debug",
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	if err := config.ValidateSite(); err != nil {
+		t.Fatal(err)
+	}
+	s := &Site{DB: db, Log: &LogBook{secrets: map[string]bool{"$argon2id$": true}}}
+	log := slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	if s.App, err = app.New(config, db, log, password.Here); err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = s.App
+	server.Config.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelError)
+	if config.Secure() {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	s.URL, s.transport = server.URL, server.Client().Transport
+	s.Visitor = s.Visit(t)
+	t.Cleanup(func() {
+		server.Close() // waits for running requests, so the log is complete
+		s.Log.check(t, db)
+	})
+	return s
+}
+
+// OverHTTPS is a change for NewSite.
+func OverHTTPS(c *app.Config) { c.BaseURL = "https://example.com" }
+
+// EachWay runs test with htmx and without, each time on a fresh site of each
+// database.
+func EachWay(t *testing.T, test func(t *testing.T, s *Site, options ...Option), change ...func(*app.Config)) {
+	for name, options := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) { test(t, NewSite(t, db, change...), options...) })
+		})
+	}
+}
+
+var ways = map[string][]Option{"plain": nil, "htmx": {HTMX}}
+
+// Serve answers a request with bytes that a client of net/http would refuse.
+func (s *Site) Serve(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.App.ServeHTTP(w, r)
+	return w
+}
+
+// Eventually waits for done.
+func Eventually(t testing.TB, done func() bool) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for tick := time.Tick(5 * time.Millisecond); !done(); {
+		select {
+		case <-tick:
+		case <-deadline:
+			t.Fatal("what is waited for does not come")
+		}
+	}
+}
