@@ -77,7 +77,15 @@ func (m *MailServer) Deliveries() []Delivery {
 
 // To returns the mail of that subject that reached recipient, the oldest first.
 func (m *MailServer) To(recipient, subject string) []Delivery {
-	return slices.DeleteFunc(m.Deliveries(), func(d Delivery) bool { return d.To != recipient || d.Subject != subject })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Delivery
+	for _, d := range m.taken {
+		if d.To == recipient && d.Subject == subject {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // mailListener lets nobody in while the server is down.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -19,7 +20,7 @@ import (
 // the test can reach.
 type flow struct {
 	*visitor
-	office *postOffice
+	office *apptest.MailServer
 	db     *models.DB
 }
 
@@ -31,8 +32,8 @@ func eachFlow(t *testing.T, test func(f *flow), settings ...string) {
 	for name, scripts := range map[string]bool{"with JavaScript": true, "without JavaScript": false} {
 		t.Run(name, func(t *testing.T) {
 			eachDatabase(t, func(t *testing.T, database string) {
-				office := openPostOffice(t)
-				s := serve(t, append([]string{"DATABASE_URL=" + database, office.setting, "MAIL_FROM=hall@example.com"}, settings...)...)
+				office := apptest.StartMailServer(t)
+				s := serve(t, append([]string{"DATABASE_URL=" + database, "SMTP_URL=" + office.URL, "MAIL_FROM=hall@example.com"}, settings...)...)
 				test(&flow{s.visitor(t, scripts), office, modelstest.Open(t, database)})
 			})
 		})
@@ -45,15 +46,15 @@ func (f *flow) friend() *visitor { return f.site.visitor(f.T, f.scripts) }
 // mailed waits for a mail of that subject, and returns the path of its link.
 func (f *flow) mailed(recipient, subject string) string {
 	f.Helper()
-	var mail delivery
-	if !waitFor(func() (ok bool) { mail, ok = f.office.last(recipient, subject); return ok }) {
+	var mail []apptest.Delivery
+	if !waitFor(func() bool { mail = f.office.To(recipient, subject); return len(mail) > 0 }) {
 		f.Fatalf("no mail %q comes to %s", subject, recipient)
 	}
-	return strings.TrimPrefix(mail.link, f.site.url)
+	return strings.TrimPrefix(apptest.LinksIn(mail[len(mail)-1].Text)[0], f.site.url)
 }
 
 // joins signs up somebody whose e-mail is confirmed, as notices go to no other.
-func (f *flow) joins(p person) {
+func (f *flow) joins(p apptest.Person) {
 	f.Helper()
 	f.signsUp(p)
 	if _, err := f.db.Bun().ExecContext(f.Context(), "UPDATE users SET verified_at = ?", time.Now().UTC()); err != nil {
@@ -98,9 +99,9 @@ const anotherPassword = "violet kettle thunder"
 
 func TestVerifyEmail(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.signsUp(ada)
-		f.wantsText("Confirm your e-mail: we sent a link to " + ada.email)
-		link := f.mailed(ada.email, verifySubject)
+		f.signsUp(apptest.Anna)
+		f.wantsText("Confirm your e-mail: we sent a link to " + apptest.Anna.Email)
+		link := f.mailed(apptest.Anna.Email, apptest.VerifySubject)
 		f.expects("status of 429")
 		f.presses("Send it again")
 		const tooSoon = "A link was sent a moment ago. Look into your inbox, or try again in a minute."
@@ -113,7 +114,7 @@ func TestVerifyEmail(t *testing.T) {
 		for range 2 { // programs that look at mail open links, too
 			f.opens(link)
 			f.wantsHeading("Confirm your e-mail")
-			f.wantsText("Is " + ada.email + " your e-mail?")
+			f.wantsText("Is " + apptest.Anna.Email + " your e-mail?")
 		}
 		f.presses("Confirm")
 		f.wantsPage("/dashboard", "Dashboard")
@@ -126,7 +127,7 @@ func TestVerifyEmail(t *testing.T) {
 func TestChangeEmail(t *testing.T) {
 	eachFlow(t, func(f *flow) {
 		const changed = "countess@example.com"
-		f.joins(ada)
+		f.joins(apptest.Anna)
 		f.opens("/account/email")
 		f.fills("email", changed)
 		f.fills("current_password", "not the password")
@@ -134,33 +135,33 @@ func TestChangeEmail(t *testing.T) {
 		f.wantsErrors(sentences{"current_password": "This is not your current password."})
 		f.wantsFocus("current_password")
 		f.wantsValue("email", changed)
-		f.fills("current_password", ada.password)
+		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Send a link to confirm it")
 		f.wantsText("We sent a link to " + changed)
 		link := f.mailed(changed, "Confirm your new e-mail address")
 
 		f.opens("/account")
-		f.wantsText(ada.email) // until the link is used
+		f.wantsText(apptest.Anna.Email) // until the link is used
 		f.opens(link)
 		f.wantsText("The e-mail of your account becomes " + changed)
 		f.presses("Confirm")
 		f.wantsPage("/dashboard", "Dashboard")
 		f.wantsText(changed)
-		f.mailed(ada.email, "Your e-mail address was changed")
+		f.mailed(apptest.Anna.Email, "Your e-mail address was changed")
 		f.wantsGone(link)
-		f.friend().entersOn(changed, ada.password)
+		f.friend().entersOn(changed, apptest.Anna.Password)
 	})
 }
 
 func TestForgottenPassword(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.signsUp(ada)
+		f.signsUp(apptest.Anna)
 		f.presses("Sign out")
 		f.wantsPage("/", "Welcome")
 		other := f.friend()
-		other.entersOn(ada.username, ada.password)
+		other.entersOn(apptest.Anna.Username, apptest.Anna.Password)
 
-		for _, email := range []string{"nobody@example.com", ada.email} {
+		for _, email := range []string{"nobody@example.com", apptest.Anna.Email} {
 			f.opens("/sign-in")
 			f.follows("Forgot your password?")
 			f.wantsPage("/forgot-password", "Forgot your password")
@@ -168,22 +169,22 @@ func TestForgottenPassword(t *testing.T) {
 			f.presses("Send the link")
 			f.wantsText("If there is an account with " + email + ", a link to set a new password is on its way. It is good for one hour.")
 		}
-		link := f.mailed(ada.email, "Choose a new password")
+		link := f.mailed(apptest.Anna.Email, "Choose a new password")
 		f.opens(link)
 		f.wantsHeading("Set a new password")
 		f.fills("password", "short")
 		f.fills("confirm_password", "another")
 		f.presses("Set the password")
-		f.wantsErrors(sentences{"password": "Use at least 8 characters.", "confirm_password": differ})
+		f.wantsErrors(sentences{"password": "Use at least 8 characters.", "confirm_password": apptest.PasswordsDiffer})
 		f.fills("password", anotherPassword)
 		f.fills("confirm_password", anotherPassword)
 		f.presses("Set the password")
 		f.wantsPage("/dashboard", "Dashboard")
 		f.wantsToasts("Your new password is set, and all other devices are signed out.")
-		f.mailed(ada.email, "Your password was reset")
+		f.mailed(apptest.Anna.Email, "Your password was reset")
 		other.wantsOut()
 		f.wantsGone(link)
-		if f.office.count("nobody@example.com", "Choose a new password") > 0 {
+		if len(f.office.To("nobody@example.com", "Choose a new password")) > 0 {
 			f.Error("somebody without an account gets mail")
 		}
 	})
@@ -191,30 +192,30 @@ func TestForgottenPassword(t *testing.T) {
 
 func TestChangePassword(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.joins(ada)
+		f.joins(apptest.Anna)
 		other := f.friend()
-		other.entersOn(ada.username, ada.password)
+		other.entersOn(apptest.Anna.Username, apptest.Anna.Password)
 		f.opens("/account/password")
-		f.fills("current_password", ada.password)
+		f.fills("current_password", apptest.Anna.Password)
 		f.fills("password", anotherPassword)
 		f.fills("confirm_password", anotherPassword)
 		f.presses("Change password")
 		f.wantsPage("/account", "Account")
 		f.wantsToasts("Your new password is set, and all other devices are signed out.")
-		f.mailed(ada.email, "Your password was changed")
+		f.mailed(apptest.Anna.Email, "Your password was changed")
 		other.wantsOut()
 		f.opens("/dashboard")
 		f.wantsPage("/dashboard", "Dashboard")
-		other.entersOn(ada.username, anotherPassword)
+		other.entersOn(apptest.Anna.Username, anotherPassword)
 	})
 }
 
 func TestDevices(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.joins(ada)
+		f.joins(apptest.Anna)
 		phone := f.friend()
-		phone.entersOn(ada.username, ada.password)
-		f.mailed(ada.email, "New sign-in to your account")
+		phone.entersOn(apptest.Anna.Username, apptest.Anna.Password)
+		f.mailed(apptest.Anna.Email, "New sign-in to your account")
 		f.opens("/account/sessions")
 		rows := `document.querySelectorAll("#sessions > li").length`
 		f.wants(rows, 2)
@@ -231,10 +232,10 @@ func TestDevices(t *testing.T) {
 		}
 		phone.wantsOut()
 
-		phone.signsIn(ada.username, ada.password)
+		phone.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		phone.wantsPage("/account", "Account")
 		tablet := f.friend()
-		tablet.entersOn(ada.username, ada.password)
+		tablet.entersOn(apptest.Anna.Username, apptest.Anna.Password)
 		f.reloads()
 		f.wants(rows, 3)
 		f.presses("Sign out all others")
@@ -252,7 +253,7 @@ func TestDevices(t *testing.T) {
 
 func TestSudoWindow(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.signsUp(ada)
+		f.signsUp(apptest.Anna)
 		f.expects("status of 403")
 		for _, path := range []string{"/account/password", "/account/email", "/account/delete"} {
 			f.ages()
@@ -262,7 +263,7 @@ func TestSudoWindow(t *testing.T) {
 			f.fills("current_password", "not the password")
 			f.presses("Continue")
 			f.wantsErrors(sentences{"current_password": "This is not your current password."})
-			f.fills("current_password", ada.password)
+			f.fills("current_password", apptest.Anna.Password)
 			f.presses("Continue")
 			f.wantsHeading("Account")
 			f.wants("location.pathname", path)
@@ -274,7 +275,7 @@ func TestSudoWindow(t *testing.T) {
 		f.fills("email", "countess@example.com")
 		f.presses("Send a link to confirm it")
 		f.wantsText("You gave your password a while ago.")
-		f.fills("current_password", ada.password)
+		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Continue")
 		f.wantsText("We sent a link to countess@example.com")
 		f.mailed("countess@example.com", "Confirm your new e-mail address")
@@ -283,31 +284,31 @@ func TestSudoWindow(t *testing.T) {
 
 func TestDeleteAccount(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.joins(ada)
+		f.joins(apptest.Anna)
 		f.opens("/account/delete")
 		f.wants(`[...document.querySelectorAll("a")].find(e => e.innerText === "Download my data").pathname`, "/account/data")
 		f.fills("username", "somebody")
-		f.fills("current_password", ada.password)
+		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Delete my account")
 		f.wantsErrors(sentences{"username": "This is not your username."})
 		f.wantsValue("username", "somebody")
-		f.fills("username", ada.username)
-		f.fills("current_password", ada.password)
+		f.fills("username", apptest.Anna.Username)
+		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Delete my account")
 		f.wantsPage("/", "Welcome")
 		f.wantsToasts("Your account is deleted.")
 		f.wantsNavigation(forGuests...)
-		f.mailed(ada.email, "Your account is deleted")
+		f.mailed(apptest.Anna.Email, "Your account is deleted")
 		f.opens("/sign-in")
-		f.signsIn(ada.username, ada.password)
-		f.wantsText(wrongSignIn)
+		f.signsIn(apptest.Anna.Username, apptest.Anna.Password)
+		f.wantsText(apptest.WrongSignIn)
 	})
 }
 
 func TestActivity(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.signsUp(ada)
-		user, err := f.db.UserByLogin(f.Context(), ada.username)
+		f.signsUp(apptest.Anna)
+		user, err := f.db.UserByLogin(f.Context(), apptest.Anna.Username)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -340,32 +341,32 @@ func TestActivity(t *testing.T) {
 
 func TestThrottledSignIn(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.signsUp(ada)
+		f.signsUp(apptest.Anna)
 		f.presses("Sign out")
 		f.wantsPage("/", "Welcome")
 		guesser := f.friend()
 		guesser.expects("status of 429")
 		for range 2 {
 			guesser.opens("/sign-in")
-			guesser.signsIn(ada.username, "not the password")
-			guesser.wantsText(wrongSignIn)
+			guesser.signsIn(apptest.Anna.Username, "not the password")
+			guesser.wantsText(apptest.WrongSignIn)
 		}
 		guesser.opens("/sign-in")
-		guesser.signsIn(ada.username, ada.password)
+		guesser.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		guesser.wantsText("Too many attempts. Try again in ")
-		guesser.wantsValue("login", ada.username)
-		f.entersOn(ada.username, ada.password) // from a browser that is known
+		guesser.wantsValue("login", apptest.Anna.Username)
+		f.entersOn(apptest.Anna.Username, apptest.Anna.Password) // from a browser that is known
 	}, "LIMIT_ACCOUNT=2,1m,15m,24h")
 }
 
 func TestExpiredSession(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.signsUp(ada)
+		f.signsUp(apptest.Anna)
 		if _, err := f.db.Bun().ExecContext(f.Context(), "UPDATE sessions SET expires_at = ?", time.Now().UTC()); err != nil {
 			f.Fatal(err)
 		}
 		f.wantsOut()
-		f.signsIn(ada.username, ada.password)
+		f.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		f.wantsPage("/account", "Account")
 	})
 }
@@ -373,7 +374,7 @@ func TestExpiredSession(t *testing.T) {
 // Whoever goes by keyboard never has to begin at the top.
 func TestPlaceIsKept(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.presses("Dismiss")
 		v.wantsToasts()
 		v.wantsFocus("main")

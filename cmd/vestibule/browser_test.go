@@ -25,6 +25,8 @@ import (
 	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"vestibule/app/apptest"
 )
 
 // chromium is the one browser of all tests. Each visitor has a profile of their
@@ -331,21 +333,21 @@ func (v *visitor) fills(name, value string) {
 
 // fillsIn fills the sign-up form. With JavaScript it waits for the hint about
 // the password, which else might move the button while it is clicked.
-func (v *visitor) fillsIn(p person) {
+func (v *visitor) fillsIn(p apptest.Person) {
 	v.Helper()
-	v.fills("username", p.username)
-	v.fills("first_name", p.first)
-	v.fills("last_name", p.last)
-	v.fills("email", p.email)
-	v.fills("password", p.password)
-	v.fills("confirm_password", p.password)
+	v.fills("username", p.Username)
+	v.fills("first_name", p.First)
+	v.fills("last_name", p.Last)
+	v.fills("email", p.Email)
+	v.fills("password", p.Password)
+	v.fills("confirm_password", p.Password)
 	if v.scripts {
 		v.wants(`document.getElementById("password-strength").innerText.includes("Strength")`, true)
 	}
 }
 
 // signsUp goes all the way to the dashboard.
-func (v *visitor) signsUp(p person) {
+func (v *visitor) signsUp(p apptest.Person) {
 	v.Helper()
 	v.opens("/sign-up")
 	v.fillsIn(p)

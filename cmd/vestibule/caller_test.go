@@ -3,13 +3,14 @@
 package main_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"testing"
+
+	"vestibule/app/apptest"
 )
 
 // caller is somebody who talks to the site past any browser, keeps its cookies
@@ -49,8 +50,8 @@ func (c *caller) post(path string, form url.Values) reply {
 	return c.read(c.client.PostForm(c.site.url+path, form))
 }
 
-func (c *caller) signIn(p person) reply {
-	return c.post("/sign-in", url.Values{"login": {p.username}, "password": {p.password}})
+func (c *caller) signIn(p apptest.Person) reply {
+	return c.post("/sign-in", url.Values{"login": {p.Username}, "password": {p.Password}})
 }
 
 func (c *caller) read(answer *http.Response, err error) reply {
@@ -106,9 +107,4 @@ func (c *caller) wantsBackInAMoment(got reply, what string) {
 			c.t.Errorf("%s: the page tells of %q:\n%s", what, secret, got.body)
 		}
 	}
-}
-
-// nth is one of any number of people.
-func nth(n int) person {
-	return person{fmt.Sprintf("person%d", n), "Pat", "Smith", fmt.Sprintf("p%d@example.com", n), "violet kettle thunder"}
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"vestibule/app"
+	"vestibule/app/apptest"
 	"vestibule/models/modelstest"
 )
 
@@ -242,7 +243,7 @@ func TestMigrate(t *testing.T) {
 		wants(`nothing to do\n`, "down")
 		wants(`(run \d{14}_\w+\n)+`, "up")
 
-		serve(t, "DATABASE_URL="+database).signUp(ada)
+		serve(t, "DATABASE_URL="+database).signUp(apptest.Anna)
 	})
 }
 
@@ -385,7 +386,7 @@ func TestProduction(t *testing.T) {
 func TestStopDuringRequest(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		s := serve(t, "DATABASE_URL="+database)
-		form := ada.form().Encode()
+		form := apptest.Anna.Form().Encode()
 		body, half := io.Pipe()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/sign-up", body)
 		if err != nil {
@@ -421,7 +422,7 @@ func TestStopDuringRequest(t *testing.T) {
 		again := serve(t, "DATABASE_URL="+database)
 		v := again.visitor(t, true)
 		v.opens("/sign-in")
-		v.signsIn(ada.username, ada.password)
+		v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		v.wantsPage("/dashboard", "Dashboard")
 	})
 }
@@ -430,8 +431,8 @@ func TestStopDuringRequest(t *testing.T) {
 // noticed it yet, and for one that causes a mail.
 func TestShutdownDelay(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
-		office := openPostOffice(t)
-		s := serve(t, "DATABASE_URL="+database, office.setting, "MAIL_FROM=hall@example.com", "SHUTDOWN_DELAY=30s")
+		office := apptest.StartMailServer(t)
+		s := serve(t, "DATABASE_URL="+database, "SMTP_URL="+office.URL, "MAIL_FROM=hall@example.com", "SHUTDOWN_DELAY=30s")
 		c := s.caller(t)
 		c.wantsStatus(c.get("/readyz"), "/readyz", http.StatusOK)
 		s.terminate()
@@ -444,9 +445,9 @@ func TestShutdownDelay(t *testing.T) {
 		if !got.last {
 			t.Error("a balancer may keep the connection for the next request")
 		}
-		c.wantsStatus(c.post("/sign-up", ada.form()), "sign-up", http.StatusSeeOther)
+		c.wantsStatus(c.post("/sign-up", apptest.Anna.Form()), "sign-up", http.StatusSeeOther)
 		c.wantsStatus(c.get("/dashboard"), "/dashboard", http.StatusOK)
-		if !waitFor(func() bool { return office.count(ada.email, verifySubject) == 1 || s.ended() }) || s.ended() {
+		if !waitFor(func() bool { return len(office.To(apptest.Anna.Email, apptest.VerifySubject)) == 1 || s.ended() }) || s.ended() {
 			t.Error("mail waits until the program comes back")
 		}
 	})

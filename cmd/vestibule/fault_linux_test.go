@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vestibule/app/apptest"
 	"vestibule/models/modelstest"
 )
 
@@ -29,16 +30,16 @@ func TestDiskFull(t *testing.T) {
 				dir = smallDisk(t)
 			}
 			database := "sqlite:" + filepath.Join(dir, "test.db")
-			office := openPostOffice(t)
-			s := serve(t, append(unlimited, "DATABASE_URL="+database, office.setting, "MAIL_FROM=hall@example.com")...)
+			office := apptest.StartMailServer(t)
+			s := serve(t, append(unlimited, "DATABASE_URL="+database, "SMTP_URL="+office.URL, "MAIL_FROM=hall@example.com")...)
 			s.mayFail = true
 			member := s.caller(t)
-			member.wants(member.post("/sign-up", ada.form()), "sign-up", http.StatusSeeOther)
+			member.wants(member.post("/sign-up", apptest.Anna.Form()), "sign-up", http.StatusSeeOther)
 
 			users, refused := 1, 0
 			signUp := func(n int) {
 				c := s.caller(t)
-				got := c.post("/sign-up", nth(n).form())
+				got := c.post("/sign-up", apptest.Nth(n).Form())
 				c.wants(got, "sign-up", http.StatusSeeOther, http.StatusServiceUnavailable)
 				if got.status == http.StatusSeeOther {
 					users++
@@ -60,7 +61,7 @@ func TestDiskFull(t *testing.T) {
 			for _, path := range []string{"/", "/sign-in", "/sign-up", "/healthz"} {
 				probe.wantsStatus(probe.get(path), path, http.StatusOK)
 			}
-			member.wants(member.post("/account", adaKing.form()), "/account", http.StatusServiceUnavailable, http.StatusSeeOther)
+			member.wants(member.post("/account", annaKing.Form()), "/account", http.StatusServiceUnavailable, http.StatusSeeOther)
 
 			free()
 			for n := range 20 {
@@ -70,7 +71,7 @@ func TestDiskFull(t *testing.T) {
 					t.Error("there is room again, and no sign-up")
 				}
 			}
-			member.wants(member.post("/account", adaKing.form()), "/account", http.StatusSeeOther)
+			member.wants(member.post("/account", annaKing.Form()), "/account", http.StatusSeeOther)
 			s.stop()
 
 			db := modelstest.Open(t, database)

@@ -18,6 +18,7 @@ import (
 	"github.com/alexedwards/argon2id"
 	"github.com/uptrace/bun"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -46,7 +47,7 @@ func TestPostgreSQLDies(t *testing.T) {
 	var members []*caller
 	for i := range people {
 		c := s.caller(t)
-		c.wants(c.post("/sign-up", nth(i).form()), "sign-up", http.StatusSeeOther)
+		c.wants(c.post("/sign-up", apptest.Nth(i).Form()), "sign-up", http.StatusSeeOther)
 		members = append(members, c)
 		group.Go(func() {
 			stranger := s.caller(t)
@@ -57,7 +58,7 @@ func TestPostgreSQLDies(t *testing.T) {
 					got = c.get(path)
 					c.wants(got, path, http.StatusOK, http.StatusServiceUnavailable)
 				} else { // somebody at the door
-					got = stranger.signIn(nth(i))
+					got = stranger.signIn(apptest.Nth(i))
 					c.wants(got, "sign-in", http.StatusSeeOther, http.StatusServiceUnavailable)
 					stranger = s.caller(t)
 				}
@@ -119,7 +120,7 @@ func TestPostgreSQLDies(t *testing.T) {
 			group.Go(func() { c.wantsStatus(c.get("/dashboard"), "/dashboard", http.StatusOK) })
 			group.Go(func() {
 				stranger := s.caller(t)
-				stranger.wants(stranger.signIn(nth(0)), "sign-in", http.StatusSeeOther)
+				stranger.wants(stranger.signIn(apptest.Nth(0)), "sign-in", http.StatusSeeOther)
 			})
 		}
 	}
@@ -140,7 +141,7 @@ func TestReadOnlyPostgreSQL(t *testing.T) {
 	s := serve(t, append(unlimited, "DATABASE_URL="+database)...)
 	s.mayFail = true
 	member := s.caller(t)
-	member.wants(member.post("/sign-up", ada.form()), "sign-up", http.StatusSeeOther)
+	member.wants(member.post("/sign-up", apptest.Anna.Form()), "sign-up", http.StatusSeeOther)
 	admin := modelstest.Open(t, database).Bun() // on one connection, which stays as it is
 	readOnly := func(state string) {
 		t.Helper()
@@ -172,13 +173,13 @@ func TestReadOnlyPostgreSQL(t *testing.T) {
 		member.wants(member.get(path), path, http.StatusOK)
 	}
 	stranger.wants(stranger.get("/sign-up"), "/sign-up", http.StatusOK)
-	stranger.wants(stranger.post("/sign-up", grace.form()), "sign-up", http.StatusServiceUnavailable)
-	stranger.wants(stranger.signIn(ada), "sign-in", http.StatusServiceUnavailable)
-	member.wants(member.post("/account", adaKing.form()), "/account", http.StatusServiceUnavailable)
+	stranger.wants(stranger.post("/sign-up", apptest.Ben.Form()), "sign-up", http.StatusServiceUnavailable)
+	stranger.wants(stranger.signIn(apptest.Anna), "sign-in", http.StatusServiceUnavailable)
+	member.wants(member.post("/account", annaKing.Form()), "/account", http.StatusServiceUnavailable)
 
 	readOnly("off")
-	stranger.wants(stranger.post("/sign-up", grace.form()), "sign-up", http.StatusSeeOther)
-	member.wants(member.post("/account", adaKing.form()), "/account", http.StatusSeeOther)
+	stranger.wants(stranger.post("/sign-up", apptest.Ben.Form()), "sign-up", http.StatusSeeOther)
+	member.wants(member.post("/account", annaKing.Form()), "/account", http.StatusSeeOther)
 }
 
 // TestBlockedDatabase locks what requests need, as a long transaction of
@@ -195,7 +196,7 @@ func TestBlockedDatabase(t *testing.T) {
 				s := serve(t, append(unlimited, "DATABASE_CONNS="+conns, "DATABASE_URL="+database)...)
 				s.mayFail = true
 				member := s.caller(t)
-				member.wants(member.post("/sign-up", ada.form()), "sign-up", http.StatusSeeOther)
+				member.wants(member.post("/sign-up", apptest.Anna.Form()), "sign-up", http.StatusSeeOther)
 
 				unlock, waiting := lock(t, database)
 				var group sync.WaitGroup
@@ -208,12 +209,12 @@ func TestBlockedDatabase(t *testing.T) {
 						c := s.caller(t)
 						c.wants(c.get("/sign-up"), "/sign-up", http.StatusOK)
 						if postgres { // on SQLite it waits as a sign-up does, three times
-							c.wants(c.signIn(ada), "sign-in", http.StatusServiceUnavailable)
+							c.wants(c.signIn(apptest.Anna), "sign-in", http.StatusServiceUnavailable)
 						}
 					})
 					group.Go(func() {
 						c := s.caller(t)
-						c.wants(c.post("/sign-up", nth(i).form()), "sign-up", http.StatusServiceUnavailable)
+						c.wants(c.post("/sign-up", apptest.Nth(i).Form()), "sign-up", http.StatusServiceUnavailable)
 					})
 				}
 				group.Wait()
@@ -230,7 +231,7 @@ func TestBlockedDatabase(t *testing.T) {
 				member.wants(member.get("/dashboard"), "/dashboard", http.StatusOK)
 				for i := range each { // nothing of the refused sign-ups was kept
 					c := s.caller(t)
-					c.wants(c.post("/sign-up", nth(i).form()), "sign-up", http.StatusSeeOther)
+					c.wants(c.post("/sign-up", apptest.Nth(i).Form()), "sign-up", http.StatusSeeOther)
 				}
 			})
 		})
@@ -281,8 +282,8 @@ func lock(t *testing.T, database string) (unlock func(), waiting func() int) {
 // sign-ups. Whoever was let in has a whole account, and nobody has half of one.
 func TestKilledDuringSignUps(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
-		office := openPostOffice(t)
-		settings := append(unlimited, "DATABASE_URL="+database, office.setting, "MAIL_FROM=hall@example.com")
+		office := apptest.StartMailServer(t)
+		settings := append(unlimited, "DATABASE_URL="+database, "SMTP_URL="+office.URL, "MAIL_FROM=hall@example.com")
 		var tried, told atomic.Int64
 		var joined sync.Map // username → person who was told of the account
 		for range 20 {
@@ -292,10 +293,10 @@ func TestKilledDuringSignUps(t *testing.T) {
 			for range 4 {
 				group.Go(func() {
 					for {
-						p := nth(int(tried.Add(1)))
-						switch got := s.caller(t).post("/sign-up", p.form()); got.status {
+						p := apptest.Nth(int(tried.Add(1)))
+						switch got := s.caller(t).post("/sign-up", p.Form()); got.status {
 						case http.StatusSeeOther:
-							joined.Store(p.username, p)
+							joined.Store(p.Username, p)
 							told.Add(1)
 						case 0:
 							return
@@ -319,7 +320,7 @@ func TestKilledDuringSignUps(t *testing.T) {
 		s.mayFail = true
 		joined.Range(func(_, p any) bool {
 			c := s.caller(t)
-			c.wants(c.signIn(p.(person)), "sign-in of "+p.(person).username, http.StatusSeeOther)
+			c.wants(c.signIn(p.(apptest.Person)), "sign-in of "+p.(apptest.Person).Username, http.StatusSeeOther)
 			c.wants(c.get("/dashboard"), "/dashboard", http.StatusOK)
 			return !t.Failed()
 		})
@@ -335,7 +336,7 @@ func TestKilledDuringSignUps(t *testing.T) {
 
 // wholeUsers returns everybody, and wants nobody to have half an account: each
 // has a hash, keys, and a mail that is sent or waits.
-func wholeUsers(t *testing.T, db *models.DB, office *postOffice) (users []models.User) {
+func wholeUsers(t *testing.T, db *models.DB, office *apptest.MailServer) (users []models.User) {
 	t.Helper()
 	if err := db.Bun().NewSelect().Model(&users).Scan(t.Context()); err != nil {
 		t.Fatal(err)
@@ -349,7 +350,7 @@ func wholeUsers(t *testing.T, db *models.DB, office *postOffice) (users []models
 			u.UsernameKey != models.Key(u.Username) || u.EmailKey != models.Key(u.Email) || u.FirstName == "" || u.CreatedAt.IsZero() {
 			t.Errorf("half a user: %+v", u)
 		}
-		if !queued[u.Email] && office.count(u.Email, verifySubject) == 0 {
+		if !queued[u.Email] && len(office.To(u.Email, apptest.VerifySubject)) == 0 {
 			t.Errorf("no mail to %s is sent or waits", u.Email)
 		}
 	}
@@ -367,7 +368,7 @@ func TestStopDuringManyRequests(t *testing.T) {
 		for i := range requests {
 			sent.Add(1)
 			finished.Go(func() {
-				form := nth(i).form().Encode()
+				form := apptest.Nth(i).Form().Encode()
 				begun := sync.OnceFunc(sent.Done)
 				body := io.MultiReader(strings.NewReader(form[:20]), waiting{begun, goOn}, strings.NewReader(form[20:]))
 				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/sign-up", body)
@@ -430,9 +431,9 @@ func TestStartAtOnce(t *testing.T) {
 			return
 		}
 		for i, s := range sites {
-			s.signUp(nth(i))
+			s.signUp(apptest.Nth(i))
 			c := s.caller(t)
-			c.wants(c.signIn(nth(0)), "sign-in", http.StatusSeeOther)
+			c.wants(c.signIn(apptest.Nth(0)), "sign-in", http.StatusSeeOther)
 			c.wantsStatus(c.get("/readyz"), "/readyz", http.StatusOK)
 		}
 		if n := strings.Count(sites[0].log.String()+sites[1].log.String(), "database migrated"); n != 1 {

@@ -11,14 +11,11 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"vestibule/app/apptest"
 )
 
-const (
-	plainUsername = "Use only letters a to z, digits, dots, underscores and hyphens."
-	differ        = "The two passwords differ."
-	wrongSignIn   = "The e-mail, username or password is wrong."
-	noAnswer      = "The server did not answer. What you typed is still here; please try again."
-)
+const noAnswer = "The server did not answer. What you typed is still here; please try again."
 
 func TestEmptySignUp(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
@@ -44,23 +41,23 @@ func TestEmptySignUp(t *testing.T) {
 func TestTypedValuesStay(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
 		v.opens("/sign-up")
-		v.fills("username", ada.username)
-		v.fills("first_name", `Ada "the first" <3`)
-		v.fills("last_name", ada.last)
-		v.fills("password", ada.password)
-		v.fills("confirm_password", ada.password)
-		v.fills("email", "ada at example.com")
+		v.fills("username", apptest.Anna.Username)
+		v.fills("first_name", `Anna "the first" <3`)
+		v.fills("last_name", apptest.Anna.Last)
+		v.fills("password", apptest.Anna.Password)
+		v.fills("confirm_password", apptest.Anna.Password)
+		v.fills("email", "anna at example.com")
 		v.hits(kb.Enter)
 		v.wantsErrors(sentences{"email": "Enter an e-mail address such as name@example.com."})
 		v.wantsFocus("email")
-		v.wantsValue("username", ada.username)
-		v.wantsValue("first_name", `Ada "the first" <3`)
-		v.wantsValue("last_name", ada.last)
-		v.wantsValue("email", "ada at example.com")
+		v.wantsValue("username", apptest.Anna.Username)
+		v.wantsValue("first_name", `Anna "the first" <3`)
+		v.wantsValue("last_name", apptest.Anna.Last)
+		v.wantsValue("email", "anna at example.com")
 		v.wantsValue("password", "")
 		v.wantsValue("confirm_password", "")
 
-		v.fillsIn(ada)
+		v.fillsIn(apptest.Anna)
 		v.presses("Sign up")
 		v.wantsPage("/dashboard", "Dashboard")
 	})
@@ -69,47 +66,47 @@ func TestTypedValuesStay(t *testing.T) {
 // TestLeavingAField checks each field as the person goes on to the next.
 func TestLeavingAField(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
-		v.site.signUp(grace)
+		v.site.signUp(apptest.Ben)
 		v.opens("/sign-up")
 		v.marks()
 
-		v.fills("username", "ada king")
+		v.fills("username", "anna smith")
 		v.hits(kb.Tab)
-		v.wantsErrors(sentences{"username": plainUsername})
+		v.wantsErrors(sentences{"username": apptest.PlainUsername})
 		v.wantsFocus("first_name")
 
-		v.fills("username", strings.ToUpper(grace.username))
+		v.fills("username", strings.ToUpper(apptest.Ben.Username))
 		v.hits(kb.Tab)
 		v.wantsErrors(sentences{"username": "This username is already taken."})
 		v.wantsFocus("first_name")
 
-		v.fills("username", ada.username)
+		v.fills("username", apptest.Anna.Username)
 		v.hits(kb.Tab)
 		v.wantsErrors(nil)
 		v.wantsFocus("first_name")
-		v.wantsValue("username", ada.username)
+		v.wantsValue("username", apptest.Anna.Username)
 
-		v.fills("email", strings.ToUpper(grace.email))
+		v.fills("email", strings.ToUpper(apptest.Ben.Email))
 		v.hits(kb.Tab)
 		v.wantsErrors(sentences{"email": "There is already an account with this e-mail."})
 		v.wantsFocus("password")
-		v.fills("email", ada.email)
+		v.fills("email", apptest.Anna.Email)
 		v.hits(kb.Tab)
 		v.wantsErrors(nil)
 
 		v.fills("password", "correct horse")
-		v.fills("confirm_password", ada.password)
+		v.fills("confirm_password", apptest.Anna.Password)
 		v.hits(kb.Tab)
-		v.wantsErrors(sentences{"confirm_password": differ})
+		v.wantsErrors(sentences{"confirm_password": apptest.PasswordsDiffer})
 		v.wantsValue("password", "correct horse")
-		v.wantsValue("confirm_password", ada.password)
+		v.wantsValue("confirm_password", apptest.Anna.Password)
 
-		v.fills("password", ada.password)
+		v.fills("password", apptest.Anna.Password)
 		v.hits(kb.Tab)
 		v.wantsErrors(nil)
 		v.wants(`document.activeElement.dataset.reveal`, "password")
-		v.wantsValue("password", ada.password)
-		v.wantsValue("confirm_password", ada.password)
+		v.wantsValue("password", apptest.Anna.Password)
+		v.wantsValue("confirm_password", apptest.Anna.Password)
 		v.wantsSamePage()
 	})
 }
@@ -122,10 +119,10 @@ func TestLateChecks(t *testing.T) {
 		v.wants(`(window.checks = {config: 0, finally: 0}, Object.keys(checks).forEach(step =>
 			document.addEventListener("htmx:" + step + ":request", e => { checks[step] += e.detail.ctx.request.action.includes("/check"); })), "counted")`, "counted")
 		v.holds("/sign-up/check?field=*")
-		v.fills("email", "ada at example.com")
-		v.fills("username", ada.username)
-		v.fills("first_name", ada.first)
-		v.fills("last_name", ada.last)
+		v.fills("email", "anna at example.com")
+		v.fills("username", apptest.Anna.Username)
+		v.fills("first_name", apptest.Anna.First)
+		v.fills("last_name", apptest.Anna.Last)
 		v.wants(`checks.config >= 3`, true)
 		v.hits(kb.Enter)
 		v.wantsErrors(sentences{
@@ -143,7 +140,7 @@ func TestLateChecks(t *testing.T) {
 // when the form is on its way: it ends the session that the check would name.
 func TestLeavingANewPassword(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.opens("/account/password")
 		v.marks()
 		v.wants(`(window.checks = {config: 0, finally: 0}, Object.keys(checks).forEach(step =>
@@ -155,13 +152,13 @@ func TestLeavingANewPassword(t *testing.T) {
 		v.fills("password", anotherPassword)
 		v.fills("confirm_password", "something else")
 		v.hits(kb.Tab)
-		v.wantsErrors(sentences{"confirm_password": differ})
+		v.wantsErrors(sentences{"confirm_password": apptest.PasswordsDiffer})
 		v.wantsValue("current_password", "not mine")
 		v.wantsValue("password", anotherPassword)
 		v.wantsSamePage()
 		v.wants(`checks`, map[string]int{"config": 1, "finally": 1})
 
-		v.fills("current_password", ada.password)
+		v.fills("current_password", apptest.Anna.Password)
 		v.holds("/account/password")
 		v.fills("confirm_password", anotherPassword)
 		v.hits(kb.Enter)
@@ -182,11 +179,11 @@ func TestSlowClick(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
 		v.resize(1280, 1600) // high enough not to scroll
 		v.opens("/sign-up")
-		v.fillsIn(ada)
+		v.fillsIn(apptest.Anna)
 		v.fills("confirm_password", "something else")
 		v.hits(kb.Tab)
-		v.wantsErrors(sentences{"confirm_password": differ})
-		v.fills("confirm_password", ada.password)
+		v.wantsErrors(sentences{"confirm_password": apptest.PasswordsDiffer})
+		v.fills("confirm_password", apptest.Anna.Password)
 		x, y := v.middleOf(named("button", "Sign up"))
 		v.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
 		v.wantsErrors(nil)
@@ -198,19 +195,19 @@ func TestSlowClick(t *testing.T) {
 // TestWrongSignIn does not tell whether the person or the password is wrong.
 func TestWrongSignIn(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
-		v.site.signUp(ada)
+		v.site.signUp(apptest.Anna)
 		v.opens("/sign-in")
 		v.wantsFocus("login")
-		for _, login := range []string{ada.username, "nobody", ada.email, "nobody@example.com"} {
+		for _, login := range []string{apptest.Anna.Username, "nobody", apptest.Anna.Email, "nobody@example.com"} {
 			v.signsIn(login, "wrong horse battery")
-			v.wants(`[...document.querySelectorAll("form#sign-in [role=alert]")].map(e => e.innerText)`, []string{wrongSignIn})
+			v.wants(`[...document.querySelectorAll("form#sign-in [role=alert]")].map(e => e.innerText)`, []string{apptest.WrongSignIn})
 			v.wantsErrors(nil)
 			v.wantsValue("login", login)
 			v.wantsValue("password", "")
 			v.wantsFocus("password")
 			v.reloadsSignIn()
 		}
-		v.signsIn(ada.username, ada.password)
+		v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		v.wantsPage("/dashboard", "Dashboard")
 	})
 }
@@ -237,7 +234,7 @@ func TestReveal(t *testing.T) {
 		v.presses("Show Password")
 		v.fills("login", "nobody")
 		v.presses("Sign in")
-		v.wantsText(wrongSignIn)
+		v.wantsText(apptest.WrongSignIn)
 		v.wants(state, []string{"password", "", "Show"})
 	})
 }
@@ -263,7 +260,7 @@ func TestStrength(t *testing.T) {
 func TestNothingToClickInVain(t *testing.T) {
 	eachSite(t, func(t *testing.T, s *site) {
 		v := s.visitor(t, false)
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.wants(`[...document.querySelectorAll("[type=button]")].filter(e => e.checkVisibility()).length`, 0)
 		v.presses("Sign out")
 		v.wantsPage("/", "Welcome")
@@ -278,7 +275,7 @@ func TestNothingToClickInVain(t *testing.T) {
 func TestDoubleSubmit(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
 		v.opens("/sign-up")
-		v.fillsIn(ada)
+		v.fillsIn(apptest.Anna)
 		v.holds("/sign-up")
 		x, y := v.middleOf(named("button", "Sign up"))
 		v.do(chromedp.MouseClickXY(x, y))
@@ -305,7 +302,7 @@ func TestDoubleSubmit(t *testing.T) {
 // dashboard once more, and so take the welcome away.
 func TestCheckBehindSubmit(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.wantsToasts("Your account is ready. Welcome!")
 		log := v.site.log.String()
 		if n := strings.Count(log, "method=GET path=/dashboard "); n != 1 {
@@ -320,13 +317,13 @@ func TestCheckBehindSubmit(t *testing.T) {
 func TestServerDown(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
 		v.opens("/sign-up")
-		v.fillsIn(ada)
+		v.fillsIn(apptest.Anna)
 		v.site.stop()
 		v.expects("net::ERR_CONNECTION_REFUSED", "Failed to fetch")
 		v.presses("Sign up")
 		v.wantsToasts(noAnswer)
 		v.wantsErrors(nil)
-		for name, values := range ada.form() {
+		for name, values := range apptest.Anna.Form() {
 			v.wantsValue(name, values[0])
 		}
 		v.wants(`document.querySelector("#sign-up .submit").disabled`, false)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"vestibule/app/apptest"
 )
 
 // hasher is the process that hashes for the site.
@@ -44,11 +46,11 @@ func TestHashProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := serveProgram(t, path, nil, "DATABASE_URL="+database)
-		s.signUp(ada)
+		s.signUp(apptest.Anna)
 		signsIn := func() {
 			t.Helper()
 			c := s.caller(t)
-			c.wants(c.signIn(ada), "sign-in", http.StatusSeeOther)
+			c.wants(c.signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
 		}
 		signsIn()
 		first := s.hasher(t)

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"vestibule/app/apptest"
 )
 
 // dial opens a bare connection to the site.
@@ -208,7 +210,7 @@ func TestMalformedRequests(t *testing.T) {
 func TestPathTricks(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	s.signUp(ada)
+	s.signUp(apptest.Anna)
 	for _, path := range []string{
 		"//", "///", "//dashboard", "/dashboard//", "//evil.example", "//evil.example/%2f..", "///evil.example", "/\\evil.example", "/\\/evil.example/",
 		"/.", "/..", "/../", "/../dashboard", "/../../../../etc/passwd", "/./dashboard", "/dashboard/.", "/dashboard/..", "/account/../dashboard", "/x/..//evil.example/..",
@@ -242,7 +244,7 @@ func TestPathTricks(t *testing.T) {
 				if cookies := got.header.Values("Set-Cookie"); len(cookies) > 0 {
 					t.Errorf("%s sets %q", method, cookies)
 				}
-				for _, inside := range []string{"Hello, Ada", ada.email, "root:", "module vestibule", "package assets", "goroutine", "SQLite format", "<pre>"} {
+				for _, inside := range []string{"Hello, Anna", apptest.Anna.Email, "root:", "module vestibule", "package assets", "goroutine", "SQLite format", "<pre>"} {
 					if strings.Contains(got.body, inside) {
 						t.Errorf("%s shows %q", method, inside)
 					}
@@ -316,7 +318,7 @@ func TestTenThousandConnections(t *testing.T) {
 
 	for i := range 5 {
 		c := s.caller(t)
-		c.wants(c.post("/sign-up", nth(i).form()), "sign-up", http.StatusSeeOther)
+		c.wants(c.post("/sign-up", apptest.Nth(i).Form()), "sign-up", http.StatusSeeOther)
 		for _, path := range []string{"/", "/dashboard", "/account/sessions", "/healthz", "/readyz"} {
 			c.wantsStatus(c.get(path), path, http.StatusOK)
 		}
@@ -356,7 +358,7 @@ func ask(conn net.Conn) error {
 // would be one on the site. The browser shows nothing in it.
 func TestFraming(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			for _, path := range []string{"/", "/dashboard", "/account/delete", "/sign-in"} {

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app/apptest"
 	"vestibule/models/modelstest"
 )
 
@@ -214,34 +214,20 @@ func (s *site) ended() bool {
 	}
 }
 
-// person is somebody with an account, or about to have one.
-type person struct{ username, first, last, email, password string }
-
-var (
-	ada   = person{"ada.king", "Ada", "Lovelace", "ada@example.com", "correct horse battery"}
-	grace = person{"ghopper", "Grace", "Hopper", "grace@example.com", "violet kettle thunder"}
-
-	adaKing = person{ada.username, ada.first, "King", ada.email, ada.password} // as ada may change her name
-)
-
-func (p person) form() url.Values {
-	return url.Values{
-		"username": {p.username}, "first_name": {p.first}, "last_name": {p.last}, "email": {p.email},
-		"password": {p.password}, "confirm_password": {p.password},
-	}
-}
+// annaKing is Anna as she may change her name.
+var annaKing = func(p apptest.Person) apptest.Person { p.Last = "King"; return p }(apptest.Anna)
 
 // signUp gives p an account, past the browser.
-func (s *site) signUp(p person) {
+func (s *site) signUp(p apptest.Person) {
 	s.t.Helper()
 	stay := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := stay.PostForm(s.url+"/sign-up", p.form())
+	answer, err := stay.PostForm(s.url+"/sign-up", p.Form())
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusSeeOther {
-		s.t.Fatalf("%s could not sign up: %s", p.username, answer.Status)
+		s.t.Fatalf("%s could not sign up: %s", p.Username, answer.Status)
 	}
 }
 

@@ -5,6 +5,8 @@ package main_test
 import (
 	"strings"
 	"testing"
+
+	"vestibule/app/apptest"
 )
 
 func (v *visitor) makesOneOfNotes() []string {
@@ -18,7 +20,7 @@ func (v *visitor) makesOneOfNotes() []string {
 
 func TestNotes(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.follows("Organizations")
 		v.fills("name", "Engines")
 		v.presses("Create organization")

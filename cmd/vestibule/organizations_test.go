@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"vestibule/app/apptest"
 )
 
 // follows the link in the newest mail, as soon as it has come.
@@ -79,7 +81,7 @@ func (v *visitor) chooses(selector, option string) {
 func TestOrganization(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
 		v.expects("status of 409")
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.confirms()
 		v.follows("Organizations")
 		v.wantsPage("/organizations", "Organizations")
@@ -93,17 +95,17 @@ func TestOrganization(t *testing.T) {
 		v.wantsToasts("Your organization is ready.")
 
 		v.follows("Invitations")
-		v.fills("email", grace.email)
+		v.fills("email", apptest.Ben.Email)
 		v.presses("Send invitation")
 		v.wantsToasts("The invitation is on its way.")
-		v.wantsText(grace.email)
+		v.wantsText(apptest.Ben.Email)
 
 		guest := v.site.visitor(v.T, v.scripts)
 		guest.followsMail("An invitation to an organization")
 		guest.wantsHeading("Join Difference Engines")
 		guest.follows("Create an account")
-		guest.wantsValue("email", grace.email)
-		guest.fillsIn(grace)
+		guest.wantsValue("email", apptest.Ben.Email)
+		guest.fillsIn(apptest.Ben)
 		guest.presses("Sign up")
 		guest.wantsHeading("Join Difference Engines")
 		guest.presses("Join")
@@ -113,13 +115,13 @@ func TestOrganization(t *testing.T) {
 
 		v.follows("Members")
 		v.wantsPage("/o/difference-engines/members", "Members of Difference Engines")
-		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Ada Lovelace", "Grace Hopper"})
+		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Anna Smith", "Ben Jones"})
 		v.wants(`(e => { e.focus(); return document.activeElement === e; })(document.querySelector("[type=search]"))`, true)
 		v.hits("hop")
 		if !v.scripts {
 			v.hits("\r")
 		}
-		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Grace Hopper"})
+		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Ben Jones"})
 		v.wants(`document.querySelector("[role=status]#finds").innerText`, map[bool]string{true: "1 found."}[v.scripts])
 		v.chooses("#members select", "Admin")
 		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
@@ -151,10 +153,10 @@ func TestOrganization(t *testing.T) {
 // page that asks.
 func TestOwnersGiveThePassword(t *testing.T) {
 	eachFlow(t, func(f *flow) {
-		f.joins(ada)
+		f.joins(apptest.Anna)
 		f.founds("Difference Engines")
 		f.opens("/o/acme/invitations")
-		f.fills("email", grace.email)
+		f.fills("email", apptest.Ben.Email)
 		f.chooses("#invite select", "Owner")
 		f.presses("Send invitation")
 		f.wantsToasts("The invitation is on its way.")
@@ -162,17 +164,17 @@ func TestOwnersGiveThePassword(t *testing.T) {
 		f.expects("status of 403")
 		f.clicks(`document.querySelector('form[action$="/resend"] button')`)
 		f.wantsHeading("Confirm it is you")
-		f.fills("current_password", ada.password)
+		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Continue")
 		f.wantsPage("/o/acme/invitations", "Invitations to Difference Engines")
 		f.wantsToasts("The invitation is on its way.")
-		f.wantsText(grace.email)
+		f.wantsText(apptest.Ben.Email)
 
 		f.ages()
 		f.opens("/o/acme")
 		f.presses("Leave")
 		f.wantsHeading("Confirm it is you")
-		f.fills("current_password", ada.password)
+		f.fills("current_password", apptest.Anna.Password)
 		f.expects("status of 409")
 		f.presses("Continue")
 		f.wantsText("This is its last owner.")

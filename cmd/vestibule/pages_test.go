@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"vestibule/app/apptest"
 )
 
 var (
@@ -17,12 +19,14 @@ var (
 )
 
 // longName is as wide as a name may be, without a space to break it at.
-var longName = person{strings.Repeat("w", 32), strings.Repeat("W", 100), strings.Repeat("M", 100),
-	strings.Repeat("m", 60) + "@" + strings.Repeat("w", 60) + ".example", "correct horse battery"}
+var longName = apptest.Person{
+	Username: strings.Repeat("w", 32), First: strings.Repeat("W", 100), Last: strings.Repeat("M", 100),
+	Email: strings.Repeat("m", 60) + "@" + strings.Repeat("w", 60) + ".example", Password: apptest.Anna.Password,
+}
 
 // eachPage goes to every page, as a guest and as p, who founds an organization, and
 // has look judge the one at path.
-func eachPage(t *testing.T, p person, organization string, look func(v *visitor, path string)) {
+func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *visitor, path string)) {
 	t.Helper()
 	eachDatabase(t, func(t *testing.T, database string) {
 		v := serve(t, "DATABASE_URL="+database).visitor(t, true)
@@ -45,18 +49,18 @@ func eachPage(t *testing.T, p person, organization string, look func(v *visitor,
 		opens(append(pagesForPeople, pagesForMembers...)...)
 
 		// Those whose addresses hold a token or an id.
-		v.followsMail(verifySubject)
+		v.followsMail(apptest.VerifySubject)
 		look(v, "/verify-email")
 		v.presses("Confirm")
 		v.wantsPage("/dashboard", "Dashboard")
 		v.opens("/forgot-password")
-		v.fills("email", p.email)
+		v.fills("email", p.Email)
 		v.hits(kb.Enter)
 		v.wantsText("on its way")
 		v.followsMail("Choose a new password")
 		look(v, "/reset-password")
 		v.opens("/o/acme/invitations")
-		v.fills("email", grace.email)
+		v.fills("email", apptest.Ben.Email)
 		v.hits(kb.Enter)
 		v.wantsToasts("The invitation is on its way.")
 		v.followsMail("An invitation to an organization")
@@ -122,7 +126,7 @@ func TestAccessible(t *testing.T) {
 			if (!ids.includes(id)) wrong.push("described by nothing: " + id);
 		return wrong;
 	})()`
-	eachPage(t, ada, "Engines", func(v *visitor, path string) {
+	eachPage(t, apptest.Anna, "Engines", func(v *visitor, path string) {
 		v.Helper()
 		v.wants(`location.pathname`, path)
 		v.wants(complaints, []string{})
@@ -143,22 +147,22 @@ func TestNotFound(t *testing.T) {
 
 // TestNamesAreText joins somebody whose name is a program.
 func TestNamesAreText(t *testing.T) {
-	mallory := ada
-	mallory.first = `<img src=x onerror="window.attacked=1">`
-	mallory.last = `</title><script>window.attacked=1</script>`
+	mallory := apptest.Anna
+	mallory.First = `<img src=x onerror="window.attacked=1">`
+	mallory.Last = `</title><script>window.attacked=1</script>`
 	eachVisitorEitherWay(t, func(v *visitor) {
 		v.expects("status of 404")
 		v.signsUp(mallory)
-		v.wantsHeading("Hello, " + mallory.first)
-		v.wantsText(mallory.first + " " + mallory.last)
-		v.founds(mallory.last)
+		v.wantsHeading("Hello, " + mallory.First)
+		v.wantsText(mallory.First + " " + mallory.Last)
+		v.founds(mallory.Last)
 		for _, path := range append(pagesForPeople, pagesForMembers...) {
 			v.opens(path)
 			v.wants(`[location.pathname, window.attacked === undefined, document.querySelectorAll("[onerror], script:not([src])").length]`, []any{path, true, 0})
 		}
 		v.opens("/account")
-		v.wantsValue("first_name", mallory.first)
-		v.wantsValue("last_name", mallory.last)
+		v.wantsValue("first_name", mallory.First)
+		v.wantsValue("last_name", mallory.Last)
 	})
 }
 
@@ -188,12 +192,12 @@ func TestTabOrder(t *testing.T) {
 // TestKeyboard signs in, saves and signs out without a mouse.
 func TestKeyboard(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
-		v.site.signUp(ada)
+		v.site.signUp(apptest.Anna)
 		v.opens("/sign-in")
 		v.wantsFocus("login")
-		v.hits(ada.username)
+		v.hits(apptest.Anna.Username)
 		v.hits(kb.Tab)
-		v.hits(ada.password)
+		v.hits(apptest.Anna.Password)
 		v.hits(kb.Enter)
 		v.wantsPage("/dashboard", "Dashboard")
 

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vestibule/app/apptest"
 )
 
 // TestREADME follows README's "Add your own page and model" in a copy of the
@@ -74,8 +76,8 @@ func TestREADME(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		s := serveProgram(t, path, nil, "DATABASE_URL="+database)
 		mine, other := s.client(), s.client()
-		for client, p := range map[*http.Client]person{mine: ada, other: grace} {
-			if status, body := s.post(client, "/sign-up", p.form()); status != http.StatusOK {
+		for client, p := range map[*http.Client]apptest.Person{mine: apptest.Anna, other: apptest.Ben} {
+			if status, body := s.post(client, "/sign-up", p.Form()); status != http.StatusOK {
 				t.Fatalf("sign-up ends with %d: %s", status, body)
 			}
 		}
@@ -90,7 +92,7 @@ func TestREADME(t *testing.T) {
 			t.Errorf("another person gets %d: %s", status, body)
 		}
 
-		remove := command(t, []string{"DATABASE_URL=" + database}, "users", "delete", ada.username, "--yes")
+		remove := command(t, []string{"DATABASE_URL=" + database}, "users", "delete", apptest.Anna.Username, "--yes")
 		remove.Path = path
 		if got := finish(t, remove); got.code != 0 {
 			t.Errorf("a person with a project cannot be deleted: %s", got.stderr)

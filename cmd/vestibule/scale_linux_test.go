@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -34,10 +35,10 @@ func TestProcessesShareSessions(t *testing.T) {
 			c.wantsStatus(c.at(s).get("/dashboard"), "/dashboard at one process", want)
 		}
 	}
-	b.signUp(ada)
+	b.signUp(apptest.Anna)
 	desk, phone := b.caller(t), b.caller(t)
-	desk.wantsStatus(desk.at(b.processes[0]).signIn(ada), "sign-in", http.StatusSeeOther)
-	phone.wantsStatus(phone.at(b.processes[1]).signIn(ada), "sign-in", http.StatusSeeOther)
+	desk.wantsStatus(desk.at(b.processes[0]).signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
+	phone.wantsStatus(phone.at(b.processes[1]).signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
 	everywhere(desk, http.StatusOK)
 	everywhere(phone, http.StatusOK)
 
@@ -48,7 +49,7 @@ func TestProcessesShareSessions(t *testing.T) {
 	everywhere(desk, http.StatusSeeOther)
 
 	// A toast of one process's is shown by the next.
-	phone.wantsStatus(phone.at(b.processes[0]).signIn(ada), "sign-in", http.StatusSeeOther)
+	phone.wantsStatus(phone.at(b.processes[0]).signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
 	if page := phone.at(b.processes[2]).get("/dashboard").body; !strings.Contains(page, "You are signed in.") {
 		t.Errorf("the page has no toast:\n%s", page)
 	}
@@ -59,8 +60,8 @@ func TestProcessesShareThrottles(t *testing.T) {
 	t.Parallel()
 	const account, address, tries = 4, 9, 15
 	b := balance(t, 3, fmt.Sprintf("LIMIT_ACCOUNT=%d,1h,1h,24h", account), fmt.Sprintf("LIMIT_ADDRESS=%d,1h,1h,24h", address))
-	b.signUp(ada)
-	attempt := func(c *caller, p person, let *int) {
+	b.signUp(apptest.Anna)
+	attempt := func(c *caller, p apptest.Person, let *int) {
 		t.Helper()
 		got := c.signIn(p)
 		c.wants(got, "a wrong password", http.StatusUnprocessableEntity, http.StatusTooManyRequests)
@@ -68,8 +69,8 @@ func TestProcessesShareThrottles(t *testing.T) {
 			*let++
 		}
 	}
-	wrong := ada
-	wrong.password = "not her password"
+	wrong := apptest.Anna
+	wrong.Password = "not her password"
 
 	let := 0
 	for i := range tries { // from an address of its own each time
@@ -81,13 +82,13 @@ func TestProcessesShareThrottles(t *testing.T) {
 
 	let = 0
 	for i := range tries { // an account of its own each time, and a lie about the address
-		attempt(b.caller(t).from("127.0.2.1", fmt.Sprintf("198.51.100.%d", i)), nth(i), &let)
+		attempt(b.caller(t).from("127.0.2.1", fmt.Sprintf("198.51.100.%d", i)), apptest.Nth(i), &let)
 	}
 	if let != address {
 		t.Errorf("%d wrong passwords from one address were looked at, want %d", let, address)
 	}
 	let = 0
-	attempt(b.caller(t).from("127.0.2.2", "127.0.2.1"), nth(tries), &let)
+	attempt(b.caller(t).from("127.0.2.2", "127.0.2.1"), apptest.Nth(tries), &let)
 	if let != 1 {
 		t.Error("another address was refused with it")
 	}
@@ -96,14 +97,14 @@ func TestProcessesShareThrottles(t *testing.T) {
 // TestProcessesSendMailOnce has all processes look for mail to send.
 func TestProcessesSendMailOnce(t *testing.T) {
 	t.Parallel()
-	office := openPostOffice(t)
-	b := balance(t, 4, append(unlimited, office.setting, "MAIL_FROM=hall@example.com")...)
+	office := apptest.StartMailServer(t)
+	b := balance(t, 4, append(unlimited, "SMTP_URL="+office.URL, "MAIL_FROM=hall@example.com")...)
 	const people = 40
 	var group sync.WaitGroup
 	for i := range people {
 		group.Go(func() {
 			c := b.caller(t)
-			c.wantsStatus(c.post("/sign-up", nth(i).form()), "sign-up", http.StatusSeeOther)
+			c.wantsStatus(c.post("/sign-up", apptest.Nth(i).Form()), "sign-up", http.StatusSeeOther)
 		})
 	}
 	group.Wait()
@@ -115,8 +116,8 @@ func TestProcessesSendMailOnce(t *testing.T) {
 		s.stop() // after what it sends: nothing comes later
 	}
 	for i := range people {
-		if n := office.count(nth(i).email, verifySubject); n != 1 {
-			t.Errorf("%s got %d mails", nth(i).email, n)
+		if n := len(office.To(apptest.Nth(i).Email, apptest.VerifySubject)); n != 1 {
+			t.Errorf("%s got %d mails", apptest.Nth(i).Email, n)
 		}
 	}
 }
@@ -144,7 +145,7 @@ func TestProcessesComeAndGo(t *testing.T) {
 	var members []*caller
 	for i := range readers {
 		c := b.caller(t)
-		c.wantsStatus(c.post("/sign-up", nth(i).form()), "sign-up", http.StatusSeeOther)
+		c.wantsStatus(c.post("/sign-up", apptest.Nth(i).Form()), "sign-up", http.StatusSeeOther)
 		members = append(members, c)
 	}
 	var group sync.WaitGroup
@@ -173,11 +174,11 @@ func TestProcessesComeAndGo(t *testing.T) {
 			for n := readers + i; !stopped.Load(); n += entrants {
 				time.Sleep(50 * time.Millisecond) // each is to sign in at the end
 				c := b.caller(t)
-				got := c.post("/sign-up", nth(n).form())
+				got := c.post("/sign-up", apptest.Nth(n).Form())
 				c.client.CloseIdleConnections() // HAProxy has so many, and no more
 				switch got.status {
 				case http.StatusSeeOther:
-					joined.Store(nth(n), true)
+					joined.Store(apptest.Nth(n), true)
 					entries[i].Add(1)
 				case 0, http.StatusBadGateway, http.StatusServiceUnavailable: // the account may be there all the same
 				default:
@@ -223,7 +224,7 @@ func TestProcessesComeAndGo(t *testing.T) {
 		n++
 		c := b.caller(t)
 		defer c.client.CloseIdleConnections()
-		c.wantsStatus(c.post("/sign-in", url.Values{"login": {p.(person).email}, "password": {p.(person).password}}), "sign-in", http.StatusSeeOther)
+		c.wantsStatus(c.post("/sign-in", url.Values{"login": {p.(apptest.Person).Email}, "password": {p.(apptest.Person).Password}}), "sign-in", http.StatusSeeOther)
 		return true
 	})
 	t.Logf("%d people signed up meanwhile, and all can sign in", n)

@@ -5,12 +5,13 @@ package main_test
 import (
 	"testing"
 
+	"vestibule/app/apptest"
 	"vestibule/models"
 )
 
 func TestWayBack(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
-		v.site.signUp(ada)
+		v.site.signUp(apptest.Anna)
 		for asked, lands := range map[string]string{
 			"/account":                         "/account",
 			"/account/sessions":                "/account/sessions",
@@ -21,7 +22,7 @@ func TestWayBack(t *testing.T) {
 		} {
 			v.opens(asked)
 			v.wants(`location.pathname`, "/sign-in")
-			v.signsIn(ada.email, ada.password)
+			v.signsIn(apptest.Anna.Email, apptest.Anna.Password)
 			v.wants(`location.href`, v.site.url+lands)
 			v.wantsNavigation(forPeople...)
 
@@ -46,11 +47,11 @@ func TestSessionEndsUnderAForm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachDatabase(t, func(t *testing.T, database string) {
 				s := serve(t, "DATABASE_URL="+database)
-				s.signUp(ada)
+				s.signUp(apptest.Anna)
 				for _, scripts := range []bool{true, false} {
 					v := s.visitor(t, scripts)
 					v.opens("/account")
-					v.signsIn(ada.username, ada.password)
+					v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 					v.wantsPage("/account", "Account")
 					v.fills("first_name", "Augusta")
 					end(v, database)
@@ -58,7 +59,7 @@ func TestSessionEndsUnderAForm(t *testing.T) {
 					v.wantsPage("/sign-in?next=%2Faccount", "Sign in")
 					v.wantsHeading("Welcome back")
 					v.wants(`["header", "form", "main"].map(name => document.getElementsByTagName(name).length)`, []int{1, 1, 1})
-					v.signsIn(ada.username, ada.password)
+					v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 					v.wantsPage("/account", "Account")
 				}
 			})
@@ -84,7 +85,7 @@ func execute(v *visitor, database, query string, args ...any) {
 
 func TestBackAfterSignOut(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.follows("Account")
 		v.wantsPage("/account", "Account")
 		v.presses("Sign out")
@@ -97,14 +98,14 @@ func TestBackAfterSignOut(t *testing.T) {
 
 func TestToasts(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.wantsToasts("Your account is ready. Welcome!")
 		if v.scripts {
 			v.presses("Dismiss")
 			v.wantsToasts()
 		}
 		v.reloads()
-		v.wantsHeading("Hello, Ada")
+		v.wantsHeading("Hello, Anna")
 		v.wantsToasts()
 
 		v.presses("Sign out")

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"vestibule/app/apptest"
 	"vestibule/app/password"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestStormOfSignIns(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		s := serveProgram(t, unraced(t), nil, append(unlimited, "DATABASE_URL="+database, "ARGON2_MEMORY=19456", "ARGON2_TIME=2")...)
-		s.signUp(ada)
+		s.signUp(apptest.Anna)
 		base := s.peak(t)
 
 		const people = 1000
@@ -40,9 +41,9 @@ func TestStormOfSignIns(t *testing.T) {
 		})
 		for i := range people {
 			group.Go(func() {
-				p := ada
+				p := apptest.Anna
 				if i%2 > 0 {
-					p.password = "a wrong password"
+					p.Password = "a wrong password"
 				}
 				c := s.caller(t)
 				defer c.client.CloseIdleConnections()
@@ -62,7 +63,7 @@ func TestStormOfSignIns(t *testing.T) {
 		close(over)
 		pages.Wait()
 		c := s.caller(t)
-		c.wants(c.signIn(ada), "sign-in after the storm", http.StatusSeeOther)
+		c.wants(c.signIn(apptest.Anna), "sign-in after the storm", http.StatusSeeOther)
 
 		peak := s.peak(t)
 		most := base + int64(runtime.GOMAXPROCS(0))*int64(password.DefaultParams.Memory)<<10 + 100<<20

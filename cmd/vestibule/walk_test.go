@@ -2,7 +2,11 @@
 
 package main_test
 
-import "testing"
+import (
+	"testing"
+
+	"vestibule/app/apptest"
+)
 
 // TestWalk goes the whole way of a person, from the front door and back to it.
 func TestWalk(t *testing.T) {
@@ -14,10 +18,10 @@ func TestWalk(t *testing.T) {
 		v.follows("Sign up")
 		v.wantsPage("/sign-up", "Sign up")
 		v.wantsHeading("Create your account")
-		v.fillsIn(ada)
+		v.fillsIn(apptest.Anna)
 		v.presses("Sign up")
 		v.wantsPage("/dashboard", "Dashboard")
-		v.wantsHeading("Hello, Ada")
+		v.wantsHeading("Hello, Anna")
 		v.wantsText("It ends in 30 days")
 		v.wantsToasts("Your account is ready. Welcome!")
 		v.wantsNavigation(forPeople...)
@@ -27,10 +31,10 @@ func TestWalk(t *testing.T) {
 		v.wantsNavigation(forGuests...)
 		v.wantsToasts("You are signed out.")
 
-		for _, login := range []string{ada.username, "ADA.King", ada.email} {
+		for _, login := range []string{apptest.Anna.Username, "ANNA.Smith", apptest.Anna.Email} {
 			v.follows("Sign in")
 			v.wantsPage("/sign-in", "Sign in")
-			v.signsIn(login, ada.password)
+			v.signsIn(login, apptest.Anna.Password)
 			v.wantsPage("/dashboard", "Dashboard")
 			v.wantsNavigation(forPeople...)
 			v.presses("Sign out")
@@ -39,11 +43,11 @@ func TestWalk(t *testing.T) {
 
 		v.follows("Sign in")
 		v.wantsPage("/sign-in", "Sign in")
-		v.signsIn(ada.username, ada.password)
+		v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		v.wantsPage("/dashboard", "Dashboard")
 		v.follows("Account")
 		v.wantsPage("/account", "Account")
-		v.wantsText(ada.email)
+		v.wantsText(apptest.Anna.Email)
 		v.marks()
 		v.fills("first_name", "Augusta")
 		v.fills("last_name", "King")
@@ -64,7 +68,7 @@ func TestWalk(t *testing.T) {
 
 		v.follows("Sign in")
 		v.wantsPage("/sign-in", "Sign in")
-		v.signsIn("countess", ada.password)
+		v.signsIn("countess", apptest.Anna.Password)
 		v.wantsPage("/dashboard", "Dashboard")
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
+
+	"vestibule/app/apptest"
 )
 
 // What a page may weigh at the first visit, with nothing in the browser's cache.
@@ -63,7 +65,7 @@ func TestWeight(t *testing.T) {
 		}
 		weigh(pagesForGuests)
 		v.wantsShiftsSeen()
-		v.signsUp(ada)
+		v.signsUp(apptest.Anna)
 		v.founds("Analytical Engines")
 		weigh(append(pagesForPeople, pagesForMembers...))
 	})
