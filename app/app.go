@@ -21,7 +21,6 @@ import (
 type App struct {
 	*web.Kit
 	config  Config
-	letters *mailTemplates
 	sender  mail.Sender
 	outbox  *mail.Outbox // in development without a mail server
 	handler http.Handler
@@ -38,9 +37,6 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	a := &App{config: config, ready: db.Ready}
 	if a.Kit, err = web.NewKit(config.web(), db, log, hasher); err != nil {
 		return nil, err
-	}
-	if a.letters, err = newMailTemplates(); err != nil {
-		return nil, fmt.Errorf("mail templates: %w", err)
 	}
 	if config.SMTPURL != "" {
 		if a.sender, err = mail.NewSMTP(config.SMTPURL, config.MailFrom); err != nil {

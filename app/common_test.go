@@ -1,21 +1,18 @@
 package app_test
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/andybalholm/brotli"
 
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
 
-// TestCommonPages asks for the pages that are the same for all strangers, which
-// are compressed, in between the same pages with something of a person's own,
-// which must not be: neither compressed nor shown to anybody else.
+// TestCommonPages asks for the pages that are the same for all strangers, in between
+// the same pages with something of a person's own. That is shown to nobody else, and
+// no page is compressed: its length could tell what it holds (BREACH).
 func TestCommonPages(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -33,13 +30,12 @@ func TestCommonPages(t *testing.T) {
 				if plain[path] == "" {
 					plain[path] = body
 				}
-				a := s.Visit(t).Get(path, compressing).Wants(http.StatusOK).WantsHeader("Content-Encoding", "br")
-				if vary := strings.Join(a.Header.Values("Vary"), ", "); vary != "Cookie, HX-Request, Accept-Encoding" {
+				a := own(s.Visit(t).Get(path, compressing)).Wants(http.StatusOK)
+				if vary := strings.Join(a.Header.Values("Vary"), ", "); vary != "Cookie, HX-Request" {
 					t.Errorf("%s varies by %s", path, vary)
 				}
-				decoded, err := io.ReadAll(brotli.NewReader(strings.NewReader(a.Body)))
-				if err != nil || string(decoded) != body || body != plain[path] {
-					t.Errorf("%s is not the same for everybody (%v)", path, err)
+				if a.Body != body || body != plain[path] {
+					t.Errorf("%s is not the same for everybody", path)
 				}
 			}
 		}
@@ -67,7 +63,7 @@ func TestCommonPages(t *testing.T) {
 		}
 		common()
 		s.SetCookie("session", strings.Repeat("A", 43))
-		s.Get("/", compressing).WantsHeader("Content-Encoding", "br").Clears("session")
+		own(s.Get("/", compressing)).Clears("session")
 		own(s.Get("/no-such-page", compressing)).Wants(http.StatusNotFound)
 		common()
 	})

@@ -6,14 +6,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/web"
+	"vestibule/templates/site"
 )
-
-// dashboardData says whether the session lives on when it is used, or has come
-// to the end that none outlives.
-type dashboardData struct{ Renews bool }
 
 // ShowDashboard shows a signed-in person their own start page.
 func (a *App) ShowDashboard(c *gin.Context) error {
 	s := web.Current(c).Session
-	return a.Render(c, http.StatusOK, "dashboard", nil, dashboardData{Renews: s.ExpiresAt.Before(s.CreatedAt.Add(a.config.SessionMax))})
+	renews := s.ExpiresAt.Before(s.CreatedAt.Add(a.config.SessionMax))
+	f := a.Frame(c, http.StatusOK)
+	page := site.DashboardPage(f, s.ExpiresAt, renews)
+	return web.Render(c, f, page, page)
 }

@@ -7,7 +7,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/mail"
+	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/site"
 )
 
 // ShowDevMail shows the mail that development keeps instead of sending it, to
@@ -16,7 +18,13 @@ func (a *App) ShowDevMail(c *gin.Context) error {
 	if !mail.IsLoopback(hostOf(c.Request.RemoteAddr)) || !mail.IsLoopback(hostOf(c.Request.Host)) {
 		return models.ErrNotFound
 	}
-	return a.Render(c, http.StatusOK, "devmail", nil, a.outbox.Messages())
+	var messages []site.Mail
+	for _, m := range a.outbox.Messages() {
+		messages = append(messages, site.Mail{To: m.To, Subject: m.Subject, Text: m.Text, At: m.At})
+	}
+	f := a.Frame(c, http.StatusOK)
+	page := site.DevMailPage(f, messages)
+	return web.Render(c, f, page, page)
 }
 
 // hostOf cuts the port off an address.

@@ -19,7 +19,7 @@ var floors = []map[string]bool{
 	{"app": true},
 	{"app/*": true}, // features: every folder of app without a floor of its own
 	{"app/web": true},
-	{"app/forms": true, "app/mail": true, "app/password": true, "models": true, "migrations": true, "templates": true, "assets": true},
+	{"app/device": true, "app/forms": true, "app/mail": true, "app/password": true, "models": true, "migrations": true, "templates": true, "assets": true},
 }
 
 // sideways are the imports on one floor that are allowed.
@@ -27,7 +27,7 @@ var sideways = map[string][]string{
 	"app/account":      {"app/auth"},
 	"app/organization": {"app/auth"},
 	"migrations":       {"models"},
-	"templates":        {"app/forms", "models", "assets"},
+	"templates":        {"app/device", "app/forms", "models", "assets"},
 }
 
 // floorOf returns the floor of a folder, counted from the top, and the name by

@@ -1,66 +1,31 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	htmltemplate "html/template"
-	"io/fs"
 	"net/url"
-	"path"
-	"strings"
-	texttemplate "text/template"
 	"time"
 
 	"vestibule/app/mail"
-	"vestibule/app/web"
 	"vestibule/models"
-	"vestibule/templates"
+	view "vestibule/templates/mail"
 )
-
-// mailTemplates are the parsed templates of mail, by kind.
-type mailTemplates struct {
-	text map[string]*texttemplate.Template
-	html map[string]*htmltemplate.Template
-}
-
-func newMailTemplates() (*mailTemplates, error) {
-	l := &mailTemplates{text: map[string]*texttemplate.Template{}, html: map[string]*htmltemplate.Template{}}
-	funcs := map[string]any{"exactly": web.FormatTime}
-	files, err := fs.Glob(templates.FS, "mail/*.txt")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
-		kind := strings.TrimSuffix(path.Base(file), ".txt")
-		l.text[kind], err = texttemplate.New(path.Base(file)).Funcs(funcs).ParseFS(templates.FS, file)
-		if err != nil {
-			return nil, err
-		}
-		l.html[kind], err = htmltemplate.New("").Funcs(funcs).ParseFS(templates.FS, "mail/layout.html", "mail/"+kind+".html")
-		if err != nil {
-			return nil, err
-		}
-	}
-	return l, nil
-}
-
-// mailData is what a template of mail sees.
-type mailData struct {
-	models.MailDetail
-	Name, URL, Site       string
-	Organization, Inviter string
-}
 
 // compose makes the message of m. A mail that asks for a token gets a new one
 // here. It returns ErrNotFound when there is nobody, or no reason any more, to
 // send it to.
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
-	data := mailData{MailDetail: m.Detail, Name: m.Name, Site: a.config.BaseURL}
+	data := view.Data{
+		Name:    m.Name,
+		Site:    a.config.BaseURL,
+		Email:   m.Detail.Email,
+		Browser: m.Detail.Browser,
+		IP:      m.Detail.IP,
+		When:    m.Detail.When,
+	}
 	to := m.Recipient
-	text, html := a.letters.text[m.Kind], a.letters.html[m.Kind]
-	if text == nil {
+	if !view.Known(m.Kind) {
 		return mail.Message{}, errors.New("no template for mail of this kind") // a newer process has queued it, and will send it
 	}
 	id := m.ID.String()
@@ -109,19 +74,8 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		id = fmt.Sprintf("%s.%d", id, m.Attempts)
 		data.URL = a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
 	}
-	var subject, plain, rich bytes.Buffer
-	err := errors.Join(
-		text.ExecuteTemplate(&subject, "subject", data),
-		text.Execute(&plain, data),
-		html.ExecuteTemplate(&rich, "mail", data),
-	)
-	return mail.Message{
-		ID:      id,
-		To:      to,
-		Subject: subject.String(),
-		Text:    strings.TrimSpace(plain.String()) + "\n",
-		HTML:    rich.String(),
-	}, err
+	subject, text, html, err := view.Render(m.Kind, data)
+	return mail.Message{ID: id, To: to, Subject: subject, Text: text, HTML: html}, err
 }
 
 // addressee returns the user whom a mail with a token is for.

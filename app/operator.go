@@ -7,8 +7,8 @@ import (
 	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/password"
-	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
 )
 
 // CreateUser makes user an account with that password, typed twice, as an
@@ -16,13 +16,9 @@ import (
 // sentence for each field that breaks one. Once the password is hashed, which takes
 // long for a transaction, store is to call [models.DB.CreateUser].
 func CreateUser(ctx context.Context, config *Config, user *models.User, pw, again string, store func() error) error {
-	in := &auth.SignUpForm{
-		Profile:         auth.Profile{Username: user.Username, FirstName: user.FirstName, LastName: user.LastName},
-		Email:           user.Email,
-		Password:        pw,
-		ConfirmPassword: again,
-	}
-	form := forms.New(in)
+	form := auth.NewSignUp()
+	form.Username, form.FirstName, form.LastName, form.Email = user.Username, user.FirstName, user.LastName, user.Email
+	form.Password, form.ConfirmPassword = pw, again
 	if err := form.Validate(); err != nil {
 		return err
 	}
@@ -30,22 +26,29 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 	if err != nil {
 		return err
 	}
-	user.Username, user.FirstName, user.LastName, user.Email = in.Username, in.FirstName, in.LastName, in.Email
+	user.Username, user.FirstName, user.LastName, user.Email = form.Username, form.FirstName, form.LastName, form.Email
 	user.PasswordHash = hash
 	err = store()
 	if failed := new(models.TakenError); errors.As(err, &failed) {
-		auth.Taken(form, failed.Field)
+		auth.Taken(&form.Form, failed.Field)
 		return form.Validate()
 	}
 	return err
+}
+
+// newPassword is the form of a new password, which no page shows.
+type newPassword struct {
+	forms.Form
+	view.NewPassword
 }
 
 // ChangePassword gives user a new password, typed twice, as an operator wants. The
 // rules are those of the pages, and the error says a sentence for each field that
 // breaks one. As in [CreateUser], store is to do it, by [models.DB.ChangePassword].
 func ChangePassword(ctx context.Context, config *Config, user *models.User, pw, again string, store func(hash string) error) error {
-	form := forms.New(&auth.NewPassword{Password: pw, ConfirmPassword: again})
-	auth.CheckPassword(form, pw, user)
+	form := forms.New(new(newPassword))
+	form.Password, form.ConfirmPassword = pw, again
+	form.Check = func() { auth.CheckPassword(&form.Form, pw, user) }
 	if err := form.Validate(); err != nil {
 		return err
 	}
@@ -63,6 +66,3 @@ func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {
 	}
 	return hasher.Hash(ctx, pw)
 }
-
-// Device says in words which browser and system a User-Agent header names.
-func Device(userAgent string) string { return web.Device(userAgent) }

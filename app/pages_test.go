@@ -90,28 +90,23 @@ func TestPagesHoldTogether(t *testing.T) {
 	})
 }
 
-// Each form has a place for the sentence about it as a whole, such as that one
-// has to wait, also where nothing says one yet: it is what others copy.
+// TestFormsSayWhatFails wants each page to draw its form by the component that says
+// what is wrong with the form as a whole.
 func TestFormsSayWhatFails(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../templates/pages/*.html")
+	files, err := filepath.Glob("../templates/*/*.templ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	forms := 0
-	for _, file := range append(files, "../README.md") {
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, form := range regexp.MustCompile(`(?s)<form.*?</form>`).FindAllString(string(text), -1) {
-			if !strings.Contains(form, `{{template "field" `) {
-				continue // a button
-			}
-			forms++
-			if !strings.Contains(form, `{{template "form-error" .Form}}`) {
-				t.Errorf("%s: a form cannot say what is wrong with it as a whole:\n%s", file, form)
-			}
+		forms += strings.Count(string(text), "@components.Form(")
+		if strings.Contains(string(text), "<form") && filepath.Dir(file) != "../templates/components" {
+			t.Errorf("%s has a form of its own: it cannot say what is wrong with it", file)
 		}
 	}
 	if forms < 10 {

@@ -4,8 +4,12 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/web"
+	"vestibule/models"
+	view "vestibule/templates/account"
+	"vestibule/templates/components"
 )
 
 // ShowActivity shows a person what happened to their account.
@@ -14,5 +18,7 @@ func (h Handlers) ShowActivity(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Render(c, http.StatusOK, "activity", nil, web.NewActivityPage(c, events))
+	list := web.NewList(c, "before", events, func(e models.Event) uuid.UUID { return e.ID }, view.NewEventRow)
+	f := h.Frame(c, http.StatusOK)
+	return web.Render(c, f, view.ActivityPage(f, list), components.Events(list))
 }

@@ -9,55 +9,57 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/account"
 )
 
-type deleteForm struct {
-	Username        string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" validate:"required"`
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
-
-	user *models.User
-}
-
-// Check wants the person to be sure.
-func (in *deleteForm) Check(f *forms.Form) {
-	if models.Key(in.Username) != in.user.UsernameKey {
-		f.Fail("username", "This is not your username.")
+func newDelete(user *models.User) *view.Delete {
+	form := forms.New(new(view.Delete))
+	form.Check = func() {
+		if models.Key(form.Username) != user.UsernameKey {
+			form.Fail("username", "This is not your username.")
+		}
 	}
+	return form
 }
 
+// ShowDelete shows what goes with the account, and the form that deletes it.
 func (h Handlers) ShowDelete(c *gin.Context) error {
-	fates, err := h.DB.OwnedOrganizations(c.Request.Context(), web.Current(c).User)
+	owned, err := h.DB.OwnedOrganizations(c.Request.Context(), web.Current(c).User)
 	if err != nil {
 		return err
 	}
-	return h.Render(c, http.StatusOK, "delete", forms.New(&deleteForm{user: web.Current(c).User}), fates)
+	return h.renderDelete(c, http.StatusOK, newDelete(web.Current(c).User), owned)
+}
+
+func (h Handlers) renderDelete(c *gin.Context, status int, form *view.Delete, owned []models.OwnedOrganization) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.DeletePage(f, form, owned), view.DeleteForm(f, form, owned))
 }
 
 // DeleteAccount removes the person and, by the foreign keys, all that hangs on
 // them.
 func (h Handlers) DeleteAccount(c *gin.Context) error {
 	user := web.Current(c).User
-	in := &deleteForm{user: user}
-	form := forms.New(in)
-	if err := web.Bind(c, form); err != nil {
+	form := newDelete(user)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	fates, err := h.DB.OwnedOrganizations(c.Request.Context(), user)
+	owned, err := h.DB.OwnedOrganizations(c.Request.Context(), user)
 	if err != nil {
 		return err
 	}
-	if limited, err := h.auth().CheckCurrentPassword(c, form, in.CurrentPassword); err != nil {
+	if limited, err := h.auth().CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "delete", form, fates)
+		return h.renderDelete(c, http.StatusTooManyRequests, form, owned)
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "delete", form, fates)
+		return h.renderDelete(c, http.StatusUnprocessableEntity, form, owned)
 	}
 	err = h.DB.DeleteUser(c.Request.Context(), user)
 	if last := new(models.LastOwnerError); errors.As(err, &last) {
 		form.Error = "You are the last owner of " + last.Organization.Name + ", which has other members. Make one of them its owner, or delete it first."
-		return h.Render(c, http.StatusConflict, "delete", form, fates)
+		return h.renderDelete(c, http.StatusConflict, form, owned)
 	}
 	if err != nil {
 		return err

@@ -9,8 +9,10 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/device"
 	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/components"
 )
 
 // ownData is all that the site knows of a person, for them to keep. A feature adds
@@ -123,7 +125,7 @@ func (h Handlers) ownSessions(ctx context.Context, u *models.User, data *ownData
 	sessions, err := h.DB.Sessions(ctx, u.ID)
 	data.Sessions = listed(sessions, func(s models.Session) ownSession {
 		return ownSession{
-			Device:     web.Device(s.UserAgent),
+			Device:     device.Name(s.UserAgent),
 			UserAgent:  s.UserAgent,
 			IP:         s.IP,
 			CreatedAt:  s.CreatedAt,
@@ -146,7 +148,7 @@ func (h Handlers) ownActivity(ctx context.Context, u *models.User, data *ownData
 		if e.ByAnother() {
 			e.IP, e.UserAgent = "", "" // which are that person's
 		}
-		return ownEvent{web.EventLabel(e.Kind), web.EventActor(e), e.IP, e.UserAgent, e.CreatedAt}
+		return ownEvent{components.EventLabel(e.Kind), components.EventActor(e), e.IP, e.UserAgent, e.CreatedAt}
 	})
 	return err
 }

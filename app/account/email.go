@@ -8,74 +8,72 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/account"
 )
 
-type emailForm struct {
-	Email           string `form:"email" label:"New e-mail" noun:"your new e-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
-
-	user *models.User
-}
-
-// Check refuses the address that the person has already.
-func (in *emailForm) Check(f *forms.Form) {
-	if models.Key(in.Email) == in.user.EmailKey {
-		f.Fail("email", "This is your e-mail already.")
-	}
-}
-
-func newEmailForm(u *models.User) (*emailForm, *forms.Form) {
-	in := &emailForm{user: u}
-	form := forms.New(in)
+func newEmail(user *models.User) *view.Email {
+	form := forms.New(new(view.Email))
 	form.CheckURL = "/account/email/check"
-	return in, form
+	form.Check = func() {
+		if models.Key(form.Email) == user.EmailKey {
+			form.Fail("email", "This is your e-mail already.")
+		}
+	}
+	return form
 }
 
+// ShowEmail shows the form that changes a person's address.
 func (h Handlers) ShowEmail(c *gin.Context) error {
-	_, form := newEmailForm(web.Current(c).User)
-	return h.Render(c, http.StatusOK, "email", form, nil)
+	return h.renderEmail(c, http.StatusOK, newEmail(web.Current(c).User))
+}
+
+func (h Handlers) renderEmail(c *gin.Context, status int, form *view.Email) error {
+	f := h.Frame(c, status)
+	fragment := view.EmailForm(f, form)
+	return web.Render(c, f, view.EmailPage(f, fragment), fragment)
 }
 
 // ChangeEmail mails a link to the new address; the old one stays until the link
 // is used.
 func (h Handlers) ChangeEmail(c *gin.Context) error {
 	user := web.Current(c).User
-	in, form := newEmailForm(user)
-	if err := web.Bind(c, form); err != nil {
+	form := newEmail(user)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	if limited, err := h.Limited(c, form, h.EnumerationLimit(c)); err != nil {
+	if limited, err := h.Limited(c, &form.Form, h.EnumerationLimit(c)); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "email", form, nil)
+		return h.renderEmail(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.auth().FailTaken(c, form); err != nil {
+	if err := h.auth().FailTaken(c, &form.Form); err != nil {
 		return err
 	}
-	if limited, err := h.auth().CheckCurrentPassword(c, form, in.CurrentPassword); err != nil {
+	if limited, err := h.auth().CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "email", form, nil)
+		return h.renderEmail(c, http.StatusTooManyRequests, form)
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "email", form, nil)
+		return h.renderEmail(c, http.StatusUnprocessableEntity, form)
 	}
-	tries := []web.Attempt{web.PerIP(c, "mail", h.Config.LimitSignUp), web.NewAttempt("mail to "+models.Key(in.Email), h.Config.LimitMail)}
-	if limited, err := h.Limited(c, form, tries...); err != nil {
+	attempts := []web.Attempt{web.PerIP(c, "mail", h.Config.LimitSignUp), web.NewAttempt("mail to "+models.Key(form.Email), h.Config.LimitMail)}
+	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "email", form, nil)
+		return h.renderEmail(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.DB.RequestEmail(c.Request.Context(), user, in.Email); err != nil {
-		h.Refund(c, tries...)
+	if err := h.DB.RequestEmail(c.Request.Context(), user, form.Email); err != nil {
+		h.Refund(c, attempts...)
 		return err
 	}
 	h.Record(c, models.EventEmailRequested, user)
-	return h.Render(c, http.StatusOK, "email", form, in.Email)
+	f := h.Frame(c, http.StatusOK)
+	sent := view.EmailSent(form.Email)
+	return web.Render(c, f, view.EmailPage(f, sent), sent)
 }
 
 // CheckEmail checks one field as the person leaves it.
 func (h Handlers) CheckEmail(c *gin.Context) error {
-	_, form := newEmailForm(web.Current(c).User)
-	return h.auth().CheckTaken(c, "email", form)
+	return h.auth().CheckTaken(c, &newEmail(web.Current(c).User).Form)
 }

@@ -9,41 +9,42 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/account"
 )
 
-type passwordForm struct {
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
-	auth.NewPassword
-}
-
-func newPasswordForm() (*passwordForm, *forms.Form) {
-	in := new(passwordForm)
-	form := forms.New(in)
+func newPassword(user *models.User) *view.Password {
+	form := forms.New(new(view.Password))
 	form.CheckURL = "/account/password/check"
-	return in, form
+	form.Check = func() { auth.CheckPassword(&form.Form, form.Password, user) }
+	return form
 }
 
+// ShowPassword shows the form that changes a person's password.
 func (h Handlers) ShowPassword(c *gin.Context) error {
-	_, form := newPasswordForm()
-	return h.Render(c, http.StatusOK, "password", form, nil)
+	return h.renderPassword(c, http.StatusOK, newPassword(web.Current(c).User))
 }
 
+func (h Handlers) renderPassword(c *gin.Context, status int, form *view.Password) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.PasswordPage(f, form), view.PasswordForm(f, form))
+}
+
+// ChangePassword sets the new password and ends all other sessions.
 func (h Handlers) ChangePassword(c *gin.Context) error {
-	in, form := newPasswordForm()
-	if err := web.Bind(c, form); err != nil {
+	user := web.Current(c).User
+	form := newPassword(user)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	user := web.Current(c).User
-	auth.CheckPassword(form, in.Password, user)
-	if limited, err := h.auth().CheckCurrentPassword(c, form, in.CurrentPassword); err != nil {
+	if limited, err := h.auth().CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "password", form, nil)
+		return h.renderPassword(c, http.StatusTooManyRequests, form)
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "password", form, nil)
+		return h.renderPassword(c, http.StatusUnprocessableEntity, form)
 	}
-	hash, err := h.Hash(c, in.Password)
+	hash, err := h.Hash(c, form.Password)
 	if err != nil {
 		return err
 	}
@@ -66,10 +67,9 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 
 // CheckPassword checks one field as the person leaves it.
 func (h Handlers) CheckPassword(c *gin.Context) error {
-	in, form := newPasswordForm()
-	if err := web.Bind(c, form); err != nil {
+	form := newPassword(web.Current(c).User)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	auth.CheckPassword(form, in.Password, web.Current(c).User)
-	return h.CheckField(c, "password", form)
+	return web.CheckField(c, &form.Form)
 }

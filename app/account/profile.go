@@ -10,56 +10,62 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/account"
 )
 
-func newAccountForm(u *models.User) (*auth.Profile, *forms.Form) {
-	in := &auth.Profile{Username: u.Username, FirstName: u.FirstName, LastName: u.LastName}
-	form := forms.New(in)
+func newProfile(u *models.User) *view.Profile {
+	form := forms.New(new(view.Profile))
+	form.Username, form.FirstName, form.LastName = u.Username, u.FirstName, u.LastName
 	form.CheckURL = "/account/check"
-	return in, form
+	return form
 }
 
+// ShowProfile shows a person their own name and username.
 func (h Handlers) ShowProfile(c *gin.Context) error {
-	_, form := newAccountForm(web.Current(c).User)
-	return h.Render(c, http.StatusOK, "account", form, nil)
+	return h.renderProfile(c, http.StatusOK, newProfile(web.Current(c).User))
 }
 
+func (h Handlers) renderProfile(c *gin.Context, status int, form *view.Profile) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.ProfilePage(f, form), view.ProfileForm(form))
+}
+
+// SaveProfile changes the person's name and username.
 func (h Handlers) SaveProfile(c *gin.Context) error {
-	in, form := newAccountForm(web.Current(c).User)
-	if err := web.Bind(c, form); err != nil {
+	form := newProfile(web.Current(c).User)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	if limited, err := h.Limited(c, form, h.EnumerationLimit(c)); err != nil {
+	if limited, err := h.Limited(c, &form.Form, h.EnumerationLimit(c)); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "account", form, nil)
+		return h.renderProfile(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.auth().FailTaken(c, form); err != nil {
+	if err := h.auth().FailTaken(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "account", form, nil)
+		return h.renderProfile(c, http.StatusUnprocessableEntity, form)
 	}
 	user := *web.Current(c).User
-	user.Username, user.FirstName, user.LastName = in.Username, in.FirstName, in.LastName
+	user.Username, user.FirstName, user.LastName = form.Username, form.FirstName, form.LastName
 	if user == *web.Current(c).User { // nothing to store
-		return h.RenderSaved(c, "account", form, "saved")
+		return h.RenderSaved(c, view.ProfileForm(form), "saved")
 	}
 	err := h.DB.UpdateProfile(c.Request.Context(), &user)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
-		auth.Taken(form, failed.Field)
-		return h.Render(c, http.StatusUnprocessableEntity, "account", form, nil)
+		auth.Taken(&form.Form, failed.Field)
+		return h.renderProfile(c, http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {
 		return err
 	}
 	web.Current(c).User = &user
 	h.Record(c, models.EventProfileChanged, &user)
-	return h.RenderSaved(c, "account", form, "saved")
+	return h.RenderSaved(c, view.ProfileForm(form), "saved")
 }
 
 // CheckProfile checks one field as the person leaves it.
 func (h Handlers) CheckProfile(c *gin.Context) error {
-	_, form := newAccountForm(web.Current(c).User)
-	return h.auth().CheckTaken(c, "account", form)
+	return h.auth().CheckTaken(c, &newProfile(web.Current(c).User).Form)
 }

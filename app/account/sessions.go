@@ -7,16 +7,32 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/device"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/account"
 )
 
+// ShowSessions shows a person where they are signed in.
 func (h Handlers) ShowSessions(c *gin.Context) error {
 	sessions, err := h.DB.Sessions(c.Request.Context(), web.Current(c).User.ID)
 	if err != nil {
 		return err
 	}
-	return h.Render(c, http.StatusOK, "sessions", nil, sessions)
+	rows := make([]view.SessionRow, 0, len(sessions))
+	for _, s := range sessions {
+		rows = append(rows, view.SessionRow{
+			ID:         s.ID.String(),
+			Device:     device.Name(s.UserAgent),
+			This:       s.ID == web.Current(c).Session.ID,
+			IP:         s.IP,
+			CreatedAt:  s.CreatedAt,
+			LastSeenAt: s.LastSeenAt,
+		})
+	}
+	f := h.Frame(c, http.StatusOK)
+	page := view.SessionsPage(f, rows)
+	return web.Render(c, f, page, page)
 }
 
 // EndSession ends another of the person's sessions.
@@ -41,6 +57,7 @@ func (h Handlers) EndSession(c *gin.Context) error {
 	return h.RespondToast(c, http.StatusOK, "session-ended", "/account/sessions")
 }
 
+// EndOtherSessions ends all of the person's sessions except this one.
 func (h Handlers) EndOtherSessions(c *gin.Context) error {
 	if _, err := h.DB.DeleteSessions(c.Request.Context(), web.Current(c).User.ID, web.Current(c).Session.ID); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
+	"golang.org/x/net/html"
 )
 
 // Says wants a sentence on the page, or in the fragment.
@@ -132,10 +133,36 @@ func (a *Answer) Find(selector string) Selection {
 	return a.doc.Find(selector)
 }
 
-// Text returns the text of the elements selected, with single spaces.
+// Text returns what the selected elements say, as a reader sees it: with one space
+// between words, and between the texts of elements that stand apart.
 func (a *Answer) Text(selector string) string {
 	a.T.Helper()
-	return strings.Join(strings.Fields(a.Find(selector).Text()), " ")
+	var b strings.Builder
+	for _, n := range a.Find(selector).Nodes {
+		writeText(&b, n)
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// inline are the elements that stand within a line of text.
+var inline = map[string]bool{"b": true, "code": true, "i": true, "span": true, "strong": true, "time": true}
+
+func writeText(b *strings.Builder, n *html.Node) {
+	if n.Type == html.TextNode {
+		b.WriteString(n.Data)
+		return
+	}
+	linkInText := n.Data == "a" && n.Parent.Data == "p"
+	apart := n.Type == html.ElementNode && !inline[n.Data] && !linkInText
+	if apart {
+		b.WriteByte(' ')
+	}
+	for child := range n.ChildNodes() {
+		writeText(b, child)
+	}
+	if apart {
+		b.WriteByte(' ')
+	}
 }
 
 // Value is what an input holds.

@@ -9,30 +9,31 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
+	"vestibule/templates/layouts"
 )
-
-type verifyForm struct {
-	Token string `form:"token"`
-}
 
 // ShowVerifyEmail shows what a link from a mail is about to do. Only the button
 // does it: programs that look at mail open links.
 func (h Handlers) ShowVerifyEmail(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	form := forms.New(&verifyForm{Token: c.Query("token")})
-	token, err := h.linkToken(c, c.Query("token"), models.VerifyEmail, models.ChangeEmail)
+	form := forms.New(&view.VerifyEmail{Token: c.Query("token")})
+	token, err := h.linkToken(c, form.Token, models.VerifyEmail, models.ChangeEmail)
 	if err != nil {
 		return err
 	}
-	return h.Render(c, http.StatusOK, "verify", form, token)
+	f := h.Frame(c, http.StatusOK)
+	page := view.VerifyEmailPage(f, form, token.Email, token.Purpose == models.ChangeEmail)
+	return web.Render(c, f, page, page)
 }
 
+// VerifyEmail confirms the address that the token was mailed to.
 func (h Handlers) VerifyEmail(c *gin.Context) error {
-	in := new(verifyForm)
-	if err := web.Bind(c, forms.New(in)); err != nil {
+	form := forms.New(new(view.VerifyEmail))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	token, err := h.linkToken(c, in.Token, models.VerifyEmail, models.ChangeEmail)
+	token, err := h.linkToken(c, form.Token, models.VerifyEmail, models.ChangeEmail)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (h Handlers) VerifyEmail(c *gin.Context) error {
 		h.Record(c, models.EventEmailConfirmed, token.User)
 		next := "/sign-in"
 		if web.Current(c).User != nil {
-			next = web.Home
+			next = layouts.Home
 		}
 		return h.RedirectWith(c, "verified", next)
 	}

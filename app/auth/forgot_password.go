@@ -3,43 +3,46 @@ package auth
 import (
 	"net/http"
 
+	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
 )
 
-type forgotForm struct {
-	Email string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
+// ShowForgotPassword shows the form that asks for a link.
+func (h Handlers) ShowForgotPassword(c *gin.Context) error {
+	form := forms.New(new(view.ForgotPassword))
+	form.Focus = &form.Email
+	return h.renderForgotPassword(c, http.StatusOK, view.ForgotPasswordForm(form))
 }
 
-func (h Handlers) ShowForgotPassword(c *gin.Context) error {
-	form := forms.New(new(forgotForm))
-	form.Focus = "email"
-	return h.Render(c, http.StatusOK, "forgot", form, nil)
+func (h Handlers) renderForgotPassword(c *gin.Context, status int, content templ.Component) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.ForgotPasswordPage(f, content), content)
 }
 
 // ForgotPassword queues a mail without a look at whether the address is known,
 // so that neither the answer nor its time tells. The queue's worker looks.
 func (h Handlers) ForgotPassword(c *gin.Context) error {
-	in := new(forgotForm)
-	form := forms.New(in)
-	if err := web.Bind(c, form); err != nil {
+	form := forms.New(new(view.ForgotPassword))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "forgot", form, nil)
+		return h.renderForgotPassword(c, http.StatusUnprocessableEntity, view.ForgotPasswordForm(form))
 	}
-	tries := []web.Attempt{web.PerIP(c, "forgot-password", h.Config.LimitSignUp), web.NewAttempt("forgot-password of "+models.Key(in.Email), h.Config.LimitMail)}
-	if limited, err := h.Limited(c, form, tries...); err != nil {
+	attempts := []web.Attempt{web.PerIP(c, "forgot-password", h.Config.LimitSignUp), web.NewAttempt("forgot-password of "+models.Key(form.Email), h.Config.LimitMail)}
+	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "forgot", form, nil)
+		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordForm(form))
 	}
-	if err := h.DB.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: in.Email}); err != nil {
-		h.Refund(c, tries...)
+	if err := h.DB.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: form.Email}); err != nil {
+		h.Refund(c, attempts...)
 		return err
 	}
-	return h.Render(c, http.StatusOK, "forgot", form, in.Email)
+	return h.renderForgotPassword(c, http.StatusOK, view.ForgotPasswordSent(form.Email))
 }

@@ -8,9 +8,11 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/password"
 	"vestibule/app/web"
+	"vestibule/templates/components"
 )
 
 type strengthForm struct {
+	forms.Form
 	Username  string `form:"username"`
 	FirstName string `form:"first_name"`
 	LastName  string `form:"last_name"`
@@ -23,17 +25,17 @@ const maxPersonal = 4 * 254
 
 // PasswordStrength says how well a password would hold, as the person types.
 func (h Handlers) PasswordStrength(c *gin.Context) error {
-	in := new(strengthForm)
-	if err := web.Bind(c, forms.New(in)); err != nil {
+	form := forms.New(new(strengthForm))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	release, ok := h.AcquireScoring()
 	if !ok { // a meter that stays empty is better than pages that wait for it
-		return h.Fragment(c, http.StatusOK, "signup", "strength", password.NoScore)
+		return renderStrength(c, password.NoScore)
 	}
 	defer release()
 	var personal []string
-	for _, s := range []string{in.FirstName, in.LastName, in.Username, in.Email} {
+	for _, s := range []string{form.FirstName, form.LastName, form.Username, form.Email} {
 		if len(s) <= maxPersonal { // none that is longer is taken
 			personal = append(personal, s)
 		}
@@ -41,5 +43,9 @@ func (h Handlers) PasswordStrength(c *gin.Context) error {
 	if u := web.Current(c).User; u != nil {
 		personal = append(personal, u.FirstName, u.LastName, u.Username, u.Email)
 	}
-	return h.Fragment(c, http.StatusOK, "signup", "strength", password.Strength(in.Password, personal...))
+	return renderStrength(c, password.Strength(form.Password, personal...))
+}
+
+func renderStrength(c *gin.Context, score password.Score) error {
+	return web.RenderFragment(c, http.StatusOK, components.Strength(int(score), score.Label()))
 }

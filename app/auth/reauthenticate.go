@@ -13,25 +13,12 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
 )
 
 // reauthenticationWindow is how long after the person last gave the password sensitive
 // pages open without it.
 const reauthenticationWindow = 15 * time.Minute
-
-type reauthenticateForm struct {
-	CurrentPassword string `form:"current_password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
-	Sudo            string `form:"sudo"`
-}
-
-// reauthenticateData is what the page for the password shows.
-type reauthenticateData struct {
-	Path string // of the page that it stands in for
-	Kept []kept // what was typed there
-	Then string // how it goes on
-}
-
-type kept struct{ Name, Value string }
 
 // How it goes on after the password.
 const (
@@ -43,58 +30,61 @@ const (
 // password too long ago, it stands in for the page and asks for it, and then lets
 // the same request go on. What was typed goes along in hidden fields, except
 // passwords.
-func (h Handlers) Reauthenticate(c *gin.Context) error { return h.reauthenticate(c, "fragment") }
+func (h Handlers) Reauthenticate(c *gin.Context) error { return h.reauthenticate(c, false) }
 
 // ReauthenticateFromRow is Reauthenticate for a button in a list, whose row is no
 // place to ask in.
-func (h Handlers) ReauthenticateFromRow(c *gin.Context) error { return h.reauthenticate(c, "main") }
+func (h Handlers) ReauthenticateFromRow(c *gin.Context) error {
+	return h.reauthenticate(c, true)
+}
 
-// reauthenticate asks, under htmx, with that part of its page: "fragment" in the
-// place of the form, or "main" in the place of all that is on the page.
-func (h Handlers) reauthenticate(c *gin.Context, part string) error {
+// reauthenticate asks, under htmx, in the place of the form, or with wholePage in the
+// place of all that is on the page.
+func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	r := web.Current(c)
 	if time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
 		return nil
 	}
-	in := new(reauthenticateForm)
-	form := forms.New(in)
-	form.Focus = "current_password"
-	data := reauthenticateData{Path: c.Request.URL.Path, Then: thenOpen}
-	ask := func(status int, form *forms.Form) error {
+	form := forms.New(new(view.Reauthenticate))
+	var kept []forms.Field // what was typed on the page
+	next := thenOpen
+	ask := func(status int, form *view.Reauthenticate) error {
 		c.Abort()
-		if part == "main" && web.IsHTMX(c) {
+		form.Focus, form.Sudo = &form.CurrentPassword, next
+		f := h.Frame(c, status)
+		fragment := view.ReauthenticateForm(f, form, kept)
+		if wholePage && web.IsHTMX(c) {
 			c.Header("HX-Retarget", "#main")
 			c.Header("HX-Reswap", "innerHTML")
+			fragment = view.ReauthenticateCard(f, form, kept)
 		}
-		return h.RenderPart(c, status, "sudo", part, form, data)
+		return web.Render(c, f, view.ReauthenticatePage(f, form, kept), fragment)
 	}
 	if c.Request.Method == http.MethodGet {
 		return ask(http.StatusForbidden, form)
 	}
-	if err := web.Bind(c, form); err != nil {
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	data.Then = in.Sudo
-	if data.Then == "" {
-		data.Then = thenSend
+	asked := form.Sudo != ""
+	if next = form.Sudo; !asked {
+		next = thenSend
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
 		switch {
 		case name == "current_password" || name == "sudo":
 		case strings.Contains(name, "password"):
-			data.Then = thenOpen // it is not sent back, so the person types it again
+			next = thenOpen // it is not sent back, so the person types it again
 		default:
 			for _, value := range c.Request.PostForm[name] {
-				data.Kept = append(data.Kept, kept{name, value})
+				kept = append(kept, forms.Field{Name: name, Value: value})
 			}
 		}
 	}
-	if in.Sudo == "" && in.CurrentPassword == "" { // not asked yet
-		form = forms.New(new(reauthenticateForm))
-		form.Focus = "current_password"
-		return ask(http.StatusForbidden, form)
+	if !asked && form.CurrentPassword == "" {
+		return ask(http.StatusForbidden, forms.New(new(view.Reauthenticate)))
 	}
-	if limited, err := h.CheckCurrentPassword(c, form, in.CurrentPassword); err != nil {
+	if limited, err := h.CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
 		return err
 	} else if limited {
 		return ask(http.StatusTooManyRequests, form)
@@ -102,7 +92,7 @@ func (h Handlers) reauthenticate(c *gin.Context, part string) error {
 	if !form.Valid() {
 		return ask(http.StatusForbidden, form)
 	}
-	r.Reauthenticated = in.Sudo != ""
+	r.Reauthenticated = asked
 	// A new token, since the person has just proved who they are.
 	token, err := h.DB.RenewSession(c.Request.Context(), r.Session)
 	if err != nil {
@@ -110,7 +100,7 @@ func (h Handlers) reauthenticate(c *gin.Context, part string) error {
 	}
 	h.SetSessionCookie(c, token, r.Session)
 	h.RecordIn(c, uuid.Nil, models.EventReauthenticated, r.User)
-	if in.Sudo != "" && data.Then != thenSend {
+	if asked && next != thenSend {
 		return web.Redirect(c, c.Request.URL.Path)
 	}
 	return nil

@@ -9,46 +9,48 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
 )
 
-type resetForm struct {
-	Token string `form:"token" validate:"required"`
-	NewPassword
-}
-
-func newResetForm(token string) (*resetForm, *forms.Form) {
-	in := &resetForm{Token: token}
-	form := forms.New(in)
+func newResetPassword() *view.ResetPassword {
+	form := forms.New(new(view.ResetPassword))
 	form.CheckURL = "/reset-password/check"
-	return in, form
+	return form
 }
 
+// ShowResetPassword shows the form that a mailed link leads to.
 func (h Handlers) ShowResetPassword(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	secret := c.Query("token")
-	token, err := h.linkToken(c, secret, models.ResetPassword)
+	form := newResetPassword()
+	form.Token = c.Query("token")
+	form.Focus = &form.Password
+	token, err := h.linkToken(c, form.Token, models.ResetPassword)
 	if err != nil {
 		return err
 	}
-	_, form := newResetForm(secret)
-	form.Focus = "password"
-	return h.Render(c, http.StatusOK, "reset", form, token.User)
+	return h.renderResetPassword(c, http.StatusOK, form, token.User)
 }
 
+func (h Handlers) renderResetPassword(c *gin.Context, status int, form *view.ResetPassword, user *models.User) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.ResetPasswordPage(f, form, user.Username), view.ResetPasswordForm(form, user.Username))
+}
+
+// ResetPassword sets the new password and signs the person in.
 func (h Handlers) ResetPassword(c *gin.Context) error {
-	in, form := newResetForm("")
-	if err := web.Bind(c, form); err != nil {
+	form := newResetPassword()
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	token, err := h.linkToken(c, in.Token, models.ResetPassword)
+	token, err := h.linkToken(c, form.Token, models.ResetPassword)
 	if err != nil {
 		return err
 	}
-	CheckPassword(form, in.Password, token.User)
+	CheckPassword(&form.Form, form.Password, token.User)
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "reset", form, token.User)
+		return h.renderResetPassword(c, http.StatusUnprocessableEntity, form, token.User)
 	}
-	hash, err := h.Hash(c, in.Password)
+	hash, err := h.Hash(c, form.Password)
 	if err != nil {
 		return err
 	}
@@ -68,11 +70,11 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 
 // CheckResetPassword checks one field as the person leaves it.
 func (h Handlers) CheckResetPassword(c *gin.Context) error {
-	in, form := newResetForm("")
-	if err := web.Bind(c, form); err != nil {
+	form := newResetPassword()
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	token, err := h.DB.TokenBySecret(c.Request.Context(), in.Token, models.ResetPassword)
+	token, err := h.DB.TokenBySecret(c.Request.Context(), form.Token, models.ResetPassword)
 	switch {
 	case errors.Is(err, models.ErrNotFound): // it comes late: the form was sent meanwhile
 		c.Status(http.StatusNoContent)
@@ -80,7 +82,7 @@ func (h Handlers) CheckResetPassword(c *gin.Context) error {
 	case err != nil:
 		return err
 	default:
-		CheckPassword(form, in.Password, token.User)
-		return h.CheckField(c, "reset", form)
+		CheckPassword(&form.Form, form.Password, token.User)
+		return web.CheckField(c, &form.Form)
 	}
 }

@@ -11,34 +11,37 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
+	"vestibule/templates/layouts"
 )
 
-type signInForm struct {
-	Login    string `form:"login" label:"E-mail or username" noun:"your e-mail or username" autocomplete:"username" validate:"required"`
-	Password string `form:"password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
-}
-
+// ShowSignIn shows the form for signing in.
 func (h Handlers) ShowSignIn(c *gin.Context) error {
-	form := forms.New(new(signInForm))
-	form.Focus = "login"
-	return h.Render(c, http.StatusOK, "signin", form, nil)
+	form := forms.New(new(view.SignIn))
+	form.Focus = &form.Login
+	return h.renderSignIn(c, http.StatusOK, form)
 }
 
+func (h Handlers) renderSignIn(c *gin.Context, status int, form *view.SignIn) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.SignInPage(f, form), view.SignInForm(f, form))
+}
+
+// SignIn starts a session for a person who gives the right password.
 func (h Handlers) SignIn(c *gin.Context) error {
-	in := new(signInForm)
-	form := forms.New(in)
-	if err := web.Bind(c, form); err != nil {
+	form := forms.New(new(view.SignIn))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "signin", form, nil)
+		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}
-	user, err := h.DB.UserByLogin(c.Request.Context(), in.Login)
+	user, err := h.DB.UserByLogin(c.Request.Context(), form.Login)
 	nobody := errors.Is(err, models.ErrNotFound)
 	if nobody {
 		// Treated as somebody with another password, so that neither
 		// the answer nor its time tells.
-		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(models.Key(in.Login)), 8)}, nil
+		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(models.Key(form.Login)), 8)}, nil
 	}
 	if err != nil {
 		return err
@@ -47,19 +50,19 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	tries := []web.Attempt{account}
+	attempts := []web.Attempt{account}
 	if !known { // one that is known serves for no other account, and is not kept out by its neighbours
-		tries = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
+		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
 	}
-	if limited, err := h.Limited(c, form, tries...); err != nil {
+	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "signin", form, nil)
+		return h.renderSignIn(c, http.StatusTooManyRequests, form)
 	}
-	match, err := h.authenticate(c, user, in.Password)
+	match, err := h.authenticate(c, user, form.Password)
 	switch {
 	case err != nil:
-		h.Refund(c, tries...)
+		h.Refund(c, attempts...)
 		return err
 	case !match:
 		if nobody {
@@ -67,18 +70,18 @@ func (h Handlers) SignIn(c *gin.Context) error {
 		}
 		h.Record(c, models.EventSignInFailed, user)
 		form.Error = "The e-mail, username or password is wrong."
-		form.Focus = "password"
-		return h.Render(c, http.StatusUnprocessableEntity, "signin", form, nil)
+		form.Focus = &form.Password
+		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	case user.Disabled():
 		h.Record(c, models.EventSignInFailed, user)
 		form.Error = "This account is disabled. Please contact the site's administrator."
-		return h.Render(c, http.StatusUnprocessableEntity, "signin", form, nil)
+		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}
-	h.Refund(c, tries[:len(tries)-1]...)
+	h.Refund(c, attempts[:len(attempts)-1]...)
 	h.ResetAttempts(c, account)
 	e, err := h.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
 	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or given another password meanwhile
-		return h.RedirectWith(c, "changed", web.WithNext("/sign-in", web.LocalPath(c.Query("next"))))
+		return h.RedirectWith(c, "changed", layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))))
 	}
 	if err != nil {
 		return err

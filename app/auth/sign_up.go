@@ -9,78 +9,77 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
 )
 
-// SignUpForm is the form of a new account.
-type SignUpForm struct {
-	Profile
-	Email           string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
-	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
-	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
-}
-
-// Check applies the rules for passwords, which look at the other fields too.
-func (in *SignUpForm) Check(f *forms.Form) { CheckPassword(f, in.Password, in.user()) }
-
-// user is who is about to join.
-func (in *SignUpForm) user() *models.User {
-	return &models.User{Username: in.Username, Email: in.Email, FirstName: in.FirstName, LastName: in.LastName}
-}
-
-func newSignUpForm() (*SignUpForm, *forms.Form) {
-	in := new(SignUpForm)
-	form := forms.New(in)
+// NewSignUp returns the form of a new account, with the rules for its password.
+func NewSignUp() *view.SignUp {
+	form := forms.New(new(view.SignUp))
 	form.CheckURL = "/sign-up/check"
-	return in, form
+	form.Check = func() { CheckPassword(&form.Form, form.Password, newUser(form)) }
+	return form
 }
 
-func (h Handlers) ShowSignUp(c *gin.Context) error {
-	in, form := newSignUpForm()
-	in.Email = c.Query("email") // of an invitation
-	return h.Render(c, http.StatusOK, "signup", form, nil)
+// newUser returns the user that form describes, not stored yet.
+func newUser(form *view.SignUp) *models.User {
+	return &models.User{Username: form.Username, Email: form.Email, FirstName: form.FirstName, LastName: form.LastName}
 }
+
+// ShowSignUp shows the form of a new account.
+func (h Handlers) ShowSignUp(c *gin.Context) error {
+	form := NewSignUp()
+	form.Email = c.Query("email") // of an invitation
+	return h.renderSignUp(c, http.StatusOK, form)
+}
+
+func (h Handlers) renderSignUp(c *gin.Context, status int, form *view.SignUp) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.SignUpPage(f, form), view.SignUpForm(f, form))
+}
+
+// SignUp stores a new account and signs its owner in.
 
 func (h Handlers) SignUp(c *gin.Context) error {
-	in, form := newSignUpForm()
-	if err := web.Bind(c, form); err != nil {
+	form := NewSignUp()
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	if limited, err := h.Limited(c, form, h.EnumerationLimit(c)); err != nil {
+	if limited, err := h.Limited(c, &form.Form, h.EnumerationLimit(c)); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "signup", form, nil)
+		return h.renderSignUp(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.FailTaken(c, form); err != nil {
+	if err := h.FailTaken(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "signup", form, nil)
+		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
-	tries := []web.Attempt{web.PerIP(c, "sign-up", h.Config.LimitSignUp), web.NewAttempt("sign-up of "+models.Key(in.Email), h.Config.LimitMail)}
-	if limited, err := h.Limited(c, form, tries...); err != nil {
+	attempts := []web.Attempt{web.PerIP(c, "sign-up", h.Config.LimitSignUp), web.NewAttempt("sign-up of "+models.Key(form.Email), h.Config.LimitMail)}
+	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
-		return h.Render(c, http.StatusTooManyRequests, "signup", form, nil)
+		return h.renderSignUp(c, http.StatusTooManyRequests, form)
 	}
-	hash, err := h.Hash(c, in.Password)
+	hash, err := h.Hash(c, form.Password)
 	if err != nil {
-		h.Refund(c, tries...)
+		h.Refund(c, attempts...)
 		return err
 	}
-	user := in.user()
+	user := newUser(form)
 	user.PasswordHash = hash
 	e, err := h.startSession(c, models.EventSignUp, true, func(tx *models.DB) (*models.User, error) {
 		return user, tx.CreateUser(c.Request.Context(), user)
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
-		Taken(form, failed.Field)
-		if err := h.FailTaken(c, form); err != nil { // the other may be taken too
+		Taken(&form.Form, failed.Field)
+		if err := h.FailTaken(c, &form.Form); err != nil { // the other may be taken too
 			return err
 		}
-		return h.Render(c, http.StatusUnprocessableEntity, "signup", form, nil)
+		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {
-		h.Refund(c, tries...)
+		h.Refund(c, attempts...)
 		return err
 	}
 	return h.finishSignIn(c, e, "welcome")
@@ -92,6 +91,5 @@ func (h Handlers) CheckSignUp(c *gin.Context) error {
 		c.Status(http.StatusNoContent)
 		return nil
 	}
-	_, form := newSignUpForm()
-	return h.CheckTaken(c, "signup", form)
+	return h.CheckTaken(c, &NewSignUp().Form)
 }

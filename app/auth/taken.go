@@ -15,7 +15,7 @@ var takenSentences = map[string]string{
 
 // CheckTaken binds form and answers with the field that the person has just left:
 // a username or e-mail may be somebody else's.
-func (h Handlers) CheckTaken(c *gin.Context, page string, form *forms.Form) error {
+func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	if err := web.Bind(c, form); err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (h Handlers) CheckTaken(c *gin.Context, page string, form *forms.Form) erro
 	if err := h.FailTaken(c, form); err != nil {
 		return err
 	}
-	return h.CheckField(c, page, form)
+	return web.CheckField(c, form)
 }
 
 // FailTaken notes in form which of username and email belong to somebody else.

@@ -2,8 +2,8 @@
 // it binds, trims and checks what a person typed, and keeps each wrong field's
 // sentence beside it. It knows no page.
 //
-// A form is a struct, which may embed others for the fields that forms have in
-// common. Tags on each of its strings, or lists of strings, say all about a field:
+// A form is a struct that embeds [Form], and may embed others for the fields that
+// forms share. Tags on each of its strings, or lists of strings, describe a field:
 //
 //	form          the field's name in HTML
 //	label         its label on the page
@@ -17,7 +17,8 @@
 //	hint          a line of help below the input
 //	validate      its rules, for github.com/go-playground/validator
 //
-// Rules that need more than one field go into a method Check(*Form).
+// Rules that need more than tags go into Form.Check. A page names a field by a
+// pointer to it, so that a field that does not exist does not compile.
 package forms
 
 import (
@@ -33,28 +34,27 @@ import (
 // ErrUnreadable says that a request's body is not a form.
 var ErrUnreadable = errors.New("the request body is not a form")
 
-// Form is one form on its way: the struct that holds its values, and the
+// Form is one form on its way: it fills the struct that embeds it, and keeps the
 // sentence for each field that is wrong.
 type Form struct {
-	in      reflect.Value // the caller's struct
+	in      reflect.Value // the struct that embeds it
 	fields  []field
 	offered map[string][]Option
 	errors  map[string]string
 
 	// Error is the sentence for the form as a whole.
 	Error string
-	// CheckURL is the URL that checks one field at a time, if the page has one. It
-	// does so with no current password: that is tried with the whole form alone.
+	// Check applies the rules that the tags cannot express, after those of the
+	// tags, and calls Fail for each one broken. It may be nil.
+	Check func()
+	// CheckURL checks one field at a time, if the page has one. It skips a current
+	// password, which is tried with the whole form alone.
 	CheckURL string
 	// Prefix begins the ids of its fields, where a page has more forms of the kind.
 	Prefix string
-	// Focus names the field where the person goes on when none is wrong.
-	Focus string
+	// Focus points to the field where the person goes on when none is wrong.
+	Focus any
 }
-
-// Checker is a form with rules that the tags cannot say. Check calls f.Fail
-// for each one broken.
-type Checker interface{ Check(f *Form) }
 
 // Option is one of the values to choose from.
 type Option struct {
@@ -62,14 +62,25 @@ type Option struct {
 	Chosen       bool // set when it is drawn
 }
 
-// Offer says what there is to choose from in a field. Nothing else is taken.
-func (f *Form) Offer(name string, options []Option) { f.offered[name] = options }
+// base returns f, for New, which gets a form as the struct that embeds it.
+func (f *Form) base() *Form { return f }
 
-// New makes a form of in, a pointer to a struct whose fields are strings or
-// lists of them.
-func New(in any) *Form {
-	v := reflect.ValueOf(in).Elem()
-	return &Form{in: v, fields: fieldsOf(v.Type()), offered: map[string][]Option{}, errors: map[string]string{}}
+// New prepares form, a pointer to a struct that embeds [Form], and returns it.
+func New[F interface{ base() *Form }](form F) F {
+	f := form.base()
+	f.in = reflect.ValueOf(form).Elem()
+	f.fields = fieldsOf(f.in.Type())
+	f.errors = map[string]string{}
+	return form
+}
+
+// Offer sets what there is to choose from in the field that ptr points to.
+// Nothing else is taken.
+func (f *Form) Offer(ptr any, options []Option) {
+	if f.offered == nil {
+		f.offered = map[string][]Option{}
+	}
+	f.offered[f.find(ptr).Name] = options
 }
 
 // Bind fills the form from r's body, trims it and checks it. It returns
@@ -88,7 +99,8 @@ func (f *Form) Bind(r *http.Request) error {
 		}
 		return ErrUnreadable
 	}
-	for _, fd := range f.fields {
+	for i := range f.fields {
+		fd := &f.fields[i]
 		if fd.list {
 			f.in.FieldByIndex(fd.index).Set(reflect.ValueOf(r.PostForm[fd.Name]))
 		} else {
@@ -114,10 +126,6 @@ func (f *Form) Validate() error {
 
 // Valid tells whether nothing is wrong.
 func (f *Form) Valid() bool { return f.Error == "" && len(f.errors) == 0 }
-
-// Blank tells whether the form is as everybody first sees it: with no value, no
-// choice and nothing wrong.
-func (f *Form) Blank() bool { return f.in.IsZero() && len(f.offered) == 0 && f.Valid() }
 
 // Fail says what is wrong with a field. The first sentence of a field stays.
 func (f *Form) Fail(name, sentence string) {
@@ -147,60 +155,75 @@ type Field struct {
 	Required  bool
 	MinLength string
 	Focus     bool   // the person goes on here: the first wrong field
-	CheckURL  string // see Form.Checks
+	CheckURL  string // see Form.CheckURL
 	OOB       bool   // not the main part of an htmx response
 	Options   []Option
 }
 
-// Field returns the field of that name for a template. An unknown name is an
-// error, which stops the template and so shows in every test of the page.
-func (f *Form) Field(name string) (Field, error) {
-	first := true // no wrong field before this one
-	for _, fd := range f.fields {
-		sentence := f.errors[fd.Name]
-		if fd.Name != name {
-			first = first && sentence == ""
-			continue
+// Field returns what a template needs to draw the field that ptr points to. It
+// panics if ptr points elsewhere, which every test of the page shows.
+func (f *Form) Field(ptr any) Field { return f.draw(f.find(ptr)) }
+
+func (f *Form) find(ptr any) *field {
+	for i := range f.fields {
+		if f.pointer(&f.fields[i]) == ptr {
+			return &f.fields[i]
 		}
-		out := fd.Field
-		out.ID = f.Prefix + fd.Name
-		out.Error = sentence
-		out.Focus = first && sentence != "" || len(f.errors) == 0 && name == f.Focus
-		if fd.alone() {
-			out.CheckURL = f.CheckURL
-		}
-		values := f.values(fd)
-		if !fd.secret() && !fd.list {
-			out.Value = values[0]
-		}
-		for _, o := range f.offered[fd.Name] {
-			o.Chosen = slices.Contains(values, o.Value)
-			out.Options = append(out.Options, o)
-		}
-		return out, nil
 	}
-	return Field{}, errors.New("the form has no field " + name)
+	panic("the pointer is to no field of the form " + f.in.Type().String())
+}
+
+// pointer returns the pointer to a field of the struct.
+func (f *Form) pointer(fd *field) any { return f.in.FieldByIndex(fd.index).Addr().Interface() }
+
+func (f *Form) draw(fd *field) Field {
+	out := fd.Field
+	out.ID = f.Prefix + fd.Name
+	out.Error = f.errors[fd.Name]
+	out.Focus = f.focused(fd)
+	if fd.alone() {
+		out.CheckURL = f.CheckURL
+	}
+	values := f.values(fd)
+	if !fd.secret() && !fd.list {
+		out.Value = values[0]
+	}
+	if options := f.offered[fd.Name]; options != nil {
+		out.Options = slices.Clone(options)
+		for i := range out.Options {
+			out.Options[i].Chosen = slices.Contains(values, out.Options[i].Value)
+		}
+	}
+	return out
+}
+
+// focused reports whether the person goes on at the field: it is the first wrong
+// one, or none is wrong and Focus points to it.
+func (f *Form) focused(fd *field) bool {
+	if len(f.errors) == 0 {
+		return f.Focus != nil && f.Focus == f.pointer(fd)
+	}
+	first := slices.IndexFunc(f.fields, func(fd field) bool { return f.errors[fd.Name] != "" })
+	return first >= 0 && f.fields[first].Name == fd.Name
 }
 
 // Refresh returns the fields to draw anew when a person leaves the field of that
-// name: itself, and any filled one that must equal it. There are none when the
+// name: itself, and any filled one that must equal it. It returns none if the
 // name is unknown, or that of a field which is not checked alone.
 func (f *Form) Refresh(name string) []Field {
-	var left []Field
-	for _, fd := range f.fields {
+	var fresh []Field
+	for i := range f.fields {
+		fd := &f.fields[i]
 		repeats := name != "" && fd.repeats == name && f.in.FieldByIndex(fd.index).String() != ""
 		if fd.Name != name && !repeats || !fd.alone() {
 			continue
 		}
-		out, err := f.Field(fd.Name)
-		if err != nil {
-			return nil
-		}
+		out := f.draw(fd)
 		out.Focus = false // the person is on the way to another field
 		out.OOB = repeats
-		left = append(left, out)
+		fresh = append(fresh, out)
 	}
-	return left
+	return fresh
 }
 
 type field struct {
@@ -213,14 +236,14 @@ type field struct {
 
 // alone tells whether the field may be checked before the whole form is sent, which
 // one without a label, a hidden one, may not.
-func (fd field) alone() bool {
+func (fd *field) alone() bool {
 	return !fd.list && fd.Label != "" && fd.Autocomplete != "current-password"
 }
 
-func (fd field) secret() bool { return fd.Type == "password" }
+func (fd *field) secret() bool { return fd.Type == "password" }
 
 // values returns what a field holds: one string, unless it is a list.
-func (f *Form) values(fd field) []string {
+func (f *Form) values(fd *field) []string {
 	value := f.in.FieldByIndex(fd.index)
 	if fd.list {
 		return value.Interface().([]string)
@@ -238,7 +261,7 @@ func fieldsOf(t reflect.Type) []field {
 	for _, sf := range reflect.VisibleFields(t) {
 		tag := sf.Tag
 		if tag.Get("form") == "" {
-			continue // what a form's Check needs beside the fields
+			continue // Form itself, or what a page needs beside the fields
 		}
 		fd := field{index: sf.Index, list: sf.Type.Kind() == reflect.Slice, noun: tag.Get("noun"), Field: Field{
 			Name:         tag.Get("form"),

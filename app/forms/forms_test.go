@@ -16,6 +16,11 @@ import (
 
 // booking is a form with a field of each kind.
 type booking struct {
+	forms.Form
+	trip
+}
+
+type trip struct {
 	Name   string `form:"name" label:"Full name" autocomplete:"name" hint:"As on the passport." validate:"required,min=2,max=5"`
 	Handle string `form:"handle" label:"Handle" validate:"username"`
 	Email  string `form:"email" label:"E-mail" type:"email" validate:"omitempty,email"`
@@ -24,10 +29,14 @@ type booking struct {
 	Note   string `form:"note" label:"Note" validate:"omitempty,number"`
 }
 
-func (b *booking) Check(f *forms.Form) {
-	if b.Name == b.Handle && b.Name != "" {
-		f.Fail("handle", "Choose another handle than your name.")
+func newBooking() *booking {
+	b := forms.New(new(booking))
+	b.Check = func() {
+		if b.Name == b.Handle && b.Name != "" {
+			b.Fail("handle", "Choose another handle than your name.")
+		}
 	}
+	return b
 }
 
 func post(kind, body string) *http.Request {
@@ -48,39 +57,29 @@ func with(form url.Values, name, value string) url.Values {
 	return form
 }
 
-func bind(t *testing.T, values url.Values) (*booking, *forms.Form) {
+func bind(t *testing.T, values url.Values) *booking {
 	t.Helper()
-	in := new(booking)
-	form := forms.New(in)
+	form := newBooking()
 	if err := form.Bind(post(formType, values.Encode())); err != nil {
 		t.Fatal(err)
 	}
-	return in, form
-}
-
-func field(t *testing.T, form *forms.Form, name string) forms.Field {
-	t.Helper()
-	f, err := form.Field(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return form
 }
 
 func TestBind(t *testing.T) {
 	t.Parallel()
-	in, form := bind(t, with(with(good(), "name", " \t Ada \u00a0\n"), "unknown", "x"))
-	want := booking{Name: "Ada", Handle: "ada_l", Email: "ada@example.com", Secret: " s3cret ", Again: " s3cret ", Note: "1"}
-	if *in != want || !form.Valid() {
-		t.Errorf("bound is %+v, valid %v; want %+v", *in, form.Valid(), want)
+	form := bind(t, with(with(good(), "name", " \t Ada \u00a0\n"), "unknown", "x"))
+	want := trip{Name: "Ada", Handle: "ada_l", Email: "ada@example.com", Secret: " s3cret ", Again: " s3cret ", Note: "1"}
+	if form.trip != want || !form.Valid() {
+		t.Errorf("bound is %+v, valid %v; want %+v", form.trip, form.Valid(), want)
 	}
-	in, _ = bind(t, url.Values{"name": {"first", "second"}})
-	if in.Name != "first" {
-		t.Errorf("of a repeated field, %q counts", in.Name)
+	form = bind(t, url.Values{"name": {"first", "second"}})
+	if form.Name != "first" {
+		t.Errorf("of a repeated field, %q counts", form.Name)
 	}
-	in, _ = bind(t, url.Values{})
-	if in.Name != "" {
-		t.Errorf("the query fills the form with %q", in.Name)
+	form = bind(t, url.Values{})
+	if form.Name != "" {
+		t.Errorf("the query fills the form with %q", form.Name)
 	}
 }
 
@@ -95,15 +94,15 @@ func TestBindRefuses(t *testing.T) {
 		"semicolon":     post(formType, "name=a;b=c"),
 		"another media": post("text/plain", "name=a"),
 	} {
-		in := new(booking)
-		if err := forms.New(in).Bind(r); !errors.Is(err, forms.ErrUnreadable) || *in != (booking{}) {
-			t.Errorf("%s: the error is %v and the form %+v", name, err, *in)
+		form := newBooking()
+		if err := form.Bind(r); !errors.Is(err, forms.ErrUnreadable) || form.trip != (trip{}) {
+			t.Errorf("%s: the error is %v and the form %+v", name, err, form.trip)
 		}
 	}
 	r := post(formType, "name="+strings.Repeat("a", 100))
 	r.Body = http.MaxBytesReader(httptest.NewRecorder(), r.Body, 50)
 	var tooLarge *http.MaxBytesError
-	if err := forms.New(new(booking)).Bind(r); !errors.As(err, &tooLarge) {
+	if err := newBooking().Bind(r); !errors.As(err, &tooLarge) {
 		t.Errorf("too large a body is %v", err)
 	}
 }
@@ -135,8 +134,9 @@ func TestSentences(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, form := bind(t, with(good(), tt.field, tt.value))
-			if got := field(t, form, tt.field).Error; got != tt.want || form.Valid() != (tt.want == "") {
+			form := bind(t, with(good(), tt.field, tt.value))
+			fields := map[string]any{"name": &form.Name, "handle": &form.Handle, "email": &form.Email, "again": &form.Again, "note": &form.Note}
+			if got := form.Field(fields[tt.field]).Error; got != tt.want || form.Valid() != (tt.want == "") {
 				t.Errorf("%q says %q, valid %v; want %q", tt.value, got, form.Valid(), tt.want)
 			}
 		})
@@ -145,30 +145,45 @@ func TestSentences(t *testing.T) {
 
 func TestField(t *testing.T) {
 	t.Parallel()
-	_, form := bind(t, with(with(good(), "handle", "a b"), "email", "x"))
+	form := bind(t, with(with(good(), "handle", "a b"), "email", "x"))
 	form.CheckURL = "/check"
 	form.Prefix = "trip-"
 	want := forms.Field{
 		ID: "trip-name", Name: "name", Label: "Full name", Type: "text", Autocomplete: "name", Hint: "As on the passport.",
 		Value: "Ada", Required: true, MinLength: "2", CheckURL: "/check",
 	}
-	if got := field(t, form, "name"); !reflect.DeepEqual(got, want) {
+	if got := form.Field(&form.Name); !reflect.DeepEqual(got, want) {
 		t.Errorf("the field is %+v, want %+v", got, want)
 	}
-	if !field(t, form, "handle").Focus || field(t, form, "email").Focus {
+	if !form.Field(&form.Handle).Focus || form.Field(&form.Email).Focus {
 		t.Error("the focus is not on the first wrong field")
 	}
-	if got := field(t, form, "secret").Value + field(t, form, "again").Value; got != "" {
+	if got := form.Field(&form.Secret).Value + form.Field(&form.Again).Value; got != "" {
 		t.Errorf("a secret is given back: %q", got)
 	}
-	if _, err := form.Field("missing"); err == nil {
-		t.Error("a field that is not there is no error")
-	}
 
-	blank := forms.New(new(booking))
-	blank.Focus = "email"
-	if !blank.Valid() || !field(t, blank, "email").Focus || field(t, blank, "name").Focus {
+	blank := newBooking()
+	blank.Focus = &blank.Email
+	if !blank.Valid() || !blank.Field(&blank.Email).Focus || blank.Field(&blank.Name).Focus {
 		t.Error("a new form is not blank with the focus where it was put")
+	}
+}
+
+// TestFieldElsewhere has a page ask for what is no field of its form.
+func TestFieldElsewhere(t *testing.T) {
+	t.Parallel()
+	form, other := newBooking(), newBooking()
+	for name, ptr := range map[string]any{
+		"another form's": &other.Name, "no field": &form.Prefix, "the form": form, "a value": form.Name, "nothing": nil,
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s is drawn", name)
+				}
+			}()
+			form.Field(ptr)
+		}()
 	}
 }
 
@@ -183,23 +198,23 @@ func TestEmbedded(t *testing.T) {
 		Name string `form:"name" label:"Name" validate:"required"`
 	}
 	type all struct {
+		forms.Form
 		named
 		Note string `form:"note" label:"Note"`
 		secrets
 	}
-	in := &all{named: named{Name: "before"}}
-	form := forms.New(in)
-	if got := field(t, form, "name").Value; got != "before" {
+	form := forms.New(&all{named: named{Name: "before"}})
+	if got := form.Field(&form.Name).Value; got != "before" {
 		t.Errorf("the name is %q", got)
 	}
 	body := url.Values{"name": {" Ada "}, "note": {"x"}, "secret": {" s3cret "}, "again": {"other"}}
 	if err := form.Bind(post(formType, body.Encode())); err != nil {
 		t.Fatal(err)
 	}
-	if want := (all{named{"Ada"}, "x", secrets{" s3cret ", "other"}}); *in != want {
-		t.Errorf("bound is %+v, want %+v", *in, want)
+	if want := (secrets{" s3cret ", "other"}); form.Name != "Ada" || form.Note != "x" || form.secrets != want {
+		t.Errorf("bound are %q, %q and %+v", form.Name, form.Note, form.secrets)
 	}
-	if got := field(t, form, "again"); got.Error != "The two passwords differ." || !got.Focus || !got.Required {
+	if got := form.Field(&form.Again); got.Error != "The two passwords differ." || !got.Focus || !got.Required {
 		t.Errorf("the repetition is %+v", got)
 	}
 	if left := form.Refresh("secret"); len(left) != 2 || left[1].Name != "again" {
@@ -209,25 +224,25 @@ func TestEmbedded(t *testing.T) {
 
 func TestFail(t *testing.T) {
 	t.Parallel()
-	_, form := bind(t, good())
+	form := bind(t, good())
 	form.Fail("name", "first")
 	form.Fail("name", "second")
-	if got := field(t, form, "name").Error; got != "first" || form.Valid() {
+	if got := form.Field(&form.Name).Error; got != "first" || form.Valid() {
 		t.Errorf("the field says %q, valid %v", got, form.Valid())
 	}
 	if form.ValidValue("name") != "" || form.ValidValue("handle") != "ada_l" || form.ValidValue("missing") != "" {
 		t.Errorf("good are %q, %q, %q", form.ValidValue("name"), form.ValidValue("handle"), form.ValidValue("missing"))
 	}
-	_, form = bind(t, good())
+	form = bind(t, good())
 	form.Error = "The form as a whole is wrong."
 	if form.Valid() {
 		t.Error("a form with an error is valid")
 	}
 }
 
-func TestLeft(t *testing.T) {
+func TestRefresh(t *testing.T) {
 	t.Parallel()
-	_, form := bind(t, with(good(), "again", "other"))
+	form := bind(t, with(good(), "again", "other"))
 	left := form.Refresh("secret")
 	if len(left) != 2 || left[0].Name != "secret" || left[0].OOB || left[1].Name != "again" || !left[1].OOB || left[1].Error == "" {
 		t.Errorf("leaving the secret draws %+v", left)
@@ -235,7 +250,7 @@ func TestLeft(t *testing.T) {
 	if left := form.Refresh("again"); len(left) != 1 || left[0].OOB || left[0].Focus {
 		t.Errorf("leaving its repetition draws %+v", left)
 	}
-	_, form = bind(t, with(good(), "again", ""))
+	form = bind(t, with(good(), "again", ""))
 	if left := form.Refresh("secret"); len(left) != 1 {
 		t.Errorf("a repetition not typed yet is drawn: %+v", left)
 	}
@@ -248,22 +263,25 @@ func TestLeft(t *testing.T) {
 // list is left box by box.
 func TestNotCheckedAlone(t *testing.T) {
 	t.Parallel()
-	in := new(struct {
+	form := forms.New(new(struct {
+		forms.Form
 		Old   string   `form:"old" label:"Old" type:"password" autocomplete:"current-password" validate:"required"`
 		New   string   `form:"new" label:"New" type:"password" autocomplete:"new-password" validate:"required"`
 		Seals []string `form:"seals" label:"Seals" type:"choices"`
 		Token string   `form:"token" validate:"required"`
-	})
-	form := forms.New(in)
+	}))
 	form.CheckURL = "/check"
 	if err := form.Validate(); err == nil {
 		t.Fatal("the empty form is good")
 	}
-	for name, want := range map[string]string{"old": "", "new": "/check", "seals": "", "token": ""} {
-		if got := field(t, form, name).CheckURL; got != want {
-			t.Errorf("%s is checked at %q, want %q", name, got, want)
+	for name, tt := range map[string]struct {
+		ptr  any
+		want string
+	}{"old": {&form.Old, ""}, "new": {&form.New, "/check"}, "seals": {&form.Seals, ""}, "token": {&form.Token, ""}} {
+		if got := form.Field(tt.ptr).CheckURL; got != tt.want {
+			t.Errorf("%s is checked at %q, want %q", name, got, tt.want)
 		}
-		if got := len(form.Refresh(name)); (got > 0) != (want != "") {
+		if got := len(form.Refresh(name)); (got > 0) != (tt.want != "") {
 			t.Errorf("leaving %s draws %d fields", name, got)
 		}
 	}
@@ -271,6 +289,7 @@ func TestNotCheckedAlone(t *testing.T) {
 
 // letter is a form with fields that are no inputs.
 type letter struct {
+	forms.Form
 	Body  string   `form:"body" label:"Body" type:"textarea" validate:"required,max=20"`
 	Paper string   `form:"paper" label:"Paper" type:"select" validate:"required"`
 	Seals []string `form:"seals" label:"Seals" type:"choices"`
@@ -294,22 +313,21 @@ func TestFieldsThatAreNoInputs(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			in := new(letter)
-			form := forms.New(in)
-			form.Offer("paper", []forms.Option{{Value: "white", Label: "White"}, {Value: "grey", Label: "Grey"}})
-			form.Offer("seals", []forms.Option{{Value: "red"}, {Value: "green"}, {Value: "blue"}})
+			form := forms.New(new(letter))
+			form.Offer(&form.Paper, []forms.Option{{Value: "white", Label: "White"}, {Value: "grey", Label: "Grey"}})
+			form.Offer(&form.Seals, []forms.Option{{Value: "red"}, {Value: "green"}, {Value: "blue"}})
 			if err := form.Bind(post(formType, tt.typed.Encode())); err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range []string{"body", "paper", "seals"} {
-				if got := field(t, form, name).Error; got != tt.wrong[name] {
+			for name, ptr := range map[string]any{"body": &form.Body, "paper": &form.Paper, "seals": &form.Seals} {
+				if got := form.Field(ptr).Error; got != tt.wrong[name] {
 					t.Errorf("%s says %q, want %q", name, got, tt.wrong[name])
 				}
 			}
-			if in.Body != tt.body || !slices.Equal(in.Seals, tt.typed["seals"]) {
-				t.Errorf("it holds %+v", in)
+			if form.Body != tt.body || !slices.Equal(form.Seals, tt.typed["seals"]) {
+				t.Errorf("it holds %q and %q", form.Body, form.Seals)
 			}
-			for _, o := range append(field(t, form, "paper").Options, field(t, form, "seals").Options...) {
+			for _, o := range append(form.Field(&form.Paper).Options, form.Field(&form.Seals).Options...) {
 				if o.Chosen != (slices.Contains(tt.typed["seals"], o.Value) || tt.typed.Get("paper") == o.Value) {
 					t.Errorf("%s is chosen: %v", o.Value, o.Chosen)
 				}

@@ -13,6 +13,7 @@ import (
 )
 
 type fuzzForm struct {
+	forms.Form
 	Username string `form:"username" label:"Username" validate:"required,min=5,max=32,username"`
 	Email    string `form:"email" label:"E-mail" type:"email" validate:"required,max=254,email"`
 	Name     string `form:"name" label:"Name" validate:"max=100"`
@@ -32,19 +33,17 @@ func FuzzBind(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind, body string) {
 		r := httptest.NewRequest(http.MethodPost, "/?username=query", strings.NewReader(body))
 		r.Header["Content-Type"] = []string{kind}
-		in := new(fuzzForm)
-		form := forms.New(in)
+		form := forms.New(new(fuzzForm))
 		if err := form.Bind(r); err != nil {
 			if !errors.Is(err, forms.ErrUnreadable) {
 				t.Errorf("%q of the kind %q: %v", body, kind, err)
 			}
 			return
 		}
-		for _, name := range []string{"username", "email", "name", "password", "again"} {
-			field, err := form.Field(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+		for name, ptr := range map[string]any{
+			"username": &form.Username, "email": &form.Email, "name": &form.Name, "password": &form.Password, "again": &form.Again,
+		} {
+			field := form.Field(ptr)
 			if field.Type == "password" && field.Value != "" {
 				t.Errorf("%q comes back", field.Value)
 			}
@@ -58,14 +57,14 @@ func FuzzBind(f *testing.F) {
 		if !form.Valid() {
 			return
 		}
-		for name, value := range map[string]string{"username": in.Username, "email": in.Email, "name": in.Name} {
+		for name, value := range map[string]string{"username": form.Username, "email": form.Email, "name": form.Name} {
 			if !utf8.ValidString(value) || strings.TrimSpace(value) != value || strings.ContainsAny(value, "\x00\r\n\u202e") || value == "query" {
 				t.Errorf("%s is %q and valid", name, value)
 			}
 		}
-		if n := len(in.Username); n < 5 || n > 32 || strings.ContainsAny(in.Username, "@ <>") || !strings.Contains(in.Email, "@") ||
-			utf8.RuneCountInString(in.Email) > 254 || utf8.RuneCountInString(in.Name) > 100 || in.Password == "" || in.Password != in.Again {
-			t.Errorf("%+v is valid", in)
+		if n := len(form.Username); n < 5 || n > 32 || strings.ContainsAny(form.Username, "@ <>") || !strings.Contains(form.Email, "@") ||
+			utf8.RuneCountInString(form.Email) > 254 || utf8.RuneCountInString(form.Name) > 100 || form.Password == "" || form.Password != form.Again {
+			t.Errorf("%+v is valid", *form)
 		}
 	})
 }

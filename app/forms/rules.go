@@ -60,7 +60,8 @@ func isText(s string) bool { return isLine(strings.NewReplacer("\n", "", "\t", "
 // check trims the fields and fills f.errors by the rules of the tags and of
 // Check.
 func (f *Form) check() {
-	for _, fd := range f.fields {
+	for i := range f.fields {
+		fd := &f.fields[i]
 		if fd.secret() {
 			continue
 		}
@@ -83,20 +84,20 @@ func (f *Form) check() {
 	var wrong validator.ValidationErrors
 	if errors.As(rules.Struct(f.in.Addr().Interface()), &wrong) {
 		for _, e := range wrong {
-			for _, fd := range f.fields {
-				if fd.Name == e.Field() {
+			for i := range f.fields {
+				if fd := &f.fields[i]; fd.Name == e.Field() {
 					f.Fail(fd.Name, sentence(fd, e.Tag(), e.Param()))
 				}
 			}
 		}
 	}
-	if c, ok := f.in.Addr().Interface().(Checker); ok {
-		c.Check(f)
+	if f.Check != nil {
+		f.Check()
 	}
 }
 
 // sentence is the one place where a broken rule becomes words.
-func sentence(fd field, rule, param string) string {
+func sentence(fd *field, rule, param string) string {
 	switch rule {
 	case "required":
 		return "Enter " + fd.noun + "."

@@ -13,6 +13,8 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/components"
+	view "vestibule/templates/notes"
 )
 
 // Handlers answers the requests of this package's pages.
@@ -34,57 +36,60 @@ func Routes(organization web.Routes) {
 	writers.POST("/:id/delete", h.DeleteNote)
 }
 
-type noteForm struct {
-	Title string `form:"title" label:"Title" noun:"a title" autocomplete:"off" validate:"required,max=100"`
-	Body  string `form:"body" label:"Text" noun:"a text" type:"textarea" autocomplete:"off" validate:"required,max=5000"`
-}
-
-// notesData is one page of notes, or one of them to edit.
-type notesData struct {
-	web.List[models.Note]
-	Search string
-	Edit   *models.Note
-}
-
-// newNoteForm makes the form of a new note or, when the path has an id, of the
-// note n that is edited in its place on the same page.
-func newNoteForm(c *gin.Context, n *models.Note) (*noteForm, *forms.Form) {
-	in := &noteForm{Title: n.Title, Body: n.Body}
-	form := forms.New(in)
+// newNote returns the form of a new note or, when the path has an id, of the note n,
+// which is edited in its place on the same page.
+func newNote(c *gin.Context, n *models.Note) *view.Note {
+	form := forms.New(&view.Note{Title: n.Title, Body: n.Body})
 	form.CheckURL = web.Within(c, "/notes/check")
 	if id := c.Param("id"); id != "" {
 		form.CheckURL = web.Within(c, "/notes/"+id+"/check")
 		form.Prefix = "note-" + id + "-"
 	}
-	return in, form
+	return form
 }
 
+// ShowNotes shows the notes of an organization, or those that a search finds.
 func (h Handlers) ShowNotes(c *gin.Context) error {
-	_, form := newNoteForm(c, new(models.Note))
-	return h.renderNotes(c, http.StatusOK, form, "found")
-}
-
-// renderNotes answers with the page, or under htmx with the named part of it.
-func (h Handlers) renderNotes(c *gin.Context, status int, form *forms.Form, part string) error {
-	search := c.Query("q")
-	notes, err := h.DB.Notes(c.Request.Context(), web.Current(c).Member.OrganizationID, search, web.PageStart(c, "before"), web.PageSize+1)
+	notes, err := h.notes(c)
 	if err != nil {
 		return err
 	}
-	rows := web.NewList(c, "before", notes, func(n models.Note) uuid.UUID { return n.ID })
-	return h.RenderPart(c, status, "notes", part, form, notesData{List: rows, Search: search})
+	f := h.Frame(c, http.StatusOK)
+	return web.Render(c, f, view.NotesPage(f, newNote(c, new(models.Note)), notes), view.NotesFound(f, notes))
 }
 
+// notes returns the page of notes that the request asks for.
+func (h Handlers) notes(c *gin.Context) (view.Notes, error) {
+	search := c.Query("q")
+	notes, err := h.DB.Notes(c.Request.Context(), web.Current(c).Member.OrganizationID, search, web.PageStart(c, "before"), web.PageSize+1)
+	list := web.NewList(c, "before", notes, func(n models.Note) uuid.UUID { return n.ID }, newNoteRow)
+	return view.Notes{List: list, Search: search}, err
+}
+
+func newNoteRow(n models.Note) view.NoteRow {
+	row := view.NoteRow{ID: n.ID.String(), Title: n.Title, Body: n.Body, CreatedAt: n.CreatedAt}
+	if n.Author != nil {
+		row.Author = n.Author.FullName()
+	}
+	return row
+}
+
+// CreateNote stores a note.
 func (h Handlers) CreateNote(c *gin.Context) error {
-	in, form := newNoteForm(c, new(models.Note))
-	if err := web.Bind(c, form); err != nil {
+	form := newNote(c, new(models.Note))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.renderNotes(c, http.StatusUnprocessableEntity, form, "create-note")
+		notes, err := h.notes(c)
+		if err != nil {
+			return err
+		}
+		f := h.Frame(c, http.StatusUnprocessableEntity)
+		return web.Render(c, f, view.NotesPage(f, form, notes), view.CreateForm(f, form))
 	}
 	m := web.Current(c).Member
-	n := &models.Note{OrganizationID: m.OrganizationID, AuthorID: m.UserID, Title: in.Title, Body: in.Body}
+	n := &models.Note{OrganizationID: m.OrganizationID, AuthorID: m.UserID, Title: form.Title, Body: form.Body}
 	if err := h.DB.CreateNote(c.Request.Context(), n); err != nil {
 		return err
 	}
@@ -93,11 +98,11 @@ func (h Handlers) CreateNote(c *gin.Context) error {
 
 // CheckNote checks one field as the person leaves it.
 func (h Handlers) CheckNote(c *gin.Context) error {
-	_, form := newNoteForm(c, new(models.Note))
-	if err := web.Bind(c, form); err != nil {
+	form := newNote(c, new(models.Note))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	return h.CheckField(c, "notes", form)
+	return web.CheckField(c, &form.Form)
 }
 
 // note finds the note in the path.
@@ -111,36 +116,41 @@ func (h Handlers) EditNote(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	_, form := newNoteForm(c, n)
-	form.Focus = "title"
-	return h.RenderPart(c, http.StatusOK, "notes", "edit-note", form, notesData{Edit: n})
+	form := newNote(c, n)
+	form.Focus = &form.Title
+	return h.renderEdit(c, http.StatusOK, form, n)
 }
 
+func (h Handlers) renderEdit(c *gin.Context, status int, form *view.Note, n *models.Note) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.EditPage(f, form, n.ID.String()), view.EditRow(f, form, n.ID.String()))
+}
+
+// SaveNote changes a note.
 func (h Handlers) SaveNote(c *gin.Context) error {
 	n, err := h.note(c)
 	if err != nil {
 		return err
 	}
-	in, form := newNoteForm(c, n)
-	if err := web.Bind(c, form); err != nil {
+	form := newNote(c, n)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.RenderPart(c, http.StatusUnprocessableEntity, "notes", "edit-note", form, notesData{Edit: n})
+		return h.renderEdit(c, http.StatusUnprocessableEntity, form, n)
 	}
-	n.Title, n.Body = in.Title, in.Body
+	n.Title, n.Body = form.Title, form.Body
 	if err := h.DB.UpdateNote(c.Request.Context(), n); err != nil {
 		return err
 	}
-	if web.IsHTMX(c) {
-		rows := web.List[models.Note]{Rows: []models.Note{*n}, Focus: true}
-		v := h.View(c, nil, notesData{List: rows}) // its row again
-		v.Toast = web.ToastText("saved")
-		return h.Fragment(c, http.StatusOK, "notes", "saved", v)
+	if !web.IsHTMX(c) {
+		return h.RedirectWith(c, "saved", web.Within(c, "/notes"))
 	}
-	return h.RedirectWith(c, "saved", web.Within(c, "/notes"))
+	row := components.List[view.NoteRow]{Rows: []view.NoteRow{newNoteRow(*n)}, Focus: true}
+	return h.RenderSaved(c, view.NoteRows(h.Frame(c, http.StatusOK), row), "saved")
 }
 
+// DeleteNote deletes a note.
 func (h Handlers) DeleteNote(c *gin.Context) error {
 	if err := h.DB.DeleteNote(c.Request.Context(), web.Current(c).Member.OrganizationID, web.ID(c)); err != nil {
 		return err

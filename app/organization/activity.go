@@ -4,8 +4,12 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/web"
+	"vestibule/models"
+	"vestibule/templates/components"
+	view "vestibule/templates/organization"
 )
 
 // ShowActivity shows what happened in the organization in use. It leaves out where
@@ -15,5 +19,7 @@ func (h Handlers) ShowActivity(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.Render(c, http.StatusOK, "organization-activity", nil, web.NewActivityPage(c, events))
+	list := web.NewList(c, "before", events, func(e models.Event) uuid.UUID { return e.ID }, view.NewEventRow)
+	f := h.Frame(c, http.StatusOK)
+	return web.Render(c, f, view.ActivityPage(f, list), components.Events(list))
 }

@@ -8,35 +8,34 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/organization"
 )
 
-type deleteForm struct {
-	Name string `form:"name" label:"Type the organization's name" noun:"the organization's name" autocomplete:"off" validate:"required"`
-
-	organization *models.Organization
-}
-
-// Check wants the person to be sure.
-func (in *deleteForm) Check(f *forms.Form) {
-	if models.Key(in.Name) != models.Key(in.organization.Name) {
-		f.Fail("name", "This is not the organization's name.")
-	}
-}
-
+// ShowDelete shows the form that deletes the organization.
 func (h Handlers) ShowDelete(c *gin.Context) error {
-	return h.Render(c, http.StatusOK, "dissolve", forms.New(new(deleteForm)), nil)
+	return h.renderDelete(c, http.StatusOK, forms.New(new(view.Delete)))
+}
+
+func (h Handlers) renderDelete(c *gin.Context, status int, form *view.Delete) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.DeletePage(f, form), view.DeleteForm(f, form))
 }
 
 // Delete deletes the organization and, by the foreign keys, all that hangs on
 // it.
 func (h Handlers) Delete(c *gin.Context) error {
 	m := web.Current(c).Member
-	form := forms.New(&deleteForm{organization: m.Organization})
-	if err := web.Bind(c, form); err != nil {
+	form := forms.New(new(view.Delete))
+	form.Check = func() {
+		if models.Key(form.Name) != models.Key(m.Organization.Name) {
+			form.Fail("name", "This is not the organization's name.")
+		}
+	}
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "dissolve", form, nil)
+		return h.renderDelete(c, http.StatusUnprocessableEntity, form)
 	}
 	if err := h.DB.DeleteOrganization(c.Request.Context(), m); err != nil {
 		return err

@@ -10,17 +10,9 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/layouts"
+	view "vestibule/templates/organization"
 )
-
-type invitationForm struct {
-	Token string `form:"token"`
-}
-
-// invitationData is what the page of an invitation shows.
-type invitationData struct {
-	*models.Invitation
-	SignIn, SignUp string // the way back from there leads here
-}
 
 // ShowInvitation shows what the link from a mail is about. A stranger signs in or
 // up first, and comes back here.
@@ -30,22 +22,30 @@ func (h Handlers) ShowInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	here := "/invitation?" + url.Values{"token": {c.Query("token")}}.Encode()
-	data := invitationData{i, web.WithNext("/sign-in", here), web.WithNext("/sign-up", here) + "&" + url.Values{"email": {i.Email}}.Encode()}
-	return h.Render(c, http.StatusOK, "invitation", forms.New(&invitationForm{Token: c.Query("token")}), data)
+	form := forms.New(&view.AcceptInvitation{Token: c.Query("token")})
+	here := invitationPath(form.Token)
+	signUp := layouts.WithNext("/sign-up", here) + "&" + url.Values{"email": {i.Email}}.Encode()
+	f := h.Frame(c, http.StatusOK)
+	page := view.AcceptInvitationPage(f, form, i, layouts.WithNext("/sign-in", here), signUp)
+	return web.Render(c, f, page, page)
 }
 
+func invitationPath(token string) string {
+	return "/invitation?" + url.Values{"token": {token}}.Encode()
+}
+
+// AcceptInvitation makes the person a member.
 func (h Handlers) AcceptInvitation(c *gin.Context) error {
-	in := new(invitationForm)
-	if err := web.Bind(c, forms.New(in)); err != nil {
+	form := forms.New(new(view.AcceptInvitation))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	here := "/invitation?" + url.Values{"token": {in.Token}}.Encode()
+	here := invitationPath(form.Token)
 	user := web.Current(c).User
 	if user == nil {
-		return web.Redirect(c, web.WithNext("/sign-in", here))
+		return web.Redirect(c, layouts.WithNext("/sign-in", here))
 	}
-	i, err := h.invitation(c, in.Token)
+	i, err := h.invitation(c, form.Token)
 	if err != nil {
 		return err
 	}

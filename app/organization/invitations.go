@@ -10,63 +10,76 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/components"
+	view "vestibule/templates/organization"
 )
 
-type inviteForm struct {
-	Email string `form:"email" label:"E-mail" noun:"the guest's e-mail" type:"email" autocomplete:"off" validate:"required,max=254,address"`
-	Role  string `form:"role" label:"Role" type:"select" validate:"required"`
-}
-
-func (h Handlers) newInviteForm(c *gin.Context) (*inviteForm, *forms.Form, error) {
-	in := new(inviteForm)
-	form := forms.New(in)
+func (h Handlers) newInvite(c *gin.Context) (*view.Invite, error) {
+	form := forms.New(new(view.Invite))
 	form.CheckURL = web.Within(c, "/invitations/check")
 	roles, err := h.grantable(c)
-	form.Offer("role", roleOptions(roles))
+	form.Offer(&form.Role, optionsOf(roles))
 	for _, r := range roles {
 		if r.Kind == models.RoleMember {
-			in.Role = r.ID.String() // unless another is chosen
+			form.Role = r.ID.String() // unless another is chosen
 		}
 	}
-	return in, form, err
+	return form, err
 }
 
+// ShowInvitations shows the invitations that nobody has accepted, and the form of a
+// new one.
 func (h Handlers) ShowInvitations(c *gin.Context) error {
-	_, form, err := h.newInviteForm(c)
+	form, err := h.newInvite(c)
 	if err != nil {
 		return err
 	}
-	return h.renderInvitations(c, http.StatusOK, form, "rows")
+	list, err := h.invitations(c)
+	if err != nil {
+		return err
+	}
+	f := h.Frame(c, http.StatusOK)
+	return web.Render(c, f, view.InvitationsPage(f, form, list), view.InvitationRows(f, list))
 }
 
-// renderInvitations answers with the page, or under htmx with the named part of it.
-func (h Handlers) renderInvitations(c *gin.Context, status int, form *forms.Form, part string) error {
+// invitations returns the page of the list that the request asks for.
+func (h Handlers) invitations(c *gin.Context) (components.List[view.InvitationRow], error) {
 	all, err := h.DB.Invitations(c.Request.Context(), web.Current(c).Member.OrganizationID, web.PageStart(c, "before"), web.PageSize+1)
+	return web.NewList(c, "before", all, func(i models.Invitation) uuid.UUID { return i.ID }, func(i models.Invitation) view.InvitationRow {
+		return view.InvitationRow{
+			ID:        i.ID.String(),
+			Email:     i.Email,
+			Role:      i.Role.Name,
+			Inviter:   i.Inviter.FullName(),
+			ExpiresAt: i.ExpiresAt,
+			Expired:   i.Expired(),
+		}
+	}), err
+}
+
+func (h Handlers) renderInvite(c *gin.Context, status int, form *view.Invite) error {
+	list, err := h.invitations(c)
 	if err != nil {
 		return err
 	}
-	data := web.NewList(c, "before", all, func(i models.Invitation) uuid.UUID { return i.ID })
-	return h.RenderPart(c, status, "invitations", part, form, data)
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.InvitationsPage(f, form, list), view.InviteForm(f, form))
 }
 
-// renderInvite answers with the page, or under htmx with its form.
-func (h Handlers) renderInvite(c *gin.Context, status int, form *forms.Form) error {
-	return h.renderInvitations(c, status, form, "fragment")
-}
-
+// Invite mails an invitation to somebody.
 func (h Handlers) Invite(c *gin.Context) error {
-	in, form, err := h.newInviteForm(c)
+	form, err := h.newInvite(c)
 	if err != nil {
 		return err
 	}
-	if err := web.Bind(c, form); err != nil {
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
 		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
 	}
 	actor := web.Current(c).Member
-	role, err := h.roleByID(c, in.Role)
+	role, err := h.roleByID(c, form.Role)
 	if err != nil {
 		return err
 	}
@@ -75,13 +88,13 @@ func (h Handlers) Invite(c *gin.Context) error {
 			return err
 		}
 	}
-	attempts := h.inviteAttempts(c, in.Email)
-	if limited, err := h.Limited(c, form, attempts...); err != nil {
+	attempts := h.inviteAttempts(c, form.Email)
+	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
 		return h.renderInvite(c, http.StatusTooManyRequests, form)
 	}
-	err = h.DB.Invite(c.Request.Context(), actor, in.Email, role.ID)
+	err = h.DB.Invite(c.Request.Context(), actor, form.Email, role.ID)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail("email", invitedSentences[failed.Field])
 		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
@@ -96,14 +109,14 @@ func (h Handlers) Invite(c *gin.Context) error {
 
 // CheckInvitation checks one field as the person leaves it.
 func (h Handlers) CheckInvitation(c *gin.Context) error {
-	_, form, err := h.newInviteForm(c)
+	form, err := h.newInvite(c)
 	if err != nil {
 		return err
 	}
-	if err := web.Bind(c, form); err != nil {
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	return h.CheckField(c, "invitations", form)
+	return web.CheckField(c, &form.Form)
 }
 
 var invitedSentences = map[string]string{

@@ -11,29 +11,10 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/organization"
 )
 
-// membersData is one page of an organization's members.
-type membersData struct {
-	web.List[memberRow]
-	Search string
-}
-
-// memberRow is a member as the person may see and change them.
-type memberRow struct {
-	*models.Membership
-	Path  string         // of what changes them
-	Self  bool           // it is the person
-	Email bool           // the person may see it
-	Focus bool           // the person goes on here: the first of a further page, or what was changed
-	Roles []forms.Option // to choose from; none when the person may not
-	Error string
-}
-
-type memberRoleForm struct {
-	Role string `form:"role"`
-}
-
+// ShowMembers shows the members of an organization, or those that a search finds.
 func (h Handlers) ShowMembers(c *gin.Context) error {
 	actor := web.Current(c).Member
 	search := models.MemberSearch{Text: c.Query("q"), Emails: seesEmails(actor), After: web.PageStart(c, "after"), Limit: web.PageSize + 1}
@@ -41,51 +22,55 @@ func (h Handlers) ShowMembers(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	roles, err := h.grantable(c)
+	roles, err := h.roleOptions(c)
 	if err != nil {
 		return err
 	}
-	var rows []memberRow
-	for i := range members {
-		rows = append(rows, newMemberRow(actor, &members[i], roles))
-	}
-	data := membersData{web.NewList(c, "after", rows, func(r memberRow) uuid.UUID { return r.ID }), search.Text}
-	if data.Focus && len(data.Rows) > 0 {
-		data.Rows[0].Focus = true
-	}
-	return h.RenderPart(c, http.StatusOK, "members", "found", nil, data)
+	list := web.NewList(c, "after", members, func(m models.Membership) uuid.UUID { return m.ID }, func(m models.Membership) view.MemberRow {
+		return newMemberRow(actor, &m, roles)
+	})
+	found := view.Members{List: list, Search: search.Text}
+	f := h.Frame(c, http.StatusOK)
+	return web.Render(c, f, view.MembersPage(f, found), view.MembersFound(f, found))
 }
 
-// seesEmails tells whether actor may see the addresses of other members.
+// seesEmails reports whether actor may see the addresses of other members.
 func seesEmails(actor *models.Membership) bool {
 	return actor.Role.May(models.ManageMembers) || actor.Role.May(models.InviteMembers)
 }
 
-func newMemberRow(actor, m *models.Membership, roles []models.Role) memberRow {
-	row := memberRow{
-		Membership: m,
-		Path:       web.OrganizationPath(actor, "/members/"+m.ID.String()),
-		Self:       m.ID == actor.ID,
-		Email:      seesEmails(actor) || m.ID == actor.ID,
+func newMemberRow(actor, m *models.Membership, roles []forms.Option) view.MemberRow {
+	row := view.MemberRow{
+		ID:       m.ID.String(),
+		Name:     m.User.FullName(),
+		Username: m.User.Username,
+		Self:     m.ID == actor.ID,
+		Role:     m.Role.Name,
+		RoleID:   m.RoleID.String(),
 	}
-	if !actor.Role.May(models.ManageMembers) || !actor.Role.Covers(m.Role) {
-		return row
+	if seesEmails(actor) || row.Self {
+		row.Email = m.User.Email
 	}
-	for _, o := range roleOptions(roles) {
-		o.Chosen = o.Value == m.RoleID.String()
-		row.Roles = append(row.Roles, o)
+	if actor.Role.May(models.ManageMembers) && actor.Role.Covers(m.Role) {
+		row.Roles = roles
 	}
 	return row
 }
 
-// grantable lists the roles that the person may give.
+// grantable returns the roles that the person may give.
 func (h Handlers) grantable(c *gin.Context) ([]models.Role, error) {
 	actor := web.Current(c).Member
 	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
 	return slices.DeleteFunc(roles, func(r models.Role) bool { return !actor.Role.Covers(&r) }), err
 }
 
-func roleOptions(roles []models.Role) []forms.Option {
+// roleOptions returns the roles that the person may give, to choose from.
+func (h Handlers) roleOptions(c *gin.Context) ([]forms.Option, error) {
+	roles, err := h.grantable(c)
+	return optionsOf(roles), err
+}
+
+func optionsOf(roles []models.Role) []forms.Option {
 	var options []forms.Option
 	for _, r := range roles {
 		options = append(options, forms.Option{Value: r.ID.String(), Label: r.Name})
@@ -103,9 +88,10 @@ func (h Handlers) roleByID(c *gin.Context, value string) (*models.Role, error) {
 	return h.DB.RoleByID(c.Request.Context(), web.Current(c).Member.OrganizationID, id)
 }
 
+// ChangeMemberRole gives a member another role.
 func (h Handlers) ChangeMemberRole(c *gin.Context) error {
-	in := new(memberRoleForm)
-	if err := web.Bind(c, forms.New(in)); err != nil {
+	form := forms.New(new(view.MemberRole))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	actor := web.Current(c).Member
@@ -113,7 +99,7 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	role, err := h.roleByID(c, in.Role)
+	role, err := h.roleByID(c, form.Role)
 	if err != nil {
 		return err
 	}
@@ -126,7 +112,7 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 	}
 	here := web.IsHTMX(c) && !web.Current(c).Reauthenticated // the row is on the page
 	if last := new(models.LastOwnerError); errors.As(err, &last) && here {
-		return h.renderMember(c, http.StatusConflict, "member", web.LastOwner)
+		return h.renderMember(c, web.LastOwner)
 	}
 	if err != nil {
 		return err
@@ -137,7 +123,7 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 	if !here || m.ID == actor.ID { // whose whole page is another now
 		return h.RedirectWith(c, "saved", web.Within(c, "/members"))
 	}
-	return h.renderMember(c, http.StatusOK, "member-saved", "")
+	return h.renderMember(c, "")
 }
 
 // confirmOwnerChange asks an owner for the password before a member becomes or stops
@@ -151,22 +137,27 @@ func (h Handlers) confirmOwnerChange(c *gin.Context, roles ...*models.Role) erro
 	return nil
 }
 
-// renderMember answers with the row of the member in the path.
-func (h Handlers) renderMember(c *gin.Context, status int, name, sentence string) error {
+// renderMember answers with the row of the member in the path: at a sentence with that
+// and 409, else with a toast.
+func (h Handlers) renderMember(c *gin.Context, sentence string) error {
 	actor := web.Current(c).Member
 	m, err := h.DB.MemberByID(c.Request.Context(), actor.OrganizationID, web.ID(c))
 	if err != nil {
 		return err
 	}
-	roles, err := h.grantable(c)
+	roles, err := h.roleOptions(c)
 	if err != nil {
 		return err
 	}
+	f := h.Frame(c, http.StatusOK)
 	row := newMemberRow(actor, m, roles)
-	row.Error, row.Focus = sentence, true
-	return h.Fragment(c, status, "members", name, row)
+	if row.Error = sentence; sentence != "" {
+		return web.RenderFragment(c, http.StatusConflict, view.Member(f, row, true))
+	}
+	return h.RenderSaved(c, view.Member(f, row, true), "role-changed")
 }
 
+// RemoveMember ends a membership.
 func (h Handlers) RemoveMember(c *gin.Context) error {
 	actor := web.Current(c).Member
 	if web.ID(c) == actor.ID {

@@ -12,12 +12,8 @@ import (
 	"vestibule/app/password"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/organization"
 )
-
-type organizationForm struct {
-	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60,wording"`
-	Slug string `form:"slug" label:"Address" noun:"the organization's address" autocomplete:"off" hint:"What stands in its links, after /o/. It stays when the name changes." validate:"max=40,slug"`
-}
 
 // reserved are addresses that could be taken for the site's own, as could its name.
 var reserved = []string{
@@ -25,19 +21,6 @@ var reserved = []string{
 	"docs", "help", "invitation", "legal", "mail", "new", "o", "official", "organization", "organizations",
 	"password", "pricing", "privacy", "root", "security", "settings", "sign-in", "sign-out", "sign-up", "static",
 	"status", "support", "system", "team", "terms", "www",
-}
-
-// Check proposes an address where none was typed.
-func (in *organizationForm) Check(f *forms.Form) {
-	if in.Slug == "" {
-		in.Slug = proposeSlug(in.Name)
-	}
-	switch {
-	case in.Slug == "" && in.Name != "":
-		f.Fail("slug", "Enter the organization's address.")
-	case slices.Contains(reserved, in.Slug), slices.ContainsFunc(password.SiteWords, func(word string) bool { return slug.Make(word) == in.Slug }):
-		f.Fail("slug", "This address is reserved. Choose another.")
-	}
 }
 
 // proposeSlug makes an address of a name in any script.
@@ -51,33 +34,44 @@ func proposeSlug(name string) string {
 
 const takenSlug = "There is already an organization at this address."
 
-func newOrganizationForm() (*organizationForm, *forms.Form) {
-	in := new(organizationForm)
-	form := forms.New(in)
+func newCreate() *view.Create {
+	form := forms.New(new(view.Create))
 	form.CheckURL = "/organizations/check"
-	return in, form
+	form.Check = func() {
+		if form.Slug == "" {
+			form.Slug = proposeSlug(form.Name)
+		}
+		switch {
+		case form.Slug == "" && form.Name != "":
+			form.Fail("slug", "Enter the organization's address.")
+		case slices.Contains(reserved, form.Slug), slices.ContainsFunc(password.SiteWords, func(word string) bool { return slug.Make(word) == form.Slug }):
+			form.Fail("slug", "This address is reserved. Choose another.")
+		}
+	}
+	return form
 }
 
+// ShowOrganizations shows a person their organizations, and the form of a new one.
 func (h Handlers) ShowOrganizations(c *gin.Context) error {
-	_, form := newOrganizationForm()
-	return h.renderOrganizations(c, http.StatusOK, form)
+	return h.renderOrganizations(c, http.StatusOK, newCreate())
 }
 
+// CreateOrganization stores an organization that the person owns.
 func (h Handlers) CreateOrganization(c *gin.Context) error {
-	in, form := newOrganizationForm()
-	if err := web.Bind(c, form); err != nil {
+	form := newCreate()
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
 		return h.renderOrganizations(c, http.StatusUnprocessableEntity, form)
 	}
 	foundings := web.PerIP(c, "organizations", h.Config.LimitSignUp)
-	if limited, err := h.Limited(c, form, foundings); err != nil {
+	if limited, err := h.Limited(c, &form.Form, foundings); err != nil {
 		return err
 	} else if limited {
 		return h.renderOrganizations(c, http.StatusTooManyRequests, form)
 	}
-	o := &models.Organization{Name: in.Name, Slug: in.Slug}
+	o := &models.Organization{Name: form.Name, Slug: form.Slug}
 	err := h.DB.CreateOrganization(c.Request.Context(), o, web.Current(c).User)
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSlug)
@@ -94,8 +88,8 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 // CheckOrganization checks one field as the person leaves it. After the name it
 // proposes the address, unless one was typed.
 func (h Handlers) CheckOrganization(c *gin.Context) error {
-	in, form := newOrganizationForm()
-	if err := web.Bind(c, form); err != nil {
+	form := newCreate()
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if err := h.Attempt(c, h.EnumerationLimit(c)); err != nil {
@@ -111,18 +105,19 @@ func (h Handlers) CheckOrganization(c *gin.Context) error {
 		}
 	}
 	fields := form.Refresh(c.Query("field"))
-	if c.Query("field") == "name" && c.PostForm("slug") == "" && in.Slug != "" {
+	if c.Query("field") == "name" && c.PostForm("slug") == "" && form.Slug != "" {
 		proposed := form.Refresh("slug")[0]
 		proposed.OOB = true
 		fields = append(fields, proposed)
 	}
-	return h.CheckFields(c, "organizations", fields)
+	return web.CheckFields(c, fields)
 }
 
-func (h Handlers) renderOrganizations(c *gin.Context, status int, form *forms.Form) error {
+func (h Handlers) renderOrganizations(c *gin.Context, status int, form *view.Create) error {
 	memberships, err := h.DB.Memberships(c.Request.Context(), web.Current(c).User.ID)
 	if err != nil {
 		return err
 	}
-	return h.Render(c, status, "organizations", form, memberships)
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.OrganizationsPage(f, form, memberships), view.CreateForm(form))
 }

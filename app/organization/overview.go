@@ -7,12 +7,17 @@ import (
 
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/organization"
 )
 
+// ShowOverview shows the start page of an organization.
 func (h Handlers) ShowOverview(c *gin.Context) error {
-	return h.Render(c, http.StatusOK, "organization", nil, nil)
+	f := h.Frame(c, http.StatusOK)
+	page := view.OverviewPage(f)
+	return web.Render(c, f, page, page)
 }
 
+// Leave ends the person's own membership.
 func (h Handlers) Leave(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, web.Current(c).Member.Role); err != nil || c.IsAborted() {
 		return err

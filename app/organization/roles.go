@@ -11,62 +11,60 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/organization"
 )
 
-type roleForm struct {
-	Name        string   `form:"name" label:"Name" noun:"the role's name" autocomplete:"off" validate:"required,max=40"`
-	Permissions []string `form:"permissions" label:"It allows to" type:"choices"`
-}
-
-func newRoleForm(c *gin.Context, r *models.Role) (*roleForm, *forms.Form) {
-	in := &roleForm{Name: r.Name}
-	for _, p := range r.Permissions {
-		in.Permissions = append(in.Permissions, string(p))
-	}
-	form := forms.New(in)
+func newRole(c *gin.Context, r *models.Role) *view.Role {
+	form := forms.New(&view.Role{Name: r.Name})
 	form.CheckURL = web.Within(c, "/roles/check")
+	for _, p := range r.Permissions {
+		form.Permissions = append(form.Permissions, string(p))
+	}
 	var options []forms.Option
 	for _, p := range models.Permissions {
 		options = append(options, forms.Option{Value: string(p.Permission), Label: p.Label})
 	}
-	form.Offer("permissions", options)
-	return in, form
+	form.Offer(&form.Permissions, options)
+	return form
 }
 
-func (in *roleForm) permissions() []models.Permission {
-	allowed := []models.Permission{}
-	for _, p := range in.Permissions {
-		allowed = append(allowed, models.Permission(p))
+// chosen returns the permissions that form holds, sorted.
+func chosen(form *view.Role) []models.Permission {
+	permissions := []models.Permission{}
+	for _, p := range form.Permissions {
+		permissions = append(permissions, models.Permission(p))
 	}
-	slices.Sort(allowed)
-	return slices.Compact(allowed)
+	slices.Sort(permissions)
+	return slices.Compact(permissions)
 }
 
+// ShowRoles shows the roles of an organization, and the form of a new one.
 func (h Handlers) ShowRoles(c *gin.Context) error {
-	_, form := newRoleForm(c, new(models.Role))
-	return h.renderRoles(c, http.StatusOK, form)
+	return h.renderRoles(c, http.StatusOK, newRole(c, new(models.Role)))
 }
 
-func (h Handlers) renderRoles(c *gin.Context, status int, form *forms.Form) error {
+func (h Handlers) renderRoles(c *gin.Context, status int, form *view.Role) error {
 	roles, err := h.DB.Roles(c.Request.Context(), web.Current(c).Member.OrganizationID)
 	if err != nil {
 		return err
 	}
-	return h.Render(c, status, "roles", form, roles)
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.RolesPage(f, form, roles), view.CreateRoleForm(f, form))
 }
 
+// CreateRole stores a role of the organization's own.
 func (h Handlers) CreateRole(c *gin.Context) error {
-	in, form := newRoleForm(c, new(models.Role))
-	if err := web.Bind(c, form); err != nil {
+	form := newRole(c, new(models.Role))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if form.Valid() {
-		err := h.DB.CreateRole(c.Request.Context(), web.Current(c).Member, in.Name, in.permissions())
+		err := h.DB.CreateRole(c.Request.Context(), web.Current(c).Member, form.Name, chosen(form))
 		if err == nil {
 			h.Record(c, models.EventRoleCreated, nil)
 			return h.RedirectWith(c, "saved", web.Within(c, "/roles"))
 		}
-		if !failRole(form, err) {
+		if !failRole(&form.Form, err) {
 			return err
 		}
 	}
@@ -88,13 +86,19 @@ func failRole(form *forms.Form, err error) bool {
 	return true
 }
 
+// ShowRole shows the form that changes a role.
 func (h Handlers) ShowRole(c *gin.Context) error {
 	r, err := h.role(c)
 	if err != nil {
 		return err
 	}
-	_, form := newRoleForm(c, r)
-	return h.Render(c, http.StatusOK, "role", form, r)
+	form := newRole(c, r)
+	return h.renderRole(c, http.StatusOK, form, r)
+}
+
+func (h Handlers) renderRole(c *gin.Context, status int, form *view.Role, r *models.Role) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.RolePage(f, form, r.Name), view.RoleForm(f, form))
 }
 
 // role finds the role in the path. It returns models.ErrNotFound unless the owners
@@ -107,19 +111,20 @@ func (h Handlers) role(c *gin.Context) (*models.Role, error) {
 	return r, err
 }
 
+// SaveRole changes a role.
 func (h Handlers) SaveRole(c *gin.Context) error {
 	r, err := h.role(c)
 	if err != nil {
 		return err
 	}
-	in, form := newRoleForm(c, r)
-	if err := web.Bind(c, form); err != nil {
+	form := newRole(c, r)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if form.Valid() {
-		changed := in.Name != r.Name || !slices.Equal(in.permissions(), r.Permissions) // else there is nothing to do, nor to record
+		changed := form.Name != r.Name || !slices.Equal(chosen(form), r.Permissions) // else there is nothing to do, nor to record
 		if changed {
-			err = h.DB.UpdateRole(c.Request.Context(), web.Current(c).Member, r.ID, in.Name, in.permissions())
+			err = h.DB.UpdateRole(c.Request.Context(), web.Current(c).Member, r.ID, form.Name, chosen(form))
 		}
 		if err == nil {
 			if changed {
@@ -127,22 +132,23 @@ func (h Handlers) SaveRole(c *gin.Context) error {
 			}
 			return h.RedirectWith(c, "saved", web.Within(c, "/roles"))
 		}
-		if !failRole(form, err) {
+		if !failRole(&form.Form, err) {
 			return err
 		}
 	}
-	return h.Render(c, http.StatusUnprocessableEntity, "role", form, r)
+	return h.renderRole(c, http.StatusUnprocessableEntity, form, r)
 }
 
 // CheckRole checks one field as the person leaves it.
 func (h Handlers) CheckRole(c *gin.Context) error {
-	_, form := newRoleForm(c, new(models.Role))
-	if err := web.Bind(c, form); err != nil {
+	form := newRole(c, new(models.Role))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	return h.CheckField(c, "roles", form)
+	return web.CheckField(c, &form.Form)
 }
 
+// DeleteRole deletes a role. Its members get the Member role.
 func (h Handlers) DeleteRole(c *gin.Context) error {
 	if err := h.DB.DeleteRole(c.Request.Context(), web.Current(c).Member, web.ID(c)); err != nil {
 		return err

@@ -8,34 +8,36 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/organization"
 )
 
-type settingsForm struct {
-	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60,wording"`
-}
-
-func newSettingsForm(c *gin.Context) (*settingsForm, *forms.Form) {
-	in := &settingsForm{Name: web.Current(c).Member.Organization.Name}
-	form := forms.New(in)
+func newSettings(c *gin.Context) *view.Settings {
+	form := forms.New(&view.Settings{Name: web.Current(c).Member.Organization.Name})
 	form.CheckURL = web.Within(c, "/settings/check")
-	return in, form
+	return form
 }
 
+// ShowSettings shows the settings of an organization.
 func (h Handlers) ShowSettings(c *gin.Context) error {
-	_, form := newSettingsForm(c)
-	return h.Render(c, http.StatusOK, "settings", form, nil)
+	return h.renderSettings(c, http.StatusOK, newSettings(c))
 }
 
+func (h Handlers) renderSettings(c *gin.Context, status int, form *view.Settings) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.SettingsPage(f, form), view.SettingsForm(f, form))
+}
+
+// SaveSettings renames the organization.
 func (h Handlers) SaveSettings(c *gin.Context) error {
-	in, form := newSettingsForm(c)
-	if err := web.Bind(c, form); err != nil {
+	form := newSettings(c)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
-		return h.Render(c, http.StatusUnprocessableEntity, "settings", form, nil)
+		return h.renderSettings(c, http.StatusUnprocessableEntity, form)
 	}
-	if in.Name != web.Current(c).Member.Organization.Name {
-		if err := h.DB.RenameOrganization(c.Request.Context(), web.Current(c).Member, in.Name); err != nil {
+	if form.Name != web.Current(c).Member.Organization.Name {
+		if err := h.DB.RenameOrganization(c.Request.Context(), web.Current(c).Member, form.Name); err != nil {
 			return err
 		}
 		h.Record(c, models.EventOrganizationRenamed, nil)
@@ -45,9 +47,9 @@ func (h Handlers) SaveSettings(c *gin.Context) error {
 
 // CheckSettings checks one field as the person leaves it.
 func (h Handlers) CheckSettings(c *gin.Context) error {
-	_, form := newSettingsForm(c)
-	if err := web.Bind(c, form); err != nil {
+	form := newSettings(c)
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	return h.CheckField(c, "settings", form)
+	return web.CheckField(c, &form.Form)
 }

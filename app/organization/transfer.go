@@ -9,28 +9,30 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/organization"
 )
 
-type transferForm struct {
-	Username string `form:"username" label:"Username of the new owner" noun:"the new owner's username" autocomplete:"off" validate:"required"`
+// ShowTransfer shows the form that gives the organization to another member.
+func (h Handlers) ShowTransfer(c *gin.Context) error {
+	return h.renderTransfer(c, http.StatusOK, forms.New(new(view.Transfer)))
 }
 
-func (h Handlers) ShowTransfer(c *gin.Context) error {
-	return h.Render(c, http.StatusOK, "transfer", forms.New(new(transferForm)), nil)
+func (h Handlers) renderTransfer(c *gin.Context, status int, form *view.Transfer) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.TransferPage(f, form), view.TransferForm(f, form))
 }
 
 // Transfer makes another member the owner instead of the person, who becomes an
 // admin.
 func (h Handlers) Transfer(c *gin.Context) error {
-	in := new(transferForm)
-	form := forms.New(in)
-	if err := web.Bind(c, form); err != nil {
+	form := forms.New(new(view.Transfer))
+	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if form.Valid() {
-		heir, err := h.DB.TransferOwnership(c.Request.Context(), web.Current(c).Member, in.Username)
+		newOwner, err := h.DB.TransferOwnership(c.Request.Context(), web.Current(c).Member, form.Username)
 		if err == nil {
-			h.Record(c, models.EventOwnershipMoved, heir.User)
+			h.Record(c, models.EventOwnershipMoved, newOwner.User)
 			return h.RedirectWith(c, "transferred", web.Within(c, ""))
 		}
 		if !errors.Is(err, models.ErrNotFound) {
@@ -38,5 +40,5 @@ func (h Handlers) Transfer(c *gin.Context) error {
 		}
 		form.Fail("username", "No other member has this username.")
 	}
-	return h.Render(c, http.StatusUnprocessableEntity, "transfer", form, nil)
+	return h.renderTransfer(c, http.StatusUnprocessableEntity, form)
 }

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/templates/components"
 )
 
 // Redirect ends the request and leads the browser to another page of the site.
@@ -29,13 +31,11 @@ func (k *Kit) RedirectWith(c *gin.Context, toast, path string) error {
 
 // RenderSaved answers a form that succeeded and stays: under htmx with the form and
 // a toast, else with the page again.
-func (k *Kit) RenderSaved(c *gin.Context, page string, form *forms.Form, toast string) error {
+func (k *Kit) RenderSaved(c *gin.Context, form templ.Component, toast string) error {
 	if !IsHTMX(c) {
 		return k.RedirectWith(c, toast, c.Request.URL.Path)
 	}
-	v := k.View(c, form, nil)
-	v.Toast = ToastText(toast)
-	return k.Fragment(c, http.StatusOK, page, "saved", v)
+	return RenderFragment(c, http.StatusOK, components.Saved(form, ToastText(toast)))
 }
 
 // RespondToast answers a button that is no form of its own: under htmx with status
@@ -44,7 +44,7 @@ func (k *Kit) RespondToast(c *gin.Context, status int, toast, path string) error
 	if !IsHTMX(c) || Current(c).Reauthenticated { // after which the button is gone
 		return k.RedirectWith(c, toast, path)
 	}
-	return k.Fragment(c, status, "home", "toasted", ToastText(toast))
+	return RenderFragment(c, status, components.Toasted(ToastText(toast)))
 }
 
 // Bind fills form from the request. It returns a [Refusal] when the body is too
@@ -61,14 +61,14 @@ func Bind(c *gin.Context, form *forms.Form) error {
 }
 
 // CheckField answers with the one field that a person has just left.
-func (k *Kit) CheckField(c *gin.Context, page string, form *forms.Form) error {
-	return k.CheckFields(c, page, form.Refresh(c.Query("field")))
+func CheckField(c *gin.Context, form *forms.Form) error {
+	return CheckFields(c, form.Refresh(c.Query("field")))
 }
 
 // CheckFields answers with the fields, or with 404 if there are none.
-func (k *Kit) CheckFields(c *gin.Context, page string, fields []forms.Field) error {
+func CheckFields(c *gin.Context, fields []forms.Field) error {
 	if len(fields) == 0 {
 		return Fail(http.StatusNotFound)
 	}
-	return k.Fragment(c, http.StatusOK, page, "checked", fields)
+	return RenderFragment(c, http.StatusOK, components.Checked(fields))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/device"
 	"vestibule/models"
 )
 
@@ -47,7 +48,7 @@ func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, k.cookieName
 func (k *Kit) RememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) (string, error) {
 	mark, _ := c.Cookie(k.prefixed("browser")) // none is as good as an empty one
 	client := ThisDevice(c)
-	notice := models.MailDetail{Browser: Device(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
+	notice := models.MailDetail{Browser: device.Name(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
 	return db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
 }
 

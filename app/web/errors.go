@@ -10,6 +10,8 @@ import (
 
 	"vestibule/app/password"
 	"vestibule/models"
+	"vestibule/templates/components"
+	"vestibule/templates/site"
 )
 
 // Refusal is an error that a person sees on a page of its own, or under htmx as
@@ -57,7 +59,9 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 		c.Header("HX-Retarget", "#alerts")
 		c.Header("HX-Reswap", "beforeend")
 	}
-	if err := k.Render(c, r.Status, "error", nil, r); err != nil {
+	f := k.Frame(c, r.Status)
+	page := site.ErrorPage(f, r.Status, r.Title, r.Text, Current(c).ID)
+	if err := Render(c, f, page, components.Alert(r.Text)); err != nil {
 		Current(c).Log().Error("error page failed", "err", err)
 	}
 }

@@ -22,7 +22,6 @@ type Kit struct {
 
 	exports map[string]Export // by their key in the data that people download
 
-	views           *views
 	crossOrigin     http.CrossOriginProtection
 	securityHeaders http.Header
 	hashing         clientQuota   // of slots in the hasher's queue
@@ -45,9 +44,7 @@ func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Has
 	if err := k.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err
 	}
-	var err error
-	k.views, err = newViews()
-	return k, err
+	return k, nil
 }
 
 // Export reads what a feature's own tables hold of a user, for JSON.

@@ -11,6 +11,7 @@ import (
 
 	"vestibule/app/forms"
 	"vestibule/models"
+	"vestibule/templates/components"
 )
 
 // Attempt is something that may be done only so often.
@@ -54,7 +55,7 @@ func TooMany(c *gin.Context, early *models.ThrottledError) string {
 	c.Header("Retry-After", seconds)
 	wait := seconds + " seconds"
 	if early.After > 90*time.Second {
-		wait = TimeUntil(time.Now().Add(early.After))
+		wait = components.TimeUntil(time.Now().Add(early.After))
 	}
 	return "Too many attempts. Try again in " + wait + "."
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/models"
+	"vestibule/templates/layouts"
 )
 
 // Begin gives a request its id and its logger, and logs one line at its end.
@@ -186,7 +187,7 @@ func (k *Kit) SignedInOnly(c *gin.Context) error {
 	if Current(c).Expired {
 		k.Flash(c, "expired")
 	}
-	return Redirect(c, WithNext("/sign-in", Origin(c)))
+	return Redirect(c, layouts.WithNext("/sign-in", Origin(c)))
 }
 
 // VerifiedOnly is middleware for routes that want a person whose email is

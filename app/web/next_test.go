@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"vestibule/templates/layouts"
 )
 
 // resolve reads href on https://here.example/sign-in as browsers do (WHATWG
@@ -38,8 +40,8 @@ func FuzzNext(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, next string) {
 		got := LocalPath(next)
-		if got != next && got != Home {
-			t.Fatalf("LocalPath(%q) = %q, neither it nor Home", next, got)
+		if got != next && got != layouts.Home {
+			t.Fatalf("LocalPath(%q) = %q, neither it nor layouts.Home", next, got)
 		}
 		if again := LocalPath(got); again != got {
 			t.Errorf("LocalPath(%q) = %q, and of that %q", next, got, again)
@@ -57,8 +59,8 @@ func FuzzNext(f *testing.F) {
 				t.Errorf("LocalPath(%q) leads to %q, for net/url %v (%v)", next, path, u, err)
 			}
 		}
-		u, err := url.Parse(WithNext("/sign-in", got))
-		if err != nil || u.Path != "/sign-in" || got != Home && u.Query().Get("next") != got {
+		u, err := url.Parse(layouts.WithNext("/sign-in", got))
+		if err != nil || u.Path != "/sign-in" || got != layouts.Home && u.Query().Get("next") != got {
 			t.Errorf("the way back to %q is lost in %v (%v)", got, u, err)
 		}
 	})

@@ -5,36 +5,35 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+
+	"vestibule/templates/components"
 )
 
 // PageSize is how many rows of a list one page shows.
 const PageSize = 20
 
-// List is one page of a list.
-type List[T any] struct {
-	Rows  []T
-	Focus bool   // the person goes on at the first row
-	More  string // the path of the next page, if there is one
-}
-
-// PageStart is the id in the query behind which the page begins, in the order of
-// its list; none on the first page.
+// PageStart returns the id in the query after which the page begins, in the order of
+// its list, or the zero id on the first page.
 func PageStart(c *gin.Context, key string) uuid.UUID {
 	id, _ := uuid.Parse(c.Query(key)) // anything else is the first page
 	return id
 }
 
-// NewList makes the page of rows, which were read after pageStart, and one more
-// than it shows: that there is another page.
-func NewList[T any](c *gin.Context, key string, rows []T, id func(T) uuid.UUID) List[T] {
-	p := List[T]{Rows: rows, Focus: PageStart(c, key) != uuid.Nil}
-	if len(rows) > PageSize {
-		p.Rows = rows[:PageSize]
-		next := url.Values{key: {id(p.Rows[PageSize-1]).String()}}
+// NewList returns the page of models, which were read after PageStart with a limit of
+// PageSize+1: the one more shows that there is another page. The path of that names
+// the last model of this one by id under key.
+func NewList[Model, Row any](c *gin.Context, key string, models []Model, id func(Model) uuid.UUID, row func(Model) Row) components.List[Row] {
+	list := components.List[Row]{Focus: PageStart(c, key) != uuid.Nil}
+	if len(models) > PageSize {
+		models = models[:PageSize]
+		next := url.Values{key: {id(models[PageSize-1]).String()}}
 		if search := c.Query("q"); search != "" {
 			next.Set("q", search)
 		}
-		p.More = c.Request.URL.Path + "?" + next.Encode()
+		list.More = c.Request.URL.Path + "?" + next.Encode()
 	}
-	return p
+	for i := range models {
+		list.Rows = append(list.Rows, row(models[i]))
+	}
+	return list
 }

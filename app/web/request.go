@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/models"
+	"vestibule/templates/layouts"
 )
 
 // Request is what a request carries beside its HTTP. Begin makes it, Session adds
@@ -73,23 +74,12 @@ func Origin(c *gin.Context) string {
 	}
 	u, err := url.Parse(page)
 	if err != nil || page == "" {
-		return Home
+		return layouts.Home
 	}
 	return LocalPath(u.RequestURI())
 }
 
-// Home is where sign-in leads to when the person asked for nothing else.
-const Home = "/dashboard"
-
-// WithNext adds to path where sign-in leads back to.
-func WithNext(path, next string) string {
-	if next == Home {
-		return path
-	}
-	return path + "?" + url.Values{"next": {next}}.Encode()
-}
-
-// LocalPath returns next when it is a path on this site, else [Home]. Browsers
+// LocalPath returns next when it is a path on this site, else [layouts.Home]. Browsers
 // take "//host" and "/\host" for another site (OWASP: unvalidated redirects),
 // and drop tabs and line breaks before they look. A path as browsers send it is
 // ASCII.
@@ -98,7 +88,7 @@ func LocalPath(next string) string {
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" ||
 		!strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || len(next) > 2000 ||
 		strings.ContainsFunc(next, func(r rune) bool { return r == '\\' || r <= ' ' || r >= 0x7f }) {
-		return Home
+		return layouts.Home
 	}
 	return next
 }

@@ -26,6 +26,7 @@ var toasts = map[string]string{
 	"organization-created": "Your organization is ready.",
 	"organization-deleted": "The organization is deleted.",
 	"invited":              "The invitation is on its way.",
+	"role-changed":         "The role is changed.",
 	"revoked":              "The invitation is taken back.",
 	"joined":               "You are a member now. Welcome!",
 	"left":                 "You have left the organization.",

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app"
+	"vestibule/app/device"
 	"vestibule/models"
 )
 
@@ -104,7 +105,7 @@ func newEventRow(e *models.Event) eventRow {
 		CreatedAt: e.CreatedAt.UTC(),
 	}
 	if e.UserAgent != "" {
-		row.Device = app.Device(e.UserAgent)
+		row.Device = device.Name(e.UserAgent)
 	}
 	row.UserID, row.Username = known(e.UserID, e.User)
 	row.ActorID, row.Actor = known(e.ActorID, e.Actor)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app"
+	"vestibule/app/device"
 	"vestibule/models"
 )
 
@@ -133,7 +134,7 @@ func newSessionRow(s *models.Session) sessionRow {
 		ID:         s.ID,
 		UserID:     s.UserID,
 		Username:   s.User.Username,
-		Device:     app.Device(s.UserAgent),
+		Device:     device.Name(s.UserAgent),
 		UserAgent:  s.UserAgent,
 		IP:         s.IP,
 		CreatedAt:  s.CreatedAt.UTC(),

@@ -1,0 +1,27 @@
+// Package device names the browser and system that a User-Agent header claims.
+package device
+
+import (
+	"regexp"
+
+	"github.com/mileusna/useragent"
+)
+
+// plainName is a name of a browser or system that is shown as it came. Anything
+// longer or stranger is a message that somebody wants to slip into a page or mail.
+var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,23}$`)
+
+// Name says in words which browser and system a User-Agent header names.
+func Name(header string) string {
+	ua := useragent.Parse(header)
+	browser, system := plainName.MatchString(ua.Name), plainName.MatchString(ua.OS)
+	switch {
+	case browser && system:
+		return ua.Name + " on " + ua.OS
+	case browser:
+		return ua.Name
+	case system:
+		return "Unknown browser on " + ua.OS
+	}
+	return "Unknown browser"
+}

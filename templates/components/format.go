@@ -1,0 +1,52 @@
+// Package components draws what pages are made of: forms, fields, lists, panels and
+// toasts.
+package components
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// steps are the units of TimeUntil. Beyond them it counts days.
+var steps = []humanize.RelTimeMagnitude{
+	{D: time.Minute, Format: "less than a minute"},
+	{D: 2 * time.Minute, Format: "1 minute"},
+	{D: time.Hour, Format: "%d minutes", DivBy: time.Minute},
+	{D: 2 * time.Hour, Format: "1 hour"},
+	{D: 48 * time.Hour, Format: "%d hours", DivBy: time.Hour},
+	{D: 1<<63 - 1, Format: "%d days", DivBy: 24 * time.Hour},
+}
+
+// TimeUntil says how far off t is, such as "30 days". It rounds by half a minute,
+// so that a session of 30 days does not begin with 29.
+func TimeUntil(t time.Time) string {
+	return strings.TrimSpace(humanize.CustomRelTime(time.Now(), t.Add(30*time.Second), "", "", steps))
+}
+
+// FormatTime writes t for people.
+func FormatTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
+// machineTime writes t for the datetime attribute (RFC 3339).
+func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Prefixed puts prefix before text, unless that is empty.
+func Prefixed(prefix, text string) string {
+	if text == "" {
+		return ""
+	}
+	return prefix + text
+}
+
+func found(rows int, more bool) string {
+	count := "None"
+	if rows > 0 {
+		count = strconv.Itoa(rows)
+	}
+	if more {
+		return count + " found, and there are more."
+	}
+	return count + " found."
+}

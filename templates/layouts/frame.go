@@ -1,0 +1,60 @@
+// Package layouts draws what the pages of the site share around their content.
+package layouts
+
+import (
+	"net/url"
+	"strings"
+
+	"vestibule/models"
+)
+
+// Frame is what the layout of every page shows.
+type Frame struct {
+	Status int                // of the answer
+	Path   string             // of the page
+	User   *models.User       // nil for a stranger
+	Member *models.Membership // the User's place in the organization of the page; nil on other pages
+
+	Memberships []models.Membership // to switch between, on a page of an organization
+	Toast       string
+	Next        string // where sign-in leads
+}
+
+// In reports whether the page is at path or below it.
+func (f Frame) In(path string) bool {
+	return f.Path == path || strings.HasPrefix(f.Path, path+"/")
+}
+
+// current returns the aria-current of a link to path, which is "true" on pages
+// that are at or below one of under.
+func (f Frame) current(path string, under []string) string {
+	if f.Path == path {
+		return "page"
+	}
+	for _, path := range under {
+		if f.In(path) {
+			return "true"
+		}
+	}
+	return ""
+}
+
+// Within is the path of a page of the organization in use.
+func (f Frame) Within(path string) string { return "/o/" + f.Member.Organization.Slug + path }
+
+// May reports whether the User's role in the organization in use allows p.
+func (f Frame) May(p models.Permission) bool { return f.Member.Role.May(p) }
+
+// WithNext adds to a path of sign-in or sign-up where it leads.
+func (f Frame) WithNext(path string) string { return WithNext(path, f.Next) }
+
+// Home is where a signed-in person goes who asked for nothing else.
+const Home = "/dashboard"
+
+// WithNext adds to path the page that sign-in leads to.
+func WithNext(path, next string) string {
+	if next == "" || next == Home {
+		return path
+	}
+	return path + "?" + url.Values{"next": {next}}.Encode()
+}

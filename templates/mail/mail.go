@@ -1,0 +1,77 @@
+// Package mail holds the words of each kind of mail: a .txt with its subject and
+// plain text, and a component with the same as HTML.
+package mail
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"strings"
+	"sync"
+	"text/template"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"vestibule/models"
+	"vestibule/templates/components"
+)
+
+// Data is what a mail says.
+type Data struct {
+	Name string // whom it greets; may be empty
+	URL  string // where its button leads
+	Site string
+
+	Email        string    // the new address
+	Browser, IP  string    // of a new sign-in
+	When         time.Time // likewise
+	Organization string    // of an invitation
+	Inviter      string    // likewise
+}
+
+// htmlBodies are the components by kind.
+var htmlBodies = map[string]func(Data) templ.Component{
+	models.MailVerifyEmail:     verifyEmail,
+	models.MailChangeEmail:     changeEmail,
+	models.MailEmailChanged:    emailChanged,
+	models.MailResetPassword:   resetPassword,
+	models.MailPasswordReset:   passwordReset,
+	models.MailPasswordChanged: passwordChanged,
+	models.MailNewBrowser:      newBrowser,
+	models.MailAccountDeleted:  accountDeleted,
+	models.MailInvitation:      invitation,
+}
+
+//go:embed *.txt
+var files embed.FS
+
+var texts = sync.OnceValues(func() (map[string]*template.Template, error) {
+	texts := map[string]*template.Template{}
+	names, err := fs.Glob(files, "*.txt")
+	for _, name := range names {
+		t, parseErr := template.New(name).Funcs(template.FuncMap{"exactly": components.FormatTime}).ParseFS(files, name)
+		texts[strings.TrimSuffix(name, ".txt")] = t
+		err = errors.Join(err, parseErr)
+	}
+	return texts, err
+})
+
+// Known reports whether there is mail of that kind.
+func Known(kind string) bool { return htmlBodies[kind] != nil }
+
+// Render writes the mail of that kind.
+func Render(kind string, d Data) (subject, text, html string, err error) {
+	all, err := texts()
+	if err != nil {
+		return "", "", "", err
+	}
+	var s, t, h strings.Builder
+	err = errors.Join(
+		all[kind].ExecuteTemplate(&s, "subject", d),
+		all[kind].Execute(&t, d),
+		htmlBodies[kind](d).Render(context.Background(), &h),
+	)
+	return s.String(), strings.TrimSpace(t.String()) + "\n", h.String(), err
+}

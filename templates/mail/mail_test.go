@@ -1,0 +1,62 @@
+package mail
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRender(t *testing.T) {
+	t.Parallel()
+	data := Data{
+		Name: "<b>Zoë</b>", Email: "new@example.org", URL: "https://example.com/verify-email?token=x_-1&a=b", Site: "https://example.com",
+		Browser: "Firefox on <i>Linux</i>", IP: "2001:db8::1", Organization: "Acme & Sons", Inviter: "Ada Lovelace",
+		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC),
+	}
+	shows := map[string][]string{ // besides the name and the link
+		"verify-email":     {"24 hours"},
+		"change-email":     {data.Email, "24 hours"},
+		"email-changed":    {data.Email},
+		"reset-password":   {"1 hour"},
+		"password-changed": nil,
+		"password-reset":   nil,
+		"new-browser":      {data.IP, "2 January 2026, 15:04 UTC"},
+		"account-deleted":  nil,
+		"invitation":       {data.Inviter, "7 days"},
+	}
+	names, err := fs.Glob(files, "*.txt")
+	if err != nil || len(names) != len(shows) || len(htmlBodies) != len(shows) {
+		t.Errorf("%d texts and %d components, %v, want one of each for %d mails", len(names), len(htmlBodies), err, len(shows))
+	}
+	for kind, want := range shows {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			subject, text, page, err := Render(kind, data)
+			if err != nil || !Known(kind) {
+				t.Fatal(err)
+			}
+			if subject == "" || len(subject) > 60 || strings.ContainsAny(subject, "\r\n") || strings.Contains(subject, "Zoë") {
+				t.Errorf("subject: %q", subject)
+			}
+			if !strings.HasPrefix(text, "Hello <b>Zoë</b>,\n\n") {
+				t.Errorf("text begins %.40q", text)
+			}
+			for _, s := range append(want, data.URL) {
+				if !strings.Contains(text, s) {
+					t.Errorf("the text does not have %q:\n%s", s, text)
+				}
+			}
+			for _, s := range append(want, "Hello &lt;b&gt;Zoë&lt;/b&gt;,", strings.ReplaceAll(data.URL, "&", "&amp;")+"</a>") {
+				if !strings.Contains(page, s) {
+					t.Errorf("the page does not have %q:\n%s", s, page)
+				}
+			}
+			for _, s := range []string{"<b>", "<i>", "<img", "<script"} {
+				if strings.Contains(page, s) {
+					t.Errorf("the page has %q:\n%s", s, page)
+				}
+			}
+		})
+	}
+}
