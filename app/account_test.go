@@ -29,17 +29,17 @@ func TestAccount(t *testing.T) {
 			}
 		}
 		if !strings.Contains(a.Text("main"), "anna@example.com") {
-			t.Error("the page does not name the e-mail")
+			t.Error("the page does not name the email")
 		}
 
 		s.Post("/account", apptest.With(profile(), "first_name", " Annabel ")).LeadsTo("/account")
 		a = s.Get("/account")
-		if a.Value("first_name") != "Annabel" || !strings.Contains(a.Text("#toasts"), "Your changes are saved.") {
+		if a.Value("first_name") != "Annabel" || !strings.Contains(a.Text("#toasts"), "Changes saved") {
 			t.Errorf("the page holds %q and says %q", a.Value("first_name"), a.Text("#toasts"))
 		}
 
 		a = s.Post("/account", apptest.With(profile(), "username", "Anna.Smith", "last_name", "Jones"), apptest.HTMX).Wants(http.StatusOK).Fragment("form#account")
-		if a.Value("last_name") != "Jones" || !strings.Contains(a.Body, "Your changes are saved.") {
+		if a.Value("last_name") != "Jones" || !strings.Contains(a.Body, "Changes saved") {
 			t.Errorf("the fragment holds %q: %s", a.Value("last_name"), a.Body)
 		}
 		if u := s.Users()[0]; u.Username != "Anna.Smith" || u.FullName() != "Anna Jones" || u.Email != "anna@example.com" || !u.UpdatedAt.After(u.CreatedAt) {
@@ -114,8 +114,8 @@ func TestFieldChecks(t *testing.T) {
 		{"left empty", "username", url.Values{}, []string{"username"}, map[string]string{"username": "Enter your username."}},
 		{"too short", "username", apptest.With(mine, "username", "abc", "email", "wrong"), []string{"username"}, map[string]string{"username": apptest.AtLeast5}},
 		{"taken username", "username", apptest.With(mine, "username", "BENJAMIN", "email", "ben@example.com"), []string{"username"}, map[string]string{"username": apptest.TakenUsername}},
-		{"taken e-mail", "email", apptest.With(mine, "username", "benjamin", "email", "BEN@example.com"), []string{"email"}, map[string]string{"email": apptest.TakenEmail}},
-		{"wrong e-mail", "email", apptest.With(mine, "email", "anna@", "username", ""), []string{"email"}, map[string]string{"email": apptest.WantsAddress}},
+		{"taken email", "email", apptest.With(mine, "username", "benjamin", "email", "BEN@example.com"), []string{"email"}, map[string]string{"email": apptest.TakenEmail}},
+		{"wrong email", "email", apptest.With(mine, "email", "anna@", "username", ""), []string{"email"}, map[string]string{"email": apptest.WantsAddress}},
 		{"other fields wrong", "first_name", url.Values{"first_name": {"Anna"}}, []string{"first_name"}, nil},
 		{"name turned around", "last_name", apptest.With(mine, "last_name", "\u202e"), []string{"last_name"}, map[string]string{"last_name": apptest.OddCharacter}},
 		{"password alone", "password", url.Values{"password": {"zuvokeli"}}, []string{"password"}, nil},

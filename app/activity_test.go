@@ -218,7 +218,7 @@ func TestActivityNamesOperators(t *testing.T) {
 			_, after, _ := strings.Cut(strings.Join(strings.Fields(e.Find(".hint").Text()), " "), " UTC, ")
 			got = append(got, e.Find("strong").Text()+": "+after)
 		})
-		want := []string{"All devices signed out: by an operator", "Changed the password: by an operator", "Signed up: from 127.0.0.1, Go-http-client"}
+		want := []string{"Signed out of all devices: by an operator", "Changed password: by an operator", "Signed up: from 127.0.0.1, Go-http-client"}
 		if !slices.Equal(got, want) {
 			t.Errorf("it says %q, want %q", got, want)
 		}

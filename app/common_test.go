@@ -58,7 +58,7 @@ func TestCommonPages(t *testing.T) {
 		}
 		common()
 		s.Post("/sign-out", nil).LeadsTo("/")
-		if toast := own(s.Get("/", compressing)).Text("#notices p"); toast != "You are signed out." {
+		if toast := own(s.Get("/", compressing)).Text("#notices p"); toast != "Signed out" {
 			t.Errorf("the toast is %q", toast)
 		}
 		common()

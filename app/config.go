@@ -37,7 +37,7 @@ type Config struct {
 	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Wrong passwords from one address, likewise."`
 	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Sign-ups, requests for mail, invitations and new organizations from one address, each counted by itself, likewise."`
 	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Requests for mail to one addressee, likewise."`
-	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username, an e-mail or an organization's address is taken, likewise."`
+	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username, an email or an organization's address is taken, likewise."`
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail is shown on /dev/mail, to localhost alone."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
 	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long new requests are still taken after SIGTERM, while /readyz answers 503: as long as a load balancer needs to notice, and a minute at most."`

@@ -17,14 +17,14 @@ import (
 
 func TestDeleteAccountWantsToBeSure(t *testing.T) {
 	t.Parallel()
-	const notYours = "This is not your username."
+	const notYours = "That isn't your username."
 	tests := map[string]struct {
 		username, password string
 		wrong              map[string]string
 	}{
 		"nothing":                {"", "", map[string]string{"username": "Enter your username.", "current_password": apptest.WantsCurrentPassword}},
 		"another's username":     {"benjamin", apptest.Anna.Password, map[string]string{"username": notYours}},
-		"the e-mail":             {apptest.Anna.Email, apptest.Anna.Password, map[string]string{"username": notYours}},
+		"the email":             {apptest.Anna.Email, apptest.Anna.Password, map[string]string{"username": notYours}},
 		"wrong password":         {"anna.smith", apptest.AnotherPassword, map[string]string{"current_password": apptest.WrongPassword}},
 		"no password":            {"anna.smith", "", map[string]string{"current_password": apptest.WantsCurrentPassword}},
 		"both wrong":             {"anna", apptest.AnotherPassword, map[string]string{"username": notYours, "current_password": apptest.WrongPassword}},
@@ -76,11 +76,11 @@ func TestDeleteAccount(t *testing.T) {
 
 		page := s.Get("/account/delete").Wants(http.StatusOK).Page()
 		s.Submit(page, "form#delete-account", apptest.Fill("username", "ANNA.smith", "current_password", apptest.Anna.Password), options...).LeadsTo("/").Clears("session")
-		s.Get("/").Wants(http.StatusOK).Says("Your account is deleted.")
+		s.Get("/").Wants(http.StatusOK).Says("Account deleted")
 		if s.SignedIn() || phone.SignedIn() {
 			t.Error("a session lives on")
 		}
-		s.MailTo(apptest.Anna.Email, "Your account is deleted")
+		s.MailTo(apptest.Anna.Email, "Your account was deleted")
 		left := s.Everything("events") // the audit log keeps what happened, by the id
 		for _, trace := range []string{apptest.Anna.Email, "anna.smith", "Anna", "new@example.com"} {
 			if strings.Contains(s.Dump("events"), trace) {

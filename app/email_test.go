@@ -22,7 +22,7 @@ func TestChangeEmail(t *testing.T) {
 			Wants(http.StatusOK).Says("We sent a link to " + email + ".")
 		link := s.MailTo(email, apptest.ChangeSubject)
 		s.Get(verify).Wants(http.StatusOK)
-		page := s.Get(link.Link).Wants(http.StatusOK).Page().Says("The e-mail of your account becomes " + email + ".")
+		page := s.Get(link.Link).Wants(http.StatusOK).Page().Says("Your account's email address will change to " + email + ".")
 		if u := s.Users()[0]; u.Email != apptest.Anna.Email || u.Verified() {
 			t.Fatalf("before the link is used, the user is %+v", u)
 		}
@@ -46,13 +46,13 @@ func TestChangeEmail(t *testing.T) {
 
 func TestChangeEmailRules(t *testing.T) {
 	t.Parallel()
-	const own, wantsNew = "This is your e-mail already.", "Enter your new e-mail."
+	const own, wantsNew = "This is already your email address.", "Enter your new email address."
 	tests := map[string]struct {
 		email, password string
 		wrong           map[string]string
 	}{
 		"nothing":                       {"", "", map[string]string{"email": wantsNew, "current_password": apptest.WantsCurrentPassword}},
-		"no e-mail":                     {"anna@", apptest.Anna.Password, map[string]string{"email": apptest.WantsAddress}},
+		"no email":                     {"anna@", apptest.Anna.Password, map[string]string{"email": apptest.WantsAddress}},
 		"of 255":                        {apptest.EmailOf(255), apptest.Anna.Password, map[string]string{"email": apptest.AtMost254}},
 		"two lines":                     {"a@example.com\nb", apptest.Anna.Password, map[string]string{"email": apptest.OddCharacter}},
 		"own":                           {apptest.Anna.Email, apptest.Anna.Password, map[string]string{"email": own}},
@@ -64,7 +64,7 @@ func TestChangeEmailRules(t *testing.T) {
 		"free, no password":             {"free@example.com", "", map[string]string{"current_password": apptest.WantsCurrentPassword}},
 		"free, wrong password":          {"free@example.com", apptest.AnotherPassword, map[string]string{"current_password": apptest.WrongPassword}},
 		"free, password with one more":  {"free@example.com", apptest.Anna.Password + " ", map[string]string{"current_password": apptest.WrongPassword}},
-		"no e-mail, and wrong password": {"anna@", apptest.AnotherPassword, map[string]string{"email": apptest.WantsAddress, "current_password": apptest.WrongPassword}},
+		"no email, and wrong password": {"anna@", apptest.AnotherPassword, map[string]string{"email": apptest.WantsAddress, "current_password": apptest.WrongPassword}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
@@ -97,8 +97,8 @@ func TestEmailFieldChecks(t *testing.T) {
 		s.AgePassword() // the page for the password has no place in a field
 		s.Visit(t).Post("/account/email/check?field=email", apptest.NewEmail("x@example.com"), apptest.HTMX).LeadsTo("/sign-in")
 		for email, sentence := range map[string]string{
-			"free@example.com": "", " free@example.com ": "", "": "Enter your new e-mail.", "anna@": apptest.WantsAddress, "a@example.com\nb": apptest.OddCharacter,
-			apptest.EmailOf(255): apptest.AtMost254, "Anna@example.com": "This is your e-mail already.", "BEN@example.com": apptest.TakenEmail,
+			"free@example.com": "", " free@example.com ": "", "": "Enter your new email address.", "anna@": apptest.WantsAddress, "a@example.com\nb": apptest.OddCharacter,
+			apptest.EmailOf(255): apptest.AtMost254, "Anna@example.com": "This is already your email address.", "BEN@example.com": apptest.TakenEmail,
 		} {
 			want := map[string]string{"email": sentence}
 			if sentence == "" {
@@ -110,7 +110,7 @@ func TestEmailFieldChecks(t *testing.T) {
 		s.Post("/account/email/check?field=current_password", apptest.NewEmail("free@example.com"), apptest.HTMX).Wants(http.StatusNotFound)
 		s.Age("authenticated_at", time.Now())
 		if at := s.Get("/account/email").Find("#email-field").AttrOr("hx-post", ""); at != "/account/email/check?field=email" {
-			t.Errorf("the e-mail is checked at %q", at)
+			t.Errorf("the email is checked at %q", at)
 		}
 		if _, checked := s.Get("/account/email").Find("#current_password-field").Attr("hx-post"); checked {
 			t.Error("the current password is checked by itself")
@@ -127,7 +127,7 @@ func TestNewEmailTakenMeanwhile(t *testing.T) {
 		page := s.Get(s.MailTo("ben@example.com", apptest.ChangeSubject).Link)
 		s.Visit(t).Join(apptest.Ben)
 		s.Submit(page, "form#verify", nil, options...).Wants(http.StatusConflict).
-			Says("Another account has this e-mail by now, so yours was not changed.")
+			Says("Another account now uses this email address, so yours wasn't changed.")
 		if got := s.User("anna.smith"); got.Email != apptest.Anna.Email || got.Verified() {
 			t.Errorf("the user is %+v", got)
 		}
@@ -177,7 +177,7 @@ func TestPendingChangeOfEmailIsVoid(t *testing.T) {
 						s.Submit(page, "form#verify", nil).Gone()
 					}
 					if s.Users()[0].Email != apptest.Anna.Email {
-						t.Error("the e-mail is changed")
+						t.Error("the email is changed")
 					}
 				})
 			})

@@ -62,7 +62,7 @@ func TestForgotPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 					if len(asked) != 1 || !strings.HasPrefix(asked[0], `INSERT INTO "mails"`) || strings.Contains(asked[0], "users") {
 						t.Errorf("%s: the database is asked %q, want one INSERT", name, asked)
 					}
-					a.Wants(http.StatusOK).Harmless().Says("a link to set a new password is on its way.")
+					a.Wants(http.StatusOK).Harmless().Says("we've sent a link to reset its password.")
 					if shown := a.Text("[role=status] strong"); shown != strings.TrimSpace(tt.typed) {
 						t.Errorf("%s: it names %q", name, shown)
 					}
@@ -99,7 +99,7 @@ func TestForgotPasswordMailsWhoIsOnFile(t *testing.T) {
 func TestForgotPasswordRules(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ email, wrong string }{
-		"nothing":     {"", "Enter your e-mail."},
+		"nothing":     {"", "Enter your email."},
 		"a username":  {"anna.smith", apptest.WantsAddress},
 		"two":         {"anna@example.com,eve@evil.example", apptest.WantsAddress},
 		"with a name": {"Anna <anna@example.com>", apptest.WantsAddress},

@@ -141,7 +141,7 @@ func FuzzSignUp(f *testing.F) {
 			value    string
 			min, max int
 		}{
-			"username": {u.Username, 5, 32}, "first name": {u.FirstName, 1, 100}, "last name": {u.LastName, 1, 100}, "e-mail": {u.Email, 3, 254},
+			"username": {u.Username, 5, 32}, "first name": {u.FirstName, 1, 100}, "last name": {u.LastName, 1, 100}, "email": {u.Email, 3, 254},
 		} {
 			if n := utf8.RuneCountInString(field.value); n < field.min || n > field.max || !utf8.ValidString(field.value) ||
 				strings.TrimSpace(field.value) != field.value || strings.ContainsAny(field.value, "\x00\r\n\u202e") {

@@ -29,7 +29,7 @@ func TestNotes(t *testing.T) {
 	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
 		member := s.AddMember("the.member", "Member")
 		reader := s.AddMemberWith("the.reader", "Reader")
-		page := member.Get("/o/acme/notes").Wants(http.StatusOK).Page().Says("None.")
+		page := member.Get("/o/acme/notes").Wants(http.StatusOK).Page().Says("No notes yet.")
 		if off := page.Find("#create-note textarea[required]").AttrOr("autocomplete", ""); off != "off" {
 			t.Errorf("autocomplete of the text is %q", off)
 		}
@@ -41,7 +41,7 @@ func TestNotes(t *testing.T) {
 		}
 		member.Submit(page, "form#create-note", apptest.Fill("title", "Größe & <b>", "body", "one\r\ntwo"), options...).LeadsTo("/o/acme/notes")
 		page = reader.Get("/o/acme/notes").Wants(http.StatusOK).Page().Says("Größe & <b> one two").Says("by Ben Jones")
-		if page.Find("form[method=post]:not(nav form), a[href*='/notes/']").Length() > 1 { // one confirms the e-mail
+		if page.Find("form[method=post]:not(nav form), a[href*='/notes/']").Length() > 1 { // one confirms the email
 			t.Error("who may only read sees buttons")
 		}
 
@@ -61,12 +61,12 @@ func TestNotes(t *testing.T) {
 		member.Post(edit+"/check?field=body", apptest.Fill("body", ""), apptest.HTMX).Wants(http.StatusOK).Fragment(prefix + "body-field")
 		a = member.Submit(page, form, apptest.Fill("title", "Weight"), options...)
 		if len(options) > 0 {
-			a.Wants(http.StatusOK).Fragment("li").Says("Weight one two").Says("Your changes are saved.")
+			a.Wants(http.StatusOK).Fragment("li").Says("Weight one two").Says("Note saved")
 		} else {
 			a.LeadsTo("/o/acme/notes")
 		}
 		member.Submit(member.Get("/o/acme/notes").Says("Weight"), `#notes form`, nil, options...)
-		member.Get("/o/acme/notes").Says("None.")
+		member.Get("/o/acme/notes").Says("No notes yet.")
 		member.Get(edit).Wants(http.StatusNotFound)
 		member.Post(edit, apptest.Fill("title", "a", "body", "b"), options...).Wants(http.StatusNotFound)
 	})
@@ -93,7 +93,7 @@ func TestNotesSearchAndPages(t *testing.T) {
 		if finds := s.Owner.Get("/o/acme/notes?q=07").Find("#finds[role=status]"); finds.Length() != 1 || finds.Text() != "" {
 			t.Errorf("before a search, %d places say %q", finds.Length(), finds.Text())
 		}
-		for query, want := range map[string]string{"?q=07": "1 found.", "?q=x": "None found.", "?q=note": "20 found, and there are more.", "": "20 found, and there are more.",
+		for query, want := range map[string]string{"?q=07": "1 result.", "?q=x": "No results.", "?q=note": "The first 20 results.", "": "The first 20 results.",
 			"?before=" + uuid.Max.String(): ""} {
 			if got := s.Owner.Get("/o/acme/notes"+query, apptest.HTMX).Wants(http.StatusOK).Text(`hx-partial[hx-target="#finds"]`); got != want {
 				t.Errorf("those who hear the page are told of %s: %q, want %q", query, got, want)

@@ -24,7 +24,7 @@ func TestCreateOrganization(t *testing.T) {
 		s.Join(apptest.Anna)
 		page := s.Get("/organizations").Wants(http.StatusOK).Page()
 		s.Submit(page, "form#create-organization", apptest.Fill("name", "Käse & Söhne"), options...).LeadsTo("/o/kase-and-sohne")
-		s.Get("/o/kase-and-sohne").Wants(http.StatusOK).Page().Says("Your organization is ready.").Says("Owner")
+		s.Get("/o/kase-and-sohne").Wants(http.StatusOK).Page().Says("Organization created").Says("Owner")
 		s.Submit(page, "form#create-organization", apptest.Fill("name", "Two", "slug", "my-2nd"), options...).LeadsTo("/o/my-2nd")
 
 		// Two tabs show two, and each leads to the other.
@@ -45,7 +45,7 @@ func TestCreateOrganization(t *testing.T) {
 
 func TestCreateOrganizationRefuses(t *testing.T) {
 	t.Parallel()
-	const shape = "Use only lower-case letters a to z, digits, and hyphens between them."
+	const shape = "Use only lowercase letters a to z, digits, and hyphens between them."
 	tests := map[string]struct {
 		name, slug string
 		wrong      map[string]string
@@ -56,14 +56,14 @@ func TestCreateOrganizationRefuses(t *testing.T) {
 		"the site's name":    {"Vestibule", "", map[string]string{"slug": "This address is reserved. Choose another."}},
 		"reserved proposal":  {"Admin", "", map[string]string{"slug": "This address is reserved. Choose another."}},
 		"no proposal":        {"🙂", "", map[string]string{"slug": "Enter the organization's address."}},
-		"taken":              {"A", "acme", map[string]string{"slug": "There is already an organization at this address."}},
-		"taken proposal":     {"Acme!", "", map[string]string{"slug": "There is already an organization at this address."}},
+		"taken":              {"A", "acme", map[string]string{"slug": "There's already an organization at this address."}},
+		"taken proposal":     {"Acme!", "", map[string]string{"slug": "There's already an organization at this address."}},
 		"upper case":         {"A", "Fine", map[string]string{"slug": shape}},
 		"path":               {"A", "a/b", map[string]string{"slug": shape}},
 		"hyphens at the end": {"A", "a-", map[string]string{"slug": shape}},
 		"long address":       {"A", strings.Repeat("a", 41), map[string]string{"slug": "Use at most 40 characters."}},
 		"a web address":      {"Look at https://evil.example", "fine", map[string]string{"name": "Leave out web addresses."}},
-		"line break":         {"A\nB", "fine", map[string]string{"name": "This holds a character that cannot be used here."}},
+		"line break":         {"A\nB", "fine", map[string]string{"name": "This contains a character that can't be used here."}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
@@ -118,7 +118,7 @@ func TestOrganizationsAreThrottled(t *testing.T) {
 		rename("away", "memberships")
 		s.Post("/organizations", apptest.Fill("name", "Two")).LeadsTo("/o/two")
 		typed := apptest.Fill("name", "Three", "slug", "number-3")
-		a := s.Post("/organizations", typed).TooEarly().Page().Says("Yours Acme Owner Two Owner")
+		a := s.Post("/organizations", typed).TooEarly().Page().Says("Your organizations Acme Owner Two Owner")
 		if a.Value("name") != "Three" || a.Value("slug") != "number-3" {
 			t.Errorf("the form holds %q and %q", a.Value("name"), a.Value("slug"))
 		}
@@ -135,7 +135,7 @@ func TestInvitationOfSomebodyNew(t *testing.T) {
 		page := guest.Get(link).Wants(http.StatusOK).Page().Harmless().WantsHeader("Cache-Control", "no-store").Says("Anna Smith").Says("Acme").Says("Admin")
 		to := page.Find("a.quiet").AttrOr("href", "")
 		if typed := guest.Get(to).Wants(http.StatusOK).Page(); typed.Value("email") != "ben@example.com" {
-			t.Errorf("the e-mail is %q", typed.Value("email"))
+			t.Errorf("the email is %q", typed.Value("email"))
 		}
 		guest.Post(to, apptest.Ben.Form(), options...).LeadsTo(link)
 		page = guest.Get(link).Wants(http.StatusOK)
@@ -143,7 +143,7 @@ func TestInvitationOfSomebodyNew(t *testing.T) {
 			t.Error("the address is verified before the button is pressed")
 		}
 		guest.Submit(page, "form#accept", nil, options...).LeadsTo("/o/acme")
-		guest.Get("/o/acme").Wants(http.StatusOK).Says("You are a member now.").Says("Admin")
+		guest.Get("/o/acme").Wants(http.StatusOK).Says("Invitation accepted").Says("Admin")
 		if !s.User("benjamin").Verified() {
 			t.Error("the address is not verified")
 		}
@@ -179,7 +179,7 @@ func TestInvitationIsForItsAddressAlone(t *testing.T) {
 		other := s.Visit(t)
 		other.JoinAs(apptest.With(apptest.Ben.Form(), "email", "else@example.com"))
 		s.SetTime("users", "verified_at", time.Now())
-		a := other.Get(link).Wants(http.StatusOK).Says("You are signed in as else@example.com, but the invitation is for another address.")
+		a := other.Get(link).Wants(http.StatusOK).Says("You're signed in as else@example.com, but this invitation is for a different address.")
 		if a.Find("form#accept").Length() != 0 {
 			t.Error("there is a button")
 		}
@@ -189,7 +189,7 @@ func TestInvitationIsForItsAddressAlone(t *testing.T) {
 		// Not verified, and the token was sent to another spelling.
 		shouted := s.Visit(t)
 		shouted.JoinAs(apptest.With(apptest.Ben.Form(), "username", "shouted", "email", "BEN@example.com"))
-		shouted.Get(link).Wants(http.StatusOK).Says("Confirm your e-mail first")
+		shouted.Get(link).Wants(http.StatusOK).Says("Confirm your email address first")
 		shouted.Post("/invitation", token).LeadsTo(link)
 		shouted.Get("/o/acme").Wants(http.StatusNotFound)
 		for _, secret := range []string{"", "x", strings.Repeat("A", 43)} {
@@ -208,11 +208,11 @@ func TestInvitationRefuses(t *testing.T) {
 			email, role string
 			wrong       map[string]string
 		}{
-			"nothing":      {"", "", map[string]string{"email": "Enter the guest's e-mail.", "role": "Choose among what is offered."}},
-			"no address":   {"ben", member, map[string]string{"email": "Enter an e-mail address such as name@example.com."}},
-			"invited":      {"Ben@Example.com", member, map[string]string{"email": "This e-mail is invited already. Send the invitation again below."}},
-			"a member":     {"ANNA@example.com", member, map[string]string{"email": "This is the e-mail of a member."}},
-			"more than it": {"new@example.com", owner, map[string]string{"role": "Choose among what is offered."}},
+			"nothing":      {"", "", map[string]string{"email": "Enter an email address.", "role": "Choose one of the options."}},
+			"no address":   {"ben", member, map[string]string{"email": "Enter an email address such as name@example.com."}},
+			"invited":      {"Ben@Example.com", member, map[string]string{"email": "This address has already been invited. You can resend the invitation below."}},
+			"a member":     {"ANNA@example.com", member, map[string]string{"email": "This person is already a member."}},
+			"more than it": {"new@example.com", owner, map[string]string{"role": "Choose one of the options."}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				typed := apptest.Fill("email", tt.email, "role", tt.role)
@@ -224,10 +224,10 @@ func TestInvitationRefuses(t *testing.T) {
 		if _, err := s.DB.Bun().ExecContext(t.Context(), "UPDATE users SET verified_at = NULL"); err != nil {
 			t.Fatal(err)
 		}
-		s.Owner.Post("/o/acme/invitations", apptest.Fill("email", "new@example.com", "role", member)).Wants(http.StatusForbidden).Says("Confirm your e-mail first")
+		s.Owner.Post("/o/acme/invitations", apptest.Fill("email", "new@example.com", "role", member)).Wants(http.StatusForbidden).Says("Confirm your email address first")
 		// The page says so at once, and keeps what can still be done.
 		a := s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK).Page().
-			Says("Confirm your e-mail before you invite somebody: open the link that we sent to " + apptest.Anna.Email).Says("ben@example.com Member")
+			Says("Confirm your email address before you invite anyone. Open the link we sent to " + apptest.Anna.Email).Says("ben@example.com Member")
 		for selector, want := range map[string]int{"form#invite": 0, `form[action$="/resend"]`: 0, `form[action$="/revoke"]`: 1, `form[action="/account/verify"]`: 1} {
 			if got := a.Find(selector).Length(); got != want {
 				t.Errorf("there are %d %s, want %d", got, selector, want)
@@ -243,7 +243,7 @@ func TestInvitationSentAgainAndTakenBack(t *testing.T) {
 		s.Visit(t).Get(link).Gone()
 		page := s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK).Says("Expired")
 		s.Owner.Submit(page, `form[action$="/resend"]`, nil, options...)
-		again := s.MailTo("ben@example.com", "An invitation to an organization").Link
+		again := s.MailTo("ben@example.com", "Anna Smith invited you to Vestibule").Link
 		s.Visit(t).Get(link).Gone()
 		s.Visit(t).Get(again).Wants(http.StatusOK)
 		page = s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK)
@@ -254,7 +254,7 @@ func TestInvitationSentAgainAndTakenBack(t *testing.T) {
 		s.Owner.Submit(page, `form[action$="/revoke"]`, nil, options...)
 		s.NoMail()
 		s.Visit(t).Get(again).Gone()
-		s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK).Says("None.")
+		s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK).Says("No pending invitations.")
 		s.Owner.Submit(page, `form[action$="/revoke"]`, nil, options...).Wants(http.StatusNotFound)
 	})
 }
@@ -306,7 +306,7 @@ func TestInvitationsAreThrottled(t *testing.T) {
 			t.Error("there is no Retry-After")
 		}
 		s.Post(link, apptest.With(typed, "email", "carla@example.com")).LeadsTo(link)
-		a = s.Post(link, typed).TooEarly().Page().Says("Not accepted yet carla@example.com")
+		a = s.Post(link, typed).TooEarly().Page().Says("Pending invitations carla@example.com")
 		if got := a.Value("email"); got != "ben@example.com" {
 			t.Errorf("the field holds %q", got)
 		}
@@ -345,9 +345,12 @@ func TestMembersPage(t *testing.T) {
 				if options == nil && a.Value("q") != text {
 					a.Failf("the field holds %q", a.Value("q"))
 				}
-				told := fmt.Sprintf("%d found.", len(want))
-				if len(want) == 0 {
-					told = "None found."
+				told := fmt.Sprintf("%d results.", len(want))
+				switch len(want) {
+				case 0:
+					told = "No results."
+				case 1:
+					told = "1 result."
 				}
 				if got := a.Text(`hx-partial[hx-target="#finds"]`); options != nil && got != told {
 					a.Failf("those who hear the page are told %q, want %q", got, told)
@@ -382,7 +385,7 @@ func TestChangeAndRemoveMembers(t *testing.T) {
 		if len(options) == 0 {
 			a.LeadsTo("/o/acme/members")
 		} else {
-			a.Wants(http.StatusOK).Fragment("li").Says("The role is changed.")
+			a.Wants(http.StatusOK).Fragment("li").Says("Role changed")
 			if got := a.Text("option[selected]"); got != "Admin" {
 				t.Errorf("the row shows %q", got)
 			}
@@ -392,7 +395,7 @@ func TestChangeAndRemoveMembers(t *testing.T) {
 		member.Get("/o/acme/invitations").Wants(http.StatusForbidden)
 		sets(admin, "the.member", "Owner").Wants(http.StatusForbidden)
 		sets(admin, "anna.smith", "Member").Wants(http.StatusForbidden)
-		sets(s.Owner, "anna.smith", "Admin").Wants(http.StatusConflict).Says("This is its last owner.")
+		sets(s.Owner, "anna.smith", "Admin").Wants(http.StatusConflict).Says("An organization needs an owner. Make someone else an owner first")
 		s.Owner.Post(path+"/role", apptest.Fill("role", "nonsense"), options...).Wants(http.StatusNotFound)
 		s.Owner.Post("/o/acme/members/nonsense/role", apptest.Fill("role", s.Role("Admin").ID.String()), options...).Wants(http.StatusNotFound)
 		admin.Post("/o/acme/members/"+s.First.ID.String()+"/remove", nil, options...).Wants(http.StatusForbidden)
@@ -400,15 +403,15 @@ func TestChangeAndRemoveMembers(t *testing.T) {
 		if a := admin.Post(path+"/remove", nil, options...); len(options) == 0 {
 			a.LeadsTo("/o/acme/members")
 		} else {
-			a.Wants(http.StatusOK).Says("They are no member any more.")
+			a.Wants(http.StatusOK).Says("Member removed")
 		}
 		member.Get("/o/acme").Wants(http.StatusNotFound)
 		admin.Post(path+"/remove", nil, options...).Wants(http.StatusNotFound)
 
 		admin.Submit(admin.Get("/o/acme"), `form[action$="/leave"]`, nil, options...).LeadsTo("/organizations")
-		admin.Get("/organizations").Says("You have left the organization.")
+		admin.Get("/organizations").Says("You've left the organization")
 		admin.Get("/o/acme").Wants(http.StatusNotFound)
-		s.Owner.Post("/o/acme/leave", nil, options...).Wants(http.StatusConflict).Says("This is its last owner.")
+		s.Owner.Post("/o/acme/leave", nil, options...).Wants(http.StatusConflict).Says("An organization needs an owner. Make someone else an owner first")
 		s.Owner.Post("/o/acme/members/"+s.First.ID.String()+"/remove", nil, options...).Wants(http.StatusConflict)
 		s.Owner.Get("/o/acme").Wants(http.StatusOK)
 	})
@@ -427,9 +430,9 @@ func TestRolesPage(t *testing.T) {
 			typed url.Values
 			wrong map[string]string
 		}{
-			"taken":   {url.Values{"name": {"HOST"}}, map[string]string{"name": "There is already a role of this name."}},
+			"taken":   {url.Values{"name": {"HOST"}}, map[string]string{"name": "There's already a role with this name."}},
 			"nothing": {url.Values{}, map[string]string{"name": "Enter the role's name."}},
-			"owners'": {url.Values{"name": {"Sly"}, "permissions": {"own-organization"}}, map[string]string{"permissions": "Choose among what is offered."}},
+			"owners'": {url.Values{"name": {"Sly"}, "permissions": {"own-organization"}}, map[string]string{"permissions": "Choose one of the options."}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				a := s.Owner.Post("/o/acme/roles", tt.typed, options...).Wants(http.StatusUnprocessableEntity)
@@ -512,7 +515,7 @@ func TestTransferAndDissolve(t *testing.T) {
 	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
 		member := s.AddMember("the.member", "Member")
 		s.Age("authenticated_at", time.Now().Add(-time.Hour))
-		s.Owner.Get("/o/acme/transfer").Wants(http.StatusForbidden).Says("Confirm it is you")
+		s.Owner.Get("/o/acme/transfer").Wants(http.StatusForbidden).Says("Confirm it's you")
 		s.Owner.Post("/o/acme/dissolve", apptest.Fill("name", "Acme"), options...).Wants(http.StatusForbidden)
 		s.Age("authenticated_at", time.Now())
 
@@ -529,12 +532,12 @@ func TestTransferAndDissolve(t *testing.T) {
 		}
 		s.Owner.Submit(page, "form#transfer", apptest.Fill("username", "THE.member"), options...).LeadsTo("/o/acme")
 		s.Owner.Get("/o/acme").Says("Admin")
-		s.Owner.Get("/o/acme/dissolve").Wants(http.StatusForbidden).Says("Your role in this organization does not allow this.")
+		s.Owner.Get("/o/acme/dissolve").Wants(http.StatusForbidden).Says("Your role in this organization doesn't allow this.")
 		page = member.Get("/o/acme/dissolve").Wants(http.StatusOK).Page()
 		member.Submit(page, "form#dissolve", apptest.Fill("name", "Acne"), options...).Wants(http.StatusUnprocessableEntity).
-			WantsErrors(map[string]string{"name": "This is not the organization's name."})
+			WantsErrors(map[string]string{"name": "That isn't the organization's name."})
 		member.Submit(page, "form#dissolve", apptest.Fill("name", "acme"), options...).LeadsTo("/organizations")
-		member.Get("/organizations").Says("The organization is deleted.")
+		member.Get("/organizations").Says("Organization deleted")
 		s.Owner.Get("/o/acme").Wants(http.StatusNotFound)
 		for _, table := range []string{"organizations", "roles", "memberships", "invitations"} {
 			if left := s.Dump(table); strings.Contains(left, s.First.OrganizationID.String()) {
@@ -549,13 +552,13 @@ func TestDeleteAccountOfAnOwner(t *testing.T) {
 	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
 		member := s.AddMember("the.member", "Member")
 		typed := apptest.Fill("username", "anna.smith", "current_password", apptest.Anna.Password)
-		s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("First see to Acme")
-		s.Owner.Post("/account/delete", typed, options...).Wants(http.StatusConflict).Says("You are the last owner of Acme, which has other members.")
+		s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("transfer or delete Acme. You're its only owner")
+		s.Owner.Post("/account/delete", typed, options...).Wants(http.StatusConflict).Says("You're the only owner of Acme, which has other members.")
 		if !s.Owner.SignedIn() {
 			t.Fatal("the account is gone")
 		}
 		member.Submit(member.Get("/o/acme"), `form[action$="/leave"]`, nil).LeadsTo("/organizations")
-		s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("Your organization Acme, which has no other members, goes too.")
+		s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("Your organization Acme has no other members, so this deletes it too.")
 		s.Owner.Post("/account/delete", typed, options...).LeadsTo("/")
 		if left := s.Dump("organizations") + s.Dump("memberships"); strings.Contains(left, s.First.OrganizationID.String()) {
 			t.Errorf("the organization is left: %s", left)
@@ -577,7 +580,7 @@ func TestOrganizationActivity(t *testing.T) {
 			who := words[strings.LastIndex(words, ", by "):]
 			got = append(got, strings.Fields(e.Find("strong").Text())[0]+who)
 		})
-		want := []string{"Got, by Anna Smith", "Joined, by Ben Jones", "Invited, by Anna Smith", "Created, by Anna Smith"}
+		want := []string{"Role, by Anna Smith", "Joined, by Ben Jones", "Invited, by Anna Smith", "Created, by Anna Smith"}
 		if !slices.Equal(got, want) {
 			t.Errorf("it says %q, want %q", got, want)
 		}
@@ -585,9 +588,9 @@ func TestOrganizationActivity(t *testing.T) {
 			t.Error("it says from where")
 		}
 		// Ben sees what Anna did to him, and not from where.
-		guest.Get("/account/activity").Wants(http.StatusOK).Says("Got another role in an organization")
-		if n := strings.Count(guest.Get("/account/activity").Text("main"), "by somebody else"); n != 1 {
-			t.Errorf("%d events are by somebody else", n)
+		guest.Get("/account/activity").Wants(http.StatusOK).Says("Role changed")
+		if n := strings.Count(guest.Get("/account/activity").Text("main"), "by someone else"); n != 1 {
+			t.Errorf("%d events are by someone else", n)
 		}
 	})
 }
@@ -639,7 +642,7 @@ func TestPasswordsAreNobodyElsesBusiness(t *testing.T) {
 		for _, password := range []string{"not the password", apptest.Anna.Password} {
 			s.Post("/o/acme/transfer", apptest.Fill("sudo", "open", "current_password", password))
 		}
-		s.Get("/account/activity").Says("A password was refused").Says("Gave the password again")
+		s.Get("/account/activity").Says("Wrong password entered").Says("Confirmed password")
 		for _, words := range []string{"Wrong password", "Gave the password"} {
 			if a := s.Get("/o/acme/activity").Wants(http.StatusOK); strings.Contains(a.Body, words) {
 				a.Failf("it says %q", words)

@@ -23,7 +23,7 @@ func TestChangePassword(t *testing.T) {
 		thief.SetCookie("session", s.Cookie("session"))
 
 		s.ChangePassword(options...).LeadsTo("/account")
-		s.Get("/account").Wants(http.StatusOK).Says("Your new password is set, and all other devices are signed out.")
+		s.Get("/account").Wants(http.StatusOK).Says("Password changed, other devices signed out")
 		if thief.SignedIn() || phone.SignedIn() || len(s.Sessions()) != 1 {
 			t.Error("an old cookie still works")
 		}

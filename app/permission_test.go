@@ -158,7 +158,7 @@ func TestPermissions(t *testing.T) {
 						return p.Permission == need && (role == "Admin" || role == "Member" && p.Members)
 					})
 				if !may {
-					asks(s.Roles[role], route.Method, real).Wants(http.StatusForbidden).Says("Your role in this organization does not allow this.")
+					asks(s.Roles[role], route.Method, real).Wants(http.StatusForbidden).Says("Your role in this organization doesn't allow this.")
 					continue
 				}
 				if allowed[need] == nil {
@@ -288,7 +288,7 @@ func TestNewOwnerWantsThePassword(t *testing.T) {
 
 		asked := s.Owner.Post(resend, nil, options...)
 		s.Owner.Submit(asked, apptest.SudoForm, apptest.Fill("current_password", apptest.Anna.Password), options...).LeadsTo("/o/acme/invitations")
-		s.MailTo("guest@example.com", "An invitation to an organization")
+		s.MailTo("guest@example.com", "Anna Smith invited you to Vestibule")
 		s.Owner.Submit(page, apptest.SudoForm, apptest.Fill("current_password", apptest.Anna.Password), options...).LeadsTo("/organizations")
 		s.Owner.Get("/o/acme").Wants(http.StatusNotFound)
 	})

@@ -27,12 +27,12 @@ func TestResetPassword(t *testing.T) {
 			page = v.Get(link).Wants(http.StatusOK).Page().WantsErrors(nil).WantsHeader("Cache-Control", "no-store")
 		}
 		v.Submit(page, "form#reset-password", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/dashboard")
-		v.Get("/dashboard").Wants(http.StatusOK).Says("Your new password is set, and all other devices are signed out.")
+		v.Get("/dashboard").Wants(http.StatusOK).Says("Password changed, other devices signed out")
 		if s.SignedIn() || phone.SignedIn() || len(s.Sessions()) != 1 {
 			t.Error("an old session lives on")
 		}
 		if !s.Users()[0].Verified() {
-			t.Error("the e-mail is not verified, though the mail arrived")
+			t.Error("the email is not verified, though the mail arrived")
 		}
 		s.MailTo(apptest.Anna.Email, apptest.WasResetSubject) // and none of a new browser
 

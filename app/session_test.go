@@ -101,7 +101,7 @@ func TestSignOut(t *testing.T) {
 				before := len(s.Sessions())
 
 				s.Post("/sign-out", nil, options...).LeadsTo("/").Clears("session")
-				if got := s.Get("/").Text("#toasts"); !strings.Contains(got, "You are signed out.") {
+				if got := s.Get("/").Text("#toasts"); !strings.Contains(got, "Signed out") {
 					t.Errorf("the toast says %q", got)
 				}
 				if s.SignedIn() || len(s.Sessions()) != before-1 {

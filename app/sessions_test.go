@@ -118,7 +118,7 @@ func TestEndSession(t *testing.T) {
 		if len(options) == 0 {
 			a = s.Get(a.LeadsTo("/account/sessions").Header.Get("Location"))
 		}
-		a.Wants(http.StatusOK).Says("That device is signed out.")
+		a.Wants(http.StatusOK).Says("Device signed out")
 		if phone.SignedIn() || !s.SignedIn() {
 			t.Error("the wrong session is ended")
 		}
@@ -192,7 +192,7 @@ func TestEndOtherSessions(t *testing.T) {
 		}
 		page := s.Get("/account/sessions")
 		s.Submit(page, "form[action$='/end-others']", nil, options...).LeadsTo("/account/sessions")
-		s.Get("/account/sessions").Says("All other devices are signed out.")
+		s.Get("/account/sessions").Says("Other devices signed out")
 		for _, v := range others {
 			if v.SignedIn() {
 				t.Error("another session lives on")

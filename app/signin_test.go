@@ -24,15 +24,15 @@ func TestSignIn(t *testing.T) {
 		"by username":                  {apptest.Credentials("anna.smith", right), true},
 		"by username, another case":    {apptest.Credentials("ANNA.smith", right), true},
 		"by username, spaces around":   {apptest.Credentials(" \tanna.smith ", right), true},
-		"by e-mail":                    {apptest.Credentials("anna@example.com", right), true},
-		"by e-mail, another case":      {apptest.Credentials("Anna@Example.COM", right), true},
-		"by e-mail, spaces around":     {apptest.Credentials("  anna@example.com\u00a0", right), true},
+		"by email":                    {apptest.Credentials("anna@example.com", right), true},
+		"by email, another case":      {apptest.Credentials("Anna@Example.COM", right), true},
+		"by email, spaces around":     {apptest.Credentials("  anna@example.com\u00a0", right), true},
 		"wrong password":               {apptest.Credentials("anna.smith", "correct horse batterz"), false},
 		"password in another case":     {apptest.Credentials("anna.smith", strings.ToUpper(right)), false},
 		"password with a space":        {apptest.Credentials("anna.smith", right+" "), false},
 		"somebody else's password":     {apptest.Credentials("benjamin", right), false},
 		"unknown username":             {apptest.Credentials("nobody", right), false},
-		"unknown e-mail":               {apptest.Credentials("nobody@example.com", right), false},
+		"unknown email":               {apptest.Credentials("nobody@example.com", right), false},
 		"first name":                   {apptest.Credentials("Anna", right), false},
 		"username with a host":         {apptest.Credentials("anna.smith@example.com", right), false},
 		"pattern of SQL":               {apptest.Credentials("anna%", right), false},
@@ -80,13 +80,13 @@ func TestSignInFields(t *testing.T) {
 		form  url.Values
 		wrong map[string]string
 	}{
-		"nothing":             {url.Values{}, map[string]string{"login": "Enter your e-mail or username.", "password": "Enter your password."}},
-		"login of spaces":     {apptest.Credentials("  ", "something"), map[string]string{"login": "Enter your e-mail or username."}},
+		"nothing":             {url.Values{}, map[string]string{"login": "Enter your email or username.", "password": "Enter your password."}},
+		"login of spaces":     {apptest.Credentials("  ", "something"), map[string]string{"login": "Enter your email or username."}},
 		"no password":         {apptest.Credentials("anna", ""), map[string]string{"password": "Enter your password."}},
 		"login with NUL":      {apptest.Credentials("an\x00na", "something"), map[string]string{"login": apptest.OddCharacter}},
 		"login not UTF-8":     {apptest.Credentials("an\xffna", "something"), map[string]string{"login": apptest.OddCharacter}},
 		"login of two lines":  {apptest.Credentials("an\r\nna", "something"), map[string]string{"login": apptest.OddCharacter}},
-		"fields of elsewhere": {url.Values{"username": {"anna"}, "Password": {"something"}}, map[string]string{"login": "Enter your e-mail or username.", "password": "Enter your password."}},
+		"fields of elsewhere": {url.Values{"username": {"anna"}, "Password": {"something"}}, map[string]string{"login": "Enter your email or username.", "password": "Enter your password."}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
@@ -146,7 +146,7 @@ func TestEachSignInMakesANewToken(t *testing.T) {
 		seen := map[string]bool{s.Cookie("session"): true}
 		for range 3 {
 			v := s.Visit(t)
-			v.SetCookie("session", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") // planted by somebody else
+			v.SetCookie("session", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") // planted by someone else
 			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 			seen[v.Cookie("session")] = true
 		}

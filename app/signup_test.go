@@ -57,21 +57,21 @@ func TestSignUpRules(t *testing.T) {
 		{"last name turned around", fields{"last_name": "Smith\u202eJones"}, fields{"last_name": apptest.OddCharacter}},
 		{"last name not UTF-8", fields{"last_name": "Sm\xffith"}, fields{"last_name": apptest.OddCharacter}},
 
-		{"e-mail empty", fields{"email": ""}, fields{"email": "Enter your e-mail."}},
-		{"e-mail without @", fields{"email": "anna.example.com"}, fields{"email": apptest.WantsAddress}},
-		{"e-mail without host", fields{"email": "anna@"}, fields{"email": apptest.WantsAddress}},
-		{"e-mail without person", fields{"email": "@example.com"}, fields{"email": apptest.WantsAddress}},
-		{"e-mail with two @", fields{"email": "anna@smith@example.com"}, fields{"email": apptest.WantsAddress}},
-		{"e-mail with a space", fields{"email": "anna smith@example.com"}, fields{"email": apptest.WantsAddress}},
-		{"e-mail with a name", fields{"email": "Anna <anna@example.com>"}, fields{"email": apptest.WantsAddress}},
-		{"two e-mails", fields{"email": "a@example.com,b@example.com"}, fields{"email": apptest.WantsAddress}},
-		{"e-mail with a header", fields{"email": "a@example.com\r\nBcc: b@example.com"}, fields{"email": apptest.OddCharacter}},
-		{"e-mail with a double dot", fields{"email": "anna@example..com"}, fields{"email": apptest.WantsAddress}},
-		{"e-mail with a tag", fields{"email": "anna+news@mail.example.co.uk"}, nil},
-		{"e-mail with spaces around", fields{"email": "  spaces@example.com "}, nil},
-		{"e-mail of other scripts", fields{"email": "用户@例子.广告"}, nil},
-		{"e-mail of 254", fields{"email": apptest.EmailOf(254)}, nil},
-		{"e-mail of 255", fields{"email": apptest.EmailOf(255)}, fields{"email": apptest.AtMost254}},
+		{"email empty", fields{"email": ""}, fields{"email": "Enter your email."}},
+		{"email without @", fields{"email": "anna.example.com"}, fields{"email": apptest.WantsAddress}},
+		{"email without host", fields{"email": "anna@"}, fields{"email": apptest.WantsAddress}},
+		{"email without person", fields{"email": "@example.com"}, fields{"email": apptest.WantsAddress}},
+		{"email with two @", fields{"email": "anna@smith@example.com"}, fields{"email": apptest.WantsAddress}},
+		{"email with a space", fields{"email": "anna smith@example.com"}, fields{"email": apptest.WantsAddress}},
+		{"email with a name", fields{"email": "Anna <anna@example.com>"}, fields{"email": apptest.WantsAddress}},
+		{"two emails", fields{"email": "a@example.com,b@example.com"}, fields{"email": apptest.WantsAddress}},
+		{"email with a header", fields{"email": "a@example.com\r\nBcc: b@example.com"}, fields{"email": apptest.OddCharacter}},
+		{"email with a double dot", fields{"email": "anna@example..com"}, fields{"email": apptest.WantsAddress}},
+		{"email with a tag", fields{"email": "anna+news@mail.example.co.uk"}, nil},
+		{"email with spaces around", fields{"email": "  spaces@example.com "}, nil},
+		{"email of other scripts", fields{"email": "用户@例子.广告"}, nil},
+		{"email of 254", fields{"email": apptest.EmailOf(254)}, nil},
+		{"email of 255", fields{"email": apptest.EmailOf(255)}, fields{"email": apptest.AtMost254}},
 
 		{"password empty", password(""), fields{"password": "Enter your password.", "confirm_password": "Enter your password again."}},
 		{"password of 7", password("zuvokel"), fields{"password": apptest.AtLeast8}},
@@ -89,7 +89,7 @@ func TestSignUpRules(t *testing.T) {
 		{"password with the first name", fields{"first_name": "Ophelia", "password": "my OPHELIA 7", "confirm_password": "my OPHELIA 7"}, fields{"password": apptest.Personal}},
 		{"password with the last name", fields{"last_name": "Zoe\u0308-Li", "password": "42 zo\u00eb-li 42", "confirm_password": "42 zo\u00eb-li 42"}, fields{"password": apptest.Personal}},
 		{"password with the username", fields{"username": "walrus", "password": "the walrus!", "confirm_password": "the walrus!"}, fields{"password": apptest.Personal}},
-		{"password with the e-mail", fields{"email": "oyster@example.com", "password": "my oyster 1", "confirm_password": "my oyster 1"}, fields{"password": apptest.Personal}},
+		{"password with the email", fields{"email": "oyster@example.com", "password": "my oyster 1", "confirm_password": "my oyster 1"}, fields{"password": apptest.Personal}},
 
 		{"confirmation empty", fields{"confirm_password": ""}, fields{"confirm_password": "Enter your password again."}},
 		{"confirmation in another case", fields{"confirm_password": "Correct horse battery"}, fields{"confirm_password": apptest.PasswordsDiffer}},
@@ -148,7 +148,7 @@ func TestSignUp(t *testing.T) {
 				if got := dashboard.Text("h1"); got != "Hello, Anna" {
 					t.Errorf("the dashboard says %q", got)
 				}
-				if got := dashboard.Text("#toasts .toast p"); got != "Your account is ready. Welcome!" {
+				if got := dashboard.Text("#toasts .toast p"); got != "Welcome! Your account is ready" {
 					t.Errorf("the toast says %q", got)
 				}
 				if got := s.Get("/dashboard").Text("#toasts .toast p"); got != "" {
@@ -225,14 +225,14 @@ func TestSignUpTaken(t *testing.T) {
 	}{
 		"the same username":           {"anna.smith", "else@example.com", username},
 		"the username, another case":  {"ANNA.Smith", "else@example.com", username},
-		"the same e-mail":             {"someone", "anna@example.com", email},
-		"the e-mail, another case":    {"someone", "Anna@EXAMPLE.com", email},
-		"the e-mail, spaces around":   {"someone", "  anna@example.com ", email},
+		"the same email":             {"someone", "anna@example.com", email},
+		"the email, another case":    {"someone", "Anna@EXAMPLE.com", email},
+		"the email, spaces around":   {"someone", "  anna@example.com ", email},
 		"both of one person":          {"anna.smith", "anna@example.com", both},
 		"those of two":                {"Anna.Smith", "BEN@example.com", both},
-		"an e-mail of other scripts":  {"someone", "STRASSE@example.com", email},
+		"an email of other scripts":  {"someone", "STRASSE@example.com", email},
 		"a taken and an invalid one":  {"Anna.Smith", "ben@", map[string]string{"username": apptest.TakenUsername, "email": apptest.WantsAddress}},
-		"the e-mail in decomposition": {"someone", "zoe\u0308@example.com", email},
+		"the email in decomposition": {"someone", "zoe\u0308@example.com", email},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)

@@ -84,11 +84,11 @@ func TestSensitiveFormsGoOnAfterThePassword(t *testing.T) {
 		kept  []string // by name, what the form for the password carries along
 		after func(s *apptest.Site, a *apptest.Answer)
 	}{
-		"e-mail": {"/account/email", apptest.Fill("email", "new@example.com"), []string{"email"},
+		"email": {"/account/email", apptest.Fill("email", "new@example.com"), []string{"email"},
 			func(_ *apptest.Site, a *apptest.Answer) {
 				a.Wants(http.StatusOK).Says("We sent a link to new@example.com.")
 			}},
-		"e-mail, hostile": {"/account/email", apptest.Fill("email", `"><script>alert(1)</script>@x`), []string{"email"},
+		"email, hostile": {"/account/email", apptest.Fill("email", `"><script>alert(1)</script>@x`), []string{"email"},
 			func(_ *apptest.Site, a *apptest.Answer) {
 				a.Wants(http.StatusUnprocessableEntity).Harmless().WantsErrors(map[string]string{"email": apptest.WantsAddress})
 			}},

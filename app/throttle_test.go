@@ -71,14 +71,14 @@ func TestThrottles(t *testing.T) {
 			func(c *app.Config) { c.LimitSignUp = three }, "/forgot-password",
 			func(try int) url.Values { return apptest.Fill("email", fmt.Sprintf("somebody%d@example.com", try)) }, nil, http.StatusOK, "form#forgot-password",
 		},
-		"whether e-mails are taken, by somebody signed in": {
+		"whether emails are taken, by somebody signed in": {
 			func(c *app.Config) { c.LimitCheck = three }, "/account/email",
 			func(try int) url.Values {
 				return apptest.Fill("current_password", apptest.Anna.Password, "email", fmt.Sprintf("anna%d@example.com", try))
 			},
 			func(s *apptest.Site) *apptest.Visitor { return s.Visitor }, http.StatusOK, "form#change-email",
 		},
-		"changes of the e-mail from an address": {
+		"changes of the email from an address": {
 			func(c *app.Config) { c.LimitSignUp = three }, "/account/email",
 			func(try int) url.Values {
 				return apptest.Fill("current_password", apptest.Anna.Password, "email", fmt.Sprintf("anna%d@example.com", try))

@@ -31,22 +31,22 @@ func TestSignUpQueuesOneMail(t *testing.T) {
 
 func TestVerifyEmail(t *testing.T) {
 	t.Parallel()
-	const banner = "Confirm your e-mail: we sent a link to anna@example.com."
+	const banner = "Confirm your email address. We sent a link to anna@example.com."
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		s.Join(apptest.Anna)
 		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
 		var page *apptest.Answer
 		for range 2 { // a program that looks at mail opens it too
-			page = s.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store").Says("Is anna@example.com your e-mail?")
+			page = s.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store").Says("Is anna@example.com your email address?")
 		}
 		if s.Users()[0].Verified() || s.Get("/account").Text(".banner p") != banner {
 			t.Errorf("before the button is pressed, the banner says %q", s.Get("/account").Text(".banner p"))
 		}
 
 		s.Submit(page, "form#verify", nil, options...).LeadsTo("/dashboard")
-		after := s.Get("/dashboard").Says("Your e-mail is confirmed.")
+		after := s.Get("/dashboard").Says("Email address confirmed")
 		if !s.Users()[0].Verified() || after.Find(".banner").Length() > 0 {
-			t.Error("the e-mail is not verified")
+			t.Error("the email is not verified")
 		}
 		s.Submit(page, "form#verify", nil, options...).Gone()
 		s.Get(link).Gone().Page()
@@ -61,7 +61,7 @@ func TestVerifyEmailInAnotherBrowser(t *testing.T) {
 		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
 		stranger := s.Visit(t)
 		stranger.Submit(stranger.Get(link), "form#verify", nil, options...).LeadsTo("/sign-in")
-		stranger.Get("/sign-in").Says("Your e-mail is confirmed.")
+		stranger.Get("/sign-in").Says("Email address confirmed")
 		if stranger.SignedIn() || !s.User(apptest.Anna.Email).Verified() {
 			t.Error("the link signs in, or does not verify")
 		}
@@ -174,7 +174,7 @@ func TestTokensAreStoredAsHashes(t *testing.T) {
 
 func TestResendVerification(t *testing.T) {
 	t.Parallel()
-	const tooSoon = "A link was sent a moment ago. Look into your inbox, or try again in a minute."
+	const tooSoon = "We sent a link a moment ago. Check your inbox, or try again in a minute."
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		resend := func(status int, sentence string) *apptest.Answer {
 			t.Helper()
@@ -191,14 +191,14 @@ func TestResendVerification(t *testing.T) {
 		resend(http.StatusTooManyRequests, tooSoon).WantsHeader("Retry-After", "60")
 
 		s.SetTime("tokens", "created_at", time.Now().Add(-time.Minute))
-		resend(http.StatusOK, "A new link is on its way to you.").WantsHeader("Retry-After", "")
+		resend(http.StatusOK, "Link sent").WantsHeader("Retry-After", "")
 		resend(http.StatusTooManyRequests, tooSoon)
 		s.Get(first).Wants(http.StatusOK) // good until the second is sent
 		second := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
 		s.Get(first).Gone()
 
 		s.Submit(s.Get(second), "form#verify", nil).LeadsTo("/dashboard")
-		resend(http.StatusOK, "Your e-mail is confirmed.")
+		resend(http.StatusOK, "Email address confirmed")
 		s.NoMail()
 	})
 }

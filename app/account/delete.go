@@ -16,7 +16,7 @@ func newDelete(user *models.User) *view.Delete {
 	form := forms.New(new(view.Delete))
 	form.Check = func() {
 		if models.Key(form.Username) != user.UsernameKey {
-			form.Fail("username", "This is not your username.")
+			form.Fail("username", "That isn't your username.")
 		}
 	}
 	return form
@@ -58,7 +58,7 @@ func (h Handlers) DeleteAccount(c *gin.Context) error {
 	}
 	err = h.DB.DeleteUser(c.Request.Context(), user)
 	if last := new(models.LastOwnerError); errors.As(err, &last) {
-		form.Error = "You are the last owner of " + last.Organization.Name + ", which has other members. Make one of them its owner, or delete it first."
+		form.Error = "You're the only owner of " + last.Organization.Name + ", which has other members. Transfer or delete it first."
 		return h.renderDelete(c, http.StatusConflict, form, owned)
 	}
 	if err != nil {

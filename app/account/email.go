@@ -16,7 +16,7 @@ func newEmail(user *models.User) *view.Email {
 	form.CheckURL = "/account/email/check"
 	form.Check = func() {
 		if models.Key(form.Email) == user.EmailKey {
-			form.Fail("email", "This is your e-mail already.")
+			form.Fail("email", "This is already your email address.")
 		}
 	}
 	return form

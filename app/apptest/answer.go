@@ -24,7 +24,7 @@ func (a *Answer) Says(sentence string) *Answer {
 // Gone wants the answer to a link that is no longer good.
 func (a *Answer) Gone() *Answer {
 	a.T.Helper()
-	return a.Wants(http.StatusGone).WantsHeader("Cache-Control", "no-store").Harmless().Says("It was used already, is too old, or is not complete.")
+	return a.Wants(http.StatusGone).WantsHeader("Cache-Control", "no-store").Harmless().Says("This link has expired, was already used, or was replaced by a newer one.")
 }
 
 // Parsed does what a parser of HTML does to an attribute.

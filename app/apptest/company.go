@@ -17,7 +17,7 @@ func (s *Company) Invite(email, role string) string {
 	s.T.Helper()
 	page := s.Owner.Get("/o/acme/invitations").Wants(http.StatusOK)
 	s.Owner.Submit(page, "form#invite", Fill("email", email, "role", s.Role(role).ID.String())).LeadsTo("/o/acme/invitations")
-	return s.MailTo(email, "An invitation to an organization").Link
+	return s.MailTo(email, "Anna Smith invited you to Vestibule").Link
 }
 
 // CompanyEachWay is EachWay with a company.

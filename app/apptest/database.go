@@ -67,7 +67,7 @@ func (s *Site) Everything(but ...string) string {
 	return all.String()
 }
 
-// User returns the user of that username or e-mail.
+// User returns the user of that username or email.
 func (s *Site) User(login string) *models.User {
 	s.T.Helper()
 	u, err := s.DB.UserByLogin(s.T.Context(), login)

@@ -43,7 +43,7 @@ func (h Handlers) VerifyEmail(c *gin.Context) error {
 	case errors.Is(err, models.ErrNotFound):
 		return web.Fail(http.StatusGone)
 	case errors.As(err, &taken):
-		return web.Refuse(http.StatusConflict, "This e-mail is taken", "Another account has this e-mail by now, so yours was not changed.")
+		return web.Refuse(http.StatusConflict, "This email address is taken", "Another account now uses this email address, so yours wasn't changed.")
 	case err != nil:
 		return err
 	default:

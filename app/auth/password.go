@@ -66,7 +66,7 @@ func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw stri
 	}
 	if !match {
 		h.RecordIn(c, uuid.Nil, models.EventSignInFailed, user) // nobody else's business, wherever it was asked
-		form.Fail("current_password", "This is not your current password.")
+		form.Fail("current_password", "That isn't your current password.")
 		return false, nil
 	}
 	h.ResetAttempts(c, account)

@@ -69,7 +69,7 @@ func (h Handlers) SignIn(c *gin.Context) error {
 			user = nil
 		}
 		h.Record(c, models.EventSignInFailed, user)
-		form.Error = "The e-mail, username or password is wrong."
+		form.Error = "Wrong email, username or password."
 		form.Focus = &form.Password
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	case user.Disabled():

@@ -10,11 +10,11 @@ import (
 
 var takenSentences = map[string]string{
 	"username": "This username is already taken.",
-	"email":    "There is already an account with this e-mail.",
+	"email":    "There's already an account with this email address.",
 }
 
 // CheckTaken binds form and answers with the field that the person has just left:
-// a username or e-mail may be somebody else's.
+// a username or email may be somebody else's.
 func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	if err := web.Bind(c, form); err != nil {
 		return err

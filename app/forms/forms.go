@@ -7,7 +7,7 @@
 //
 //	form          the field's name in HTML
 //	label         its label on the page
-//	noun          what a sentence calls it, such as "your e-mail"; "your" and the
+//	noun          what a sentence calls it, such as "your email"; "your" and the
 //	              label in lower case if absent
 //	type          the input's type; "text" if absent. A "password" is never
 //	              trimmed and never sent back. A "textarea" holds lines. A

@@ -23,7 +23,7 @@ type booking struct {
 type trip struct {
 	Name   string `form:"name" label:"Full name" autocomplete:"name" hint:"As on the passport." validate:"required,min=2,max=5"`
 	Handle string `form:"handle" label:"Handle" validate:"username"`
-	Email  string `form:"email" label:"E-mail" type:"email" validate:"omitempty,email"`
+	Email  string `form:"email" label:"Email" type:"email" validate:"omitempty,email"`
 	Secret string `form:"secret" label:"Secret" type:"password" validate:"required"`
 	Again  string `form:"again" label:"Again" noun:"your secret again" type:"password" validate:"required,eqfield=Secret"`
 	Note   string `form:"note" label:"Note" validate:"omitempty,number"`
@@ -119,16 +119,16 @@ func TestSentences(t *testing.T) {
 		"too long":           {"name", "日本語日本語", "Use at most 5 characters."},
 		"odd handle":         {"handle", "a b", "Use only letters a to z, digits, dots, underscores and hyphens."},
 		"no handle":          {"handle", "", ""},
-		"bad e-mail":         {"email", "ada@", "Enter an e-mail address such as name@example.com."},
-		"differs":            {"again", "s3cret", "The two passwords differ."},
-		"rule without words": {"note", "x", "This cannot be used."},
+		"bad email":         {"email", "ada@", "Enter an email address such as name@example.com."},
+		"differs":            {"again", "s3cret", "The passwords don't match."},
+		"rule without words": {"note", "x", "This can't be used."},
 		"Check":              {"handle", "Ada", "Choose another handle than your name."},
-		"line break":         {"name", "A\nb", "This holds a character that cannot be used here."},
-		"NUL":                {"note", "\x00", "This holds a character that cannot be used here."},
-		"C1 control":         {"name", "A\u0085b", "This holds a character that cannot be used here."},
-		"line separator":     {"name", "A\u2028b", "This holds a character that cannot be used here."},
-		"turned around":      {"name", "A\u2066b", "This holds a character that cannot be used here."},
-		"not UTF-8":          {"name", "A\xff", "This holds a character that cannot be used here."},
+		"line break":         {"name", "A\nb", "This contains a character that can't be used here."},
+		"NUL":                {"note", "\x00", "This contains a character that can't be used here."},
+		"C1 control":         {"name", "A\u0085b", "This contains a character that can't be used here."},
+		"line separator":     {"name", "A\u2028b", "This contains a character that can't be used here."},
+		"turned around":      {"name", "A\u2066b", "This contains a character that can't be used here."},
+		"not UTF-8":          {"name", "A\xff", "This contains a character that can't be used here."},
 		"joined emoji":       {"name", "👩\u200d🚀", ""},
 	}
 	for name, tt := range tests {
@@ -214,7 +214,7 @@ func TestEmbedded(t *testing.T) {
 	if want := (secrets{" s3cret ", "other"}); form.Name != "Ada" || form.Note != "x" || form.secrets != want {
 		t.Errorf("bound are %q, %q and %+v", form.Name, form.Note, form.secrets)
 	}
-	if got := form.Field(&form.Again); got.Error != "The two passwords differ." || !got.Focus || !got.Required {
+	if got := form.Field(&form.Again); got.Error != "The passwords don't match." || !got.Focus || !got.Required {
 		t.Errorf("the repetition is %+v", got)
 	}
 	if left := form.Refresh("secret"); len(left) != 2 || left[1].Name != "again" {
@@ -297,7 +297,7 @@ type letter struct {
 
 func TestFieldsThatAreNoInputs(t *testing.T) {
 	t.Parallel()
-	const foreign = "Choose among what is offered."
+	const foreign = "Choose one of the options."
 	tests := map[string]struct {
 		typed url.Values
 		body  string
@@ -307,8 +307,8 @@ func TestFieldsThatAreNoInputs(t *testing.T) {
 		"no choice":       {url.Values{"body": {"a"}, "paper": {"white"}}, "a", nil},
 		"nothing":         {url.Values{}, "", map[string]string{"body": "Enter your body.", "paper": foreign}},
 		"not offered":     {url.Values{"body": {"a"}, "paper": {"gold"}, "seals": {"red", "wax"}}, "a", map[string]string{"paper": foreign, "seals": foreign}},
-		"no text":         {url.Values{"body": {"a\x00"}, "paper": {"white"}}, "a\x00", map[string]string{"body": "This holds a character that cannot be used here."}},
-		"not UTF-8":       {url.Values{"body": {"a"}, "paper": {"white"}, "seals": {"\xff"}}, "a", map[string]string{"seals": "This holds a character that cannot be used here."}},
+		"no text":         {url.Values{"body": {"a\x00"}, "paper": {"white"}}, "a\x00", map[string]string{"body": "This contains a character that can't be used here."}},
+		"not UTF-8":       {url.Values{"body": {"a"}, "paper": {"white"}, "seals": {"\xff"}}, "a", map[string]string{"seals": "This contains a character that can't be used here."}},
 		"too long a text": {url.Values{"body": {strings.Repeat("ä", 21)}, "paper": {"white"}}, strings.Repeat("ä", 21), map[string]string{"body": "Use at most 20 characters."}},
 	}
 	for name, tt := range tests {

@@ -15,7 +15,7 @@ import (
 type fuzzForm struct {
 	forms.Form
 	Username string `form:"username" label:"Username" validate:"required,min=5,max=32,username"`
-	Email    string `form:"email" label:"E-mail" type:"email" validate:"required,max=254,email"`
+	Email    string `form:"email" label:"Email" type:"email" validate:"required,max=254,email"`
 	Name     string `form:"name" label:"Name" validate:"max=100"`
 	Password string `form:"password" label:"Password" type:"password" validate:"required"`
 	Again    string `form:"again" label:"Password again" type:"password" validate:"required,eqfield=Password"`

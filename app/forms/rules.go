@@ -108,17 +108,17 @@ func sentence(fd *field, rule, param string) string {
 	case "username":
 		return "Use only letters a to z, digits, dots, underscores and hyphens."
 	case "slug":
-		return "Use only lower-case letters a to z, digits, and hyphens between them."
+		return "Use only lowercase letters a to z, digits, and hyphens between them."
 	case "oneof":
-		return "Choose among what is offered."
+		return "Choose one of the options."
 	case "wording":
 		return "Leave out web addresses."
 	case "address", "email":
-		return "Enter an e-mail address such as name@example.com."
+		return "Enter an email address such as name@example.com."
 	case "eqfield":
-		return "The two passwords differ."
+		return "The passwords don't match."
 	case "line":
-		return "This holds a character that cannot be used here."
+		return "This contains a character that can't be used here."
 	}
-	return "This cannot be used."
+	return "This can't be used."
 }

@@ -1,4 +1,4 @@
-// Package mail sends e-mail by SMTP, or keeps it for a developer to look at.
+// Package mail sends email by SMTP, or keeps it for a developer to look at.
 package mail
 
 import (
@@ -26,7 +26,7 @@ const (
 	commandTimeout = 15 * time.Second // for the dial, for the handshakes and for the message
 )
 
-// Message is an e-mail in two versions of the same content.
+// Message is an email in two versions of the same content.
 type Message struct {
 	// ID goes into the Message-ID. It must be the same at each retry, so that
 	// receivers can drop a second copy (RFC 5322, section 3.6.4).

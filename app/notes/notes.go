@@ -25,6 +25,11 @@ type Handlers struct{ *web.Kit }
 func Routes(organization web.Routes) {
 	h := Handlers{organization.Kit()}
 	h.Export("notes", h.export)
+	h.AddToasts(map[string]string{
+		"note-added":   "Note added",
+		"note-saved":   "Note saved",
+		"note-deleted": "Note deleted",
+	})
 
 	organization.GET("/notes", h.ShowNotes)
 	writers := organization.Group("/notes", web.Require(models.WriteNotes))
@@ -93,7 +98,7 @@ func (h Handlers) CreateNote(c *gin.Context) error {
 	if err := h.DB.CreateNote(c.Request.Context(), n); err != nil {
 		return err
 	}
-	return h.RedirectWith(c, "saved", web.Within(c, "/notes"))
+	return h.RedirectWith(c, "note-added", web.Within(c, "/notes"))
 }
 
 // CheckNote checks one field as the person leaves it.
@@ -144,10 +149,10 @@ func (h Handlers) SaveNote(c *gin.Context) error {
 		return err
 	}
 	if !web.IsHTMX(c) {
-		return h.RedirectWith(c, "saved", web.Within(c, "/notes"))
+		return h.RedirectWith(c, "note-saved", web.Within(c, "/notes"))
 	}
-	row := components.List[view.NoteRow]{Rows: []view.NoteRow{newNoteRow(*n)}, Focus: true}
-	return h.RenderSaved(c, view.NoteRows(h.Frame(c, http.StatusOK), row), "saved")
+	row := view.Notes{List: components.List[view.NoteRow]{Rows: []view.NoteRow{newNoteRow(*n)}, Focus: true}}
+	return h.RenderSaved(c, view.NoteRows(h.Frame(c, http.StatusOK), row), "note-saved")
 }
 
 // DeleteNote deletes a note.
@@ -155,7 +160,7 @@ func (h Handlers) DeleteNote(c *gin.Context) error {
 	if err := h.DB.DeleteNote(c.Request.Context(), web.Current(c).Member.OrganizationID, web.ID(c)); err != nil {
 		return err
 	}
-	return h.RespondToast(c, http.StatusOK, "gone", web.Within(c, "/notes"))
+	return h.RespondToast(c, http.StatusOK, "note-deleted", web.Within(c, "/notes"))
 }
 
 // ownNote is a note as its author gets it with "Download my data".

@@ -28,7 +28,7 @@ func (h Handlers) Delete(c *gin.Context) error {
 	form := forms.New(new(view.Delete))
 	form.Check = func() {
 		if models.Key(form.Name) != models.Key(m.Organization.Name) {
-			form.Fail("name", "This is not the organization's name.")
+			form.Fail("name", "That isn't the organization's name.")
 		}
 	}
 	if err := web.Bind(c, &form.Form); err != nil {

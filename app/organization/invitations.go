@@ -120,8 +120,8 @@ func (h Handlers) CheckInvitation(c *gin.Context) error {
 }
 
 var invitedSentences = map[string]string{
-	"email":  "This e-mail is invited already. Send the invitation again below.",
-	"member": "This is the e-mail of a member.",
+	"email":  "This address has already been invited. You can resend the invitation below.",
+	"member": "This person is already a member.",
 }
 
 // inviteAttempts returns the attempts that an invitation to email counts as.

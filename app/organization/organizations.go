@@ -32,7 +32,7 @@ func proposeSlug(name string) string {
 	return s
 }
 
-const takenSlug = "There is already an organization at this address."
+const takenSlug = "There's already an organization at this address."
 
 func newCreate() *view.Create {
 	form := forms.New(new(view.Create))

@@ -62,7 +62,7 @@ func (h Handlers) CreateRole(c *gin.Context) error {
 		err := h.DB.CreateRole(c.Request.Context(), web.Current(c).Member, form.Name, chosen(form))
 		if err == nil {
 			h.Record(c, models.EventRoleCreated, nil)
-			return h.RedirectWith(c, "saved", web.Within(c, "/roles"))
+			return h.RedirectWith(c, "role-created", web.Within(c, "/roles"))
 		}
 		if !failRole(&form.Form, err) {
 			return err
@@ -75,14 +75,14 @@ func (h Handlers) CreateRole(c *gin.Context) error {
 // returns false for another error.
 func failRole(form *forms.Form, err error) bool {
 	if errors.Is(err, models.ErrTooManyRoles) {
-		form.Error = fmt.Sprintf("An organization may have %d roles of its own.", models.MaxRoles)
+		form.Error = fmt.Sprintf("An organization can have up to %d custom roles.", models.MaxRoles)
 		return true
 	}
 	failed := new(models.TakenError)
 	if !errors.As(err, &failed) {
 		return false
 	}
-	form.Fail("name", "There is already a role of this name.")
+	form.Fail("name", "There's already a role with this name.")
 	return true
 }
 
@@ -130,7 +130,7 @@ func (h Handlers) SaveRole(c *gin.Context) error {
 			if changed {
 				h.Record(c, models.EventRoleChanged, nil)
 			}
-			return h.RedirectWith(c, "saved", web.Within(c, "/roles"))
+			return h.RedirectWith(c, "role-saved", web.Within(c, "/roles"))
 		}
 		if !failRole(&form.Form, err) {
 			return err

@@ -29,12 +29,12 @@ type Problem string
 // The problems Check finds. There are no rules on composition, such as a digit
 // and a capital: ASVS 5.0 (6.2.5) and NIST SP 800-63B-4 forbid them.
 const (
-	ErrInvalid  Problem = "The password contains characters that cannot be read. Type it again."
+	ErrInvalid  Problem = "The password contains characters that can't be read. Type it again."
 	ErrTooShort Problem = "Use at least 8 characters."
 	ErrTooLong  Problem = "Use at most 128 characters."
-	ErrCommon   Problem = "This password is on lists of commonly used ones. Choose another."
-	ErrPersonal Problem = "Do not use your own name, username or e-mail in the password."
-	ErrSite     Problem = "Do not use the name of this site in the password."
+	ErrCommon   Problem = "This password is too common. Try a few unrelated words."
+	ErrPersonal Problem = "Don't use your own name, username or email address in the password."
+	ErrSite     Problem = "Don't use the name of this site in the password."
 )
 
 // SiteWords are what people who attack this very site try first (ASVS 5.0,
@@ -45,7 +45,7 @@ var SiteWords = []string{"vestibule"}
 func (p Problem) Error() string { return string(p) }
 
 // Check returns the first [Problem] of a password somebody wants to use, or nil.
-// The personal strings are that person's names, username and e-mail address.
+// The personal strings are that person's names, username and email address.
 func Check(pw string, personal ...string) error {
 	if !utf8.ValidString(pw) {
 		return ErrInvalid
@@ -97,7 +97,7 @@ func isCommon(pw string) bool {
 }
 
 // words returns what a password must not contain: each personal string and the
-// local part of each e-mail address, folded. Those below 3 characters are left
+// local part of each email address, folded. Those below 3 characters are left
 // out, or nobody called Al could use "natural" in a passphrase.
 func words(personal []string) []string {
 	var list []string

@@ -35,7 +35,7 @@ func (k *Kit) RenderSaved(c *gin.Context, form templ.Component, toast string) er
 	if !IsHTMX(c) {
 		return k.RedirectWith(c, toast, c.Request.URL.Path)
 	}
-	return RenderFragment(c, http.StatusOK, components.Saved(form, ToastText(toast)))
+	return RenderFragment(c, http.StatusOK, components.Saved(form, k.toastText(toast)))
 }
 
 // RespondToast answers a button that is no form of its own: under htmx with status
@@ -44,7 +44,7 @@ func (k *Kit) RespondToast(c *gin.Context, status int, toast, path string) error
 	if !IsHTMX(c) || Current(c).Reauthenticated { // after which the button is gone
 		return k.RedirectWith(c, toast, path)
 	}
-	return RenderFragment(c, status, components.Toasted(ToastText(toast)))
+	return RenderFragment(c, status, components.Toasted(k.toastText(toast)))
 }
 
 // Bind fills form from the request. It returns a [Refusal] when the body is too

@@ -39,16 +39,16 @@ func Fail(status int) error {
 // failures are the error pages that fit any page: what went wrong and what the
 // person can do. Where more is known, Refuse says it.
 var failures = map[int]struct{ Title, Text string }{
-	http.StatusForbidden:             {"Not allowed", "You may not do this here, so nothing was done."},
-	http.StatusNotFound:              {"Page not found", "There is no page at this address. It may have moved, or the link may be incomplete."},
-	http.StatusMethodNotAllowed:      {"Not allowed here", "This page does not take that kind of request."},
-	http.StatusConflict:              {"Changed meanwhile", "What you saw has changed since, so nothing was done. Please look again."},
-	http.StatusGone:                  {"This link is no longer good", "It was used already, is too old, or is not complete. Ask for a new one."},
-	http.StatusRequestEntityTooLarge: {"Too much at once", "What was sent is larger than any form here needs. Shorten it and try again."},
-	http.StatusUnsupportedMediaType:  {"Not a form", "What was sent is not an HTML form, so it could not be read."},
-	http.StatusTooManyRequests:       {"Too many attempts", "That was tried too often. Please wait a while, and try again."},
-	http.StatusInternalServerError:   {"Something went wrong", "The fault is ours and has been noted. Please try again in a moment."},
-	http.StatusServiceUnavailable:    {"Back in a moment", "The site cannot answer this right now. Please try again in a moment."},
+	http.StatusForbidden:             {"Not allowed", "You can't do this here. Nothing was changed."},
+	http.StatusNotFound:              {"Page not found", "There's no page at this address. It may have moved, or the link may be incomplete."},
+	http.StatusMethodNotAllowed:      {"Not allowed here", "This page doesn't accept that kind of request."},
+	http.StatusConflict:              {"Something changed", "This changed while you were looking at it, so nothing was done. Please check, and try again."},
+	http.StatusGone:                  {"Link expired", "This link has expired, was already used, or was replaced by a newer one. Ask for a new one."},
+	http.StatusRequestEntityTooLarge: {"Too large", "What you sent is too large. Shorten it and try again."},
+	http.StatusUnsupportedMediaType:  {"Not a form", "What you sent isn't an HTML form, so we couldn't read it."},
+	http.StatusTooManyRequests:       {"Too many attempts", "Please wait a while, then try again."},
+	http.StatusInternalServerError:   {"Something went wrong", "It's our fault, and we've logged it. Please try again in a moment."},
+	http.StatusServiceUnavailable:    {"Back in a moment", "The site can't answer right now. Please try again in a moment."},
 }
 
 // renderRefusal ends the request with the page that r describes.
@@ -104,7 +104,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		err = unavailable("Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
 	case errors.Is(err, password.ErrUnavailable):
 		log.Error("password hashing unavailable", "err", err)
-		err = unavailable("Back in a moment", "Passwords cannot be checked right now. Please try again in a moment.")
+		err = unavailable("Back in a moment", "We can't check passwords right now. Please try again in a moment.")
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
 		log.Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
@@ -120,11 +120,11 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 
 // NotAllowed returns the [Refusal] of what the person's role does not allow.
 func NotAllowed() error {
-	return Refuse(http.StatusForbidden, "Not for your role", "Your role in this organization does not allow this. Ask one of its owners.")
+	return Refuse(http.StatusForbidden, "Not for your role", "Your role in this organization doesn't allow this. Ask an owner.")
 }
 
 // LastOwner says what the last owner of an organization has to do first.
-const LastOwner = "This is its last owner. Make somebody else an owner first, or delete the organization."
+const LastOwner = "An organization needs an owner. Make someone else an owner first, or delete the organization."
 
 // NotFound answers a request for a page that does not exist.
 func NotFound(*gin.Context) error { return Fail(http.StatusNotFound) }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -47,10 +48,10 @@ func TestFailuresFromWithin(t *testing.T) {
 		page    string // what the page says
 		log     string
 	}{
-		"conflict":          {handler: fails(http.StatusConflict), status: http.StatusConflict, page: "What you saw has changed since, so nothing was done."},
-		"too many requests": {handler: fails(http.StatusTooManyRequests), status: http.StatusTooManyRequests, page: "That was tried too often."},
-		"forbidden":         {handler: fails(http.StatusForbidden), status: http.StatusForbidden, page: "You may not do this here, so nothing was done."},
-		"unavailable":       {handler: fails(http.StatusServiceUnavailable), status: http.StatusServiceUnavailable, page: "The site cannot answer this right now."},
+		"conflict":          {handler: fails(http.StatusConflict), status: http.StatusConflict, page: "This changed while you were looking at it, so nothing was done."},
+		"too many requests": {handler: fails(http.StatusTooManyRequests), status: http.StatusTooManyRequests, page: "Please wait a while, then try again."},
+		"forbidden":         {handler: fails(http.StatusForbidden), status: http.StatusForbidden, page: "You can't do this here. Nothing was changed."},
+		"unavailable":       {handler: fails(http.StatusServiceUnavailable), status: http.StatusServiceUnavailable, page: "The site can't answer right now."},
 		"status without a page": {
 			handler: fails(http.StatusTeapot),
 			status:  http.StatusInternalServerError,
@@ -83,7 +84,7 @@ func TestFailuresFromWithin(t *testing.T) {
 			handler: func(*Kit) Handler { return func(*gin.Context) error { panic("a screw is loose") } },
 			status:  http.StatusInternalServerError,
 			headers: map[string]string{"Cache-Control": "no-store", "X-Frame-Options": "DENY"},
-			page:    "The fault is ours and has been noted. Please try again in a moment.",
+			page:    "It's our fault, and we've logged it. Please try again in a moment.",
 			log:     "a screw is loose",
 		},
 		"error": {
@@ -115,7 +116,7 @@ func TestFailuresFromWithin(t *testing.T) {
 			handler: returns(fmt.Errorf("%w: %w", password.ErrUnavailable, io.ErrUnexpectedEOF)),
 			status:  http.StatusServiceUnavailable,
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
-			page:    "Passwords cannot be checked right now. Please try again in a moment.",
+			page:    "We can't check passwords right now. Please try again in a moment.",
 			log:     "password hashing unavailable",
 		},
 		"time is up within a transaction": {
@@ -129,7 +130,7 @@ func TestFailuresFromWithin(t *testing.T) {
 			},
 			status:  http.StatusServiceUnavailable,
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
-			page:    "The site cannot answer this right now. Please try again in a moment.",
+			page:    "The site can't answer right now. Please try again in a moment.",
 			log:     "database unavailable",
 		},
 		"client gone": {
@@ -169,7 +170,7 @@ func TestFailuresFromWithin(t *testing.T) {
 					t.Errorf("%s is %q, want %q", name, got, want)
 				}
 			}
-			body := w.Body.String()
+			body := html.UnescapeString(w.Body.String())
 			if !strings.Contains(body, tt.page) || strings.Contains(body, "screw") || strings.Contains(body, "lost") { // without JavaScript, what was typed may be
 				t.Errorf("the page says\n%s", body)
 			}

@@ -19,7 +19,7 @@ func TestShares(t *testing.T) {
 			t.Error("a share is larger than it should be")
 		}
 	}
-	giveBack, ok := s.acquire("somebody else", most)
+	giveBack, ok := s.acquire("someone else", most)
 	if !ok {
 		t.Error("one has the share of another")
 	} else {

@@ -20,6 +20,7 @@ type Kit struct {
 	Config Config
 	Hasher *password.Hasher
 
+	toasts  map[string]string // by their key
 	exports map[string]Export // by their key in the data that people download
 
 	crossOrigin     http.CrossOriginProtection
@@ -40,7 +41,7 @@ type Config struct {
 // NewKit returns a Kit. It returns an error if BaseURL is no origin.
 func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Hasher) (*Kit, error) {
 	half := max(1, runtime.GOMAXPROCS(0)/2)
-	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, securityHeaders: newSecurityHeaders(config.Secure), scoring: make(chan struct{}, half)}
+	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: newToasts(), securityHeaders: newSecurityHeaders(config.Secure), scoring: make(chan struct{}, half)}
 	if err := k.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err
 	}

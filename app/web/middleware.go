@@ -194,7 +194,7 @@ func (k *Kit) SignedInOnly(c *gin.Context) error {
 // confirmed. It goes behind SignedInOnly.
 func VerifiedOnly(c *gin.Context) error {
 	if !Current(c).User.Verified() {
-		return Refuse(http.StatusForbidden, "Confirm your e-mail first", "This is for people whose e-mail is confirmed. Open the link that we sent you, and come back.")
+		return Refuse(http.StatusForbidden, "Confirm your email address first", "You need a confirmed email address for this. Open the link we sent you, then come back.")
 	}
 	return nil
 }

@@ -1,47 +1,53 @@
 package web
 
 import (
+	"maps"
 	"time"
 
 	"github.com/gin-gonic/gin"
 )
 
-// toasts are the sentences that a page may show once, by their key. A cookie
-// carries the key over a redirect, never a sentence: whoever can set a cookie
-// could else put words into the site's mouth.
-var toasts = map[string]string{
-	"welcome":          "Your account is ready. Welcome!",
-	"signed-in":        "You are signed in.",
-	"signed-out":       "You are signed out.",
-	"saved":            "Your changes are saved.",
-	"verified":         "Your e-mail is confirmed.",
-	"link-sent":        "A new link is on its way to you.",
-	"too-soon":         "A link was sent a moment ago. Look into your inbox, or try again in a minute.",
-	"password-changed": "Your new password is set, and all other devices are signed out.",
-	"session-ended":    "That device is signed out.",
-	"sessions-ended":   "All other devices are signed out.",
-	"deleted":          "Your account is deleted.",
-	"expired":          "Your session has ended. Please sign in again.",
+// newToasts returns the messages that a page may show once, by their key. A cookie
+// carries the key over a redirect, never the message: an attacker who can set a
+// cookie must not be able to put words into the site's mouth.
+func newToasts() map[string]string {
+	return map[string]string{
+		"welcome":          "Welcome! Your account is ready",
+		"signed-in":        "Signed in",
+		"signed-out":       "Signed out",
+		"saved":            "Changes saved",
+		"verified":         "Email address confirmed",
+		"link-sent":        "Link sent",
+		"too-soon":         "We sent a link a moment ago. Check your inbox, or try again in a minute.",
+		"password-changed": "Password changed, other devices signed out",
+		"session-ended":    "Device signed out",
+		"sessions-ended":   "Other devices signed out",
+		"deleted":          "Account deleted",
+		"expired":          "Your session has ended. Please sign in again.",
 
-	"organization-created": "Your organization is ready.",
-	"organization-deleted": "The organization is deleted.",
-	"invited":              "The invitation is on its way.",
-	"role-changed":         "The role is changed.",
-	"revoked":              "The invitation is taken back.",
-	"joined":               "You are a member now. Welcome!",
-	"left":                 "You have left the organization.",
-	"removed":              "They are no member any more.",
-	"gone":                 "It is deleted.",
-	"role-deleted":         "The role is deleted. Who had it is a plain member.",
-	"transferred":          "The organization has a new owner.",
+		"organization-created": "Organization created",
+		"organization-deleted": "Organization deleted",
+		"invited":              "Invitation sent",
+		"role-created":         "Role created",
+		"role-saved":           "Role saved",
+		"role-changed":         "Role changed",
+		"revoked":              "Invitation revoked",
+		"joined":               "Invitation accepted",
+		"left":                 "You've left the organization",
+		"removed":              "Member removed",
+		"role-deleted":         "Role deleted. Its members now have the Member role.",
+		"transferred":          "Ownership transferred",
 
-	"changed": "Your account changed at this very moment, so nothing was done. Please look, and try again.",
+		"changed": "Your account changed in the meantime, so nothing was done. Please check, and try again.",
+	}
 }
 
-// ToastText returns the sentence of a toast. One that there is not is a fault of
-// the program.
-func ToastText(toast string) string {
-	text, ok := toasts[toast]
+// AddToasts adds the messages of a feature.
+func (k *Kit) AddToasts(toasts map[string]string) { maps.Copy(k.toasts, toasts) }
+
+// toastText returns the message of a toast. It panics for one that does not exist.
+func (k *Kit) toastText(toast string) string {
+	text, ok := k.toasts[toast]
 	if !ok {
 		panic("no toast " + toast)
 	}
@@ -50,7 +56,7 @@ func ToastText(toast string) string {
 
 // Flash shows a toast on the next page.
 func (k *Kit) Flash(c *gin.Context, toast string) {
-	_ = ToastText(toast) // fails here rather than on the next page
+	_ = k.toastText(toast) // fails here rather than on the next page
 	k.setCookie(c, k.prefixed("toast"), toast, time.Minute)
 }
 
@@ -61,5 +67,5 @@ func (k *Kit) takeFlash(c *gin.Context) string {
 		return ""
 	}
 	k.clearCookie(c, k.prefixed("toast"))
-	return toasts[key]
+	return k.toasts[key]
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // The route is one as those who build on the site add: signed in, and for people
-// with a confirmed e-mail alone.
+// with a confirmed email alone.
 func TestVerifiedOnly(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -27,7 +27,7 @@ func TestVerifiedOnly(t *testing.T) {
 	}{
 		"verified":              {verified: time.Now(), status: http.StatusOK, says: "come in"},
 		"verified, htmx":        {verified: time.Now(), htmx: "true", status: http.StatusOK, says: "come in"},
-		"not verified":          {status: http.StatusForbidden, says: "<h1>Confirm your e-mail first</h1>"},
+		"not verified":          {status: http.StatusForbidden, says: "<h1>Confirm your email address first</h1>"},
 		"not verified, by htmx": {htmx: "true", status: http.StatusForbidden, says: `class="toast alert"`},
 	}
 	for name, tt := range tests {

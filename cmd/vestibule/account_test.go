@@ -53,7 +53,7 @@ func (f *flow) mailed(recipient, subject string) string {
 	return strings.TrimPrefix(apptest.LinksIn(mail[len(mail)-1].Text)[0], f.site.url)
 }
 
-// joins signs up somebody whose e-mail is confirmed, as notices go to no other.
+// joins signs up somebody whose email is confirmed, as notices go to no other.
 func (f *flow) joins(p apptest.Person) {
 	f.Helper()
 	f.signsUp(p)
@@ -76,7 +76,7 @@ func (v *visitor) wantsGone(link string) {
 	v.Helper()
 	v.expects("status of 410")
 	v.opens(link)
-	v.wantsHeading("This link is no longer good")
+	v.wantsHeading("Link expired")
 }
 
 // wantsOut looks whether the visitor has to sign in.
@@ -100,25 +100,25 @@ const anotherPassword = "violet kettle thunder"
 func TestVerifyEmail(t *testing.T) {
 	eachFlow(t, func(f *flow) {
 		f.signsUp(apptest.Anna)
-		f.wantsText("Confirm your e-mail: we sent a link to " + apptest.Anna.Email)
+		f.wantsText("Confirm your email address. We sent a link to " + apptest.Anna.Email)
 		link := f.mailed(apptest.Anna.Email, apptest.VerifySubject)
 		f.expects("status of 429")
-		f.presses("Send it again")
-		const tooSoon = "A link was sent a moment ago. Look into your inbox, or try again in a minute."
+		f.presses("Resend link")
+		const tooSoon = "We sent a link a moment ago. Check your inbox, or try again in a minute."
 		if f.scripts {
-			f.wantsToasts("Your account is ready. Welcome!", tooSoon)
+			f.wantsToasts("Welcome! Your account is ready", tooSoon)
 		} else {
 			f.wantsToasts(tooSoon)
 		}
 
 		for range 2 { // programs that look at mail open links, too
 			f.opens(link)
-			f.wantsHeading("Confirm your e-mail")
-			f.wantsText("Is " + apptest.Anna.Email + " your e-mail?")
+			f.wantsHeading("Confirm your email address")
+			f.wantsText("Is " + apptest.Anna.Email + " your email?")
 		}
 		f.presses("Confirm")
 		f.wantsPage("/dashboard", "Dashboard")
-		f.wantsToasts("Your e-mail is confirmed.")
+		f.wantsToasts("Email address confirmed")
 		f.wants(`document.querySelector(".banner")`, nil)
 		f.wantsGone(link)
 	})
@@ -131,23 +131,23 @@ func TestChangeEmail(t *testing.T) {
 		f.opens("/account/email")
 		f.fills("email", changed)
 		f.fills("current_password", "not the password")
-		f.presses("Send a link to confirm it")
-		f.wantsErrors(sentences{"current_password": "This is not your current password."})
+		f.presses("Send confirmation link")
+		f.wantsErrors(sentences{"current_password": "That isn't your current password."})
 		f.wantsFocus("current_password")
 		f.wantsValue("email", changed)
 		f.fills("current_password", apptest.Anna.Password)
-		f.presses("Send a link to confirm it")
+		f.presses("Send confirmation link")
 		f.wantsText("We sent a link to " + changed)
-		link := f.mailed(changed, "Confirm your new e-mail address")
+		link := f.mailed(changed, "Confirm your new email address")
 
 		f.opens("/account")
 		f.wantsText(apptest.Anna.Email) // until the link is used
 		f.opens(link)
-		f.wantsText("The e-mail of your account becomes " + changed)
+		f.wantsText("Your account's email address will change to " + changed)
 		f.presses("Confirm")
 		f.wantsPage("/dashboard", "Dashboard")
 		f.wantsText(changed)
-		f.mailed(apptest.Anna.Email, "Your e-mail address was changed")
+		f.mailed(apptest.Anna.Email, "Your email address was changed")
 		f.wantsGone(link)
 		f.friend().entersOn(changed, apptest.Anna.Password)
 	})
@@ -166,25 +166,25 @@ func TestForgottenPassword(t *testing.T) {
 			f.follows("Forgot your password?")
 			f.wantsPage("/forgot-password", "Forgot your password")
 			f.fills("email", email)
-			f.presses("Send the link")
-			f.wantsText("If there is an account with " + email + ", a link to set a new password is on its way. It is good for one hour.")
+			f.presses("Send reset link")
+			f.wantsText("If there is an account with " + email + ", we've sent a link to reset its password. It is good for one hour.")
 		}
-		link := f.mailed(apptest.Anna.Email, "Choose a new password")
+		link := f.mailed(apptest.Anna.Email, "Reset your password")
 		f.opens(link)
 		f.wantsHeading("Set a new password")
 		f.fills("password", "short")
 		f.fills("confirm_password", "another")
-		f.presses("Set the password")
+		f.presses("Set password")
 		f.wantsErrors(sentences{"password": "Use at least 8 characters.", "confirm_password": apptest.PasswordsDiffer})
 		f.fills("password", anotherPassword)
 		f.fills("confirm_password", anotherPassword)
-		f.presses("Set the password")
+		f.presses("Set password")
 		f.wantsPage("/dashboard", "Dashboard")
-		f.wantsToasts("Your new password is set, and all other devices are signed out.")
+		f.wantsToasts("Password changed, other devices signed out")
 		f.mailed(apptest.Anna.Email, "Your password was reset")
 		other.wantsOut()
 		f.wantsGone(link)
-		if len(f.office.To("nobody@example.com", "Choose a new password")) > 0 {
+		if len(f.office.To("nobody@example.com", "Reset your password")) > 0 {
 			f.Error("somebody without an account gets mail")
 		}
 	})
@@ -201,7 +201,7 @@ func TestChangePassword(t *testing.T) {
 		f.fills("confirm_password", anotherPassword)
 		f.presses("Change password")
 		f.wantsPage("/account", "Account")
-		f.wantsToasts("Your new password is set, and all other devices are signed out.")
+		f.wantsToasts("Password changed, other devices signed out")
 		f.mailed(apptest.Anna.Email, "Your password was changed")
 		other.wantsOut()
 		f.opens("/dashboard")
@@ -224,7 +224,7 @@ func TestDevices(t *testing.T) {
 		const signOut = `document.querySelector("#sessions button")`
 		f.clicks(signOut)
 		f.wants(rows, 1)
-		f.wantsToasts("That device is signed out.")
+		f.wantsToasts("Device signed out")
 		f.wants(`[...document.querySelectorAll("main button")].filter(e => e.checkVisibility()).length`, 0)
 		if f.scripts {
 			f.wantsSamePage()
@@ -238,14 +238,14 @@ func TestDevices(t *testing.T) {
 		tablet.entersOn(apptest.Anna.Username, apptest.Anna.Password)
 		f.reloads()
 		f.wants(rows, 3)
-		f.presses("Sign out all others")
-		f.wantsToasts("All other devices are signed out.")
+		f.presses("Sign out all other devices")
+		f.wantsToasts("Other devices signed out")
 		f.wants(rows, 1)
 		phone.wantsOut()
 		tablet.wantsOut()
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if want := []string{"Sign out Headless Chrome on Linux?", "Sign out all devices but this one?"}; f.scripts && !slices.Equal(f.asked, want) {
+		if want := []string{"Sign out Headless Chrome on Linux?", "Sign out all other devices?"}; f.scripts && !slices.Equal(f.asked, want) {
 			f.Errorf("the visitor is asked %q, want %q", f.asked, want)
 		}
 	})
@@ -258,11 +258,11 @@ func TestSudoWindow(t *testing.T) {
 		for _, path := range []string{"/account/password", "/account/email", "/account/delete"} {
 			f.ages()
 			f.opens(path)
-			f.wantsHeading("Confirm it is you")
+			f.wantsHeading("Confirm it's you")
 			f.wantsFocus("current_password")
 			f.fills("current_password", "not the password")
 			f.presses("Continue")
-			f.wantsErrors(sentences{"current_password": "This is not your current password."})
+			f.wantsErrors(sentences{"current_password": "That isn't your current password."})
 			f.fills("current_password", apptest.Anna.Password)
 			f.presses("Continue")
 			f.wantsHeading("Account")
@@ -273,12 +273,12 @@ func TestSudoWindow(t *testing.T) {
 		f.opens("/account/email")
 		f.ages()
 		f.fills("email", "countess@example.com")
-		f.presses("Send a link to confirm it")
+		f.presses("Send confirmation link")
 		f.wantsText("You gave your password a while ago.")
 		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Continue")
 		f.wantsText("We sent a link to countess@example.com")
-		f.mailed("countess@example.com", "Confirm your new e-mail address")
+		f.mailed("countess@example.com", "Confirm your new email address")
 	})
 }
 
@@ -290,15 +290,15 @@ func TestDeleteAccount(t *testing.T) {
 		f.fills("username", "somebody")
 		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Delete my account")
-		f.wantsErrors(sentences{"username": "This is not your username."})
+		f.wantsErrors(sentences{"username": "That isn't your username."})
 		f.wantsValue("username", "somebody")
 		f.fills("username", apptest.Anna.Username)
 		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Delete my account")
 		f.wantsPage("/", "Welcome")
-		f.wantsToasts("Your account is deleted.")
+		f.wantsToasts("Account deleted")
 		f.wantsNavigation(forGuests...)
-		f.mailed(apptest.Anna.Email, "Your account is deleted")
+		f.mailed(apptest.Anna.Email, "Your account was deleted")
 		f.opens("/sign-in")
 		f.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		f.wantsText(apptest.WrongSignIn)
@@ -381,7 +381,7 @@ func TestPlaceIsKept(t *testing.T) {
 		v.opens("/account")
 		v.fills("first_name", "Augusta")
 		v.presses("Save changes")
-		v.wantsToasts("Your changes are saved.")
+		v.wantsToasts("Changes saved")
 		v.wants(`document.activeElement.innerText`, "Save changes")
 	})
 }

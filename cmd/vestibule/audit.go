@@ -14,7 +14,7 @@ import (
 
 // audit lists the audit log.
 type audit struct {
-	Login string        `arg:"" optional:"" help:"Username or e-mail, in any case, or id of the user whose account to list the events of; everybody's, unless given."`
+	Login string        `arg:"" optional:"" help:"Username or email, in any case, or id of the user whose account to list the events of; everybody's, unless given."`
 	Kind  string        `placeholder:"KIND" help:"Only events of this kind, such as sign-in-failed."`
 	Since time.Duration `placeholder:"DURATION" help:"Only those of so long until now, such as 24h."`
 	Limit uint          `placeholder:"N" default:"50" help:"Print at most so many; 0 for all."`

@@ -15,7 +15,7 @@ import (
 	"vestibule/app/apptest"
 )
 
-const noAnswer = "The server did not answer. What you typed is still here; please try again."
+const noAnswer = "The server didn't answer. What you typed is still here. Please try again."
 
 func TestEmptySignUp(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
@@ -26,7 +26,7 @@ func TestEmptySignUp(t *testing.T) {
 			"username":         "Enter your username.",
 			"first_name":       "Enter your first name.",
 			"last_name":        "Enter your last name.",
-			"email":            "Enter your e-mail.",
+			"email":            "Enter your email.",
 			"password":         "Enter your password.",
 			"confirm_password": "Enter your password again.",
 		})
@@ -48,7 +48,7 @@ func TestTypedValuesStay(t *testing.T) {
 		v.fills("confirm_password", apptest.Anna.Password)
 		v.fills("email", "anna at example.com")
 		v.hits(kb.Enter)
-		v.wantsErrors(sentences{"email": "Enter an e-mail address such as name@example.com."})
+		v.wantsErrors(sentences{"email": "Enter an email address such as name@example.com."})
 		v.wantsFocus("email")
 		v.wantsValue("username", apptest.Anna.Username)
 		v.wantsValue("first_name", `Anna "the first" <3`)
@@ -88,7 +88,7 @@ func TestLeavingAField(t *testing.T) {
 
 		v.fills("email", strings.ToUpper(apptest.Ben.Email))
 		v.hits(kb.Tab)
-		v.wantsErrors(sentences{"email": "There is already an account with this e-mail."})
+		v.wantsErrors(sentences{"email": "There's already an account with this email address."})
 		v.wantsFocus("password")
 		v.fills("email", apptest.Anna.Email)
 		v.hits(kb.Tab)
@@ -126,7 +126,7 @@ func TestLateChecks(t *testing.T) {
 		v.wants(`checks.config >= 3`, true)
 		v.hits(kb.Enter)
 		v.wantsErrors(sentences{
-			"email":            "Enter an e-mail address such as name@example.com.",
+			"email":            "Enter an email address such as name@example.com.",
 			"password":         "Enter your password.",
 			"confirm_password": "Enter your password again.",
 		})
@@ -166,7 +166,7 @@ func TestLeavingANewPassword(t *testing.T) {
 		v.wants(checksAsked, 3)
 		v.releases()
 		v.wantsPage("/account", "Account")
-		v.wantsToasts("Your new password is set, and all other devices are signed out.")
+		v.wantsToasts("Password changed, other devices signed out")
 	})
 }
 
@@ -303,7 +303,7 @@ func TestDoubleSubmit(t *testing.T) {
 func TestCheckBehindSubmit(t *testing.T) {
 	eachVisitor(t, func(v *visitor) {
 		v.signsUp(apptest.Anna)
-		v.wantsToasts("Your account is ready. Welcome!")
+		v.wantsToasts("Welcome! Your account is ready")
 		log := v.site.log.String()
 		if n := strings.Count(log, "method=GET path=/dashboard "); n != 1 {
 			v.Errorf("the dashboard was loaded %d times, want 1", n)

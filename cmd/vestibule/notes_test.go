@@ -26,7 +26,7 @@ func TestNotes(t *testing.T) {
 		v.presses("Create organization")
 		v.wantsPage("/o/engines", "Engines")
 		v.follows("Notes")
-		v.wantsPage("/o/engines/notes", "Notes of Engines")
+		v.wantsPage("/o/engines/notes", "Engines notes")
 		v.presses("Add note")
 		v.wantsText("Enter a title.")
 		v.fills("title", "Relays")
@@ -36,7 +36,7 @@ func TestNotes(t *testing.T) {
 		v.fills("title", "Bug")
 		v.fills("body", "A moth in relay 70")
 		v.presses("Add note")
-		v.wantsToasts("Your changes are saved.")
+		v.wantsToasts("Changes saved")
 		v.wantsText("A moth in relay 70")
 		if v.scripts { // else the link leads to a page
 			v.presses("Dismiss")
@@ -55,12 +55,12 @@ func TestNotes(t *testing.T) {
 		v.fills(id.(string), "First bug")
 		v.presses("Save note")
 		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"First bug", "Relays"})
-		v.wantsToasts("Your changes are saved.")
+		v.wantsToasts("Changes saved")
 		if v.scripts { // in the row, and not at the button that deletes the next one
 			v.wants(`document.activeElement === document.querySelector("#notes li")`, true)
 		}
 		v.clicks(`document.querySelector("#notes form button")`)
-		v.wantsToasts("It is deleted.")
+		v.wantsToasts("Note deleted")
 		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"Relays"})
 	})
 }

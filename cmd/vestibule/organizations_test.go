@@ -30,7 +30,7 @@ func (v *visitor) followsMail(subject string) {
 // confirms opens the link that sign-up has mailed.
 func (v *visitor) confirms() {
 	v.Helper()
-	v.followsMail("Confirm your e-mail address")
+	v.followsMail("Confirm your email address")
 	v.presses("Confirm")
 	v.wantsPage("/dashboard", "Dashboard")
 }
@@ -92,12 +92,12 @@ func TestOrganization(t *testing.T) {
 		}
 		v.presses("Create organization")
 		v.wantsPage("/o/difference-engines", "Difference Engines")
-		v.wantsToasts("Your organization is ready.")
+		v.wantsToasts("Organization created")
 
 		v.follows("Invitations")
 		v.fills("email", apptest.Ben.Email)
 		v.presses("Send invitation")
-		v.wantsToasts("The invitation is on its way.")
+		v.wantsToasts("Invitation sent")
 		v.wantsText(apptest.Ben.Email)
 
 		guest := v.site.visitor(v.T, v.scripts)
@@ -110,7 +110,7 @@ func TestOrganization(t *testing.T) {
 		guest.wantsHeading("Join Difference Engines")
 		guest.presses("Join")
 		guest.wantsPage("/o/difference-engines", "Difference Engines")
-		guest.wantsToasts("You are a member now. Welcome!")
+		guest.wantsToasts("Invitation accepted")
 		guest.wants(`[...document.querySelectorAll("main .tabs a")].some(e => e.innerText === "Invitations")`, false)
 
 		v.follows("Members")
@@ -125,7 +125,7 @@ func TestOrganization(t *testing.T) {
 		v.wants(`document.querySelector("[role=status]#finds").innerText`, map[bool]string{true: "1 found."}[v.scripts])
 		v.chooses("#members select", "Admin")
 		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
-		v.wantsToasts(map[bool]string{true: "The role is changed.", false: "Your changes are saved."}[v.scripts])
+		v.wantsToasts(map[bool]string{true: "Role changed", false: "Changes saved"}[v.scripts])
 		if v.scripts {
 			v.wants(`document.activeElement === document.querySelector("#members li")`, true)
 		}
@@ -145,7 +145,7 @@ func TestOrganization(t *testing.T) {
 		v.opens("/o/difference-engines/members")
 		v.chooses("#members select", "Member")
 		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
-		v.wantsText("This is its last owner.")
+		v.wantsText("An organization needs an owner. Make someone else an owner first")
 	})
 }
 
@@ -159,24 +159,24 @@ func TestOwnersGiveThePassword(t *testing.T) {
 		f.fills("email", apptest.Ben.Email)
 		f.chooses("#invite select", "Owner")
 		f.presses("Send invitation")
-		f.wantsToasts("The invitation is on its way.")
+		f.wantsToasts("Invitation sent")
 		f.ages()
 		f.expects("status of 403")
 		f.clicks(`document.querySelector('form[action$="/resend"] button')`)
-		f.wantsHeading("Confirm it is you")
+		f.wantsHeading("Confirm it's you")
 		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Continue")
 		f.wantsPage("/o/acme/invitations", "Invitations to Difference Engines")
-		f.wantsToasts("The invitation is on its way.")
+		f.wantsToasts("Invitation sent")
 		f.wantsText(apptest.Ben.Email)
 
 		f.ages()
 		f.opens("/o/acme")
 		f.presses("Leave")
-		f.wantsHeading("Confirm it is you")
+		f.wantsHeading("Confirm it's you")
 		f.fills("current_password", apptest.Anna.Password)
 		f.expects("status of 409")
 		f.presses("Continue")
-		f.wantsText("This is its last owner.")
+		f.wantsText("An organization needs an owner. Make someone else an owner first")
 	})
 }

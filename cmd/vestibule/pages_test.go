@@ -57,12 +57,12 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		v.fills("email", p.Email)
 		v.hits(kb.Enter)
 		v.wantsText("on its way")
-		v.followsMail("Choose a new password")
+		v.followsMail("Reset your password")
 		look(v, "/reset-password")
 		v.opens("/o/acme/invitations")
 		v.fills("email", apptest.Ben.Email)
 		v.hits(kb.Enter)
-		v.wantsToasts("The invitation is on its way.")
+		v.wantsToasts("Invitation sent")
 		v.followsMail("An invitation to an organization")
 		look(v, "/invitation")
 		for _, makes := range makesForMembers {
@@ -71,7 +71,7 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 
 		execute(v, database, "UPDATE sessions SET authenticated_at = ?", time.Now().UTC().Add(-time.Hour))
 		v.opens("/account/email")
-		v.wantsHeading("Confirm it is you")
+		v.wantsHeading("Confirm it's you")
 		look(v, "/account/email")
 	})
 }
@@ -140,7 +140,7 @@ func TestNotFound(t *testing.T) {
 		v.wantsPage("/no-such-page", "Page not found")
 		v.wantsHeading("Page not found")
 		v.wantsNavigation(forGuests...)
-		v.follows("Go to the start page")
+		v.follows("Go to the home page")
 		v.wantsPage("/", "Welcome")
 	})
 }
@@ -207,7 +207,7 @@ func TestKeyboard(t *testing.T) {
 		v.tabsTo("last_name")
 		v.hits("King") // over the selected text
 		v.hits(kb.Enter)
-		v.wantsToasts("Your changes are saved.")
+		v.wantsToasts("Changes saved")
 		v.wantsValue("last_name", "King")
 
 		v.opens("/dashboard")

@@ -85,7 +85,7 @@ func TestREADME(t *testing.T) {
 			t.Errorf("an empty name gives %d and no error beside the field", status)
 		}
 		if status, body := s.post(mine, "/projects", url.Values{"name": {"<Cathedral>"}}); status != http.StatusOK ||
-			!strings.Contains(body, "<li>&lt;Cathedral&gt;</li>") || !strings.Contains(body, "Your changes are saved.") {
+			!strings.Contains(body, "<li>&lt;Cathedral&gt;</li>") || !strings.Contains(body, "Changes saved") {
 			t.Errorf("a new project gives %d, and is not in the list", status)
 		}
 		if status, body := s.get(other, "/projects"); status != http.StatusOK || !strings.Contains(body, "None yet.") || strings.Contains(body, "Cathedral") {

@@ -50,7 +50,7 @@ func TestProcessesShareSessions(t *testing.T) {
 
 	// A toast of one process's is shown by the next.
 	phone.wantsStatus(phone.at(b.processes[0]).signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
-	if page := phone.at(b.processes[2]).get("/dashboard").body; !strings.Contains(page, "You are signed in.") {
+	if page := phone.at(b.processes[2]).get("/dashboard").body; !strings.Contains(page, "Signed in") {
 		t.Errorf("the page has no toast:\n%s", page)
 	}
 }

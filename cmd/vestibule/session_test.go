@@ -99,7 +99,7 @@ func TestBackAfterSignOut(t *testing.T) {
 func TestToasts(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
 		v.signsUp(apptest.Anna)
-		v.wantsToasts("Your account is ready. Welcome!")
+		v.wantsToasts("Welcome! Your account is ready")
 		if v.scripts {
 			v.presses("Dismiss")
 			v.wantsToasts()
@@ -109,7 +109,7 @@ func TestToasts(t *testing.T) {
 		v.wantsToasts()
 
 		v.presses("Sign out")
-		v.wantsToasts("You are signed out.")
+		v.wantsToasts("Signed out")
 		v.reloads()
 		v.wantsPage("/", "Welcome")
 		v.wantsToasts()

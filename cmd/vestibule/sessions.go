@@ -21,12 +21,12 @@ type sessions struct {
 
 type (
 	sessionsList struct {
-		Login string `arg:"" optional:"" help:"Username or e-mail, in any case, of the user whose sessions to list; everybody's, unless given."`
+		Login string `arg:"" optional:"" help:"Username or email, in any case, of the user whose sessions to list; everybody's, unless given."`
 		JSON  bool   `name:"json" help:"Print one JSON array."`
 	}
 	sessionsRevoke struct {
 		ID   string `arg:"" optional:"" help:"The session's id, as the list shows it."`
-		User string `placeholder:"LOGIN" help:"All of this user, by username or e-mail in any case."`
+		User string `placeholder:"LOGIN" help:"All of this user, by username or email in any case."`
 		All  bool   `help:"All of everybody."`
 	}
 )

@@ -30,7 +30,7 @@ type (
 	usersList struct {
 		JSON   bool   `name:"json" help:"Print one JSON array."`
 		Limit  uint   `placeholder:"N" help:"Print at most so many; all, unless set."`
-		Search string `placeholder:"TEXT" help:"Only those whose username, e-mail or name holds this, in any case."`
+		Search string `placeholder:"TEXT" help:"Only those whose username, email or name holds this, in any case."`
 	}
 	usersShow struct {
 		login
@@ -38,10 +38,10 @@ type (
 	}
 	usersCreate struct {
 		Username  string `required:"" placeholder:"NAME" help:"5 to 32 letters, digits, dots, underscores or hyphens."`
-		Email     string `required:"" placeholder:"ADDRESS" help:"E-mail address."`
+		Email     string `required:"" placeholder:"ADDRESS" help:"Email address."`
 		FirstName string `required:"" placeholder:"NAME" help:"First name."`
 		LastName  string `required:"" placeholder:"NAME" help:"Last name."`
-		Verified  bool   `help:"Take the e-mail address for verified. Else a link that verifies it is mailed."`
+		Verified  bool   `help:"Take the email address for verified. Else a link that verifies it is mailed."`
 	}
 	usersSetPassword struct{ login }
 	usersDisable     struct{ login }
@@ -102,7 +102,7 @@ func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger
 		table := newTable(os.Stdout)
 		for _, line := range [][]string{
 			{"Username", user.Username},
-			{"E-mail", user.Email},
+			{"Email", user.Email},
 			{"Name", user.FullName()},
 			{"Verified (UTC)", clock(user.VerifiedAt)},
 			{"Disabled (UTC)", clock(user.DisabledAt)},
@@ -221,7 +221,7 @@ func confirm(ctx context.Context, user *models.User) error {
 
 // login is the argument that names a user.
 type login struct {
-	Login string `arg:"" help:"The user's username or e-mail, in any case."`
+	Login string `arg:"" help:"The user's username or email, in any case."`
 }
 
 // onUser runs f on the user, who may be changed or deleted meanwhile.

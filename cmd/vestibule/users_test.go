@@ -285,7 +285,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		want["disabled_at"] = nil
 		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
 		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{
-			{"Username", "Anna.Smith"}, {"E-mail", "Anna@Example.com"}, {"Name", "Anna Smith"},
+			{"Username", "Anna.Smith"}, {"Email", "Anna@Example.com"}, {"Name", "Anna Smith"},
 			{"Verified (UTC)", anna.VerifiedAt.Format(time.DateTime)}, {"Disabled (UTC)", "no"},
 			{"Created (UTC)", anna.CreatedAt.Format(time.DateTime)}, {"Changed (UTC)", anna.UpdatedAt.Format(time.DateTime)},
 			{"Sessions", "2"}, {"ID", anna.ID.String()},
@@ -334,25 +334,25 @@ func TestOperatorHearsWhatIsWrong(t *testing.T) {
 		o.fails("no user is created:\n"+
 			"Username: Use at least 5 characters.\n"+
 			"First name: Enter your first name.\n"+
-			"Last name: This holds a character that cannot be used here.\n"+
-			"E-mail: Enter an e-mail address such as name@example.com.\n"+
+			"Last name: This contains a character that can't be used here.\n"+
+			"Email: Enter an email address such as name@example.com.\n"+
 			"Password: Use at least 8 characters.", "short\n", create("adé", "nowhere", " ", "x\x1b[31m")...)
 		o.fails("no user is created:\nUsername: Use only letters a to z, digits, dots, underscores and hyphens.", oldPassword,
 			create("ben jones", "ben@example.com", "Ben", "Jones")...)
-		o.fails("no user is created:\nPassword: Do not use your own name, username or e-mail in the password.", "my hopper 1906",
+		o.fails("no user is created:\nPassword: Don't use your own name, username or email address in the password.", "my hopper 1906",
 			create("benjamin", "ben@example.com", "Ben", "Jones")...)
 		o.fails("no user is created:\nUsername: This username is already taken.", oldPassword,
 			create("ANNA.smith", "other@example.com", "Anna", "King")...)
-		o.fails("no user is created:\nE-mail: There is already an account with this e-mail.", oldPassword,
+		o.fails("no user is created:\nE-mail: There's already an account with this email address.", oldPassword,
 			create("augusta", "ANNA@example.com", "Anna", "King")...)
 		o.fails("there is no password on standard input: nothing is done", "", create("augusta", "a@example.com", "Anna", "King")...)
 		o.fails("missing flags: --email=ADDRESS, --first-name=NAME, --last-name=NAME", "", "users", "create", "--username=augusta")
 		wantEqual(o.T, "users", len(readJSON[[]object](o, o.does("users", "list", "--json"))), 1)
 
 		cookie := o.enters("anna.smith", oldPassword)
-		o.fails("the password is not changed:\nNew password: This password is on lists of commonly used ones. Choose another.",
+		o.fails("the password is not changed:\nNew password: This password is too common. Try a few unrelated words.",
 			"password1\n", "users", "set-password", "anna.smith")
-		o.fails("the password is not changed:\nNew password: Do not use your own name, username or e-mail in the password.",
+		o.fails("the password is not changed:\nNew password: Don't use your own name, username or email address in the password.",
 			"a smith engine\n", "users", "set-password", "anna.smith")
 		o.fails("there is no password on standard input: nothing is done", "\n", "users", "set-password", "anna.smith")
 		o.wantsSignedIn(cookie, true)
@@ -641,7 +641,7 @@ func TestOperatorAtATerminal(t *testing.T) {
 		}
 
 		wantEqual(o.T, "two that differ", at("users set-password anna.smith", "New password: ", newPassword+"\n", "again: ", oldPassword+"\n"),
-			"New password: \nThe same again: \nvestibule: the password is not changed:\nConfirm new password: The two passwords differ.\nexit 1\necho\n")
+			"New password: \nThe same again: \nvestibule: the password is not changed:\nConfirm new password: The passwords don't match.\nexit 1\necho\n")
 		o.enters("anna.smith", oldPassword)
 		wantEqual(o.T, "set-password", at("users set-password anna.smith", "New password: ", newPassword+"\n", "again: ", newPassword+"\n"),
 			"New password: \nThe same again: \nanna.smith has a new password and is signed out everywhere\nexit 0\necho\n")

@@ -22,14 +22,14 @@ func TestWalk(t *testing.T) {
 		v.presses("Sign up")
 		v.wantsPage("/dashboard", "Dashboard")
 		v.wantsHeading("Hello, Anna")
-		v.wantsText("It ends in 30 days")
-		v.wantsToasts("Your account is ready. Welcome!")
+		v.wantsText("You'll stay signed in for 30 days")
+		v.wantsToasts("Welcome! Your account is ready")
 		v.wantsNavigation(forPeople...)
 
 		v.presses("Sign out")
 		v.wantsPage("/", "Welcome")
 		v.wantsNavigation(forGuests...)
-		v.wantsToasts("You are signed out.")
+		v.wantsToasts("Signed out")
 
 		for _, login := range []string{apptest.Anna.Username, "ANNA.Smith", apptest.Anna.Email} {
 			v.follows("Sign in")
@@ -53,7 +53,7 @@ func TestWalk(t *testing.T) {
 		v.fills("last_name", "King")
 		v.fills("username", "countess")
 		v.presses("Save changes")
-		v.wantsToasts("Your changes are saved.")
+		v.wantsToasts("Changes saved")
 		if v.scripts {
 			v.wantsSamePage()
 		}

@@ -104,13 +104,13 @@ func SessionsPage(f layouts.Frame, rows []SessionRow) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = components.Button("Sign out all others", "").Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = components.Button("Sign out all other devices", "").Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/sessions/end-others", Confirm: "Sign out all devices but this one?"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/sessions/end-others", Confirm: "Sign out all other devices?"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

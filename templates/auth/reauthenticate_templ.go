@@ -58,7 +58,7 @@ func ReauthenticatePage(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Page(f, "Confirm it is you").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Page(f, "Confirm it's you").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -102,7 +102,7 @@ func ReauthenticateCard(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.CardSection("Confirm it is you").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.CardSection("Confirm it's you").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -139,7 +139,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>You gave your password a while ago. Please give it again, and then go on.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Enter your password to continue.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -120,7 +120,7 @@ func ResetPasswordForm(form *ResetPassword, username string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Submit("Set the password").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Submit("Set password").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

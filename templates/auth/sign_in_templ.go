@@ -20,7 +20,7 @@ import (
 // SignIn is the form of the page on which a person signs in.
 type SignIn struct {
 	forms.Form
-	Login    string `form:"login" label:"E-mail or username" noun:"your e-mail or username" autocomplete:"username" validate:"required"`
+	Login    string `form:"login" label:"Email or username" noun:"your email or username" autocomplete:"username" validate:"required"`
 	Password string `form:"password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
 }
 

@@ -26,7 +26,7 @@ type Profile struct {
 type SignUp struct {
 	forms.Form
 	Profile
-	Email           string `form:"email" label:"E-mail" type:"email" autocomplete:"email" validate:"required,max=254,address"`
+	Email           string `form:"email" label:"Email" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
 	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 }

@@ -16,7 +16,7 @@ func EventActor(e models.Event) string {
 	case e.ByOperator():
 		return "an operator"
 	case e.ByAnother():
-		return "somebody else"
+		return "someone else"
 	}
 	return ""
 }
@@ -24,34 +24,34 @@ func EventActor(e models.Event) string {
 var eventLabels = map[string]string{
 	models.EventSignUp:          "Signed up",
 	models.EventSignIn:          "Signed in",
-	models.EventSignInFailed:    "A password was refused",
+	models.EventSignInFailed:    "Wrong password entered",
 	models.EventSignOut:         "Signed out",
-	models.EventReauthenticated: "Gave the password again",
-	models.EventProfileChanged:  "Changed the profile",
-	models.EventPasswordChanged: "Changed the password",
-	models.EventPasswordReset:   "Set a new password by mail",
-	models.EventEmailRequested:  "Asked for another e-mail",
-	models.EventEmailConfirmed:  "Confirmed the e-mail",
+	models.EventReauthenticated: "Confirmed password",
+	models.EventProfileChanged:  "Updated profile",
+	models.EventPasswordChanged: "Changed password",
+	models.EventPasswordReset:   "Reset password by email",
+	models.EventEmailRequested:  "Requested an email change",
+	models.EventEmailConfirmed:  "Confirmed email address",
 	models.EventSessionEnded:    "Signed out a device",
 	models.EventSessionsEnded:   "Signed out all other devices",
-	models.EventAllEnded:        "All devices signed out",
+	models.EventAllEnded:        "Signed out of all devices",
 	models.EventDisabled:        "Account disabled",
 	models.EventEnabled:         "Account enabled",
 	models.EventDeleted:         "Account deleted",
 	models.EventCreated:         "Account created",
 
-	models.EventOrganizationCreated: "Created an organization",
-	models.EventOrganizationRenamed: "Renamed the organization",
-	models.EventOrganizationDeleted: "Deleted an organization",
-	models.EventInvited:             "Invited somebody",
-	models.EventInvitationResent:    "Sent an invitation again",
-	models.EventInvitationRevoked:   "Took an invitation back",
-	models.EventMemberJoined:        "Joined an organization",
-	models.EventMemberLeft:          "Left an organization",
-	models.EventMemberRemoved:       "Removed from an organization",
-	models.EventMemberRoleChanged:   "Got another role in an organization",
-	models.EventOwnershipMoved:      "Became the owner of an organization",
-	models.EventRoleCreated:         "Made a role",
+	models.EventOrganizationCreated: "Created organization",
+	models.EventOrganizationRenamed: "Renamed organization",
+	models.EventOrganizationDeleted: "Deleted organization",
+	models.EventInvited:             "Invited someone",
+	models.EventInvitationResent:    "Resent an invitation",
+	models.EventInvitationRevoked:   "Revoked an invitation",
+	models.EventMemberJoined:        "Joined organization",
+	models.EventMemberLeft:          "Left organization",
+	models.EventMemberRemoved:       "Removed from organization",
+	models.EventMemberRoleChanged:   "Role changed",
+	models.EventOwnershipMoved:      "Became owner",
+	models.EventRoleCreated:         "Created a role",
 	models.EventRoleChanged:         "Changed a role",
 	models.EventRoleDeleted:         "Deleted a role",
 }

@@ -41,12 +41,13 @@ func Prefixed(prefix, text string) string {
 }
 
 func found(rows int, more bool) string {
-	count := "None"
-	if rows > 0 {
-		count = strconv.Itoa(rows)
+	switch {
+	case rows == 0:
+		return "No results."
+	case more:
+		return "The first " + strconv.Itoa(rows) + " results."
+	case rows == 1:
+		return "1 result."
 	}
-	if more {
-		return count + " found, and there are more."
-	}
-	return count + " found."
+	return strconv.Itoa(rows) + " results."
 }

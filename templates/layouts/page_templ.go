@@ -134,7 +134,7 @@ func Page(f Frame, title string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = components.Alert("The server did not answer. What you typed is still here; please try again.").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Alert("The server didn't answer. What you typed is still here. Please try again.").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -356,7 +356,7 @@ func Account(f Frame, title string) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = NavLink(f, "/account/email", "E-mail").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = NavLink(f, "/account/email", "Email").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -108,7 +108,7 @@ func layout(d Data, reason string) templ.Component {
 	})
 }
 
-const ofAccount = "because of your account"
+const ofAccount = "because you have an account"
 
 // button leads on, and spells out where.
 func button(url, label string) templ.Component {

@@ -127,7 +127,7 @@ func NotesPage(f layouts.Frame, form *Note, notes Notes) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = NoteRows(f, notes.List).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = NoteRows(f, notes).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -145,7 +145,7 @@ func NotesPage(f layouts.Frame, form *Note, notes Notes) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Organization(f, "Notes of "+f.Member.Organization.Name).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Organization(f, f.Member.Organization.Name+" notes").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -276,7 +276,7 @@ func EditPage(f layouts.Frame, form *Note, id string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Organization(f, "Notes of "+f.Member.Organization.Name).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Organization(f, f.Member.Organization.Name+" notes").Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -389,7 +389,7 @@ func NotesFound(f layouts.Frame, notes Notes) templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = NoteRows(f, notes.List).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = NoteRows(f, notes).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -403,7 +403,7 @@ func NotesFound(f layouts.Frame, notes Notes) templ.Component {
 	})
 }
 
-func NoteRows(f layouts.Frame, list components.List[NoteRow]) templ.Component {
+func NoteRows(f layouts.Frame, notes Notes) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -420,19 +420,26 @@ func NoteRows(f layouts.Frame, list components.List[NoteRow]) templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		for i, n := range list.Rows {
-			templ_7745c5c3_Err = noteRow(f, n, list.FocusRow(i)).Render(ctx, templ_7745c5c3_Buffer)
+		for i, n := range notes.Rows {
+			templ_7745c5c3_Err = noteRow(f, n, notes.FocusRow(i)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		if len(list.Rows) == 0 {
-			templ_7745c5c3_Err = components.EmptyState("None.").Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
+		if len(notes.Rows) == 0 {
+			if notes.Search == "" {
+				templ_7745c5c3_Err = components.EmptyState("No notes yet.").Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			} else {
+				templ_7745c5c3_Err = components.EmptyState("No notes found.").Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
 		}
-		templ_7745c5c3_Err = components.Older(list.More, "Show older").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Older(notes.More, "Show older").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -476,7 +483,7 @@ func noteRow(f layouts.Frame, n NoteRow, focus bool) templ.Component {
 			var templ_7745c5c3_Var20 string
 			templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(n.Title)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `notes/notes.templ`, Line: 103, Col: 20}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `notes/notes.templ`, Line: 107, Col: 20}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var20))
 			if templ_7745c5c3_Err != nil {
@@ -489,7 +496,7 @@ func noteRow(f layouts.Frame, n NoteRow, focus bool) templ.Component {
 			var templ_7745c5c3_Var21 string
 			templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(n.Body)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `notes/notes.templ`, Line: 104, Col: 29}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `notes/notes.templ`, Line: 108, Col: 29}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 			if templ_7745c5c3_Err != nil {

@@ -20,7 +20,7 @@ import (
 // Invite is the form that invites somebody.
 type Invite struct {
 	forms.Form
-	Email string `form:"email" label:"E-mail" noun:"the guest's e-mail" type:"email" autocomplete:"off" validate:"required,max=254,address"`
+	Email string `form:"email" label:"Email" noun:"an email address" type:"email" autocomplete:"off" validate:"required,max=254,address"`
 	Role  string `form:"role" label:"Role" type:"select" validate:"required"`
 }
 
@@ -81,7 +81,7 @@ func InvitationsPage(f layouts.Frame, form *Invite, list components.List[Invitat
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Panel("Invite somebody").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Panel("Invite someone").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -121,7 +121,7 @@ func InvitationsPage(f layouts.Frame, form *Invite, list components.List[Invitat
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Panel("Not accepted yet").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Panel("Pending invitations").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -184,7 +184,7 @@ func InviteForm(f layouts.Frame, form *Invite) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Confirm your e-mail before you invite somebody: open the link that we sent to <strong>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Confirm your email address before you invite anyone. Open the link we sent to <strong>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -197,7 +197,7 @@ func InviteForm(f layouts.Frame, form *Invite) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</strong>, or have it sent again at the top of this page.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</strong>, or resend it at the top of this page.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -230,7 +230,7 @@ func InvitationRows(f layouts.Frame, list components.List[InvitationRow]) templ.
 			}
 		}
 		if len(list.Rows) == 0 {
-			templ_7745c5c3_Err = components.EmptyState("None.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.EmptyState("No pending invitations.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -310,7 +310,7 @@ func invitationRow(f layouts.Frame, i InvitationRow, focus bool) templ.Component
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = components.TimeWithin("Invited by "+i.Inviter+", good until ", i.ExpiresAt, "").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.TimeWithin("Invited by "+i.Inviter+", expires ", i.ExpiresAt, "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -332,7 +332,7 @@ func invitationRow(f layouts.Frame, i InvitationRow, focus bool) templ.Component
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = components.Button("Send again", "to "+i.Email).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.Button("Resend", "to "+i.Email).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -359,13 +359,13 @@ func invitationRow(f layouts.Frame, i InvitationRow, focus bool) templ.Component
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = components.Button("Take back", "the invitation of "+i.Email).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Button("Revoke", "the invitation for "+i.Email).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.ActionForm(components.RemoveRow(f.Within("/invitations/"+i.ID+"/revoke"), "Take back the invitation of "+i.Email+"?")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.ActionForm(components.RemoveRow(f.Within("/invitations/"+i.ID+"/revoke"), "Revoke the invitation for "+i.Email+"?")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

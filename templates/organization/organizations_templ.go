@@ -20,7 +20,7 @@ import (
 type Create struct {
 	forms.Form
 	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60,wording"`
-	Slug string `form:"slug" label:"Address" noun:"the organization's address" autocomplete:"off" hint:"What stands in its links, after /o/. It stays when the name changes." validate:"max=40,slug"`
+	Slug string `form:"slug" label:"Address" noun:"the organization's address" autocomplete:"off" hint:"Used in links: /o/your-address. It won't change if you rename the organization." validate:"max=40,slug"`
 }
 
 func OrganizationsPage(f layouts.Frame, form *Create, memberships []models.Membership) templ.Component {
@@ -151,7 +151,7 @@ func OrganizationsPage(f layouts.Frame, form *Create, memberships []models.Membe
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = components.Panel("Yours").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.Panel("Your organizations").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

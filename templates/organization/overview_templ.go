@@ -100,7 +100,7 @@ func OverviewPage(f layouts.Frame) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = components.Button("Leave", "").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.Button("Leave organization", "").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -19,7 +19,7 @@ import (
 type Role struct {
 	forms.Form
 	Name        string   `form:"name" label:"Name" noun:"the role's name" autocomplete:"off" validate:"required,max=40"`
-	Permissions []string `form:"permissions" label:"It allows to" type:"choices"`
+	Permissions []string `form:"permissions" label:"Permissions" type:"choices"`
 }
 
 // RolePage shows the role of that name, which the form changes.
@@ -98,7 +98,7 @@ func RolePage(f layouts.Frame, form *Role, name string) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Who has it becomes a plain member.</p><p>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Its members will get the Member role.</p><p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -18,7 +18,7 @@ import (
 // Transfer is the form that makes another member the owner.
 type Transfer struct {
 	forms.Form
-	Username string `form:"username" label:"Username of the new owner" noun:"the new owner's username" autocomplete:"off" validate:"required"`
+	Username string `form:"username" label:"New owner's username" noun:"the new owner's username" autocomplete:"off" validate:"required"`
 }
 
 func TransferPage(f layouts.Frame, form *Transfer) templ.Component {
@@ -68,13 +68,13 @@ func TransferPage(f layouts.Frame, form *Transfer) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.DangerPanel("Give it to another member").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DangerPanel("Transfer ownership").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Organization(f, "Give "+f.Member.Organization.Name+" away").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Organization(f, "Transfer "+f.Member.Organization.Name).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -111,7 +111,7 @@ func TransferForm(f layouts.Frame, form *Transfer) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>They become the owner, and you an admin.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>They'll become the owner, and you'll become an admin.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -119,7 +119,7 @@ func TransferForm(f layouts.Frame, form *Transfer) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Submit("Give it to them").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Submit("Transfer ownership").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -88,7 +88,7 @@ func ErrorPage(f layouts.Frame, status int, title, text, requestID string) templ
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.ButtonLink("/", "Go to the start page").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.ButtonLink("/", "Go to the home page").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
