@@ -119,7 +119,7 @@ func TestSentences(t *testing.T) {
 		"too long":           {"name", "日本語日本語", "Use at most 5 characters."},
 		"odd handle":         {"handle", "a b", "Use only letters a to z, digits, dots, underscores and hyphens."},
 		"no handle":          {"handle", "", ""},
-		"bad email":         {"email", "ada@", "Enter an email address such as name@example.com."},
+		"bad email":          {"email", "ada@", "Enter an email address such as name@example.com."},
 		"differs":            {"again", "s3cret", "The passwords don't match."},
 		"rule without words": {"note", "x", "This can't be used."},
 		"Check":              {"handle", "Ada", "Choose another handle than your name."},

@@ -1,4 +1,4 @@
-package app_test
+package auth_test
 
 import (
 	"fmt"
@@ -223,15 +223,15 @@ func TestSignUpTaken(t *testing.T) {
 		username, email string
 		want            map[string]string
 	}{
-		"the same username":           {"anna.smith", "else@example.com", username},
-		"the username, another case":  {"ANNA.Smith", "else@example.com", username},
+		"the same username":          {"anna.smith", "else@example.com", username},
+		"the username, another case": {"ANNA.Smith", "else@example.com", username},
 		"the same email":             {"someone", "anna@example.com", email},
 		"the email, another case":    {"someone", "Anna@EXAMPLE.com", email},
 		"the email, spaces around":   {"someone", "  anna@example.com ", email},
-		"both of one person":          {"anna.smith", "anna@example.com", both},
-		"those of two":                {"Anna.Smith", "BEN@example.com", both},
+		"both of one person":         {"anna.smith", "anna@example.com", both},
+		"those of two":               {"Anna.Smith", "BEN@example.com", both},
 		"an email of other scripts":  {"someone", "STRASSE@example.com", email},
-		"a taken and an invalid one":  {"Anna.Smith", "ben@", map[string]string{"username": apptest.TakenUsername, "email": apptest.WantsAddress}},
+		"a taken and an invalid one": {"Anna.Smith", "ben@", map[string]string{"username": apptest.TakenUsername, "email": apptest.WantsAddress}},
 		"the email in decomposition": {"someone", "zoe\u0308@example.com", email},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

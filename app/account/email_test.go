@@ -1,4 +1,4 @@
-package app_test
+package account_test
 
 import (
 	"net/http"
@@ -51,19 +51,19 @@ func TestChangeEmailRules(t *testing.T) {
 		email, password string
 		wrong           map[string]string
 	}{
-		"nothing":                       {"", "", map[string]string{"email": wantsNew, "current_password": apptest.WantsCurrentPassword}},
+		"nothing":                      {"", "", map[string]string{"email": wantsNew, "current_password": apptest.WantsCurrentPassword}},
 		"no email":                     {"anna@", apptest.Anna.Password, map[string]string{"email": apptest.WantsAddress}},
-		"of 255":                        {apptest.EmailOf(255), apptest.Anna.Password, map[string]string{"email": apptest.AtMost254}},
-		"two lines":                     {"a@example.com\nb", apptest.Anna.Password, map[string]string{"email": apptest.OddCharacter}},
-		"own":                           {apptest.Anna.Email, apptest.Anna.Password, map[string]string{"email": own}},
-		"own in another case":           {"Anna@EXAMPLE.com", apptest.Anna.Password, map[string]string{"email": own}},
-		"taken":                         {"ben@example.com", apptest.Anna.Password, map[string]string{"email": apptest.TakenEmail}},
-		"taken in another case":         {" BEN@example.com", apptest.Anna.Password, map[string]string{"email": apptest.TakenEmail}},
-		"taken, wrong password":         {"ben@example.com", apptest.AnotherPassword, map[string]string{"email": apptest.TakenEmail, "current_password": apptest.WrongPassword}},
-		"taken, no password":            {"ben@example.com", "", map[string]string{"email": apptest.TakenEmail, "current_password": apptest.WantsCurrentPassword}},
-		"free, no password":             {"free@example.com", "", map[string]string{"current_password": apptest.WantsCurrentPassword}},
-		"free, wrong password":          {"free@example.com", apptest.AnotherPassword, map[string]string{"current_password": apptest.WrongPassword}},
-		"free, password with one more":  {"free@example.com", apptest.Anna.Password + " ", map[string]string{"current_password": apptest.WrongPassword}},
+		"of 255":                       {apptest.EmailOf(255), apptest.Anna.Password, map[string]string{"email": apptest.AtMost254}},
+		"two lines":                    {"a@example.com\nb", apptest.Anna.Password, map[string]string{"email": apptest.OddCharacter}},
+		"own":                          {apptest.Anna.Email, apptest.Anna.Password, map[string]string{"email": own}},
+		"own in another case":          {"Anna@EXAMPLE.com", apptest.Anna.Password, map[string]string{"email": own}},
+		"taken":                        {"ben@example.com", apptest.Anna.Password, map[string]string{"email": apptest.TakenEmail}},
+		"taken in another case":        {" BEN@example.com", apptest.Anna.Password, map[string]string{"email": apptest.TakenEmail}},
+		"taken, wrong password":        {"ben@example.com", apptest.AnotherPassword, map[string]string{"email": apptest.TakenEmail, "current_password": apptest.WrongPassword}},
+		"taken, no password":           {"ben@example.com", "", map[string]string{"email": apptest.TakenEmail, "current_password": apptest.WantsCurrentPassword}},
+		"free, no password":            {"free@example.com", "", map[string]string{"current_password": apptest.WantsCurrentPassword}},
+		"free, wrong password":         {"free@example.com", apptest.AnotherPassword, map[string]string{"current_password": apptest.WrongPassword}},
+		"free, password with one more": {"free@example.com", apptest.Anna.Password + " ", map[string]string{"current_password": apptest.WrongPassword}},
 		"no email, and wrong password": {"anna@", apptest.AnotherPassword, map[string]string{"email": apptest.WantsAddress, "current_password": apptest.WrongPassword}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

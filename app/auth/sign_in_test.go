@@ -1,4 +1,4 @@
-package app_test
+package auth_test
 
 import (
 	"net/http"
@@ -24,15 +24,15 @@ func TestSignIn(t *testing.T) {
 		"by username":                  {apptest.Credentials("anna.smith", right), true},
 		"by username, another case":    {apptest.Credentials("ANNA.smith", right), true},
 		"by username, spaces around":   {apptest.Credentials(" \tanna.smith ", right), true},
-		"by email":                    {apptest.Credentials("anna@example.com", right), true},
-		"by email, another case":      {apptest.Credentials("Anna@Example.COM", right), true},
-		"by email, spaces around":     {apptest.Credentials("  anna@example.com\u00a0", right), true},
+		"by email":                     {apptest.Credentials("anna@example.com", right), true},
+		"by email, another case":       {apptest.Credentials("Anna@Example.COM", right), true},
+		"by email, spaces around":      {apptest.Credentials("  anna@example.com\u00a0", right), true},
 		"wrong password":               {apptest.Credentials("anna.smith", "correct horse batterz"), false},
 		"password in another case":     {apptest.Credentials("anna.smith", strings.ToUpper(right)), false},
 		"password with a space":        {apptest.Credentials("anna.smith", right+" "), false},
 		"somebody else's password":     {apptest.Credentials("benjamin", right), false},
 		"unknown username":             {apptest.Credentials("nobody", right), false},
-		"unknown email":               {apptest.Credentials("nobody@example.com", right), false},
+		"unknown email":                {apptest.Credentials("nobody@example.com", right), false},
 		"first name":                   {apptest.Credentials("Anna", right), false},
 		"username with a host":         {apptest.Credentials("anna.smith@example.com", right), false},
 		"pattern of SQL":               {apptest.Credentials("anna%", right), false},

@@ -1,4 +1,4 @@
-package app_test
+package notes_test
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package app_test
+package account_test
 
 import (
 	"net/http"

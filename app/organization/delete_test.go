@@ -1,0 +1,47 @@
+package organization_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"vestibule/app/apptest"
+)
+
+func TestTransferAndDissolve(t *testing.T) {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		member := s.AddMember("the.member", "Member")
+		s.Age("authenticated_at", time.Now().Add(-time.Hour))
+		s.Owner.Get("/o/acme/transfer").Wants(http.StatusForbidden).Says("Confirm it's you")
+		s.Owner.Post("/o/acme/dissolve", apptest.Fill("name", "Acme"), options...).Wants(http.StatusForbidden)
+		s.Age("authenticated_at", time.Now())
+
+		page := s.Owner.Get("/o/acme/transfer").Wants(http.StatusOK).Page()
+		s.AddMember("the.disabled", "Member")
+		if err := s.DB.DisableUser(t.Context(), s.User("the.disabled")); err != nil {
+			t.Fatal(err)
+		}
+		s.Owner.Submit(page, "form#transfer", apptest.Fill("username", ""), options...).Wants(http.StatusUnprocessableEntity).
+			WantsErrors(map[string]string{"username": "Enter the new owner's username."})
+		for _, nobody := range []string{"nobody", "anna.smith", "the.disabled"} {
+			s.Owner.Submit(page, "form#transfer", apptest.Fill("username", nobody), options...).Wants(http.StatusUnprocessableEntity).
+				WantsErrors(map[string]string{"username": "No other member has this username."})
+		}
+		s.Owner.Submit(page, "form#transfer", apptest.Fill("username", "THE.member"), options...).LeadsTo("/o/acme")
+		s.Owner.Get("/o/acme").Says("Admin")
+		s.Owner.Get("/o/acme/dissolve").Wants(http.StatusForbidden).Says("Your role in this organization doesn't allow this.")
+		page = member.Get("/o/acme/dissolve").Wants(http.StatusOK).Page()
+		member.Submit(page, "form#dissolve", apptest.Fill("name", "Acne"), options...).Wants(http.StatusUnprocessableEntity).
+			WantsErrors(map[string]string{"name": "That isn't the organization's name."})
+		member.Submit(page, "form#dissolve", apptest.Fill("name", "acme"), options...).LeadsTo("/organizations")
+		member.Get("/organizations").Says("Organization deleted")
+		s.Owner.Get("/o/acme").Wants(http.StatusNotFound)
+		for _, table := range []string{"organizations", "roles", "memberships", "invitations"} {
+			if left := s.Dump(table); strings.Contains(left, s.First.OrganizationID.String()) {
+				t.Errorf("in %s is left: %s", table, left)
+			}
+		}
+		s.Owner.Post("/organizations", apptest.Fill("name", "Acme")).LeadsTo("/o/acme") // the address is free again
+	})
+}

@@ -1,0 +1,84 @@
+package organization_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"vestibule/app/apptest"
+)
+
+// Somebody unknown follows the link, signs up on the way, and is in: the mail
+// that brought the link has proved the address.
+func TestInvitationOfSomebodyNew(t *testing.T) {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		link := s.Invite("ben@example.com", "Admin")
+		guest := s.Visit(t)
+		page := guest.Get(link).Wants(http.StatusOK).Page().Harmless().WantsHeader("Cache-Control", "no-store").Says("Anna Smith").Says("Acme").Says("Admin")
+		to := page.Find("a.quiet").AttrOr("href", "")
+		if typed := guest.Get(to).Wants(http.StatusOK).Page(); typed.Value("email") != "ben@example.com" {
+			t.Errorf("the email is %q", typed.Value("email"))
+		}
+		guest.Post(to, apptest.Ben.Form(), options...).LeadsTo(link)
+		page = guest.Get(link).Wants(http.StatusOK)
+		if s.User("benjamin").Verified() {
+			t.Error("the address is verified before the button is pressed")
+		}
+		guest.Submit(page, "form#accept", nil, options...).LeadsTo("/o/acme")
+		guest.Get("/o/acme").Wants(http.StatusOK).Says("Invitation accepted").Says("Admin")
+		if !s.User("benjamin").Verified() {
+			t.Error("the address is not verified")
+		}
+		if sent := s.Deliver(); len(sent) > 0 {
+			t.Errorf("sent are %+v: there is nothing to verify", sent)
+		}
+		guest.Get(link).Gone()
+		guest.Post("/invitation", apptest.Fill("token", s.TokenOf(apptest.Mail{Link: link})), options...).Gone()
+	})
+}
+
+// Somebody known signs in on the way.
+func TestInvitationOfSomebodyKnown(t *testing.T) {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		s.Visit(t).Join(apptest.Ben)
+		s.SetTime("users", "verified_at", time.Now())
+		s.Deliver()
+		link := s.Invite("BEN@example.com", "Member")
+		guest := s.Visit(t)
+		to := guest.Get(link).Wants(http.StatusOK).Find("main a:not(.quiet)").AttrOr("href", "")
+		guest.Post(to, apptest.Credentials("benjamin", apptest.Ben.Form().Get("password")), options...).LeadsTo(link)
+		guest.Submit(guest.Get(link), "form#accept", nil, options...).LeadsTo("/o/acme")
+		guest.Get("/o/acme/members").Wants(http.StatusOK).Says("Ben Jones You Member")
+	})
+}
+
+func TestInvitationIsForItsAddressAlone(t *testing.T) {
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
+		link := s.Invite("ben@example.com", "Member")
+		token := apptest.Fill("token", s.TokenOf(apptest.Mail{Link: link}))
+		s.Visit(t).Post("/invitation", token).LeadsTo("/sign-in?next=" + url.QueryEscape(link))
+
+		other := s.Visit(t)
+		other.JoinAs(apptest.With(apptest.Ben.Form(), "email", "else@example.com"))
+		s.SetTime("users", "verified_at", time.Now())
+		a := other.Get(link).Wants(http.StatusOK).Says("You're signed in as else@example.com, but this invitation is for a different address.")
+		if a.Find("form#accept").Length() != 0 {
+			t.Error("there is a button")
+		}
+		other.Post("/invitation", token).LeadsTo(link)
+		other.Get("/o/acme").Wants(http.StatusNotFound)
+
+		// Not verified, and the token was sent to another spelling.
+		shouted := s.Visit(t)
+		shouted.JoinAs(apptest.With(apptest.Ben.Form(), "username", "shouted", "email", "BEN@example.com"))
+		shouted.Get(link).Wants(http.StatusOK).Says("Confirm your email address first")
+		shouted.Post("/invitation", token).LeadsTo(link)
+		shouted.Get("/o/acme").Wants(http.StatusNotFound)
+		for _, secret := range []string{"", "x", strings.Repeat("A", 43)} {
+			s.Visit(t).Get("/invitation?token=" + secret).Gone()
+			other.Post("/invitation", apptest.Fill("token", secret)).Gone()
+		}
+	})
+}
