@@ -3,12 +3,11 @@
 GO       ?= go
 HTMX     := 4.0.1
 COMMON   := 4.1.3
-AIR      := v1.67.4
 FUZZTIME ?= 200000x
 TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test lint vuln fuzz bench deps assets clean
+.PHONY: help run dev generate build test lint vuln fuzz bench deps assets clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,10 +15,14 @@ help: ## list the tasks
 run: build ## build, migrate data/vestibule.db and serve it on http://localhost:8080
 	./bin/vestibule serve
 
-dev: ## serve, and build and restart after every change
-	$(GO) run github.com/air-verse/air@$(AIR) -c .air.toml
+dev: ## serve; show a changed page at once, and restart after a change of anything else
+	$(GO) tool templ generate -watch -log-level warn -watch-pattern '\.(go|templ|txt|css|js|svg|sql)$$|/\.env$$' -ignore-pattern '_test\.go$$' \
+		-cmd "$(GO) build -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule && exec ./bin/vestibule serve"
 
-build: ## build bin/vestibule
+generate: ## write the Go of the pages from templates/**/*.templ
+	$(GO) tool templ generate -log-level error
+
+build: generate ## build bin/vestibule
 	$(GO) build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
 
 test: deps lint ## install what is missing, then check, test and fuzz everything
@@ -32,6 +35,7 @@ lint: ## vet, staticcheck, gosec, gofmt and go mod tidy, which change nothing
 	$(TOOLS) gosec -quiet ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
+	$(GO) tool templ generate -check -log-level error
 
 vuln: ## look for known vulnerabilities, in the database on vuln.go.dev
 	$(TOOLS) govulncheck -test ./...

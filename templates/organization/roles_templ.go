@@ -93,7 +93,7 @@ func RolesPage(f layouts.Frame, form *Role, roles []models.Role) templ.Component
 								var templ_7745c5c3_Var6 string
 								templ_7745c5c3_Var6, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.Within("/roles/" + r.ID.String())).ResolveURL(ctx)
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `organization/roles.templ`, Line: 17, Col: 53}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/roles.templ`, Line: 17, Col: 53}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var6)
 								if templ_7745c5c3_Err != nil {
@@ -106,7 +106,7 @@ func RolesPage(f layouts.Frame, form *Role, roles []models.Role) templ.Component
 								var templ_7745c5c3_Var7 string
 								templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(r.Name)
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `organization/roles.templ`, Line: 17, Col: 72}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/roles.templ`, Line: 17, Col: 72}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 								if templ_7745c5c3_Err != nil {
@@ -124,7 +124,7 @@ func RolesPage(f layouts.Frame, form *Role, roles []models.Role) templ.Component
 								var templ_7745c5c3_Var8 string
 								templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(r.Name)
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `organization/roles.templ`, Line: 19, Col: 24}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/roles.templ`, Line: 19, Col: 24}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 								if templ_7745c5c3_Err != nil {
@@ -142,7 +142,7 @@ func RolesPage(f layouts.Frame, form *Role, roles []models.Role) templ.Component
 							var templ_7745c5c3_Var9 string
 							templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(r.Label())
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `organization/roles.templ`, Line: 21, Col: 34}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/roles.templ`, Line: 21, Col: 34}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 							if templ_7745c5c3_Err != nil {
