@@ -182,8 +182,8 @@ func TestConfigOfACommand(t *testing.T) {
 	}
 }
 
-// TestSettingsAreDocumented compares the settings with README's table and with
-// .env.example, both ways.
+// TestSettingsAreDocumented compares the settings with the table for operators and
+// with .env.example, both ways.
 func TestSettingsAreDocumented(t *testing.T) {
 	t.Parallel()
 	var settings []string
@@ -194,8 +194,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 		defaults[name] = field.Tag.Get("default")
 	}
 
-	readme := read(t, "../README.md")
-	_, table, _ := strings.Cut(readme, "\n|---|---|---|\n")
+	const path = "../cmd/vestibule/README.md"
+	_, table, _ := strings.Cut(read(t, path), "\n|---|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	var rows []string
 	code := regexp.MustCompile("`([^`]+)`")
@@ -206,14 +206,14 @@ func TestSettingsAreDocumented(t *testing.T) {
 			rows = append(rows, name[1])
 			switch want := defaults[name[1]]; {
 			case want != "" && (i >= len(values) || values[i][1] != want):
-				t.Errorf("README gives %s the default %s, want %s", name[1], cells[2], want)
+				t.Errorf("%s gives %s the default %s, want %s", path, name[1], cells[2], want)
 			case want == "" && name[1] != "BASE_URL" && strings.TrimSpace(cells[2]) != "none":
-				t.Errorf("README gives %s the default %s, want none", name[1], cells[2])
+				t.Errorf("%s gives %s the default %s, want none", path, name[1], cells[2])
 			}
 		}
 	}
 	if !slices.Equal(rows, settings) {
-		t.Errorf("README's table has\n%v, want\n%v", rows, settings)
+		t.Errorf("the table of %s has\n%v, want\n%v", path, rows, settings)
 	}
 
 	var examples []string

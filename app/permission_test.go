@@ -20,23 +20,16 @@ import (
 	"vestibule/models/modelstest"
 )
 
-var update = flag.Bool("update", false, "write the table of permissions into README.md")
+var update = flag.Bool("update", false, "write the table of permissions into app/organization/README.md")
 
 // everyMember is the rule of a route that takes no permission.
 const everyMember models.Permission = ""
 
-// rules are what the routes of an organization take. A route without a rule here
-// fails the test.
+// rules are what the routes of an organization take. A route without a rule fails
+// the test. The tests of a feature add the rules of its own routes.
 var rules = map[string]models.Permission{
 	"GET /o/:slug":                         everyMember,
 	"POST /o/:slug/leave":                  everyMember,
-	"GET /o/:slug/notes":                   everyMember,
-	"POST /o/:slug/notes":                  models.WriteNotes,
-	"POST /o/:slug/notes/check":            models.WriteNotes,
-	"GET /o/:slug/notes/:id":               models.WriteNotes,
-	"POST /o/:slug/notes/:id":              models.WriteNotes,
-	"POST /o/:slug/notes/:id/check":        models.WriteNotes,
-	"POST /o/:slug/notes/:id/delete":       models.WriteNotes,
 	"GET /o/:slug/members":                 everyMember,
 	"POST /o/:slug/members/:id/role":       models.ManageMembers,
 	"POST /o/:slug/members/:id/remove":     models.ManageMembers,
@@ -61,6 +54,15 @@ var rules = map[string]models.Permission{
 	"POST /o/:slug/dissolve":               models.OwnOrganization,
 }
 
+// owned is what a feature's table has of an organization. The tests of the feature
+// add it to ownedByOrganizations.
+type owned struct {
+	table  string                           // also the first part of its paths
+	create func(*apptest.Company) uuid.UUID // makes a row, for the routes with an id
+}
+
+var ownedByOrganizations []owned
+
 // open are the other routes that answer a stranger. All that are not here send
 // them to sign in.
 var open = []string{
@@ -71,7 +73,7 @@ var open = []string{
 }
 
 // TestPermissions tries each route as each role, as somebody who is no member and
-// as a stranger. README.md has the outcome as a table.
+// as a stranger. app/organization/README.md has the outcome as a table.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -108,9 +110,10 @@ func TestPermissions(t *testing.T) {
 		}
 		ids := map[string]uuid.UUID{"members": employee, "invitations": invitations[0].ID, "roles": s.Role("nothing").ID}
 		tables := []string{"organizations", "roles", "memberships", "invitations"}
-		s.Owner.Post("/o/acme/notes", apptest.Fill("title", "Plan", "body", "Secret")).LeadsTo("/o/acme/notes")
-		ids["notes"] = uuid.MustParse(strings.TrimPrefix(s.Owner.Get("/o/acme/notes").Find(`a[href*="/notes/"]`).AttrOr("href", ""), "/o/acme/notes/"))
-		tables = append(tables, "notes")
+		for _, o := range ownedByOrganizations {
+			ids[o.table] = o.create(s)
+			tables = append(tables, o.table)
+		}
 		content := func() (all string) {
 			for _, table := range tables {
 				all += s.Dump(table)
@@ -182,7 +185,7 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("%d rules are of routes that are not there", unused)
 		}
 		if !t.Failed() {
-			wantsInREADME(t, permissionTable(routes, allowed))
+			wantsDocumented(t, permissionTable(routes, allowed))
 		}
 	})
 }
@@ -221,25 +224,23 @@ func permissionTable(routes map[models.Permission][]string, allowed map[models.P
 	return table.String()
 }
 
-var tableInREADME = regexp.MustCompile(`(?m)^\| Permission \|.*\n(\|.*\n)*`)
+var documentedPermissions = regexp.MustCompile(`(?m)^\| Permission \|.*\n(\|.*\n)*`)
 
-// wantsInREADME wants the table to be as README.md has it, or writes it there.
-func wantsInREADME(t *testing.T, table string) {
+// wantsDocumented wants the table of permissions to be as the document has it, or
+// writes it there.
+func wantsDocumented(t *testing.T, table string) {
 	t.Helper()
-	const path = "../README.md"
-	readme, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := tableInREADME.FindString(string(readme))
+	const path = "organization/README.md"
+	text := read(t, path)
+	got := documentedPermissions.FindString(text)
 	if got == table {
 		return
 	}
 	if got == "" || !*update {
-		t.Errorf("README.md has not the permissions as they are; go test ./app -run TestPermissions -update writes them. It has\n%s, want\n%s", got, table)
+		t.Errorf("app/%s has other permissions than the site; go test ./app -run TestPermissions -update writes them. It has\n%s, want\n%s", path, got, table)
 		return
 	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(readme), got, table, 1)), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(text, got, table, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"vestibule/models"
 )
 
-// routes lists every URL of the site, except those of the example (app/notes).
+// routes lists every URL of the site. A feature with a function Routes lists its
+// own there.
 func (a *App) routes() (http.Handler, error) {
 	proxies, err := a.config.trustedProxies()
 	if err != nil {

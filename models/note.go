@@ -11,8 +11,8 @@ import (
 // WriteNotes is the permission to write, change and delete notes.
 const WriteNotes Permission = "write-notes"
 
-// Note is an example of what an organization may own. README.md says how to
-// remove it.
+// Note is an example of what an organization may own. app/notes/README.md says
+// how to remove it.
 type Note struct {
 	bun.BaseModel `bun:"table:notes,alias:n"`
 

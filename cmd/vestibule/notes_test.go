@@ -9,6 +9,11 @@ import (
 	"vestibule/app/apptest"
 )
 
+func init() {
+	pagesForMembers = append(pagesForMembers, "/o/acme/notes")
+	makesForMembers = append(makesForMembers, (*visitor).makesOneOfNotes)
+}
+
 func (v *visitor) makesOneOfNotes() []string {
 	v.Helper()
 	v.opens("/o/acme/notes")
@@ -63,22 +68,4 @@ func TestNotes(t *testing.T) {
 		v.wantsToasts("Note deleted")
 		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"Relays"})
 	})
-}
-
-// TestRemoveNotes follows README's "To remove the example" in a copy of the
-// repository. What is left there builds, holds together, and is what the
-// documents say.
-func TestRemoveNotes(t *testing.T) {
-	t.Parallel()
-	copied := copyRepository(t)
-	runIn(t, copied, "sh", "-e", "-c", commandsBelow(t, "To remove the example"))
-	runIn(t, copied, "go", "vet", "./...")
-	if out := runIn(t, copied, "gofmt", "-l", "."); out != "" {
-		t.Errorf("these are not formatted any more: %s", out)
-	}
-	if out := runIn(t, copied, "sh", "-c", `grep -rniE 'write-?notes|newnote|own-?notes|/notes|create_notes|models\.note|TestNotes' . || true`); out != "" {
-		t.Errorf("of the notes is left:\n%s", out)
-	}
-	runIn(t, copied, "go", "test", "./app", "-run", "^Test(Permissions|PagesHoldTogether|DownloadData)$/sqlite")
-	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^TestSecurity$")
 }

@@ -35,18 +35,17 @@ func (v *visitor) confirms() {
 	v.wantsPage("/dashboard", "Dashboard")
 }
 
-// pagesForMembers are those of the organization that founds makes.
+// pagesForMembers are those of the organization that founds makes. The tests of a
+// feature add its own pages.
 var pagesForMembers = []string{
 	"/organizations", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/roles", "/o/acme/activity",
-	"/o/acme/notes",
 	"/o/acme/settings", "/o/acme/transfer", "/o/acme/dissolve",
 }
 
 // makesForMembers each make one thing in that organization, and return the pages
-// that show it.
+// that show it. The tests of a feature add its own things.
 var makesForMembers = []func(*visitor) []string{
 	(*visitor).makesRole,
-	(*visitor).makesOneOfNotes,
 }
 
 func (v *visitor) makesRole() []string {

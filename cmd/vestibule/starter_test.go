@@ -18,16 +18,22 @@ import (
 	"vestibule/app/apptest"
 )
 
+// These tests are of the starter: its README, and the commands by which a builder
+// makes it a product of their own. A product has no use for them, and README says
+// to delete this file.
+
 // TestREADME follows README's "Add your own page and model" in a copy of the
-// repository, on each database: it has the program write the migration, writes
-// each file that a line names before its content, adds the routes, builds the
-// program and uses the page.
+// repository, on each database. The program writes the migration, the test writes
+// each file that README shows, adds the routes, builds the program and uses the page.
 func TestREADME(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	readme := readDocument(t, "README.md")
+	if lines := strings.Count(readme, "\n"); lines > 200 {
+		t.Errorf("README has %d lines, want 200 at most", lines)
 	}
-	_, steps, _ := strings.Cut(string(readme), "## Add your own page and model")
+	for _, link := range brokenLinks(t, "README.md") {
+		t.Errorf("README links to %s, which does not exist", link)
+	}
+	_, steps, _ := strings.Cut(readme, "## Add your own page and model")
 	steps, _, _ = strings.Cut(steps, "\n## ")
 
 	copied := copyRepository(t)
@@ -35,39 +41,28 @@ func TestREADME(t *testing.T) {
 	create.Dir = copied
 	created := finish(t, create)
 	if created.code != 0 || !strings.Contains(steps, "`bin/vestibule "+strings.Join(create.Args[1:], " ")+"`") {
-		t.Fatalf("the migration is not written, or otherwise than README says: %s", created.stderr)
+		t.Fatalf("the migration is not written, or README names another command: %s", created.stderr)
 	}
-	files := regexp.MustCompile("(?s)\n`([^`\n]+)`\n\n```[a-z]+\n(.*?)```").FindAllStringSubmatch(steps, -1)
-	if len(files) != 5 {
-		t.Fatalf("README has %d files, want 5", len(files))
+	files := regexp.MustCompile("(?s)`([^`\n]+)`:\n\n```[a-z]+\n(.*?)```").FindAllStringSubmatch(steps, -1)
+	if len(files) != 6 {
+		t.Fatalf("README has %d files, want 6", len(files))
 	}
 	for _, file := range files {
-		path := file[1]
-		if folder, name := filepath.Split(path); folder == "migrations/" { // README's has the number of another day
+		path, content := file[1], file[2]
+		switch folder, name := filepath.Split(path); {
+		case folder == "migrations/": // README's number is of another day
 			_, name, _ = strings.Cut(name, "_")
 			path = regexp.MustCompile(`migrations/\d{14}_` + regexp.QuoteMeta(name)).FindString(created.stdout)
+		case path == "app/routes.go":
+			content = addRoutes(t, filepath.Join(copied, path), content)
+		case strings.HasPrefix(folder, "templates/") && !strings.Contains(content, "form-error"):
+			t.Error("README's form has no place for the error about it as a whole")
 		}
 		if err := os.MkdirAll(filepath.Join(copied, filepath.Dir(path)), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(copied, path), file[2])
+		write(t, filepath.Join(copied, path), content)
 	}
-	lines := regexp.MustCompile("(?s)`app/routes.go`:\n\n```go\n(.*?)```").FindStringSubmatch(steps)
-	if lines == nil {
-		t.Fatal("README has no lines for app/routes.go")
-	}
-	routes := filepath.Join(copied, "app", "routes.go")
-	before, err := os.ReadFile(routes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const group = "signedIn := public.Group(\"/\", a.SignedInOnly)\n"
-	after := strings.Replace(string(before), group, group+lines[1], 1)
-	after = strings.Replace(after, "import (\n", "import (\n\t\"vestibule/app/projects\"\n", 1)
-	if after == string(before) {
-		t.Fatal("app/routes.go has no group signedIn")
-	}
-	write(t, routes, after)
 
 	path := filepath.Join(copied, "vestibule")
 	if err := build(filepath.Join(copied, "cmd", "vestibule"), path); err != nil {
@@ -100,57 +95,92 @@ func TestREADME(t *testing.T) {
 	})
 }
 
+// addRoutes returns the routes of path with these lines below the group signedIn,
+// and the import that they need.
+func addRoutes(t *testing.T, path, lines string) string {
+	t.Helper()
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const group = "signedIn := public.Group(\"/\", a.SignedInOnly)\n"
+	after := strings.Replace(string(before), group, group+lines, 1)
+	if after == string(before) {
+		t.Fatal("app/routes.go has no group signedIn")
+	}
+	return strings.Replace(after, "import (\n", "import (\n\t\"vestibule/app/projects\"\n", 1)
+}
+
 // TestMakeItYours follows README's "Make it yours" in a copy of the repository,
-// whose tests then know the site by its new name.
+// and replaces README. The tests then know the site by its new name.
 func TestMakeItYours(t *testing.T) {
 	t.Parallel()
 	copied := copyRepository(t)
 	runIn(t, copied, "git", "init", "-q")
 	runIn(t, copied, "git", "add", "-A")
-	runIn(t, copied, "sh", "-e", "-c", commandsBelow(t, "## Make it yours"))
+	runIn(t, copied, "sh", "-e", "-c", commandsBelow(t, "README.md", "## Make it yours"))
+	write(t, filepath.Join(copied, "README.md"), "# Lobby\n")
 	runIn(t, copied, "go", "vet", "./...")
 	if out := runIn(t, copied, "gofmt", "-l", "."); out != "" {
-		t.Errorf("these are not formatted any more: %s", out)
+		t.Errorf("these files are no longer formatted: %s", out)
 	}
 	if out := runIn(t, copied, "sh", "-c", `grep -rnE 'V[e]stibule|"v[e]stibule/' app cmd models templates || true`); out != "" {
 		t.Errorf("the old name is left:\n%s", out)
 	}
 	runIn(t, copied, "go", "test", "./app/mail", "./app/password", "-run", "^Test(NewSMTP|Check)")
-	runIn(t, copied, "go", "test", "./app", "-run", "^Test(CreateOrganizationRefuses|DownloadData|PagesHoldTogether)$/sqlite")
+	runIn(t, copied, "go", "test", "./app", "-run", "^Test(CreateOrganizationRefuses|DownloadData|PagesHoldTogether|Permissions|SettingsAreDocumented)$/^(sqlite)?$")
+	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^Test(Security|Links)$")
 }
 
-// copyRepository copies what the program is made of, with what is written about
-// it, to a folder that is removed as the test ends.
+// TestRemoveNotes follows "Remove it" in the document of the notes, in a copy of
+// the repository. What is left builds, and agrees with its documents.
+func TestRemoveNotes(t *testing.T) {
+	t.Parallel()
+	copied := copyRepository(t)
+	runIn(t, copied, "sh", "-e", "-c", commandsBelow(t, "app/notes/README.md", "## Remove it"))
+	runIn(t, copied, "go", "vet", "./...")
+	if out := runIn(t, copied, "gofmt", "-l", "."); out != "" {
+		t.Errorf("these files are no longer formatted: %s", out)
+	}
+	if out := runIn(t, copied, "sh", "-c", `grep -rniE 'write-?notes|newnote|own-?notes|/notes|notes/|create_notes|models\.note|Test[a-z]*Notes' --exclude=starter_test.go . || true`); out != "" {
+		t.Errorf("this is left of the notes:\n%s", out)
+	}
+	runIn(t, copied, "go", "test", "./app", "-run", "^Test(Permissions|PagesHoldTogether|DownloadData)$/sqlite")
+	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^Test(Security|Links)$")
+}
+
+// copyRepository copies the program's source and its documents to a folder that is
+// removed when the test ends.
 func copyRepository(t *testing.T) string {
 	t.Helper()
 	copied := t.TempDir()
-	for _, name := range []string{"app", "assets", "cmd", "migrations", "models", "templates"} {
+	for _, name := range []string{"app", "assets", "cmd", "migrations", "models", "templates", ".github"} {
 		if err := os.CopyFS(filepath.Join(copied, name), os.DirFS(filepath.Join("../..", name))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"go.mod", "go.sum", "README.md", "SECURITY.md"} {
-		content, err := os.ReadFile(filepath.Join("../..", name))
+	files, err := filepath.Glob("../../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(files, "../../go.mod", "../../go.sum", "../../.env.example", "../../LICENSE", "../../Makefile") {
+		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(copied, name), string(content))
+		write(t, filepath.Join(copied, filepath.Base(path)), string(content))
 	}
 	return copied
 }
 
-// commandsBelow returns the first commands that README has below these words.
-func commandsBelow(t *testing.T, words string) string {
+// commandsBelow returns the first commands below a heading of a document.
+func commandsBelow(t *testing.T, document, heading string) string {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, below, _ := strings.Cut(string(readme), words)
+	_, below, _ := strings.Cut(readDocument(t, document), "\n"+heading+"\n")
 	_, commands, _ := strings.Cut(below, "```sh\n")
 	commands, _, found := strings.Cut(commands, "```")
 	if !found {
-		t.Fatalf("README has no commands below %q", words)
+		t.Fatalf("%s has no commands below %q", document, heading)
 	}
 	return commands
 }

@@ -1,0 +1,30 @@
+package app_test
+
+import (
+	"maps"
+
+	"github.com/google/uuid"
+
+	"vestibule/app/apptest"
+	"vestibule/models"
+)
+
+func init() {
+	maps.Copy(rules, map[string]models.Permission{
+		"GET /o/:slug/notes":             everyMember,
+		"POST /o/:slug/notes":            models.WriteNotes,
+		"POST /o/:slug/notes/check":      models.WriteNotes,
+		"GET /o/:slug/notes/:id":         models.WriteNotes,
+		"POST /o/:slug/notes/:id":        models.WriteNotes,
+		"POST /o/:slug/notes/:id/check":  models.WriteNotes,
+		"POST /o/:slug/notes/:id/delete": models.WriteNotes,
+	})
+	ownedByOrganizations = append(ownedByOrganizations, owned{"notes", func(s *apptest.Company) uuid.UUID {
+		s.T.Helper()
+		n := &models.Note{OrganizationID: s.First.OrganizationID, AuthorID: s.First.UserID, Title: "Plan", Body: "Secret"}
+		if err := s.DB.CreateNote(s.T.Context(), n); err != nil {
+			s.T.Fatal(err)
+		}
+		return n.ID
+	}})
+}
