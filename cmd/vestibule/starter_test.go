@@ -55,7 +55,7 @@ func TestREADME(t *testing.T) {
 			path = regexp.MustCompile(`migrations/\d{14}_` + regexp.QuoteMeta(name)).FindString(created.stdout)
 		case path == "app/routes.go":
 			content = addRoutes(t, filepath.Join(copied, path), content)
-		case strings.HasPrefix(folder, "templates/") && !strings.Contains(content, "form-error"):
+		case strings.HasPrefix(folder, "templates/") && !strings.Contains(content, "@components.Form("):
 			t.Error("README's form has no place for the error about it as a whole")
 		}
 		if err := os.MkdirAll(filepath.Join(copied, filepath.Dir(path)), 0o700); err != nil {
@@ -64,6 +64,7 @@ func TestREADME(t *testing.T) {
 		write(t, filepath.Join(copied, path), content)
 	}
 
+	runIn(t, copied, "go", "tool", "templ", "generate")
 	path := filepath.Join(copied, "vestibule")
 	if err := build(filepath.Join(copied, "cmd", "vestibule"), path); err != nil {
 		t.Fatal(err)
@@ -80,10 +81,10 @@ func TestREADME(t *testing.T) {
 			t.Errorf("an empty name gives %d and no error beside the field", status)
 		}
 		if status, body := s.post(mine, "/projects", url.Values{"name": {"<Cathedral>"}}); status != http.StatusOK ||
-			!strings.Contains(body, "<li>&lt;Cathedral&gt;</li>") || !strings.Contains(body, "Changes saved") {
+			!strings.Contains(body, "<p>&lt;Cathedral&gt;</p>") || !strings.Contains(body, "Changes saved") {
 			t.Errorf("a new project gives %d, and is not in the list", status)
 		}
-		if status, body := s.get(other, "/projects"); status != http.StatusOK || !strings.Contains(body, "None yet.") || strings.Contains(body, "Cathedral") {
+		if status, body := s.get(other, "/projects"); status != http.StatusOK || !strings.Contains(body, "Add project") || strings.Contains(body, "Cathedral") {
 			t.Errorf("another person gets %d: %s", status, body)
 		}
 
@@ -128,7 +129,8 @@ func TestMakeItYours(t *testing.T) {
 		t.Errorf("the old name is left:\n%s", out)
 	}
 	runIn(t, copied, "go", "test", "./app/mail", "./app/password", "-run", "^Test(NewSMTP|Check)")
-	runIn(t, copied, "go", "test", "./app", "-run", "^Test(CreateOrganizationRefuses|DownloadData|PagesHoldTogether|Permissions|SettingsAreDocumented)$/^(sqlite)?$")
+	runIn(t, copied, "go", "test", "./app", "-run", "^Test(PagesHoldTogether|Permissions|SettingsAreDocumented)$/^(sqlite)?$")
+	runIn(t, copied, "go", "test", "./app/organization", "-run", "^TestCreateOrganizationRefuses$/sqlite")
 	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^Test(Security|Links)$")
 }
 
@@ -145,7 +147,8 @@ func TestRemoveNotes(t *testing.T) {
 	if out := runIn(t, copied, "sh", "-c", `grep -rniE 'write-?notes|newnote|own-?notes|/notes|notes/|create_notes|models\.note|Test[a-z]*Notes' --exclude=starter_test.go . || true`); out != "" {
 		t.Errorf("this is left of the notes:\n%s", out)
 	}
-	runIn(t, copied, "go", "test", "./app", "-run", "^Test(Permissions|PagesHoldTogether|DownloadData)$/sqlite")
+	runIn(t, copied, "go", "test", "./app", "-run", "^Test(Permissions|PagesHoldTogether)$/sqlite")
+	runIn(t, copied, "go", "test", "./app/account", "-run", "^TestDownloadData$/sqlite")
 	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^Test(Security|Links)$")
 }
 
