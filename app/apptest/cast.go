@@ -84,7 +84,7 @@ var BadPasswords = map[string]Choice{
 	"with the first name":   {Twice("my ANNA 7 zuvok"), map[string]string{"password": Personal}},
 	"with the last name":    {Twice("42 smith 42 zuvok"), map[string]string{"password": Personal}},
 	"with the username":     {Twice("zuvok anna.smith"), map[string]string{"password": Personal}},
-	"with the email":       {Twice("anna@example.com!"), map[string]string{"password": Personal}},
+	"with the email":        {Twice("anna@example.com!"), map[string]string{"password": Personal}},
 	"repeated otherwise":    {Fill("password", AnotherPassword, "confirm_password", "zuvokelimantra"), map[string]string{"confirm_password": PasswordsDiffer}},
 	"not repeated":          {Fill("password", AnotherPassword), map[string]string{"confirm_password": "Enter your new password again."}},
 	"common, and not again": {Fill("password", "sunshine"), map[string]string{"password": TooCommon, "confirm_password": "Enter your new password again."}},

@@ -339,11 +339,11 @@ func TestOperatorHearsWhatIsWrong(t *testing.T) {
 			"Password: Use at least 8 characters.", "short\n", create("adé", "nowhere", " ", "x\x1b[31m")...)
 		o.fails("no user is created:\nUsername: Use only letters a to z, digits, dots, underscores and hyphens.", oldPassword,
 			create("ben jones", "ben@example.com", "Ben", "Jones")...)
-		o.fails("no user is created:\nPassword: Don't use your own name, username or email address in the password.", "my hopper 1906",
+		o.fails("no user is created:\nPassword: Don't use your own name, username or email address in the password.", "my jones 1906",
 			create("benjamin", "ben@example.com", "Ben", "Jones")...)
 		o.fails("no user is created:\nUsername: This username is already taken.", oldPassword,
 			create("ANNA.smith", "other@example.com", "Anna", "King")...)
-		o.fails("no user is created:\nE-mail: There's already an account with this email address.", oldPassword,
+		o.fails("no user is created:\nEmail: There's already an account with this email address.", oldPassword,
 			create("augusta", "ANNA@example.com", "Anna", "King")...)
 		o.fails("there is no password on standard input: nothing is done", "", create("augusta", "a@example.com", "Anna", "King")...)
 		o.fails("missing flags: --email=ADDRESS, --first-name=NAME, --last-name=NAME", "", "users", "create", "--username=augusta")
