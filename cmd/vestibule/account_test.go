@@ -24,20 +24,14 @@ type flow struct {
 	db     *models.DB
 }
 
-// eachFlow runs test in parallel on SQLite and on PostgreSQL, with JavaScript
-// and without.
+// eachFlow is eitherWay with a flow.
 func eachFlow(t *testing.T, test func(f *flow), settings ...string) {
 	t.Helper()
-	t.Parallel()
-	for name, scripts := range map[string]bool{"with JavaScript": true, "without JavaScript": false} {
-		t.Run(name, func(t *testing.T) {
-			eachDatabase(t, func(t *testing.T, database string) {
-				office := apptest.StartMailServer(t)
-				s := serve(t, append([]string{"DATABASE_URL=" + database, "SMTP_URL=" + office.URL, "MAIL_FROM=hall@example.com"}, settings...)...)
-				test(&flow{s.visitor(t, scripts), office, modelstest.Open(t, database)})
-			})
-		})
-	}
+	eitherWay(t, func(t *testing.T, scripts bool, database string) {
+		office := apptest.StartMailServer(t)
+		s := serve(t, append([]string{"DATABASE_URL=" + database, "SMTP_URL=" + office.URL, "MAIL_FROM=hall@example.com"}, settings...)...)
+		test(&flow{s.visitor(t, scripts), office, modelstest.Open(t, database)})
+	})
 }
 
 // friend is another visitor of the same site, on another device.

@@ -27,6 +27,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"vestibule/app/apptest"
+	"vestibule/models/modelstest"
 )
 
 // chromium is the one browser of all tests. Each visitor has a profile of their
@@ -90,26 +91,51 @@ type visitor struct {
 	complete bool     // whether it has told all
 }
 
-// eachVisitor runs test in parallel on SQLite and on PostgreSQL, with a site of
-// its own and a visitor who has JavaScript.
-func eachVisitor(t *testing.T, test func(v *visitor)) {
+// eachBrowser runs test in parallel for a browser with JavaScript or without, with
+// the URL of a fresh database: SQLite with and PostgreSQL without, in a soak both.
+func eachBrowser(t *testing.T, scripts bool, test func(t *testing.T, database string)) {
 	t.Helper()
-	eachSite(t, func(t *testing.T, s *site) { test(s.visitor(t, true)) })
+	modelstest.NotShort(t, "a browser")
+	if modelstest.Soaking() {
+		eachDatabase(t, test)
+		return
+	}
+	t.Parallel()
+	fresh := modelstest.EmptyPostgreSQL
+	if scripts {
+		fresh = modelstest.SQLite
+	}
+	test(t, fresh(t))
 }
 
-// eachVisitorEitherWay is eachVisitor with JavaScript on, and again with it off.
-func eachVisitorEitherWay(t *testing.T, test func(v *visitor)) {
+// eitherWay is eachBrowser with JavaScript, and again without.
+func eitherWay(t *testing.T, test func(t *testing.T, scripts bool, database string)) {
 	t.Helper()
 	t.Parallel()
-	t.Run("with JavaScript", func(t *testing.T) { eachVisitor(t, test) })
-	t.Run("without JavaScript", func(t *testing.T) {
-		eachSite(t, func(t *testing.T, s *site) { test(s.visitor(t, false)) })
+	for name, scripts := range map[string]bool{"with JavaScript": true, "without JavaScript": false} {
+		t.Run(name, func(t *testing.T) {
+			eachBrowser(t, scripts, func(t *testing.T, database string) { test(t, scripts, database) })
+		})
+	}
+}
+
+// eachVisitor is eachBrowser with a site, and a visitor who has JavaScript.
+func eachVisitor(t *testing.T, test func(v *visitor)) {
+	t.Helper()
+	eachSite(t, true, func(t *testing.T, s *site) { test(s.visitor(t, true)) })
+}
+
+// eachVisitorEitherWay is eitherWay with a site and a visitor.
+func eachVisitorEitherWay(t *testing.T, test func(v *visitor)) {
+	t.Helper()
+	eitherWay(t, func(t *testing.T, scripts bool, database string) {
+		test(serve(t, "DATABASE_URL="+database).visitor(t, scripts))
 	})
 }
 
-func eachSite(t *testing.T, test func(t *testing.T, s *site)) {
+func eachSite(t *testing.T, scripts bool, test func(t *testing.T, s *site)) {
 	t.Helper()
-	eachDatabase(t, func(t *testing.T, database string) { test(t, serve(t, "DATABASE_URL="+database)) })
+	eachBrowser(t, scripts, func(t *testing.T, database string) { test(t, serve(t, "DATABASE_URL="+database)) })
 }
 
 // visitor opens a browser without history or cookies until the test ends, which

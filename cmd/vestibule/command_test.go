@@ -420,10 +420,9 @@ func TestStopDuringRequest(t *testing.T) {
 		s.stop()
 
 		again := serve(t, "DATABASE_URL="+database)
-		v := again.visitor(t, true)
-		v.opens("/sign-in")
-		v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
-		v.wantsPage("/dashboard", "Dashboard")
+		c := again.caller(t)
+		c.wants(c.signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
+		c.wantsStatus(c.get("/dashboard"), "/dashboard", http.StatusOK)
 	})
 }
 

@@ -278,15 +278,16 @@ func lock(t *testing.T, database string) (unlock func(), waiting func() int) {
 	}
 }
 
-// TestKilledDuringSignUps kills the program twenty times amid a storm of
-// sign-ups. Whoever was let in has a whole account, and nobody has half of one.
+// TestKilledDuringSignUps kills the program amid a storm of sign-ups, in a soak
+// twenty times. Whoever was let in has a whole account, and nobody has half of one.
 func TestKilledDuringSignUps(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		office := apptest.StartMailServer(t)
 		settings := append(unlimited, "DATABASE_URL="+database, "SMTP_URL="+office.URL, "MAIL_FROM=hall@example.com")
 		var tried, told atomic.Int64
 		var joined sync.Map // username → person who was told of the account
-		for range 20 {
+		kills := modelstest.InSoak(20, 3)
+		for range kills {
 			s := serve(t, settings...)
 			s.mayFail = true
 			var group sync.WaitGroup
@@ -330,7 +331,7 @@ func TestKilledDuringSignUps(t *testing.T) {
 		if told.Load() == 0 || len(users) < int(told.Load()) {
 			t.Fatalf("%d people were told that they have an account, %d have", told.Load(), len(users))
 		}
-		t.Logf("20 kills: %d of %d sign-ups were told of, %d users are stored, %d mails still wait", told.Load(), tried.Load(), len(users), len(queue(t, db)))
+		t.Logf("%d kills: %d of %d sign-ups were told of, %d users are stored, %d mails still wait", kills, told.Load(), tried.Load(), len(users), len(queue(t, db)))
 	})
 }
 

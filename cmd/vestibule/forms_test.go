@@ -258,7 +258,7 @@ func TestStrength(t *testing.T) {
 
 // TestNothingToClickInVain looks for what does nothing without JavaScript.
 func TestNothingToClickInVain(t *testing.T) {
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, false, func(t *testing.T, s *site) {
 		v := s.visitor(t, false)
 		v.signsUp(apptest.Anna)
 		v.wants(`[...document.querySelectorAll("[type=button]")].filter(e => e.checkVisibility()).length`, 0)

@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"vestibule/app/apptest"
+	"vestibule/models/modelstest"
 )
 
 // dial opens a bare connection to the site.
@@ -272,11 +273,11 @@ func (s *site) rawMethod(t *testing.T, method, path string) reply {
 	return reply{answer.StatusCode, answer.Header, string(body), answer.Close}
 }
 
-// TestTenThousandConnections holds ten thousand connections open, as browsers
-// do between two pages, and goes on to serve.
-func TestTenThousandConnections(t *testing.T) {
+// TestManyConnections holds connections open, as browsers do between two pages,
+// in a soak ten thousand, and goes on to serve.
+func TestManyConnections(t *testing.T) {
 	s := serve(t)
-	clients := 10_000
+	clients := modelstest.InSoak(10_000, 1000)
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)

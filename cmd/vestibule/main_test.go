@@ -78,18 +78,7 @@ func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 func eachDatabase(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
 	t.Parallel()
-	for _, kind := range []struct {
-		name  string
-		fresh func(*testing.T) string
-	}{
-		{"sqlite", modelstest.SQLite},
-		{"postgres", modelstest.EmptyPostgreSQL},
-	} {
-		t.Run(kind.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, kind.fresh(t))
-		})
-	}
+	modelstest.EachEmptyURL(t, test)
 }
 
 // site is the program as it serves.

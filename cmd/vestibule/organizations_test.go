@@ -116,7 +116,7 @@ func TestOrganization(t *testing.T) {
 		v.wantsPage("/o/difference-engines/members", "Members of Difference Engines")
 		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Anna Smith", "Ben Jones"})
 		v.wants(`(e => { e.focus(); return document.activeElement === e; })(document.querySelector("[type=search]"))`, true)
-		v.hits("hop")
+		v.hits("jon")
 		if !v.scripts {
 			v.hits("\r")
 		}

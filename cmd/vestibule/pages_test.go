@@ -28,7 +28,7 @@ var longName = apptest.Person{
 // has look judge the one at path.
 func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *visitor, path string)) {
 	t.Helper()
-	eachDatabase(t, func(t *testing.T, database string) {
+	eachBrowser(t, true, func(t *testing.T, database string) {
 		v := serve(t, "DATABASE_URL="+database).visitor(t, true)
 		v.expects("status of 404", "status of 403")
 		opens := func(paths ...string) {

@@ -134,6 +134,7 @@ func count(t *testing.T, db *models.DB, table string) (n int) {
 // order. Whoever was signed in still is, and in the second part nobody who reads
 // pages notices anything.
 func TestProcessesComeAndGo(t *testing.T) {
+	modelstest.Soak(t)
 	t.Parallel()
 	b := balance(t, 3, append(unlimited, "SHUTDOWN_DELAY=5s")...) // HAProxy notices after 0.3 s
 	const readers, entrants = 4, 2

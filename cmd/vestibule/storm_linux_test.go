@@ -14,12 +14,14 @@ import (
 
 	"vestibule/app/apptest"
 	"vestibule/app/password"
+	"vestibule/models/modelstest"
 )
 
 // TestStormOfSignIns lets a thousand people sign in at once at the default cost
 // of a password. The site computes as many at a time as it has cores, refuses
 // whom it cannot take soon, and stays in memory.
 func TestStormOfSignIns(t *testing.T) {
+	modelstest.Soak(t)
 	eachDatabase(t, func(t *testing.T, database string) {
 		s := serveProgram(t, unraced(t), nil, append(unlimited, "DATABASE_URL="+database, "ARGON2_MEMORY=19456", "ARGON2_TIME=2")...)
 		s.signUp(apptest.Anna)

@@ -46,7 +46,7 @@ type traced struct {
 // traces what comes over the wire, what keeps the page from being drawn and what
 // moves after it was.
 func TestWeight(t *testing.T) {
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, true, func(t *testing.T, s *site) {
 		browser, err := newChromium()
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 )
 
 // Each runs test twice in parallel, on SQLite and on PostgreSQL, each time with
-// a fresh, migrated database of its own.
+// a fresh, migrated database of its own. With -short it runs on SQLite alone.
 func Each(t *testing.T, test func(t *testing.T, db *models.DB)) {
 	t.Helper()
 	EachURL(t, func(t *testing.T, url string) { test(t, Open(t, url)) })
@@ -25,15 +25,31 @@ func Each(t *testing.T, test func(t *testing.T, db *models.DB)) {
 // of its own open it.
 func EachURL(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
-	for name, fresh := range map[string]func(*testing.T) string{"sqlite": SQLite, "postgres": PostgreSQL} {
+	each(t, PostgreSQL, func(t *testing.T, url string) {
+		db := Open(t, url)
+		if _, err := migrations.Up(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		test(t, url)
+	})
+}
+
+// EachEmptyURL is EachURL without the migrations.
+func EachEmptyURL(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	each(t, EmptyPostgreSQL, test)
+}
+
+func each(t *testing.T, postgres func(*testing.T) string, test func(t *testing.T, url string)) {
+	t.Helper()
+	kinds := map[string]func(*testing.T) string{"sqlite": SQLite, "postgres": postgres}
+	if testing.Short() {
+		delete(kinds, "postgres")
+	}
+	for name, fresh := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := fresh(t)
-			db := Open(t, url)
-			if _, err := migrations.Up(t.Context(), db); err != nil {
-				t.Fatal(err)
-			}
-			test(t, url)
+			test(t, fresh(t))
 		})
 	}
 }
@@ -60,6 +76,7 @@ func SQLite(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(),
 // when the test ends.
 func PostgreSQL(t *testing.T) string {
 	t.Helper()
+	NotShort(t, "PostgreSQL")
 	template, err := migrated()
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +91,7 @@ func EmptyPostgreSQL(t *testing.T) string { return newDatabase(t, "") }
 // TEST_DATABASE_URL is set. It stops when the test ends.
 func Own(t *testing.T) *Cluster {
 	t.Helper()
+	NotShort(t, "PostgreSQL")
 	bin, err := pick(installations())
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +123,7 @@ func With(t *testing.T, databaseURL, name, value string) string {
 
 func newDatabase(t *testing.T, template string) string {
 	t.Helper()
+	NotShort(t, "PostgreSQL")
 	cluster, err := Shared()
 	if err != nil {
 		t.Fatal(err)

@@ -82,6 +82,7 @@ func ask(t *testing.T, db *sql.DB, query string) (answer string) {
 }
 
 func TestDatabases(t *testing.T) {
+	NotShort(t, "PostgreSQL")
 	c, err := Shared()
 	if err != nil {
 		t.Fatal(err)
@@ -109,6 +110,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestTemplate(t *testing.T) {
+	NotShort(t, "PostgreSQL")
 	c, err := Shared()
 	if err != nil {
 		t.Fatal(err)
@@ -238,6 +240,7 @@ func TestExistingServer(t *testing.T) {
 
 // TestNothingOutlivesTheProcess ends processes that have started a cluster.
 func TestNothingOutlivesTheProcess(t *testing.T) {
+	NotShort(t, "PostgreSQL")
 	for _, how := range []string{"exit", "panic", "SIGKILL"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -255,6 +258,7 @@ func TestNothingOutlivesTheProcess(t *testing.T) {
 
 // TestDeathWhileStarting kills a process at many moments of its start.
 func TestDeathWhileStarting(t *testing.T) {
+	NotShort(t, "PostgreSQL")
 	for delay := time.Duration(0); delay < time.Second; delay += 100 * time.Millisecond {
 		t.Run(delay.String(), func(t *testing.T) {
 			t.Parallel()
