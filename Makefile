@@ -3,11 +3,11 @@
 GO       ?= go
 HTMX     := 4.0.1
 COMMON   := 4.1.3
-FUZZTIME ?= 200000x
+FUZZTIME ?= 50000x
 TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev generate build test lint vuln fuzz bench deps assets clean
+.PHONY: help run dev generate build check test soak lint gosec vuln fuzz bench deps assets clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,22 +25,30 @@ generate: ## write the Go of the pages from templates/**/*.templ
 build: generate ## build bin/vestibule
 	$(GO) build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
 
-test: deps lint ## install what is missing, then check, test and fuzz everything
-	@GO=$(GO) .ci/test
-	@GO=$(GO) .ci/fuzz
+check: lint ## lint, and test on SQLite without a browser: after every change, in 2 minutes
+	@GO=$(GO) .ci/test check
 
-lint: ## vet, staticcheck, gosec, gofmt and go mod tidy, which change nothing
+test: deps lint gosec ## install what is missing, then all that must hold before a change lands
+	@GO=$(GO) .ci/test test
+
+soak: deps ## storms, crashes, thousands of connections, every browser variant and long fuzzing
+	@GO=$(GO) .ci/test soak
+	@GO=$(GO) .ci/fuzz $(FUZZTIME)
+
+lint: ## vet, staticcheck, gofmt, go mod tidy and stale generated files; nothing is changed
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	$(TOOLS) gosec -quiet ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) tool templ generate -check -log-level error
 
+gosec: ## look for insecure code
+	$(GO) run -modfile=.ci/tools.mod ./.ci/gosec
+
 vuln: ## look for known vulnerabilities, in the database on vuln.go.dev
 	$(TOOLS) govulncheck -test ./...
 
-fuzz: ## run each fuzz target for FUZZTIME=200000x inputs
+fuzz: ## run each fuzz target for FUZZTIME=50000x inputs
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 bench: deps build ## measure bin/vestibule beside its floors; what it prints is kept in bin/bench.md and bin/bench.json
