@@ -108,7 +108,7 @@ func TestVerifyEmail(t *testing.T) {
 		for range 2 { // programs that look at mail open links, too
 			f.opens(link)
 			f.wantsHeading("Confirm your email address")
-			f.wantsText("Is " + apptest.Anna.Email + " your email?")
+			f.wantsText("Is " + apptest.Anna.Email + " your email address?")
 		}
 		f.presses("Confirm")
 		f.wantsPage("/dashboard", "Dashboard")
@@ -161,7 +161,7 @@ func TestForgottenPassword(t *testing.T) {
 			f.wantsPage("/forgot-password", "Forgot your password")
 			f.fills("email", email)
 			f.presses("Send reset link")
-			f.wantsText("If there is an account with " + email + ", we've sent a link to reset its password. It is good for one hour.")
+			f.wantsText("If there's an account for " + email + ", we've sent a link to reset its password. The link works for one hour.")
 		}
 		link := f.mailed(apptest.Anna.Email, "Reset your password")
 		f.opens(link)
@@ -268,7 +268,7 @@ func TestSudoWindow(t *testing.T) {
 		f.ages()
 		f.fills("email", "countess@example.com")
 		f.presses("Send confirmation link")
-		f.wantsText("You gave your password a while ago.")
+		f.wantsText("Enter your password to continue.")
 		f.fills("current_password", apptest.Anna.Password)
 		f.presses("Continue")
 		f.wantsText("We sent a link to countess@example.com")

@@ -41,7 +41,7 @@ func TestNotes(t *testing.T) {
 		v.fills("title", "Bug")
 		v.fills("body", "A moth in relay 70")
 		v.presses("Add note")
-		v.wantsToasts("Changes saved")
+		v.wantsToasts("Note added")
 		v.wantsText("A moth in relay 70")
 		if v.scripts { // else the link leads to a page
 			v.presses("Dismiss")
@@ -60,7 +60,7 @@ func TestNotes(t *testing.T) {
 		v.fills(id.(string), "First bug")
 		v.presses("Save note")
 		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"First bug", "Relays"})
-		v.wantsToasts("Changes saved")
+		v.wantsToasts("Note saved")
 		if v.scripts { // in the row, and not at the button that deletes the next one
 			v.wants(`document.activeElement === document.querySelector("#notes li")`, true)
 		}

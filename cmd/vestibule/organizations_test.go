@@ -27,6 +27,9 @@ func (v *visitor) followsMail(subject string) {
 	v.opens(to.(string)[len(v.site.url):])
 }
 
+// invitationBy is the subject of the mail by which p invites somebody.
+func invitationBy(p apptest.Person) string { return p.First + " " + p.Last + " invited you to Vestibule" }
+
 // confirms opens the link that sign-up has mailed.
 func (v *visitor) confirms() {
 	v.Helper()
@@ -100,7 +103,7 @@ func TestOrganization(t *testing.T) {
 		v.wantsText(apptest.Ben.Email)
 
 		guest := v.site.visitor(v.T, v.scripts)
-		guest.followsMail("An invitation to an organization")
+		guest.followsMail(invitationBy(apptest.Anna))
 		guest.wantsHeading("Join Difference Engines")
 		guest.follows("Create an account")
 		guest.wantsValue("email", apptest.Ben.Email)
@@ -121,7 +124,7 @@ func TestOrganization(t *testing.T) {
 			v.hits("\r")
 		}
 		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Ben Jones"})
-		v.wants(`document.querySelector("[role=status]#finds").innerText`, map[bool]string{true: "1 found."}[v.scripts])
+		v.wants(`document.querySelector("[role=status]#finds").innerText`, map[bool]string{true: "1 result."}[v.scripts])
 		v.chooses("#members select", "Admin")
 		v.clicks(`document.querySelector('#members form[action$="/role"] button')`)
 		v.wantsToasts(map[bool]string{true: "Role changed", false: "Changes saved"}[v.scripts])
@@ -171,7 +174,7 @@ func TestOwnersGiveThePassword(t *testing.T) {
 
 		f.ages()
 		f.opens("/o/acme")
-		f.presses("Leave")
+		f.presses("Leave organization")
 		f.wantsHeading("Confirm it's you")
 		f.fills("current_password", apptest.Anna.Password)
 		f.expects("status of 409")
