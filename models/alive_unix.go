@@ -12,19 +12,22 @@ import (
 	"github.com/uptrace/bun/driver/pgdriver"
 )
 
-// alive looks, before a pooled connection is used again, whether the server has
-// ended it meanwhile: after a restart of PostgreSQL each would else fail one
-// request. It waits for nothing. On an idle connection whatever there is to
-// read, the end or a last message, means that it is of no use any more.
+// alive returns driver.ErrBadConn if the server has ended a pooled connection
+// since its last use; without it, each would fail one request after a restart of
+// PostgreSQL. It never waits. Anything to read on an idle connection, be it the
+// end or a last message, makes it useless.
 func alive(_ context.Context, cn *pgdriver.Conn) error {
-	conn := cn.Conn()
-	if err := conn.SetReadDeadline(time.Time{}); err != nil { // that of its last query, after which nothing can be read
+	c := cn.Conn()
+	if err := c.SetReadDeadline(time.Time{}); err != nil { // after the deadline of its last query nothing can be read
 		return driver.ErrBadConn
 	}
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
 	}
-	socket, ok := conn.(syscall.Conn)
+	if own, ok := c.(conn); ok {
+		c = own.Conn
+	}
+	socket, ok := c.(syscall.Conn)
 	if !ok {
 		return nil
 	}

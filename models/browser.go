@@ -34,25 +34,17 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, noti
 	}
 	b := &Browser{UserID: user.ID, TokenHash: hash, SeenAt: now()}
 	return mark, db.InTx(ctx, func(tx *DB) error {
-		insert, unknown := tx.bun.NewInsert().Model(b), !ok
-		if unknown { // nobody else has the new mark
-			if err := tx.deferWrite(ctx, insert); err != nil {
-				return err
-			}
-		} else {
-			result, err := insert.On("CONFLICT DO NOTHING").Exec(ctx)
-			if err != nil {
-				return err
-			}
-			n, err := result.RowsAffected()
-			if err != nil {
-				return err
-			}
-			unknown = n > 0
+		result, err := tx.bun.NewInsert().Model(b).On("CONFLICT DO NOTHING").Exec(ctx)
+		if err != nil {
+			return err
 		}
+		n, err := result.RowsAffected()
 		switch {
-		case !unknown:
-			return tx.deferWrite(ctx, tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at"))
+		case err != nil:
+			return err
+		case n == 0: // seen before
+			_, err := tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at").Exec(ctx)
+			return err
 		case quietly:
 			return nil
 		}

@@ -26,7 +26,6 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"github.com/uptrace/bun/driver/pgdriver"
-	"github.com/uptrace/bun/schema"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -53,8 +52,7 @@ type DB struct {
 	path string // of the SQLite file; empty for PostgreSQL
 	url  string // that it was opened by
 
-	statements *sync.Map     // of *sql.Stmt, by query: those that are prepared
-	deferred   *[]writeQuery // in a transaction: what it ends with
+	statements *sync.Map // prepared statements: *sql.Stmt by query
 }
 
 // Open connects to the database that databaseURL names: "postgres://…" for
@@ -77,9 +75,9 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 // on a message of several that takes 5 seconds more, and leaves the statements there.
 const statementTimeout = 10 * time.Second
 
-// tolerant leaves out columns that no model has: those that a migration has added
+// discardUnknown leaves out columns that no model has: those that a migration has added
 // while this program, of the version before, is still at work.
-var tolerant = bun.WithDiscardUnknownColumns()
+var discardUnknown = bun.WithDiscardUnknownColumns()
 
 // openPostgres opens a pool on which a statement may take limit, or as long as
 // it wants when that is 0.
@@ -102,6 +100,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 		pgdriver.WithReadTimeout(limit + 5*time.Second), // for a server that does not even say that time is up
 		pgdriver.WithDSN(u.String()),
 		pgdriver.WithResetSessionFunc(alive),
+		withClosingConn,
 	}
 	if limit == 0 {
 		options = append(options, pgdriver.WithReadTimeout(0))
@@ -109,7 +108,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	if maxConns == 0 {
 		maxConns = max(16, 4*runtime.GOMAXPROCS(0))
 	}
-	pool := sql.OpenDB(connector{pgdriver.NewConnector(options...)})
+	pool := sql.OpenDB(pgdriver.NewConnector(options...))
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -117,7 +116,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	if err := pool.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
 	}
-	db := bun.NewDB(pool, pgdialect.New(), tolerant)
+	db := bun.NewDB(pool, pgdialect.New(), discardUnknown)
 	return &DB{bun: db, pool: db, url: databaseURL, statements: new(sync.Map)}, nil
 }
 
@@ -154,7 +153,7 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	if err := tx.Rollback(); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	db := bun.NewDB(pool, sqlitedialect.New(), tolerant)
+	db := bun.NewDB(pool, sqlitedialect.New(), discardUnknown)
 	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path, statements: new(sync.Map)}, nil
 }
 
@@ -184,56 +183,17 @@ func (db *DB) Postgres() bool { return db.pool.Dialect().Name() == dialect.PG }
 // Close closes every connection.
 func (db *DB) Close() error { return db.pool.Close() }
 
-// InTx runs f in one transaction: what f does through tx is kept when f
-// returns nil and undone when it does not. Within a transaction f joins it: that
-// is to be undone too when f fails. What f defers is done after it, and fails here.
+// InTx runs f in one transaction, committed if f returns nil and rolled back
+// otherwise. Inside a transaction f joins it: if f fails, the caller must fail too.
 func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 	if _, within := db.bun.(bun.Tx); within {
 		return f(db)
 	}
 	return db.bun.RunInTx(ctx, nil, func(_ context.Context, tx bun.Tx) error {
-		deferred := new([]writeQuery)
-		if err := f(&DB{bun: tx, pool: db.pool, path: db.path, url: db.url, statements: db.statements, deferred: deferred}); err != nil {
-			return err
-		}
-		return together(ctx, tx, db.pool.QueryGen(), *deferred)
+		within := *db
+		within.bun = tx
+		return f(&within)
 	})
-}
-
-// writeQuery is a query of Bun's that changes rows.
-type writeQuery interface {
-	schema.QueryAppender
-	Exec(ctx context.Context, dest ...any) (sql.Result, error)
-}
-
-// deferWrite carries out a query of which nobody needs the outcome, not even the
-// TakenError. Within a transaction it comes at the end, in order, in one message with
-// others like it and the commit: the way to PostgreSQL and back costs more than most
-// writes. Until then the transaction does not see what it writes, and its model must
-// stay as it is.
-func (db *DB) deferWrite(ctx context.Context, q writeQuery) error {
-	if db.deferred != nil {
-		*db.deferred = append(*db.deferred, q)
-		return nil
-	}
-	_, err := q.Exec(ctx)
-	return err
-}
-
-func together(ctx context.Context, tx bun.Tx, gen schema.QueryGen, queries []writeQuery) error {
-	if len(queries) == 0 {
-		return nil
-	}
-	var message []byte
-	for _, q := range queries {
-		var err error
-		if message, err = q.AppendQuery(gen, message); err != nil {
-			return err
-		}
-		message = append(message, ";\n"...)
-	}
-	_, err := tx.ExecContext(context.WithValue(ctx, atEnd{}, true), string(message))
-	return err
 }
 
 // newID makes the id of a new row, a UUIDv7 (RFC 9562), which sorts by time.

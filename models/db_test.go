@@ -115,8 +115,7 @@ func TestPooledConnectionsThatTheServerEnded(t *testing.T) {
 	}
 }
 
-// What a transaction ends with is sent when it has done everything else, and is
-// kept or undone with that.
+// All that a transaction does is kept, or none of it.
 func TestTransactionsAreWhole(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

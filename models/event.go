@@ -75,7 +75,8 @@ func (db *DB) Record(ctx context.Context, e Event) error {
 	e.ID = newID()
 	e.CreatedAt = now()
 	e.UserAgent = clean(e.UserAgent, maxUserAgent)
-	return db.deferWrite(ctx, db.bun.NewInsert().Model(&e).Returning("NULL"))
+	_, err := db.bun.NewInsert().Model(&e).Returning("NULL").Exec(ctx)
+	return err
 }
 
 // Events lists at most limit events of user, the newest first, and older than the

@@ -56,7 +56,8 @@ func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 	m.ID = newID()
 	m.CreatedAt = now()
 	m.NextAt = m.CreatedAt
-	return db.deferWrite(ctx, db.bun.NewInsert().Model(&m).Returning("NULL"))
+	_, err := db.bun.NewInsert().Model(&m).Returning("NULL").Exec(ctx)
+	return err
 }
 
 // mailUser queues a mail of that kind to user's own address. Who has not proved
@@ -76,7 +77,8 @@ func (db *DB) mailUser(ctx context.Context, user *User, kind string, detail Mail
 
 // unqueue takes user's mails of these kinds out of the queue.
 func (db *DB) unqueue(ctx context.Context, user uuid.UUID, kinds ...string) error {
-	return db.deferWrite(ctx, db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind IN (?)", bun.List(kinds)))
+	_, err := db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind IN (?)", bun.List(kinds)).Exec(ctx)
+	return err
 }
 
 // Times of the mail queue.
@@ -91,39 +93,35 @@ const (
 	mailLife = 72 * time.Hour
 )
 
-// ClaimMail takes the mail that is due the longest, for one process alone. If done is
-// not nil it first takes that out of the queue, in the same message: a long queue has
-// both to do for each mail. It returns ErrNotFound when none is due; any other error
-// leaves it open whether done has gone.
+// ClaimMail claims the mail that has been due longest for this process alone. If
+// done is not nil, it removes that from the queue first. It returns ErrNotFound if
+// no mail is due; after any other error done may or may not have been removed.
 func (db *DB) ClaimMail(ctx context.Context, done *Mail) (*Mail, error) {
+	if done != nil {
+		if err := db.DeleteMail(ctx, done); err != nil {
+			return nil, err
+		}
+	}
 	t := now()
 	due := db.bun.NewSelect().Model((*Mail)(nil)).Column("id").Where("next_at <= ?", t).Order("next_at", "id").Limit(1)
 	if db.Postgres() {
 		due = due.For("UPDATE SKIP LOCKED")
 	}
 	m := new(Mail)
-	claim := db.bun.NewUpdate().Model(m).
+	err := db.bun.NewUpdate().Model(m).
 		Set("next_at = ?", t.Add(mailLease)).Set("attempts = attempts + 1").
-		Where("id = (?)", due).Returning("*")
-	var err error
-	if done == nil {
-		err = claim.Scan(ctx)
-	} else {
-		err = db.bun.NewRaw("?; ?", db.deleteMail(done), claim).Scan(ctx, m)
-	}
+		Where("id = (?)", due).Returning("*").Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
 	}
 	return m, nil
 }
 
-// DeleteMail takes m, sent or undeliverable, out of the queue.
+// DeleteMail removes m, sent or undeliverable, from the queue.
 func (db *DB) DeleteMail(ctx context.Context, m *Mail) error {
-	_, err := db.deleteMail(m).Exec(ctx)
+	_, err := db.bun.NewDelete().Model(m).WherePK().Exec(ctx)
 	return err
 }
-
-func (db *DB) deleteMail(m *Mail) *bun.DeleteQuery { return db.bun.NewDelete().Model(m).WherePK() }
 
 // RetryMail leaves m for later, the longer the more often it was tried. It
 // takes m out of the queue and returns false when that was for long enough.

@@ -75,12 +75,13 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Device, life
 		if locked.Disabled() {
 			return ErrNotFound
 		}
-		if err := tx.deferWrite(ctx, tx.bun.NewInsert().Model(s)); err != nil {
+		if _, err := tx.bun.NewInsert().Model(s).Exec(ctx); err != nil {
 			return err
 		}
 		last := tx.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
 			Order("id DESC").Offset(maxSessions).Limit(1)
-		return tx.deferWrite(ctx, tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last))
+		_, err = tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last).Exec(ctx)
+		return err
 	})
 	if err != nil {
 		return nil, "", err

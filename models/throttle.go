@@ -123,7 +123,8 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 			th.Until = t.Add(wait)
 		}
 		th.ForgetAt = t.Add(limit.Forget)
-		return tx.deferWrite(ctx, tx.bun.NewUpdate().Model(th).WherePK())
+		_, err = tx.bun.NewUpdate().Model(th).WherePK().Exec(ctx)
+		return err
 	})
 }
 

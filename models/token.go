@@ -73,7 +73,8 @@ func (db *DB) CreateToken(ctx context.Context, m *Mail, user *User, purpose Purp
 		if err := tx.deleteTokens(ctx, user.ID, purpose); err != nil {
 			return err
 		}
-		return tx.deferWrite(ctx, tx.bun.NewInsert().Model(token))
+		_, err := tx.bun.NewInsert().Model(token).Exec(ctx)
+		return err
 	})
 }
 
@@ -105,5 +106,6 @@ func (db *DB) useToken(ctx context.Context, token *Token) error {
 }
 
 func (db *DB) deleteTokens(ctx context.Context, user uuid.UUID, purposes ...Purpose) error {
-	return db.deferWrite(ctx, db.bun.NewDelete().Model((*Token)(nil)).Where("user_id = ?", user).Where("purpose IN (?)", bun.List(purposes)))
+	_, err := db.bun.NewDelete().Model((*Token)(nil)).Where("user_id = ?", user).Where("purpose IN (?)", bun.List(purposes)).Exec(ctx)
+	return err
 }

@@ -19,100 +19,71 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// TestLateAnswers has answers of PostgreSQL's come after who asked has given up.
-// Whoever asks next must get their own.
+// TestLateAnswers lets answers of PostgreSQL arrive after the person who asked has
+// given up. The next person must get their own answer.
 func TestLateAnswers(t *testing.T) {
 	t.Parallel()
 	line, dsn := delay(t, modelstest.PostgreSQL(t))
-	db := modelstest.Open(t, dsn)
+	db := modelstest.Open(t, modelstest.With(t, dsn, "read_timeout", "1s"))
 	anna, ben := newUser(t, db, "anna.smith"), newUser(t, db, "ben.jones")
 	_, annas := signIn(t, db, anna)
 	_, bens := signIn(t, db, ben)
-	for range 3 {
-		for token, want := range map[string]*models.User{annas: anna, bens: ben} { // prepares it
-			if s, err := db.SessionByToken(t.Context(), token); err != nil || s.UserID != want.ID {
-				t.Fatalf("%s is not signed in (%v)", want.Username, err)
-			}
-		}
-		line.Lock()
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		if s, err := db.SessionByToken(ctx, annas); err == nil {
-			t.Errorf("%v came through a line that was held", s)
-		}
-		cancel()
-		line.Unlock()
-		for range 20 {
-			if s, err := db.SessionByToken(t.Context(), bens); err != nil || s.UserID != ben.ID {
-				t.Fatalf("ben.jones got %+v (%v)", s, err)
-			}
-		}
-	}
-}
-
-// TestTransactionsBegin has transactions begin with what is not one good, simple
-// statement. Nothing of them may be kept.
-func TestTransactionsBegin(t *testing.T) {
-	t.Parallel()
-	db := modelstest.Open(t, modelstest.PostgreSQL(t))
-	pool := db.Bun().DB
-	pool.SetMaxOpenConns(1) // so that a statement is prepared on the connection that comes next
-	const insert = "INSERT INTO throttles (key, tries, until, forget_at) VALUES ('door', 1, now(), now())"
-	prepared, err := pool.PrepareContext(t.Context(), insert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer prepared.Close()
-	for name, do := range map[string]func(tx *sql.Tx) (wrong error){
-		"a statement prepared before": func(tx *sql.Tx) error {
-			_, err := tx.StmtContext(t.Context(), prepared).ExecContext(t.Context())
-			return errors.Join(err, tx.Rollback())
+	for name, ask := range map[string]func(ctx context.Context) error{
+		"a prepared statement": func(ctx context.Context) error {
+			line.Lock()
+			_, err := db.SessionByToken(ctx, annas)
+			return err
 		},
-		"a statement prepared within": func(tx *sql.Tx) error {
-			stmt, err := tx.PrepareContext(t.Context(), insert)
+		"a plain statement": func(ctx context.Context) error {
+			line.Lock()
+			_, err := db.Sessions(ctx, anna.ID)
+			return err
+		},
+		"a transaction": func(ctx context.Context) error {
+			return db.InTx(ctx, func(tx *models.DB) error {
+				line.Lock()
+				_, err := tx.SessionByToken(ctx, annas)
+				return err
+			})
+		},
+		"rows": func(ctx context.Context) error {
+			rows, err := db.Bun().QueryContext(ctx, "SELECT repeat('a', 1000) FROM generate_series(1, 100000)")
+			line.Lock()
 			if err != nil {
 				return err
 			}
-			_, err = stmt.ExecContext(t.Context())
-			return errors.Join(err, tx.Rollback())
-		},
-		"what is no statement": func(tx *sql.Tx) error {
-			if _, err := tx.ExecContext(t.Context(), "SELEKT 1"); err == nil {
-				return errors.New("there is SELEKT")
+			defer rows.Close()
+			for rows.Next() {
 			}
-			if _, err := tx.ExecContext(t.Context(), insert); err == nil {
-				return errors.New("it goes on")
-			}
-			if _, err := tx.StmtContext(t.Context(), prepared).ExecContext(t.Context()); err == nil {
-				return errors.New("it goes on, prepared")
-			}
-			if err := tx.Commit(); err == nil {
-				return errors.New("it can be committed")
-			}
-			return nil
-		},
-		"what fails": func(tx *sql.Tx) error {
-			if rows, err := tx.QueryContext(t.Context(), "SELECT no FROM throttles"); err == nil {
-				return errors.Join(errors.New("there is such a column"), rows.Close())
-			}
-			return tx.Rollback()
+			return rows.Err()
 		},
 	} {
-		tx, err := pool.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if wrong := do(tx); wrong != nil {
-			t.Errorf("%s: %v", name, wrong)
-		}
-		var kept int
-		if err := pool.QueryRowContext(t.Context(), "SELECT count(*) FROM throttles").Scan(&kept); err != nil || kept != 0 {
-			t.Errorf("%s: %d rows are kept (%v)", name, kept, err)
+		for range 3 {
+			for token, want := range map[string]*models.User{annas: anna, bens: ben} { // prepares it
+				if s, err := db.SessionByToken(t.Context(), token); err != nil || s.UserID != want.ID {
+					t.Fatalf("%s: %s is not signed in (%v)", name, want.Username, err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			if err := ask(ctx); err == nil {
+				t.Errorf("%s: the answer came through a line that was held", name)
+			}
+			cancel()
+			line.Unlock()
+			for range 20 {
+				if s, err := db.SessionByToken(t.Context(), bens); err != nil || s.UserID != ben.ID {
+					t.Fatalf("%s: ben.jones got %+v (%v)", name, s, err)
+				}
+				if all, err := db.Sessions(t.Context(), ben.ID); err != nil || len(all) != 1 || all[0].UserID != ben.ID {
+					t.Fatalf("%s: ben.jones got %+v (%v)", name, all, err)
+				}
+			}
 		}
 	}
 }
 
-// delay puts a line before the server of a database: who locks it holds back what
-// the server answers. The URL returned leads through it.
+// delay puts a line between the program and a database server. Locking the line
+// holds back the server's answers. The returned URL leads through it.
 func delay(t *testing.T, dsn string) (line *sync.Mutex, through string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
@@ -145,7 +116,7 @@ func delay(t *testing.T, dsn string) (line *sync.Mutex, through string) {
 	return line, u.String()
 }
 
-// held writes when nobody holds the line.
+// held writes only while the line is unlocked.
 type held struct {
 	io.Writer
 	line *sync.Mutex
@@ -157,8 +128,8 @@ func (h held) Write(p []byte) (int, error) {
 	return h.Writer.Write(p)
 }
 
-// TestTransactionsEnd has transactions end with writes that are kept, and with some
-// that fail: then none is, and the connection is as good as before.
+// TestTransactionsEnd ends transactions with writes that succeed, and with some
+// that fail: none of those is kept, and the connection stays usable.
 func TestTransactionsEnd(t *testing.T) {
 	t.Parallel()
 	db := modelstest.Open(t, modelstest.PostgreSQL(t))
@@ -219,14 +190,14 @@ func where(t *testing.T, db *models.DB) (backend, transaction int64) {
 	return backend, transaction
 }
 
-// isTaken tells whether PostgreSQL answered unique_violation.
+// isTaken reports whether PostgreSQL answered unique_violation.
 func isTaken(err error) bool {
 	var answer pgdriver.Error
 	return errors.As(err, &answer) && answer.Field('C') == "23505"
 }
 
-// TestClientLeavesAtCommit has who asked go before the commit. What was deferred may
-// not come with the next transaction on the connection.
+// TestClientLeavesAtCommit cancels a request just before its commit. Its writes
+// must not appear with the next transaction on the connection.
 func TestClientLeavesAtCommit(t *testing.T) {
 	t.Parallel()
 	db := modelstest.Open(t, modelstest.PostgreSQL(t))
