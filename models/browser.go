@@ -9,8 +9,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Browser is one from which a user has signed in. It holds a long-lived cookie
-// by which it is known again; the cookie opens nothing.
+// Browser is a browser that a user has signed in from. A long-lived cookie
+// identifies it; the cookie grants no access.
 type Browser struct {
 	bun.BaseModel `bun:"table:browsers,alias:b"`
 
@@ -19,21 +19,20 @@ type Browser struct {
 	SeenAt    time.Time // at the last sign-in
 }
 
-// BrowserLife is how long a browser is known again: as long as browsers keep a
-// cookie (RFC 6265bis, 5.5).
+// BrowserLife is how long a browser is remembered: as long as browsers keep a
+// cookie (RFC 6265bis, section 5.5).
 const BrowserLife = 400 * 24 * time.Hour
 
-// RememberBrowser notes that user signed in from the browser with that mark,
-// and returns the mark that its cookie is to hold: a new one when the browser
-// had none. The user gets a mail about a browser never seen before, unless
-// quietly, as at sign-up.
-func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, notice MailDetail, quietly bool) (string, error) {
-	hash, ok := hashSecret(mark)
+// RememberBrowser records that user signed in from the browser whose cookie holds
+// secret, and returns the secret for its cookie: a new one if the browser had none.
+// The user gets an email about a new browser unless quiet, as at sign-up.
+func (db *DB) RememberBrowser(ctx context.Context, user *User, secret string, notice MailDetail, quiet bool) (string, error) {
+	hash, ok := hashSecret(secret)
 	if !ok {
-		mark, hash = newSecret()
+		secret, hash = newSecret()
 	}
 	b := &Browser{UserID: user.ID, TokenHash: hash, SeenAt: now()}
-	return mark, db.InTx(ctx, func(tx *DB) error {
+	return secret, db.InTx(ctx, func(tx *DB) error {
 		result, err := tx.bun.NewInsert().Model(b).On("CONFLICT DO NOTHING").Exec(ctx)
 		if err != nil {
 			return err
@@ -45,30 +44,29 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, mark string, noti
 		case n == 0: // seen before
 			_, err := tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at").Exec(ctx)
 			return err
-		case quietly:
+		case quiet:
 			return nil
 		}
 		return tx.mailUser(ctx, user, MailNewBrowser, notice)
 	})
 }
 
-// Browsers lists the browsers from which user has signed in, the last seen
-// first.
+// Browsers lists the browsers that user has signed in from, last seen first.
 func (db *DB) Browsers(ctx context.Context, user uuid.UUID) ([]Browser, error) {
 	var browsers []Browser
 	err := db.bun.NewSelect().Model(&browsers).Where("user_id = ?", user).Order("seen_at DESC").Scan(ctx)
 	return browsers, err
 }
 
-func (db *DB) forgetBrowsers(ctx context.Context, user *User) error {
+func (db *DB) deleteBrowsers(ctx context.Context, user *User) error {
 	_, err := db.bun.NewDelete().Model((*Browser)(nil)).Where("user_id = ?", user.ID).Exec(ctx)
 	return err
 }
 
-// KnownBrowser returns a name for the browser with that mark if user has signed
-// in from it before, else nothing.
-func (db *DB) KnownBrowser(ctx context.Context, user *User, mark string) (string, error) {
-	hash, ok := hashSecret(mark)
+// KnownBrowser returns an identifier of the browser whose cookie holds secret if
+// user has signed in from it before, or "" otherwise.
+func (db *DB) KnownBrowser(ctx context.Context, user *User, secret string) (string, error) {
+	hash, ok := hashSecret(secret)
 	if !ok {
 		return "", nil
 	}

@@ -72,7 +72,7 @@ func TestRememberBrowser(t *testing.T) {
 	})
 }
 
-// Anna's oldest mark is Ben's newest: what lies between is purged too.
+// Anna's oldest browser is Ben's newest. Those in between are purged too.
 func TestPurgeOfASharedBrowser(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

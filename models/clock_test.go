@@ -9,9 +9,8 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// The clock of a machine jumps: rows were then written in what is now the
-// future, or long ago. Nobody is thrown out for it, or kept out for longer than
-// a limit says.
+// The clock of a machine jumps, so that rows are dated in the future or long ago.
+// That must not sign anyone out, or make anyone wait longer than a limit allows.
 
 func TestSessionsOfAnotherTime(t *testing.T) {
 	t.Parallel()
@@ -103,7 +102,7 @@ func TestThrottlesOfAnotherTime(t *testing.T) {
 				if wait := after(t, db.Attempt(t.Context(), name, patient)); wait > patient.Longest {
 					t.Errorf("the next has to wait for %s", wait)
 				}
-				// Who waits as long as told is let in.
+				// Waiting as long as told is enough.
 				if wait > 0 && wait < patient.Longest {
 					rewind(t, db, wait)
 					if wait := after(t, db.Attempt(t.Context(), name, patient)); wait != 0 {

@@ -1,6 +1,6 @@
-// Package models holds what Vestibule stores: one file a table, with the Bun
-// model and every query on it. Besides, only the migrations write SQL, and
-// the benchmark to fill its tables.
+// Package models holds what Vestibule stores: one file per table, with the Bun
+// model and every query on it. Only the migrations, and the benchmark when it
+// fills its tables, write SQL elsewhere.
 package models
 
 import (
@@ -30,35 +30,34 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// ErrNotFound says that no row answers a query.
+// ErrNotFound means that no row matches.
 var ErrNotFound = errors.New("not found")
 
-// ErrChanged says that the user or the session that a request began with has
-// changed or gone meanwhile: what the request was allowed then, it may not be
-// now. It is an ErrNotFound too.
-var ErrChanged = fmt.Errorf("changed meanwhile: %w", ErrNotFound)
+// ErrChanged means that the user or session a request started with has since been
+// changed or deleted, so the request may no longer be allowed. It wraps ErrNotFound.
+var ErrChanged = fmt.Errorf("changed in the meantime: %w", ErrNotFound)
 
-// TakenError says that a value that must be unique belongs to another row.
-// Field is the form field that holds it, such as "username".
+// TakenError means that another row already has a value that must be unique.
+// Field is the form field with that value, such as "username".
 type TakenError struct{ Field string }
 
 func (e *TakenError) Error() string { return e.Field + " is already taken" }
 
-// DB is an open database, SQLite or PostgreSQL, or a transaction on one.
-// It is safe for use by many goroutines.
+// DB is an open SQLite or PostgreSQL database, or a transaction on one. It is safe
+// for concurrent use.
 type DB struct {
-	bun  bun.IDB // what queries run on: the pool, or inside InTx a bun.Tx
+	bun  bun.IDB // runs the queries: the pool, or a bun.Tx inside InTx
 	pool *bun.DB
 	path string // of the SQLite file; empty for PostgreSQL
-	url  string // that it was opened by
+	url  string // that it was opened with
 
 	statements *sync.Map // prepared statements: *sql.Stmt by query
 }
 
-// Open connects to the database that databaseURL names: "postgres://…" for
-// PostgreSQL, "sqlite:PATH" for a file, which is made with its folder when
-// missing. maxConns limits the pool; 0 means a limit that suits the machine.
-// It fails when the database does not answer.
+// Open connects to the database at databaseURL: "postgres://…" for PostgreSQL, or
+// "sqlite:PATH" for a file, which it creates, with its folder, if missing. At most
+// maxConns connections are open at once; 0 picks a limit that suits the machine.
+// Open returns an error if the database does not answer.
 func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 	scheme, rest, _ := strings.Cut(databaseURL, ":")
 	switch scheme {
@@ -70,22 +69,22 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 	return nil, errors.New(`the database URL must start with "postgres://" or "sqlite:"`)
 }
 
-// statementTimeout is how long one statement may take, lest those that wait for
-// a lock fill the server. PostgreSQL ends it: the driver only hangs up, as it does
-// on a message of several that takes 5 seconds more, and leaves the statements there.
+// statementTimeout limits one statement on PostgreSQL, so that statements waiting
+// for a lock cannot use up its connections. The server must enforce it: the driver
+// only closes the connection, and leaves the statement running.
 const statementTimeout = 10 * time.Second
 
-// discardUnknown leaves out columns that no model has: those that a migration has added
-// while this program, of the version before, is still at work.
+// discardUnknown ignores columns that no model has: while a new version migrates
+// the database, the old one is still running.
 var discardUnknown = bun.WithDiscardUnknownColumns()
 
-// openPostgres opens a pool on which a statement may take limit, or as long as
-// it wants when that is 0.
+// openPostgres opens a pool on which a statement may take at most limit; 0 means no
+// limit.
 func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit time.Duration) (*DB, error) {
-	// A parse error of net/url repeats the URL, and with it the password.
+	// An error of net/url repeats the URL, and with it the password.
 	u, err := url.Parse(databaseURL)
 	if err != nil {
-		return nil, errors.New("the database URL cannot be read; special characters in its password must be percent-encoded")
+		return nil, errors.New("the database URL cannot be read: percent-encode special characters in its password")
 	}
 	query := u.Query()
 	query.Set("timezone", "UTC")
@@ -94,10 +93,10 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	}
 	u.RawQuery = query.Encode()
 	if _, err := pgdriver.NewDriver().OpenConnector(u.String()); err != nil {
-		return nil, err // where NewConnector would panic
+		return nil, err // NewConnector would panic
 	}
 	options := []pgdriver.Option{
-		pgdriver.WithReadTimeout(limit + 5*time.Second), // for a server that does not even say that time is up
+		pgdriver.WithReadTimeout(limit + 5*time.Second), // in case the server does not even report its timeout
 		pgdriver.WithDSN(u.String()),
 		pgdriver.WithResetSessionFunc(alive),
 		withClosingConn,
@@ -112,9 +111,9 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	pool.SetConnMaxLifetime(time.Hour) // so that a balancer's changes are followed
+	pool.SetConnMaxLifetime(time.Hour) // to follow the changes of a load balancer
 	if err := pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("PostgreSQL does not answer: %w", err), pool.Close())
+		return nil, errors.Join(fmt.Errorf("PostgreSQL is not answering: %w", err), pool.Close())
 	}
 	db := bun.NewDB(pool, pgdialect.New(), discardUnknown)
 	return &DB{bun: db, pool: db, url: databaseURL, statements: new(sync.Map)}, nil
@@ -122,16 +121,16 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 
 func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	if path == "" {
-		return nil, errors.New(`the database URL names no file, as "sqlite:data/vestibule.db" does`)
+		return nil, errors.New(`the database URL names no file: use one such as "sqlite:data/vestibule.db"`)
 	}
-	if path == ":memory:" { // of which each connection of the pool would have its own
-		return nil, errors.New("SQLite in memory would be another database on each connection: name a file, as in \"sqlite:data/vestibule.db\"")
+	if path == ":memory:" { // each connection would open a database of its own
+		return nil, errors.New(`an in-memory SQLite database would differ on each connection: name a file, such as "sqlite:data/vestibule.db"`)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	// Write transactions take the lock as they begin (immediate): one that
-	// upgraded from reading would fail at once when another has written since.
+	// Write transactions take the lock when they begin (immediate): one that reads
+	// first fails at once if another has written since.
 	options := url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)"},
@@ -145,7 +144,7 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	}
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
-	// A file that cannot be written is found now, not at the first sign-up.
+	// Find out now that the file can't be written, not at the first sign-up.
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the SQLite file %s cannot be written: %w", path, err), pool.Close())
@@ -157,13 +156,13 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path, statements: new(sync.Map)}, nil
 }
 
-// escapePath keeps what SQLite would read as the end of a file: URI's path.
+// escapePath escapes the characters that end the path of an SQLite file: URI.
 func escapePath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
 }
 
-// WithoutTimeout opens the same database once more, for statements that may take as
-// long as they want, as a change of the schema does.
+// WithoutTimeout opens the same database again without a statement timeout, for
+// changes of the schema.
 func (db *DB) WithoutTimeout(ctx context.Context) (*DB, error) {
 	if db.Postgres() {
 		return openPostgres(ctx, db.url, 2, 0)
@@ -171,13 +170,13 @@ func (db *DB) WithoutTimeout(ctx context.Context) (*DB, error) {
 	return Open(ctx, db.url, 2)
 }
 
-// Bun is the pool itself, for migrations.
+// Bun returns the pool itself, for migrations.
 func (db *DB) Bun() *bun.DB { return db.pool }
 
-// Path is the SQLite file's path, empty for PostgreSQL.
+// Path returns the path of the SQLite file, or "" for PostgreSQL.
 func (db *DB) Path() string { return db.path }
 
-// Postgres tells whether the database is PostgreSQL.
+// Postgres reports whether the database is PostgreSQL.
 func (db *DB) Postgres() bool { return db.pool.Dialect().Name() == dialect.PG }
 
 // Close closes every connection.
@@ -196,17 +195,17 @@ func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 	})
 }
 
-// newID makes the id of a new row, a UUIDv7 (RFC 9562), which sorts by time.
-func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only without random numbers, where Go stops
+// newID returns a UUIDv7 (RFC 9562) for a new row. They sort by time.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // crypto/rand never fails
 
-// now is the present in UTC, cut to the microseconds that PostgreSQL keeps, so
-// that a row in memory equals the same row read back.
+// now returns the time in UTC, truncated to the microseconds that PostgreSQL keeps,
+// so that a row in memory equals the same row read back.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// taken turns the driver's unique-violation into the TakenError of the field
-// that constraints names, by constraint (PostgreSQL) and by column (SQLite).
-// Any other error passes unchanged.
-func taken(err error, constraints map[string]string) error {
+// asTaken turns a unique violation into a *TakenError. Constraints maps a part of
+// the constraint's name (PostgreSQL) and of the column's (SQLite) to the form
+// field. Any other error is returned unchanged.
+func asTaken(err error, constraints map[string]string) error {
 	var detail string
 	var pgErr pgdriver.Error
 	var liteErr *sqlite.Error
@@ -226,11 +225,11 @@ func taken(err error, constraints map[string]string) error {
 	return err
 }
 
-// Ready tells whether the database answers: it returns nil if so.
+// Ready returns nil if the database answers.
 func (db *DB) Ready(ctx context.Context) error { return db.pool.PingContext(ctx) }
 
-// Unavailable tells whether err means that the database cannot serve at this
-// moment, rather than that a query is wrong: it is worth to try again.
+// Unavailable reports whether err means that the database can't answer right now,
+// so that trying again may help.
 func Unavailable(err error) bool {
 	var netErr net.Error
 	var pgErr pgdriver.Error
@@ -240,13 +239,13 @@ func Unavailable(err error) bool {
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &netErr):
 		return true
 	case errors.As(err, &pgErr):
-		// PostgreSQL, appendix A: connection exception, transaction rollback (as
-		// of a deadlock), insufficient resources, operator intervention, system
-		// error; and a server that only reads, as a standby does.
+		// PostgreSQL, appendix A: connection exception, transaction rollback (such
+		// as a deadlock), insufficient resources, operator intervention, system
+		// error; and a read-only server, such as a standby.
 		code := pgErr.Field('C')
 		return slices.Contains([]string{"08", "40", "53", "57", "58"}, code[:min(2, len(code))]) || code == "25006"
 	case errors.As(err, &liteErr):
-		switch liteErr.Code() & 0xff { // the primary code of an extended one
+		switch liteErr.Code() & 0xff { // the primary of an extended result code
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
 			return true
 		}
@@ -254,7 +253,7 @@ func Unavailable(err error) bool {
 	return false
 }
 
-// asChanged makes of "no such row" that it has asChanged meanwhile.
+// asChanged turns ErrNotFound into ErrChanged.
 func asChanged(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return ErrChanged
@@ -262,7 +261,7 @@ func asChanged(err error) error {
 	return err
 }
 
-// asNotFound makes of "no rows" the error that callers know.
+// asNotFound turns sql.ErrNoRows into ErrNotFound.
 func asNotFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
@@ -270,7 +269,7 @@ func asNotFound(err error) error {
 	return err
 }
 
-// requireRows makes an error of a change that met no row.
+// requireRows returns ErrNotFound if a change affected no row.
 func requireRows(result sql.Result) error {
 	if n, err := result.RowsAffected(); err != nil || n > 0 {
 		return err

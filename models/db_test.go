@@ -86,8 +86,8 @@ func TestPostgresSpeaksUTC(t *testing.T) {
 	}
 }
 
-// The server ends every connection, as when it is restarted: the next query of
-// each takes a new one.
+// The server ends every connection, as a restart does. The next queries must use
+// new ones.
 func TestPooledConnectionsThatTheServerEnded(t *testing.T) {
 	t.Parallel()
 	url := modelstest.PostgreSQL(t)
@@ -136,7 +136,7 @@ func TestTransactionsAreWhole(t *testing.T) {
 				return errors.Join(tx.DisableUser(t.Context(), u), tx.Record(t.Context(), models.Event{Kind: "c"}), failed)
 			}, 0},
 			"the end fails": {true, func(tx *models.DB) error {
-				_, err := tx.RememberBrowser(t.Context(), &models.User{ID: uuid.Max}, "", models.MailDetail{}, true) // whom nobody knows
+				_, err := tx.RememberBrowser(t.Context(), &models.User{ID: uuid.Max}, "", models.MailDetail{}, true) // no such user
 				return errors.Join(tx.DisableUser(t.Context(), u), tx.Record(t.Context(), models.Event{Kind: "d"}), err)
 			}, 0},
 			"the last of the end fails": {true, func(tx *models.DB) error {
@@ -160,8 +160,8 @@ func TestTransactionsAreWhole(t *testing.T) {
 	})
 }
 
-// A migration runs while processes of the version before still do: columns that
-// they do not know disturb them nowhere.
+// The old version keeps running while the new one migrates, so unknown columns must
+// not disturb it.
 func TestUnknownColumns(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -201,8 +201,7 @@ func countEvents(t *testing.T, db *models.DB) int64 {
 	return n
 }
 
-// A person's events are theirs alone, and nobody's are no one's: an id that is
-// missing by mistake shows no other's.
+// Events lists only the user's own events. A zero id, passed by mistake, lists none.
 func TestEventsAreOfOneUser(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -225,8 +224,8 @@ func TestEventsAreOfOneUser(t *testing.T) {
 	})
 }
 
-// A transaction that waited for a second connection would, with others like it,
-// hold all there are and wait for ever.
+// Transactions that wait for a second connection would together hold all there are,
+// and wait forever.
 func TestTransactionsTakeOneConnection(t *testing.T) {
 	t.Parallel()
 	modelstest.EachURL(t, func(t *testing.T, url string) {

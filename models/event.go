@@ -44,43 +44,44 @@ const (
 	EventRoleDeleted         = "role-deleted"
 )
 
-// Event is a line of the audit log: what happened to whose account, and by
-// whom. Events are added and, when old, purged; none is ever changed.
+// Event is an entry of the audit log: what happened to which account, and who did
+// it. Events are added and, when old, purged, but never changed.
 type Event struct {
 	bun.BaseModel `bun:"table:events,alias:e"`
 
 	ID        uuid.UUID `bun:",pk"`
 	Kind      string
-	UserID    uuid.UUID `bun:",nullzero"` // whose account; none if it is not known
-	ActorID   uuid.UUID `bun:",nullzero"` // the signed-in person; none for a stranger or an operator
+	UserID    uuid.UUID `bun:",nullzero"` // whose account; zero if unknown
+	ActorID   uuid.UUID `bun:",nullzero"` // the signed-in user; zero if nobody was signed in, or for an operator
 	IP        string    // empty for an operator
 	UserAgent string
 	RequestID string
 	CreatedAt time.Time
 
-	OrganizationID uuid.UUID `bun:",nullzero"` // in which it happened, if in one
+	OrganizationID uuid.UUID `bun:",nullzero"` // where it happened; zero outside an organization
 
-	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // unless deleted since
+	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // nil if deleted since
 	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
 }
 
-// ByAnother tells whether somebody else did it to the user.
+// ByAnother reports whether another user did it.
 func (e *Event) ByAnother() bool { return e.ActorID != uuid.Nil && e.ActorID != e.UserID }
 
-// ByOperator tells whether an operator did it, who has no address on the network.
+// ByOperator reports whether an operator did it on the command line, which has no
+// IP address.
 func (e *Event) ByOperator() bool { return e.ActorID == uuid.Nil && e.IP == "" }
 
 // Record adds e to the audit log.
 func (db *DB) Record(ctx context.Context, e Event) error {
 	e.ID = newID()
 	e.CreatedAt = now()
-	e.UserAgent = clean(e.UserAgent, maxUserAgent)
+	e.UserAgent = sanitize(e.UserAgent, maxUserAgent)
 	_, err := db.bun.NewInsert().Model(&e).Returning("NULL").Exec(ctx)
 	return err
 }
 
-// Events lists at most limit events of user, the newest first, and older than the
-// one with the id before unless that is zero.
+// Events lists up to limit events of user, newest first, starting after the one
+// with the id before unless that is zero.
 func (db *DB) Events(ctx context.Context, user, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
 	query := db.bun.NewSelect().Model(&events).Where("user_id = ?", user).Order("id DESC").Limit(limit)
@@ -91,12 +92,12 @@ func (db *DB) Events(ctx context.Context, user, before uuid.UUID, limit int64) (
 	return events, err
 }
 
-// OrganizationEvents lists at most limit events of an organization, the newest
-// first, with user and actor where their accounts still are, and older than the
-// one with the id before unless that is zero.
+// OrganizationEvents lists up to limit events of an organization, newest first,
+// starting after the one with the id before unless that is zero. It loads user and
+// actor, unless their accounts were deleted.
 func (db *DB) OrganizationEvents(ctx context.Context, organization, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
-	query := db.bun.NewSelect().Model(&events).Relation("User", person).Relation("Actor", person).
+	query := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).
 		Where("e.organization_id = ?", organization).Order("e.id DESC").Limit(limit)
 	if before != uuid.Nil {
 		query = query.Where("e.id < ?", before)

@@ -9,16 +9,17 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// invitationLife is how long an invitation is good.
+// invitationLife is how long an invitation can be accepted.
 const invitationLife = 7 * 24 * time.Hour
 
-// invitationKept is how long one that expired can still be sent again.
-const invitationKept = 30 * 24 * time.Hour
+// invitationRetention is how long an expired invitation is kept, so that it can be
+// sent again.
+const invitationRetention = 30 * 24 * time.Hour
 
-// Invitation asks somebody, by mail, to join an organization. As with tokens,
-// only the hash of what is mailed is stored: none until it is sent. It is good
-// as long as the inviter may invite to that role: who lost that cannot come back
-// by an invitation made before.
+// Invitation is an emailed invitation to join an organization. Only the hash of
+// its token is stored, and none until it is sent. It is valid only while the
+// inviter may still invite to that role: a removed admin can't come back through
+// an invitation made earlier.
 type Invitation struct {
 	bun.BaseModel `bun:"table:invitations,alias:i"`
 
@@ -37,19 +38,20 @@ type Invitation struct {
 	Inviter      *User         `bun:"rel:belongs-to,join:inviter_id=id"`
 }
 
-// Expired tells whether the invitation is too old to be accepted.
+// Expired reports whether the invitation is too old to accept.
 func (i *Invitation) Expired() bool { return !now().Before(i.ExpiresAt) }
 
-// IsFor tells whether user is who is invited.
+// IsFor reports whether user is the person invited.
 func (i *Invitation) IsFor(user *User) bool { return i.EmailKey == user.EmailKey }
 
-// ProvesEmailOf tells whether whoever has the token can read what is sent to user. The
-// address has to be the very same: one that only folds to it may be another's.
+// ProvesEmailOf reports whether holding the token proves that user owns their
+// address. The addresses must be identical: one that differs in case may be
+// someone else's.
 func (i *Invitation) ProvesEmailOf(user *User) bool { return i.Email == user.Email }
 
-// Invite asks the owner of an e-mail address to join the organization of actor.
-// It returns ErrNotAllowed when the role of actor does not cover the role, and a
-// *TakenError when the address is invited already or that of a member.
+// Invite invites an email address to join actor's organization. It returns
+// ErrNotAllowed if actor's role does not cover role, and a *TakenError if the
+// address is already invited or belongs to a member.
 func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role uuid.UUID) error {
 	i := &Invitation{
 		ID:             newID(),
@@ -65,10 +67,10 @@ func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role 
 		if _, err := tx.lockUser(ctx, actor.UserID); err != nil {
 			return err
 		}
-		if err := tx.mayInvite(ctx, actor.OrganizationID, actor.UserID, role); err != nil {
+		if err := tx.checkCanInvite(ctx, actor.OrganizationID, actor.UserID, role); err != nil {
 			return err
 		}
-		member, err := tx.bun.NewSelect().Model((*Membership)(nil)).Relation("User", person).
+		member, err := tx.bun.NewSelect().Model((*Membership)(nil)).Relation("User", publicColumns).
 			Where("m.organization_id = ?", actor.OrganizationID).Where("?.email_key = ?", bun.Ident("user"), i.EmailKey).Exists(ctx)
 		if err != nil {
 			return err
@@ -77,14 +79,16 @@ func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role 
 			return &TakenError{Field: "member"}
 		}
 		if _, err := tx.bun.NewInsert().Model(i).Exec(ctx); err != nil {
-			return taken(err, map[string]string{"email_key": "email"})
+			return asTaken(err, map[string]string{"email_key": "email"})
 		}
 		return tx.mailInvitation(ctx, i)
 	})
 }
 
-// mayInvite returns nil when user may, by now, invite somebody to that role.
-func (db *DB) mayInvite(ctx context.Context, organization, user, role uuid.UUID) error {
+// checkCanInvite returns nil if user may currently invite people to role. It
+// returns ErrNotFound if user is no member or role does not exist, and
+// ErrNotAllowed if user is disabled or has too little permission.
+func (db *DB) checkCanInvite(ctx context.Context, organization, user, role uuid.UUID) error {
 	actor := new(Membership)
 	err := db.bun.NewSelect().Model(actor).Relation("Role").Relation("User").
 		Where("m.organization_id = ?", organization).Where("m.user_id = ?", user).Scan(ctx)
@@ -105,12 +109,11 @@ func (db *DB) mailInvitation(ctx context.Context, i *Invitation) error {
 	return db.QueueMail(ctx, Mail{Kind: MailInvitation, Recipient: i.Email, Detail: MailDetail{Invitation: i.ID}})
 }
 
-// Invitations lists at most limit invitations of an organization, the newest
-// first, with role and inviter, and older than the one with the id before unless
-// that is zero.
+// Invitations lists up to limit invitations of an organization, newest first, with
+// role and inviter, starting after the one with the id before unless that is zero.
 func (db *DB) Invitations(ctx context.Context, organization, before uuid.UUID, limit int64) ([]Invitation, error) {
 	var all []Invitation
-	query := db.bun.NewSelect().Model(&all).Relation("Role").Relation("Inviter", person).
+	query := db.bun.NewSelect().Model(&all).Relation("Role").Relation("Inviter", publicColumns).
 		Where("i.organization_id = ?", organization).Order("i.id DESC").Limit(limit)
 	if before != uuid.Nil {
 		query = query.Where("i.id < ?", before)
@@ -119,8 +122,8 @@ func (db *DB) Invitations(ctx context.Context, organization, before uuid.UUID, l
 	return all, err
 }
 
-// InvitationsBy lists the invitations that inviter sent and that nobody has
-// accepted, with organization and role, oldest first.
+// InvitationsBy lists the pending invitations that inviter sent, oldest first, with
+// organization and role.
 func (db *DB) InvitationsBy(ctx context.Context, inviter uuid.UUID) ([]Invitation, error) {
 	var all []Invitation
 	err := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").
@@ -128,8 +131,8 @@ func (db *DB) InvitationsBy(ctx context.Context, inviter uuid.UUID) ([]Invitatio
 	return all, err
 }
 
-// InvitationByID finds an invitation of an organization. It returns ErrNotFound
-// when there is none.
+// InvitationByID finds an invitation of an organization. It returns ErrNotFound if
+// there is none.
 func (db *DB) InvitationByID(ctx context.Context, organization, id uuid.UUID) (*Invitation, error) {
 	i := new(Invitation)
 	err := db.bun.NewSelect().Model(i).Relation("Role").
@@ -140,12 +143,12 @@ func (db *DB) InvitationByID(ctx context.Context, organization, id uuid.UUID) (*
 	return i, nil
 }
 
-// ResendInvitation mails an invitation once more, which is good for its whole
-// time again, and actor's from then on. The link that was sent before is void
-// once the new one is. Errors are those of Invite.
+// ResendInvitation sends an invitation again, with a new lifetime and actor as its
+// inviter. The earlier link stops working once the new one is sent. Its errors are
+// those of Invite.
 func (db *DB) ResendInvitation(ctx context.Context, actor *Membership, i *Invitation) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		if err := tx.mayInvite(ctx, actor.OrganizationID, actor.UserID, i.RoleID); err != nil {
+		if err := tx.checkCanInvite(ctx, actor.OrganizationID, actor.UserID, i.RoleID); err != nil {
 			return err
 		}
 		result, err := tx.bun.NewUpdate().Model(i).WherePK().
@@ -161,10 +164,10 @@ func (db *DB) ResendInvitation(ctx context.Context, actor *Membership, i *Invita
 	})
 }
 
-// RevokeInvitation takes an invitation back. Errors are those of Invite.
+// RevokeInvitation deletes an invitation. Its errors are those of Invite.
 func (db *DB) RevokeInvitation(ctx context.Context, actor *Membership, i *Invitation) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		if err := tx.mayInvite(ctx, actor.OrganizationID, actor.UserID, i.RoleID); err != nil {
+		if err := tx.checkCanInvite(ctx, actor.OrganizationID, actor.UserID, i.RoleID); err != nil {
 			return err
 		}
 		result, err := tx.bun.NewDelete().Model(i).WherePK().Where("organization_id = ?", actor.OrganizationID).Exec(ctx)
@@ -175,9 +178,9 @@ func (db *DB) RevokeInvitation(ctx context.Context, actor *Membership, i *Invita
 	})
 }
 
-// SendInvitation returns a living invitation with all that a mail says of it,
-// and a new token for the link. It returns ErrNotFound when it was accepted,
-// taken back or is too old.
+// SendInvitation returns an invitation with what its email shows, and a new token
+// for the link. It returns ErrNotFound if the invitation was accepted or revoked,
+// or has expired.
 func (db *DB) SendInvitation(ctx context.Context, id uuid.UUID) (*Invitation, string, error) {
 	secret, hash := newSecret()
 	result, err := db.bun.NewUpdate().Model((*Invitation)(nil)).Set("token_hash = ?", hash).
@@ -192,15 +195,15 @@ func (db *DB) SendInvitation(ctx context.Context, id uuid.UUID) (*Invitation, st
 	return i, secret, err
 }
 
-// InvitationBySecret finds the living invitation of that secret, with
-// organization, role and inviter. It returns ErrNotFound when there is none.
+// InvitationBySecret finds the valid invitation with that secret, and its
+// organization, role and inviter. It returns ErrNotFound if there is none.
 func (db *DB) InvitationBySecret(ctx context.Context, secret string) (*Invitation, error) {
 	hash, ok := hashSecret(secret)
 	if !ok {
 		return nil, ErrNotFound
 	}
 	i := new(Invitation)
-	err := db.bun.NewSelect().Model(i).Relation("Organization").Relation("Role").Relation("Inviter", person).
+	err := db.bun.NewSelect().Model(i).Relation("Organization").Relation("Role").Relation("Inviter", publicColumns).
 		Where("i.token_hash = ?", hash).Where("i.expires_at > ?", now()).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
@@ -208,20 +211,20 @@ func (db *DB) InvitationBySecret(ctx context.Context, secret string) (*Invitatio
 	return i, db.checkInviter(ctx, i.OrganizationID, i.InviterID, i.RoleID)
 }
 
-// checkInviter returns nil when the inviter may invite to the role still, else
-// ErrNotFound: such an invitation is none any more.
+// checkInviter returns nil if the inviter may still invite to the role, and
+// ErrNotFound otherwise: such an invitation is void.
 func (db *DB) checkInviter(ctx context.Context, organization, inviter, role uuid.UUID) error {
-	err := db.mayInvite(ctx, organization, inviter, role)
+	err := db.checkCanInvite(ctx, organization, inviter, role)
 	if errors.Is(err, ErrNotAllowed) {
 		return ErrNotFound
 	}
 	return err
 }
 
-// AcceptInvitation uses i up and makes user a member of its organization. Where
-// the token proves that the address is the user's, it is verified from then on.
-// It returns ErrNotFound when i was used or taken back meanwhile, and
-// ErrNotAllowed when it is not for user or user's address is not verified.
+// AcceptInvitation consumes i and makes user a member of its organization. If the
+// token proves that the address is the user's, it also verifies the address. It
+// returns ErrNotFound if i was used or revoked in the meantime, and ErrNotAllowed if
+// i is not for user or user's address is not verified.
 func (db *DB) AcceptInvitation(ctx context.Context, i *Invitation, user *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		user, err := tx.lockUser(ctx, user.ID)
@@ -231,7 +234,7 @@ func (db *DB) AcceptInvitation(ctx context.Context, i *Invitation, user *User) e
 		if err := tx.lockOrganization(ctx, i.OrganizationID); err != nil {
 			return err
 		}
-		var inviter, role uuid.UUID // as they are by now
+		var inviter, role uuid.UUID // their current values
 		err = tx.bun.NewDelete().Model(i).WherePK().Where("token_hash = ?", i.TokenHash).
 			Where("expires_at > ?", now()).Returning("inviter_id, role_id").Scan(ctx, &inviter, &role)
 		if err != nil {
@@ -244,7 +247,7 @@ func (db *DB) AcceptInvitation(ctx context.Context, i *Invitation, user *User) e
 			return ErrNotAllowed
 		}
 		if !user.Verified() {
-			if err := tx.verify(ctx, user); err != nil {
+			if err := tx.markVerified(ctx, user); err != nil {
 				return err
 			}
 		}
@@ -252,9 +255,9 @@ func (db *DB) AcceptInvitation(ctx context.Context, i *Invitation, user *User) e
 	})
 }
 
-// verify notes that user's address is the user's, and takes back what was mailed
-// to find out.
-func (db *DB) verify(ctx context.Context, user *User) error {
+// markVerified records that user owns their address, and cancels the emails and
+// tokens that would have proved it.
+func (db *DB) markVerified(ctx context.Context, user *User) error {
 	user.VerifiedAt = now()
 	if err := db.updateUser(ctx, user, "verified_at"); err != nil {
 		return err
@@ -262,5 +265,5 @@ func (db *DB) verify(ctx context.Context, user *User) error {
 	if err := db.deleteTokens(ctx, user.ID, VerifyEmail); err != nil {
 		return err
 	}
-	return db.unqueue(ctx, user.ID, MailVerifyEmail)
+	return db.cancelMail(ctx, user.ID, MailVerifyEmail)
 }

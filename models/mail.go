@@ -10,7 +10,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// The kinds of mail. Each has its templates in templates/mail under that name.
+// The kinds of mail. Each has templates of that name in templates/mail.
 const (
 	MailVerifyEmail     = "verify-email"
 	MailChangeEmail     = "change-email"
@@ -23,10 +23,10 @@ const (
 	MailInvitation      = "invitation"
 )
 
-// Mail is a message to send. The queue is this table and not a library's: those
-// at hand may give a message to two processes on PostgreSQL, or would store the
-// tokens in it. A mail is queued in the transaction of the change that causes
-// it, and composed when it is sent: so a token in it is never stored.
+// Mail is a queued email. The queue is our own table because the available
+// libraries may hand a message to two processes on PostgreSQL, or would store
+// tokens. Mail is queued in the transaction that causes it and composed when it is
+// sent, so a token is never stored.
 type Mail struct {
 	bun.BaseModel `bun:"table:mails,alias:m"`
 
@@ -34,14 +34,14 @@ type Mail struct {
 	Kind      string
 	Recipient string
 	UserID    uuid.UUID `bun:",nullzero"`
-	Name      string    // whom it greets
+	Name      string    // for the greeting
 	Detail    MailDetail
 	CreatedAt time.Time
 	Attempts  int
 	NextAt    time.Time
 }
 
-// MailDetail is what a kind of mail says beside its name.
+// MailDetail holds what the text of a mail needs. Each kind uses its own fields.
 type MailDetail struct {
 	Email   string    `json:"email,omitempty"`
 	Browser string    `json:"browser,omitempty"`
@@ -51,7 +51,7 @@ type MailDetail struct {
 	Invitation uuid.UUID `json:"invitation,omitzero"`
 }
 
-// QueueMail queues m to be sent to its recipient.
+// QueueMail adds m to the queue and fills in its id and times.
 func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 	m.ID = newID()
 	m.CreatedAt = now()
@@ -60,10 +60,10 @@ func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 	return err
 }
 
-// mailUser queues a mail of that kind to user's own address. Who has not proved
-// that the address is theirs gets the mail that does so and no other, and no name
-// in it: else a stranger would read what happens to an account that is none of
-// theirs, and words from whoever made it.
+// mailUser queues mail of that kind to user's own address. An unverified address
+// gets only the mail that verifies it, without a name. Otherwise the owner of the
+// address, who may not be the user, would read about a stranger's account, and
+// whatever the stranger chose as a name.
 func (db *DB) mailUser(ctx context.Context, user *User, kind string, detail MailDetail) error {
 	m := Mail{Kind: kind, Recipient: user.Email, UserID: user.ID, Detail: detail}
 	switch {
@@ -75,21 +75,21 @@ func (db *DB) mailUser(ctx context.Context, user *User, kind string, detail Mail
 	return db.QueueMail(ctx, m)
 }
 
-// unqueue takes user's mails of these kinds out of the queue.
-func (db *DB) unqueue(ctx context.Context, user uuid.UUID, kinds ...string) error {
+// cancelMail removes user's mail of these kinds from the queue.
+func (db *DB) cancelMail(ctx context.Context, user uuid.UUID, kinds ...string) error {
 	_, err := db.bun.NewDelete().Model((*Mail)(nil)).Where("user_id = ?", user).Where("kind IN (?)", bun.List(kinds)).Exec(ctx)
 	return err
 }
 
 // Times of the mail queue.
 const (
-	// mailLease is how long a claimed mail is left to its process: longer than
-	// any delivery takes. One that dies meanwhile leaves it to others after that.
+	// mailLease is how long a process may keep a claimed mail before others may
+	// claim it, in case it died: longer than any delivery takes.
 	mailLease = 3 * time.Minute
-	// firstRetry doubles with each attempt up to lastRetry.
+	// firstRetry is the first delay between attempts. It doubles up to lastRetry.
 	firstRetry = 2 * time.Second
 	lastRetry  = 10 * time.Minute
-	// mailLife is how long a mail is tried.
+	// mailLife is how long delivery is attempted.
 	mailLife = 72 * time.Hour
 )
 
@@ -123,8 +123,8 @@ func (db *DB) DeleteMail(ctx context.Context, m *Mail) error {
 	return err
 }
 
-// RetryMail leaves m for later, the longer the more often it was tried. It
-// takes m out of the queue and returns false when that was for long enough.
+// RetryMail schedules the next attempt to send m, with a delay that doubles each
+// time. If m is older than mailLife, RetryMail deletes it and returns false.
 func (db *DB) RetryMail(ctx context.Context, m *Mail) (bool, error) {
 	t := now()
 	if t.Sub(m.CreatedAt) > mailLife {
@@ -139,17 +139,18 @@ func (db *DB) RetryMail(ctx context.Context, m *Mail) (bool, error) {
 	return true, err
 }
 
-// verifyPause is how long a person waits before the link is sent once more.
-const verifyPause = time.Minute
+// resendInterval is how long a user must wait before the link can be sent again.
+const resendInterval = time.Minute
 
-// ErrTooSoon says that the same was asked for a moment ago.
+// ErrTooSoon means that the last request for the same was a moment ago.
 var ErrTooSoon = errors.New("too soon")
 
-// ResendVerification queues the mail with the link once more. It returns
-// ErrTooSoon when the last is hardly a minute old or still in the queue.
+// ResendVerification queues the mail that verifies user's address again. It
+// returns ErrTooSoon if the last one was sent less than a minute ago or is still
+// in the queue, and ErrChanged if user has changed since it was read.
 func (db *DB) ResendVerification(ctx context.Context, user *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		user, err := tx.lockAs(ctx, user)
+		user, err := tx.lockUnchanged(ctx, user)
 		if err != nil {
 			return err
 		}
@@ -160,7 +161,7 @@ func (db *DB) ResendVerification(ctx context.Context, user *User) error {
 		}
 		sent, err := tx.bun.NewSelect().Model((*Token)(nil)).
 			Where("user_id = ?", user.ID).Where("purpose = ?", VerifyEmail).
-			Where("created_at > ?", now().Add(-verifyPause)).Exists(ctx)
+			Where("created_at > ?", now().Add(-resendInterval)).Exists(ctx)
 		if err != nil {
 			return err
 		}
@@ -171,11 +172,11 @@ func (db *DB) ResendVerification(ctx context.Context, user *User) error {
 	})
 }
 
-// clean makes of what a stranger sent a string that the database and a page
-// can hold: valid UTF-8, no NUL, no longer than most bytes.
-func clean(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
+// sanitize returns a client's text as a database and a page can hold it: valid
+// UTF-8 without NUL, at most maxBytes long.
+func sanitize(s string, maxBytes int) string {
+	if len(s) > maxBytes {
+		s = s[:maxBytes]
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
 }

@@ -12,7 +12,7 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// queue returns the mail that waits, the oldest first.
+// queue returns the queued mail, oldest first.
 func queue(t *testing.T, db *models.DB) (mails []models.Mail) {
 	t.Helper()
 	if err := db.Bun().NewSelect().Model(&mails).Order("id").Scan(t.Context()); err != nil {
@@ -21,7 +21,7 @@ func queue(t *testing.T, db *models.DB) (mails []models.Mail) {
 	return mails
 }
 
-// wantsQueue wants mail of these kinds to wait, and no other.
+// wantsQueue checks that exactly these kinds of mail are queued.
 func wantsQueue(t *testing.T, db *models.DB, kinds ...string) {
 	t.Helper()
 	var got []string
@@ -33,7 +33,7 @@ func wantsQueue(t *testing.T, db *models.DB, kinds ...string) {
 	}
 }
 
-// emptyQueue takes all mail out of the queue.
+// emptyQueue removes all mail from the queue.
 func emptyQueue(t *testing.T, db *models.DB) {
 	t.Helper()
 	if _, err := db.Bun().NewDelete().Model((*models.Mail)(nil)).Where("1 = 1").Exec(t.Context()); err != nil {
@@ -282,7 +282,7 @@ func TestResendVerificationAtOnceQueuesOne(t *testing.T) {
 	})
 }
 
-// verify has u's address be confirmed.
+// verify marks u's address as verified.
 func verify(t *testing.T, db *models.DB, u *models.User) {
 	t.Helper()
 	u.VerifiedAt = time.Now().UTC().Truncate(time.Microsecond)
@@ -291,8 +291,7 @@ func verify(t *testing.T, db *models.DB, u *models.User) {
 	}
 }
 
-// TestStrangersGetNoNotices has things happen to an account whose address nobody
-// has confirmed.
+// TestStrangersGetNoNotices changes an account whose address is not verified.
 func TestStrangersGetNoNotices(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

@@ -14,8 +14,7 @@ import (
 )
 
 // BenchmarkMembersPage reads one page of an organization's 100,000 members: the
-// first, the last, and one of a search that finds the last member alone, which
-// looks at all of them.
+// first, the last, and that of a search that scans them all to find the last member.
 func BenchmarkMembersPage(b *testing.B) {
 	const members, page = 100_000, 21
 	for name, fresh := range map[string]func(*testing.B) string{"sqlite": freshSQLite, "postgres": freshPostgreSQL} {
@@ -51,8 +50,8 @@ func BenchmarkMembersPage(b *testing.B) {
 	}
 }
 
-// crowd fills an organization, and returns its id and that of the member after
-// whom the last page begins.
+// crowd fills an organization. It returns the organization's id and that of the
+// member before the last page.
 func crowd(b *testing.B, db *models.DB, members, page int) (organization, last uuid.UUID) {
 	b.Helper()
 	owner := &models.User{Username: "owner", Email: "owner@example.com", FirstName: "An", LastName: "Owner"}

@@ -9,7 +9,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Membership is a user's place in an organization.
+// Membership makes a user a member of an organization, with a role.
 type Membership struct {
 	bun.BaseModel `bun:"table:memberships,alias:m"`
 
@@ -24,21 +24,21 @@ type Membership struct {
 	Role         *Role         `bun:"rel:belongs-to,join:role_id=id"`
 }
 
-// addMember makes user a member. One who is it already stays as it was.
+// addMember makes user a member. It leaves an existing member unchanged.
 func (db *DB) addMember(ctx context.Context, organization, user, role uuid.UUID) error {
 	m := &Membership{ID: newID(), OrganizationID: organization, UserID: user, RoleID: role, CreatedAt: now()}
 	_, err := db.bun.NewInsert().Model(m).On("CONFLICT DO NOTHING").Exec(ctx)
 	return err
 }
 
-// person reads of a related user what others in an organization may see.
-func person(q *bun.SelectQuery) *bun.SelectQuery {
+// publicColumns selects the columns of a related user that other members may see.
+func publicColumns(q *bun.SelectQuery) *bun.SelectQuery {
 	return q.Column("id", "username", "username_key", "email", "first_name", "last_name")
 }
 
-// MembershipBySlug finds the place of user in the organization of that slug,
-// with the organization and the role, in one query. It returns ErrNotFound when
-// there is no such organization, or the user is not in it.
+// MembershipBySlug finds user's membership of the organization with that slug, and
+// its organization and role, in one query. It returns ErrNotFound if there is no
+// such organization or user is not in it.
 func (db *DB) MembershipBySlug(ctx context.Context, slug string, user uuid.UUID) (*Membership, error) {
 	m := new(Membership)
 	err := db.bun.NewSelect().Conn(db.prepared(slug, user)).Model(m).Relation("Organization").Relation("Role").
@@ -49,7 +49,8 @@ func (db *DB) MembershipBySlug(ctx context.Context, slug string, user uuid.UUID)
 	return m, nil
 }
 
-// Memberships lists the organizations that user is in, in the order of joining.
+// Memberships lists user's memberships with organization and role, in the order
+// user joined.
 func (db *DB) Memberships(ctx context.Context, user uuid.UUID) ([]Membership, error) {
 	var all []Membership
 	err := db.bun.NewSelect().Conn(db.prepared(user)).Model(&all).Relation("Organization").Relation("Role").
@@ -57,26 +58,27 @@ func (db *DB) Memberships(ctx context.Context, user uuid.UUID) ([]Membership, er
 	return all, err
 }
 
-// MemberSearch says which members to list.
+// MemberSearch selects members.
 type MemberSearch struct {
-	Text   string    // what the name or username holds, in any case; empty for all
-	Emails bool      // whether to look at e-mail addresses too
-	After  uuid.UUID // only those who joined after this one
+	Text   string    // in the name or username, in any case; empty for all
+	Emails bool      // search email addresses too
+	After  uuid.UUID // only members who joined after this one
 	Limit  int64
 }
 
-// maxSearch cuts what is searched for, in bytes; no name is longer.
+// maxSearch is the length of a search text in bytes; the rest is ignored. No name
+// is longer.
 const maxSearch = 300
 
-// Members lists members of an organization in the order of joining, with user
-// and role.
+// Members lists members of an organization with user and role, in the order they
+// joined.
 func (db *DB) Members(ctx context.Context, organization uuid.UUID, search MemberSearch) ([]Membership, error) {
 	var members []Membership
-	query := db.bun.NewSelect().Model(&members).Relation("User", person).Relation("Role").Order("m.id").Limit(search.Limit)
-	if text := Key(clean(search.Text, maxSearch)); text == "" {
+	query := db.bun.NewSelect().Model(&members).Relation("User", publicColumns).Relation("Role").Order("m.id").Limit(search.Limit)
+	if text := Key(sanitize(search.Text, maxSearch)); text == "" {
 		query = query.Conn(db.prepared(organization, search.After)).
 			Where("m.organization_id = ?", db.parameter(1)).Where("m.id > ?", db.parameter(2))
-	} else { // not prepared: which plan is good depends on how many rows the text is in
+	} else { // not prepared: the best plan depends on how many rows match
 		like := "%" + escapeLike(text) + "%"
 		query = query.Where("m.organization_id = ?", organization).Where("m.id > ?", search.After)
 		query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
@@ -92,16 +94,16 @@ func (db *DB) Members(ctx context.Context, organization uuid.UUID, search Member
 	return members, err
 }
 
-// escapeLike makes of text a pattern for LIKE that means itself.
+// escapeLike escapes text for a LIKE pattern whose escape character is "!".
 func escapeLike(text string) string {
 	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
 }
 
-// MemberByID finds a member of an organization, with user and role. It returns
-// ErrNotFound when there is none.
+// MemberByID finds a member of an organization, with organization, user and role.
+// It returns ErrNotFound if there is none.
 func (db *DB) MemberByID(ctx context.Context, organization, id uuid.UUID) (*Membership, error) {
 	m := new(Membership)
-	err := db.bun.NewSelect().Model(m).Relation("Organization").Relation("User", person).Relation("Role").
+	err := db.bun.NewSelect().Model(m).Relation("Organization").Relation("User", publicColumns).Relation("Role").
 		Where("m.organization_id = ?", organization).Where("m.id = ?", id).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
@@ -109,13 +111,13 @@ func (db *DB) MemberByID(ctx context.Context, organization, id uuid.UUID) (*Memb
 	return m, nil
 }
 
-// SetRole gives the member of that id another role. It returns ErrNotFound when
-// the organization of actor has no such member or role, ErrNotAllowed when the
-// role of actor does not cover the old and the new one, and a *LastOwnerError
-// for its last owner.
+// SetRole gives a member of actor's organization another role. It returns
+// ErrNotFound if there is no such member or role, ErrNotAllowed if actor's role
+// does not cover the old and the new one, and a *LastOwnerError if the member is
+// the last owner.
 func (db *DB) SetRole(ctx context.Context, actor *Membership, member, role uuid.UUID) error {
 	return db.inOrganization(ctx, actor, ManageMembers, func(tx *DB, actor *Membership) error {
-		m, err := tx.managed(ctx, actor, member)
+		m, err := tx.manageableMember(ctx, actor, member)
 		if err != nil {
 			return err
 		}
@@ -127,7 +129,7 @@ func (db *DB) SetRole(ctx context.Context, actor *Membership, member, role uuid.
 			return ErrNotAllowed
 		}
 		if r.Kind != RoleOwner {
-			if err := tx.keepAnOwner(ctx, m); err != nil {
+			if err := tx.requireOtherOwner(ctx, m); err != nil {
 				return err
 			}
 		}
@@ -136,10 +138,11 @@ func (db *DB) SetRole(ctx context.Context, actor *Membership, member, role uuid.
 	})
 }
 
-// RemoveMember ends the membership of that id. Its errors are those of SetRole.
+// RemoveMember removes a member of actor's organization. Its errors are those of
+// SetRole.
 func (db *DB) RemoveMember(ctx context.Context, actor *Membership, member uuid.UUID) error {
 	return db.inOrganization(ctx, actor, ManageMembers, func(tx *DB, actor *Membership) error {
-		m, err := tx.managed(ctx, actor, member)
+		m, err := tx.manageableMember(ctx, actor, member)
 		if err != nil {
 			return err
 		}
@@ -147,34 +150,35 @@ func (db *DB) RemoveMember(ctx context.Context, actor *Membership, member uuid.U
 	})
 }
 
-// Leave ends the membership of actor. It returns a *LastOwnerError for the last
-// owner of the organization.
+// Leave removes actor from the organization. It returns a *LastOwnerError if actor
+// is its last owner.
 func (db *DB) Leave(ctx context.Context, actor *Membership) error {
 	return db.inOrganization(ctx, actor, "", func(tx *DB, actor *Membership) error { return tx.endMembership(ctx, actor) })
 }
 
-// TransferOwnership makes the member of that username an owner, and of actor an
-// admin. It returns ErrNotFound when there is no other member of that username, or
-// that one is disabled.
+// TransferOwnership makes the member with that username an owner and actor an
+// admin. It returns ErrNotFound if no other member has that username or the member
+// is disabled.
 func (db *DB) TransferOwnership(ctx context.Context, actor *Membership, username string) (*Membership, error) {
-	heir := new(Membership)
+	newOwner := new(Membership)
 	err := db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, actor *Membership) error {
-		err := tx.bun.NewSelect().Model(heir).Relation("User", person).Where("m.organization_id = ?", actor.OrganizationID).
+		err := tx.bun.NewSelect().Model(newOwner).Relation("User", publicColumns).Where("m.organization_id = ?", actor.OrganizationID).
 			Where("?.username_key = ?", bun.Ident("user"), Key(username)).Where("m.id <> ?", actor.ID).
 			Where("?.disabled_at IS NULL", bun.Ident("user")).Scan(ctx)
 		if err != nil {
 			return asNotFound(err)
 		}
-		if err := tx.setRole(ctx, heir, RoleOwner); err != nil {
+		if err := tx.setRole(ctx, newOwner, RoleOwner); err != nil {
 			return err
 		}
 		return tx.setRole(ctx, actor, RoleAdmin)
 	})
-	return heir, err
+	return newOwner, err
 }
 
-// managed finds a member whom actor may change.
-func (db *DB) managed(ctx context.Context, actor *Membership, member uuid.UUID) (*Membership, error) {
+// manageableMember finds a member that actor may change. It returns ErrNotFound if
+// there is none, and ErrNotAllowed if actor's role does not cover the member's.
+func (db *DB) manageableMember(ctx context.Context, actor *Membership, member uuid.UUID) (*Membership, error) {
 	m, err := db.MemberByID(ctx, actor.OrganizationID, member)
 	if err != nil {
 		return nil, err
@@ -185,7 +189,7 @@ func (db *DB) managed(ctx context.Context, actor *Membership, member uuid.UUID) 
 	return m, nil
 }
 
-// setRole gives m the role of that kind, of which there is one.
+// setRole gives m the organization's role of that kind, which must not be custom.
 func (db *DB) setRole(ctx context.Context, m *Membership, kind RoleKind) error {
 	role := db.bun.NewSelect().Model((*Role)(nil)).Column("id").
 		Where("organization_id = ?", m.OrganizationID).Where("kind = ?", kind)
@@ -193,9 +197,9 @@ func (db *DB) setRole(ctx context.Context, m *Membership, kind RoleKind) error {
 	return err
 }
 
-// endMembership takes m out, and what m invited to.
+// endMembership removes m and the invitations that m sent.
 func (db *DB) endMembership(ctx context.Context, m *Membership) error {
-	if err := db.keepAnOwner(ctx, m); err != nil {
+	if err := db.requireOtherOwner(ctx, m); err != nil {
 		return err
 	}
 	_, err := db.bun.NewDelete().Model((*Invitation)(nil)).
@@ -207,16 +211,17 @@ func (db *DB) endMembership(ctx context.Context, m *Membership) error {
 	return err
 }
 
-// keepAnOwner returns a *LastOwnerError when m is the last owner.
-func (db *DB) keepAnOwner(ctx context.Context, m *Membership) error {
-	last, err := db.lastOwner(ctx, m)
+// requireOtherOwner returns a *LastOwnerError if m is the last owner.
+func (db *DB) requireOtherOwner(ctx context.Context, m *Membership) error {
+	last, err := db.isLastOwner(ctx, m)
 	if err == nil && last {
 		err = &LastOwnerError{m.Organization}
 	}
 	return err
 }
 
-func (db *DB) lastOwner(ctx context.Context, m *Membership) (bool, error) {
+// isLastOwner reports whether m is the only owner who is not disabled.
+func (db *DB) isLastOwner(ctx context.Context, m *Membership) (bool, error) {
 	if m.Role.Kind != RoleOwner {
 		return false, nil
 	}

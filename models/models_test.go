@@ -20,7 +20,7 @@ func newUser(t *testing.T, db *models.DB, username string) *models.User {
 	return u
 }
 
-// same tells whether two users are equal, whatever their times call UTC.
+// same reports whether two users are equal, regardless of how their times name UTC.
 func same(a, b *models.User) bool {
 	x, y := *a, *b
 	for _, u := range []*models.User{&x, &y} {
@@ -39,7 +39,7 @@ func signIn(t *testing.T, db *models.DB, u *models.User) (*models.Session, strin
 	return s, token
 }
 
-// wantsTaken wants err to say that field belongs to another.
+// wantsTaken checks that err is a *TakenError of field.
 func wantsTaken(t *testing.T, err error, field string) {
 	t.Helper()
 	taken := new(models.TakenError)

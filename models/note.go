@@ -11,7 +11,7 @@ import (
 // WriteNotes is the permission to write, change and delete notes.
 const WriteNotes Permission = "write-notes"
 
-// Note is an example of what an organization may own. app/notes/README.md says
+// Note is an example of something an organization owns. app/notes/README.md says
 // how to remove it.
 type Note struct {
 	bun.BaseModel `bun:"table:notes,alias:n"`
@@ -20,28 +20,28 @@ type Note struct {
 	OrganizationID uuid.UUID
 	AuthorID       uuid.UUID `bun:",nullzero"`
 	Title, Body    string
-	SearchKey      string // what the search looks at
+	SearchKey      string // title and body, folded by Key for the search
 	CreatedAt      time.Time
 
 	Organization *Organization `bun:"rel:belongs-to,join:organization_id=id"`
 	Author       *User         `bun:"rel:belongs-to,join:author_id=id"`
 }
 
-// CreateNote stores a new note of the organization and the author that it names.
+// CreateNote stores a new note and fills in its id, time and search key.
 func (db *DB) CreateNote(ctx context.Context, n *Note) error {
 	n.ID, n.CreatedAt, n.SearchKey = newID(), now(), Key(n.Title+"\n"+n.Body)
 	_, err := db.bun.NewInsert().Model(n).Exec(ctx)
 	return err
 }
 
-// Notes lists at most limit notes of an organization, the newest first, with
-// their authors: those that hold search in any case, and older than the one with
-// the id before unless that is zero.
+// Notes lists up to limit notes of an organization that contain search in any case,
+// newest first, with their authors, starting after the one with the id before
+// unless that is zero.
 func (db *DB) Notes(ctx context.Context, organization uuid.UUID, search string, before uuid.UUID, limit int64) ([]Note, error) {
 	var notes []Note
-	query := db.bun.NewSelect().Model(&notes).Relation("Author", person).
+	query := db.bun.NewSelect().Model(&notes).Relation("Author", publicColumns).
 		Where("n.organization_id = ?", organization).Order("n.id DESC").Limit(limit)
-	if text := Key(clean(search, maxSearch)); text != "" {
+	if text := Key(sanitize(search, maxSearch)); text != "" {
 		query = query.Where("n.search_key LIKE ? ESCAPE '!'", "%"+escapeLike(text)+"%")
 	}
 	if before != uuid.Nil {
@@ -51,9 +51,9 @@ func (db *DB) Notes(ctx context.Context, organization uuid.UUID, search string, 
 	return notes, err
 }
 
-// NotesBy lists the notes that author wrote, with their organizations, oldest
-// first: those of the organizations that the author is in. What others may have
-// made of a note since the author left is for the members alone.
+// NotesBy lists author's notes with their organizations, oldest first, in the
+// organizations that author is a member of. Others may have edited a note since
+// its author left.
 func (db *DB) NotesBy(ctx context.Context, author uuid.UUID) ([]Note, error) {
 	var notes []Note
 	err := db.bun.NewSelect().Model(&notes).Relation("Organization").
@@ -62,11 +62,11 @@ func (db *DB) NotesBy(ctx context.Context, author uuid.UUID) ([]Note, error) {
 	return notes, err
 }
 
-// NoteByID finds a note of an organization. It returns ErrNotFound when there is
-// none.
+// NoteByID finds a note of an organization, with its author. It returns ErrNotFound
+// if there is none.
 func (db *DB) NoteByID(ctx context.Context, organization, id uuid.UUID) (*Note, error) {
 	n := new(Note)
-	err := db.bun.NewSelect().Model(n).Relation("Author", person).
+	err := db.bun.NewSelect().Model(n).Relation("Author", publicColumns).
 		Where("n.organization_id = ?", organization).Where("n.id = ?", id).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
@@ -74,8 +74,8 @@ func (db *DB) NoteByID(ctx context.Context, organization, id uuid.UUID) (*Note, 
 	return n, nil
 }
 
-// UpdateNote stores the title and the body of n. It returns ErrNotFound when n
-// has gone.
+// UpdateNote stores the title and body of n. It returns ErrNotFound if n was
+// deleted.
 func (db *DB) UpdateNote(ctx context.Context, n *Note) error {
 	n.SearchKey = Key(n.Title + "\n" + n.Body)
 	result, err := db.bun.NewUpdate().Model(n).Column("title", "body", "search_key").WherePK().
@@ -86,8 +86,8 @@ func (db *DB) UpdateNote(ctx context.Context, n *Note) error {
 	return requireRows(result)
 }
 
-// DeleteNote removes a note of an organization. It returns ErrNotFound when there
-// is none.
+// DeleteNote deletes a note of an organization. It returns ErrNotFound if there is
+// none.
 func (db *DB) DeleteNote(ctx context.Context, organization, id uuid.UUID) error {
 	result, err := db.bun.NewDelete().Model((*Note)(nil)).
 		Where("organization_id = ?", organization).Where("id = ?", id).Exec(ctx)

@@ -10,8 +10,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Organization is what people do something in together. Its slug stands in
-// every URL of it, and stays.
+// Organization is a group of users who work together. Its slug is part of its URLs
+// and never changes.
 type Organization struct {
 	bun.BaseModel `bun:"table:organizations,alias:o"`
 
@@ -21,20 +21,20 @@ type Organization struct {
 	CreatedAt time.Time
 }
 
-// ErrNotAllowed says that the person's role does not allow the change, be it
-// that it was another when they began.
-var ErrNotAllowed = errors.New("the role does not allow it")
+// ErrNotAllowed means that the user's current role does not allow the change, even
+// if an earlier one did.
+var ErrNotAllowed = errors.New("the user's role does not allow this")
 
-// LastOwnerError says that the change would leave the organization to nobody.
+// LastOwnerError means that the change would leave the organization without an owner.
 type LastOwnerError struct{ Organization *Organization }
 
 func (e *LastOwnerError) Error() string {
-	return fmt.Sprintf("the last owner of the organization %s (%s) must make somebody else its owner, or delete it", e.Organization.Name, e.Organization.Slug)
+	return fmt.Sprintf("the organization %s (%s) would have no owner: make another member its owner, or delete it", e.Organization.Name, e.Organization.Slug)
 }
 
-// CreateOrganization stores a new organization with its first roles and user as
-// its owner. It fills in the id and the time. It returns a *TakenError when the
-// slug belongs to another.
+// CreateOrganization stores a new organization with its built-in roles, makes user
+// its owner, and fills in its id and time. It returns a *TakenError if the slug is
+// taken.
 func (db *DB) CreateOrganization(ctx context.Context, o *Organization, user *User) error {
 	o.ID, o.CreatedAt = newID(), now()
 	roles := []Role{
@@ -44,7 +44,7 @@ func (db *DB) CreateOrganization(ctx context.Context, o *Organization, user *Use
 	}
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.bun.NewInsert().Model(o).Exec(ctx); err != nil {
-			return taken(err, map[string]string{"slug": "slug"})
+			return asTaken(err, map[string]string{"slug": "slug"})
 		}
 		if _, err := tx.bun.NewInsert().Model(&roles).Exec(ctx); err != nil {
 			return err
@@ -53,12 +53,13 @@ func (db *DB) CreateOrganization(ctx context.Context, o *Organization, user *Use
 	})
 }
 
-// SlugTaken tells whether an organization has that slug.
+// SlugTaken reports whether an organization has that slug.
 func (db *DB) SlugTaken(ctx context.Context, slug string) (bool, error) {
 	return db.bun.NewSelect().Model((*Organization)(nil)).Where("slug = ?", slug).Exists(ctx)
 }
 
-// RenameOrganization gives the organization of actor another name.
+// RenameOrganization renames actor's organization. It returns ErrNotAllowed if
+// actor's role does not allow it.
 func (db *DB) RenameOrganization(ctx context.Context, actor *Membership, name string) error {
 	return db.inOrganization(ctx, actor, EditOrganization, func(tx *DB, _ *Membership) error {
 		_, err := tx.bun.NewUpdate().Model((*Organization)(nil)).Set("name = ?", name).Where("id = ?", actor.OrganizationID).Exec(ctx)
@@ -66,8 +67,8 @@ func (db *DB) RenameOrganization(ctx context.Context, actor *Membership, name st
 	})
 }
 
-// DeleteOrganization removes the organization of actor and, by the foreign keys,
-// all that hangs on it.
+// DeleteOrganization deletes actor's organization and, through foreign keys, all it
+// owns. It returns ErrNotAllowed if actor's role does not allow it.
 func (db *DB) DeleteOrganization(ctx context.Context, actor *Membership) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
 		return tx.deleteOrganization(ctx, actor.OrganizationID)
@@ -79,10 +80,10 @@ func (db *DB) deleteOrganization(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// inOrganization runs f in a transaction, while no other changes who may do what
-// in the organization of actor. It reads actor anew, and returns ErrNotAllowed
-// when by now the role does not allow need, or ErrNotFound when actor has left.
-// An empty need is what every member may.
+// inOrganization runs f in a transaction that locks the members and roles of
+// actor's organization. It passes f a fresh copy of actor. It returns ErrNotAllowed
+// if actor's role no longer allows need, and ErrNotFound if actor has left. An
+// empty need allows every member.
 func (db *DB) inOrganization(ctx context.Context, actor *Membership, need Permission, f func(tx *DB, actor *Membership) error) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		if err := tx.lockOrganization(ctx, actor.OrganizationID); err != nil {
@@ -99,32 +100,33 @@ func (db *DB) inOrganization(ctx context.Context, actor *Membership, need Permis
 	})
 }
 
-// lockOrganization makes those who change members or roles of an organization
-// come one after the other; SQLite has one writer anyway. Who locks a user too
-// does that before. It returns ErrNotFound when the organization has gone.
+// lockOrganization serializes changes of an organization's members and roles;
+// SQLite has one writer anyway. Lock a user, if needed, before the organization.
+// It returns ErrNotFound if the organization was deleted.
 func (db *DB) lockOrganization(ctx context.Context, id uuid.UUID) error {
 	query := db.bun.NewSelect().Model((*Organization)(nil)).Column("id").Where("id = ?", id)
 	if db.Postgres() {
-		query = query.For("NO KEY UPDATE") // rows that refer to it may still be added
+		query = query.For("NO KEY UPDATE") // still allows inserting rows that refer to it
 	}
 	return asNotFound(query.Scan(ctx, new(uuid.UUID)))
 }
 
-// OwnedOrganization is what becomes of an organization when its last owner deletes the account.
+// OwnedOrganization is an organization whose last owner is about to delete their
+// account.
 type OwnedOrganization struct {
 	Organization *Organization
-	Others       bool // there are other members, who would be left without an owner
+	Others       bool // whether it has other members
 }
 
-// OwnedOrganizations lists the organizations of which user is the last owner.
+// OwnedOrganizations lists the organizations whose last owner is user.
 func (db *DB) OwnedOrganizations(ctx context.Context, user *User) ([]OwnedOrganization, error) {
 	all, err := db.Memberships(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}
-	var fates []OwnedOrganization
+	var owned []OwnedOrganization
 	for _, m := range all {
-		last, err := db.lastOwner(ctx, &m)
+		last, err := db.isLastOwner(ctx, &m)
 		if err != nil {
 			return nil, err
 		}
@@ -136,17 +138,17 @@ func (db *DB) OwnedOrganizations(ctx context.Context, user *User) ([]OwnedOrgani
 		if err != nil {
 			return nil, err
 		}
-		fates = append(fates, OwnedOrganization{m.Organization, others})
+		owned = append(owned, OwnedOrganization{m.Organization, others})
 	}
-	return fates, nil
+	return owned, nil
 }
 
-// leaveOrganizations makes way for the end of a user's account: organizations
-// that are the user's alone go too. It returns a *LastOwnerError for one that
-// would be left without an owner. The user is to be locked, so that none is
-// joined meanwhile.
+// leaveOrganizations prepares for the deletion of a user: it deletes the
+// organizations that have no other member. It returns a *LastOwnerError if another
+// organization would be left without an owner. The user must be locked, so that
+// they can't join one in the meantime.
 func (db *DB) leaveOrganizations(ctx context.Context, user *User) error {
-	var ids []uuid.UUID // in order, so that no two wait for each other
+	var ids []uuid.UUID // in order, to avoid deadlocks
 	err := db.bun.NewSelect().Model((*Membership)(nil)).Column("organization_id").
 		Where("user_id = ?", user.ID).Order("organization_id").Scan(ctx, &ids)
 	if err != nil {
@@ -157,15 +159,15 @@ func (db *DB) leaveOrganizations(ctx context.Context, user *User) error {
 			return err
 		}
 	}
-	fates, err := db.OwnedOrganizations(ctx, user)
+	owned, err := db.OwnedOrganizations(ctx, user)
 	if err != nil {
 		return err
 	}
-	for _, fate := range fates {
-		if fate.Others {
-			return &LastOwnerError{fate.Organization}
+	for _, o := range owned {
+		if o.Others {
+			return &LastOwnerError{o.Organization}
 		}
-		if err := db.deleteOrganization(ctx, fate.Organization.ID); err != nil {
+		if err := db.deleteOrganization(ctx, o.Organization.ID); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// newOrganization makes owner an organization, and returns the owner's place in it.
+// newOrganization creates an organization and returns its owner's membership.
 func newOrganization(t testing.TB, db *models.DB, owner *models.User, slug string) *models.Membership {
 	t.Helper()
 	if err := db.CreateOrganization(t.Context(), &models.Organization{Name: slug, Slug: slug}, owner); err != nil {
@@ -23,7 +23,7 @@ func newOrganization(t testing.TB, db *models.DB, owner *models.User, slug strin
 	return place(t, db, slug, owner)
 }
 
-// place reads user's place in an organization.
+// place reads user's membership of an organization.
 func place(t testing.TB, db *models.DB, slug string, user *models.User) *models.Membership {
 	t.Helper()
 	m, err := db.MembershipBySlug(t.Context(), slug, user.ID)
@@ -33,7 +33,7 @@ func place(t testing.TB, db *models.DB, slug string, user *models.User) *models.
 	return m
 }
 
-// role returns the id of the organization's role of that name.
+// role returns the id of the organization's role with that name.
 func role(t testing.TB, db *models.DB, in *models.Membership, name string) uuid.UUID {
 	t.Helper()
 	roles, err := db.Roles(t.Context(), in.OrganizationID)
@@ -163,7 +163,7 @@ func TestTheLastOwnerStays(t *testing.T) {
 	})
 }
 
-// TestADisabledOwnerIsNone has one owner leave while the other cannot sign in.
+// TestADisabledOwnerIsNone lets one owner leave while the other is disabled.
 func TestADisabledOwnerIsNone(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -205,7 +205,7 @@ func TestMaxRoles(t *testing.T) {
 	})
 }
 
-// userOf reads the user who is that member.
+// userOf reads a member's user.
 func userOf(t *testing.T, db *models.DB, m *models.Membership) *models.User {
 	t.Helper()
 	return stored(t, db, &models.User{ID: m.UserID})
@@ -228,7 +228,7 @@ func count(t *testing.T, db *models.DB, table string) (n int) {
 	return n
 }
 
-// Every owner wants to be gone at the same moment, each in every way there is.
+// All owners try to leave at the same moment, in every way there is.
 func TestOneOwnerStaysOfManyAtOnce(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -269,7 +269,7 @@ func TestOneOwnerStaysOfManyAtOnce(t *testing.T) {
 	})
 }
 
-// While one owner makes another and leaves, that other deletes the account.
+// One owner makes another and leaves, while the other deletes their account.
 func TestTransferToWhoIsGoing(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -352,7 +352,7 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	})
 }
 
-// What a person could do a moment ago, they cannot after they lost the role.
+// A user who has lost a role can no longer use its permissions.
 func TestWhatWasLostMeanwhile(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -372,7 +372,7 @@ func TestWhatWasLostMeanwhile(t *testing.T) {
 	})
 }
 
-// No id of another organization's row is good for anything.
+// Ids of another organization's rows have no effect.
 func TestOrganizationsAreApart(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -483,7 +483,7 @@ func TestInvitations(t *testing.T) {
 		_, err = db.InvitationBySecret(t.Context(), secret)
 		wantsNotFound(t, err)
 
-		// An address that only folds to the user's proves nothing of it.
+		// An address that differs in case from the user's proves nothing.
 		shouted := invited(t, db, anna, "CARLA@example.com", "Member")
 		wantsNotAllowed(t, db.AcceptInvitation(t.Context(), shouted, carla))
 		carla.VerifiedAt = time.Now()
@@ -525,7 +525,7 @@ func exec(t *testing.T, db *models.DB, query string, args ...any) {
 	}
 }
 
-// Nobody comes back by an invitation from the time when they could invite.
+// A former admin can't come back through an invitation they sent themselves.
 func TestInvitationsStandWithTheirInviter(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(db *models.DB, owner, admin *models.Membership) error{

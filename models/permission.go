@@ -5,45 +5,45 @@ import (
 	"strings"
 )
 
-// A Permission is a thing that a role may allow in an organization. Routes
-// declare which they need, and templates ask for the same.
+// Permission is something that a role may allow in an organization. Routes declare
+// the permissions they need, and templates check the same ones.
 type Permission string
 
-// The permissions. A new one is declared here, and in Permissions.
+// The permissions. Add new ones here and to Permissions.
 const (
 	InviteMembers    Permission = "invite-members"
 	ManageMembers    Permission = "manage-members"
 	EditOrganization Permission = "edit-organization"
 	SeeActivity      Permission = "see-activity"
-	OwnOrganization  Permission = "own-organization" // to make roles and owners, and to delete it: for owners alone
+	OwnOrganization  Permission = "own-organization" // manage roles and owners, delete the organization: for owners only
 )
 
-// Grantable is a permission that a role may be made of.
+// Grantable is a permission that owners can put into a role.
 type Grantable struct {
 	Permission
-	Label   string // for those who make a role
-	Members bool   // whether the role "Member" has it too
+	Label   string // shown when editing a role
+	Members bool   // whether the built-in role "Member" has it
 }
 
-// Permissions are all that a role may be made of. Admins and owners have them all.
+// Permissions lists what owners can put into a role. Owners and admins have all.
 var Permissions = []Grantable{
-	{InviteMembers, "Invite people and take invitations back", false},
-	{ManageMembers, "Change the role of members and remove them", false},
-	{EditOrganization, "Change the organization's name", false},
-	{SeeActivity, "See what happened in the organization", false},
-	{WriteNotes, "Write, change and delete notes", true},
+	{InviteMembers, "Invite people and revoke invitations", false},
+	{ManageMembers, "Change members' roles and remove members", false},
+	{EditOrganization, "Rename the organization", false},
+	{SeeActivity, "See the organization's activity", false},
+	{WriteNotes, "Write, edit and delete notes", true},
 }
 
-// Known tells whether there is such a permission.
+// Known reports whether the permission exists.
 func (p Permission) Known() bool {
 	return p == OwnOrganization || slices.ContainsFunc(Permissions, func(known Grantable) bool { return known.Permission == p })
 }
 
-// A RoleKind says where a role's permissions come from.
+// RoleKind says where a role's permissions come from.
 type RoleKind string
 
-// The kinds of roles. Each organization has one role of each kind but custom,
-// of which its owners make as many as they like.
+// The kinds of roles. An organization has exactly one role of each kind except
+// RoleCustom; its owners can add up to MaxRoles of those.
 const (
 	RoleOwner  RoleKind = "owner"
 	RoleAdmin  RoleKind = "admin"
@@ -51,12 +51,12 @@ const (
 	RoleCustom RoleKind = "custom"
 )
 
-// May tells whether the role allows p.
+// May reports whether the role allows p.
 func (r *Role) May(p Permission) bool {
 	if r.Kind == RoleOwner {
 		return true
 	}
-	for _, known := range Permissions { // so that one which the program dropped allows nothing
+	for _, known := range Permissions { // a permission that the program no longer has allows nothing
 		if known.Permission == p {
 			return r.Kind == RoleAdmin || r.Kind == RoleMember && known.Members || r.Kind == RoleCustom && slices.Contains(r.Permissions, p)
 		}
@@ -64,8 +64,8 @@ func (r *Role) May(p Permission) bool {
 	return false
 }
 
-// Covers tells whether the role allows all that the other does. Nobody gives,
-// changes or takes away a role that theirs does not cover.
+// Covers reports whether the role allows all that other does. Members can't assign
+// or remove a role that their own does not cover.
 func (r *Role) Covers(other *Role) bool {
 	if other.Kind == RoleOwner {
 		return r.Kind == RoleOwner
@@ -73,7 +73,7 @@ func (r *Role) Covers(other *Role) bool {
 	return !slices.ContainsFunc(other.allowed(), func(p Permission) bool { return !r.May(p) })
 }
 
-// allowed lists what a role allows beside what is for owners alone.
+// allowed lists the grantable permissions that the role allows.
 func (r *Role) allowed() []Permission {
 	var allowed []Permission
 	for _, known := range Permissions {
@@ -84,7 +84,7 @@ func (r *Role) allowed() []Permission {
 	return allowed
 }
 
-// Label says what the role allows.
+// Label describes what the role allows.
 func (r *Role) Label() string {
 	if r.Kind == RoleOwner {
 		return "Everything"
@@ -96,7 +96,7 @@ func (r *Role) Label() string {
 		}
 	}
 	if words == nil {
-		return "To be a member"
+		return "View only"
 	}
 	return strings.Join(words, ". ")
 }

@@ -25,9 +25,9 @@ type prepared struct {
 
 func (db *DB) prepared(args ...any) prepared { return prepared{db.bun, db, args} }
 
-// QueryContext runs query, which Bun has made.
+// QueryContext runs a query built by Bun.
 func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sql.Rows, error) {
-	if tx, ok := p.db.bun.(bun.Tx); ok { // which has a connection, and must not wait for another to prepare on
+	if tx, ok := p.db.bun.(bun.Tx); ok { // it has a connection, and must not wait for a second one
 		return tx.Tx.QueryContext(ctx, query, p.args...)
 	}
 	stmt, err := p.statement(ctx, query)
@@ -35,9 +35,9 @@ func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sq
 		return nil, err
 	}
 	rows, err := stmt.QueryContext(ctx, p.args...)
-	if outdated(err) {
+	if isOutdated(err) {
 		if p.db.statements.CompareAndDelete(query, stmt) {
-			_ = stmt.Close() // what runs on it is waited for
+			_ = stmt.Close() // waits for its running queries
 		}
 		if stmt, err = p.statement(ctx, query); err != nil {
 			return nil, err
@@ -54,7 +54,7 @@ func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error
 		if err != nil {
 			return nil, err
 		}
-		if kept, ok = p.db.statements.LoadOrStore(query, stmt); ok { // another request was faster
+		if kept, ok = p.db.statements.LoadOrStore(query, stmt); ok { // another request got here first
 			_ = stmt.Close()
 		}
 	}
@@ -62,14 +62,15 @@ func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error
 	return stmt, nil
 }
 
-// outdated tells whether a migration has changed the type of a column since the
+// isOutdated reports whether a migration has changed a column's type since the
 // statement was prepared (PostgreSQL, appendix A: feature not supported).
-func outdated(err error) bool {
+func isOutdated(err error) bool {
 	var pgErr pgdriver.Error
 	return errors.As(err, &pgErr) && pgErr.Field('C') == "0A000"
 }
 
-// parameter stands for the nth argument of a prepared query.
+// parameter returns the placeholder of the nth argument of a prepared query,
+// counted from 1.
 func (db *DB) parameter(n int) bun.Safe {
 	if db.Postgres() {
 		return bun.Safe("$" + strconv.Itoa(n))
@@ -77,7 +78,7 @@ func (db *DB) parameter(n int) bun.Safe {
 	return bun.Safe("?" + strconv.Itoa(n))
 }
 
-// instant is t as such an argument, in the form in which Bun stores it.
-func (db *DB) instant(t time.Time) string {
+// timeArg returns t as an argument of a prepared query, formatted as Bun stores it.
+func (db *DB) timeArg(t time.Time) string {
 	return strings.Trim(string(db.pool.Dialect().AppendTime(nil, t)), "'")
 }

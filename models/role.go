@@ -8,7 +8,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Role is what a member may do in an organization.
+// Role is a set of permissions in an organization.
 type Role struct {
 	bun.BaseModel `bun:"table:roles,alias:r"`
 
@@ -17,7 +17,7 @@ type Role struct {
 	Kind           RoleKind
 	Name           string
 	NameKey        string
-	Permissions    []Permission // of a custom role; those of the other kinds are in permission.go
+	Permissions    []Permission // of a custom role; permission.go has those of the other kinds
 }
 
 func newRole(o *Organization, kind RoleKind, name string, allowed []Permission) Role {
@@ -26,8 +26,8 @@ func newRole(o *Organization, kind RoleKind, name string, allowed []Permission) 
 
 var roleConstraints = map[string]string{"name_key": "name"}
 
-// Roles lists the roles of an organization: owner, admin and member, and then
-// its own by name.
+// Roles lists the roles of an organization: owner, admin, member, then custom roles
+// by name.
 func (db *DB) Roles(ctx context.Context, organization uuid.UUID) ([]Role, error) {
 	var roles []Role
 	err := db.bun.NewSelect().Conn(db.prepared(organization)).Model(&roles).Where("organization_id = ?", db.parameter(1)).
@@ -35,8 +35,7 @@ func (db *DB) Roles(ctx context.Context, organization uuid.UUID) ([]Role, error)
 	return roles, err
 }
 
-// RoleByID finds a role of an organization. It returns ErrNotFound when there is
-// none.
+// RoleByID finds a role of an organization. It returns ErrNotFound if there is none.
 func (db *DB) RoleByID(ctx context.Context, organization, id uuid.UUID) (*Role, error) {
 	r := new(Role)
 	err := db.bun.NewSelect().Model(r).Where("id = ?", id).Where("organization_id = ?", organization).Scan(ctx)
@@ -46,14 +45,15 @@ func (db *DB) RoleByID(ctx context.Context, organization, id uuid.UUID) (*Role, 
 	return r, nil
 }
 
-// MaxRoles is how many roles of its own an organization may have: pages list them.
+// MaxRoles is how many custom roles an organization may have, as pages list them all.
 const MaxRoles = 50
 
-// ErrTooManyRoles says that an organization has MaxRoles already.
-var ErrTooManyRoles = errors.New("too many roles")
+// ErrTooManyRoles means that an organization already has MaxRoles custom roles.
+var ErrTooManyRoles = errors.New("the organization has too many roles")
 
-// CreateRole adds a role to the organization of actor. It returns a *TakenError
-// when it has one of that name, and ErrTooManyRoles when it has MaxRoles.
+// CreateRole adds a custom role to actor's organization. It returns ErrNotAllowed
+// if actor's role does not allow it, a *TakenError if a role has that name, and
+// ErrTooManyRoles if there are MaxRoles already.
 func (db *DB) CreateRole(ctx context.Context, actor *Membership, name string, allowed []Permission) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
 		n, err := tx.bun.NewSelect().Model((*Role)(nil)).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleCustom).Count(ctx)
@@ -65,26 +65,28 @@ func (db *DB) CreateRole(ctx context.Context, actor *Membership, name string, al
 		}
 		r := newRole(actor.Organization, RoleCustom, name, allowed)
 		_, err = tx.bun.NewInsert().Model(&r).Exec(ctx)
-		return taken(err, roleConstraints)
+		return asTaken(err, roleConstraints)
 	})
 }
 
-// UpdateRole changes a role that owners made. It returns ErrNotFound when there
-// is none of that id, and a *TakenError when another has that name.
+// UpdateRole changes a custom role of actor's organization. It returns
+// ErrNotAllowed if actor's role does not allow it, ErrNotFound if there is no such
+// role, and a *TakenError if another role has that name.
 func (db *DB) UpdateRole(ctx context.Context, actor *Membership, id uuid.UUID, name string, allowed []Permission) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
 		r := newRole(actor.Organization, RoleCustom, name, allowed)
 		result, err := tx.bun.NewUpdate().Model(&r).Column("name", "name_key", "permissions").
 			Where("id = ?", id).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleCustom).Exec(ctx)
 		if err != nil {
-			return taken(err, roleConstraints)
+			return asTaken(err, roleConstraints)
 		}
 		return requireRows(result)
 	})
 }
 
-// DeleteRole removes a role that owners made. Who had it, or is invited to it,
-// becomes a plain member. It returns ErrNotFound when there is none of that id.
+// DeleteRole deletes a custom role of actor's organization. Its members and
+// invitations get the role "Member" instead. It returns ErrNotAllowed if actor's
+// role does not allow it, and ErrNotFound if there is no such role.
 func (db *DB) DeleteRole(ctx context.Context, actor *Membership, id uuid.UUID) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
 		plain := tx.bun.NewSelect().Model((*Role)(nil)).Column("id").

@@ -6,13 +6,13 @@ import (
 	"encoding/base64"
 )
 
-// secretBytes is the length of a session cookie, a mailed link's token and a
-// browser's mark: 256 bits, twice what ASVS 5.0 asks for at least.
+// secretBytes is the length of session tokens, emailed tokens and browser cookies:
+// 256 bits, twice the minimum of ASVS 5.0.
 const secretBytes = 32
 
-// newSecret makes a secret to hand out, and the SHA-256 of it to store: a copy
-// of the database then opens nothing. A plain hash is enough, as 256 random
-// bits cannot be guessed.
+// newSecret returns a random secret to hand out and its SHA-256 to store, so that a
+// copy of the database grants no access. A plain hash is enough: 256 random bits
+// can't be guessed.
 func newSecret() (secret string, hash []byte) {
 	bits := make([]byte, secretBytes)
 	rand.Read(bits)
@@ -20,9 +20,9 @@ func newSecret() (secret string, hash []byte) {
 	return base64.RawURLEncoding.EncodeToString(bits), sum[:]
 }
 
-// hashSecret returns what is stored of secret, and whether it could be one.
+// hashSecret returns the stored hash of secret, and whether secret is well formed.
 func hashSecret(secret string) (hash []byte, ok bool) {
-	// The length is checked too: the decoder passes over line breaks.
+	// Check the length too, as the decoder ignores line breaks.
 	bits, err := base64.RawURLEncoding.Strict().DecodeString(secret)
 	if err != nil || len(bits) != secretBytes || len(secret) != base64.RawURLEncoding.EncodedLen(secretBytes) {
 		return nil, false

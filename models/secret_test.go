@@ -9,8 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzSecret reads what a stranger gives for a session cookie, a token or a
-// browser's mark: each secret has one spelling alone.
+// FuzzSecret reads arbitrary text as a secret. Each secret has only one spelling.
 func FuzzSecret(f *testing.F) {
 	secret, _ := newSecret()
 	for _, s := range []string{secret, "", secret[1:], secret + "A", secret + "=", secret[:42] + "B", secret[:21] + "\n" + secret[22:], strings.Repeat("+/", 21) + "A", strings.Repeat("é", 21) + "A"} {
@@ -34,20 +33,20 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// FuzzClean cuts what browsers say of themselves to what a database can hold.
-func FuzzClean(f *testing.F) {
+// FuzzSanitize turns arbitrary user agents into text that a database can hold.
+func FuzzSanitize(f *testing.F) {
 	for _, s := range []string{"", "curl/8.5.0", "\x00", "\xff\xfe", strings.Repeat("é", 400), strings.Repeat("x", 499) + "🐎", "a\x00b\x80c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := clean(s, maxUserAgent)
+		got := sanitize(s, maxUserAgent)
 		if !utf8.ValidString(got) || strings.Contains(got, "\x00") || len(got) > maxUserAgent {
 			t.Errorf("%q is cleaned to %q", s, got)
 		}
 		if len(s) <= maxUserAgent && utf8.ValidString(s) && !strings.Contains(s, "\x00") && got != s {
 			t.Errorf("%q needs no cleaning and becomes %q", s, got)
 		}
-		if again := clean(got, maxUserAgent); again != got {
+		if again := sanitize(got, maxUserAgent); again != got {
 			t.Errorf("cleaned twice, %q becomes %q", got, again)
 		}
 	})

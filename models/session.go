@@ -8,7 +8,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Session is a signed-in browser. The browser alone holds the token.
+// Session is a signed-in browser. Only the browser has the token.
 type Session struct {
 	bun.BaseModel `bun:"table:sessions,alias:s"`
 
@@ -18,18 +18,18 @@ type Session struct {
 	IP              string // at sign-in
 	UserAgent       string // at sign-in
 	CreatedAt       time.Time
-	AuthenticatedAt time.Time // when the person last gave the password
+	AuthenticatedAt time.Time // when the user last entered the password
 	LastSeenAt      time.Time
 	ExpiresAt       time.Time
 
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
 
-// Lifetime says how long a session lives: Idle without a request, and Max from
-// sign-in however busy it is.
+// Lifetime limits a session: Idle is the time without a request, Max the time since
+// sign-in.
 type Lifetime struct{ Idle, Max time.Duration }
 
-// expiry is when a session made at created and used at t ends.
+// expiry returns when a session created at created and last used at t expires.
 func (l Lifetime) expiry(created, t time.Time) time.Time {
 	if end := created.Add(l.Max); t.Add(l.Idle).After(end) {
 		return end
@@ -37,28 +37,28 @@ func (l Lifetime) expiry(created, t time.Time) time.Time {
 	return t.Add(l.Idle)
 }
 
-// Device is what a session remembers of the browser that signed in.
+// Device is what a session records about the browser that signed in.
 type Device struct{ IP, UserAgent string }
 
-// maxUserAgent cuts what a browser says of itself; none needs more.
+// maxUserAgent is the length of a stored user agent in bytes; the rest is dropped.
 const maxUserAgent = 500
 
-// maxSessions is how many a user may have, since pages list them all. The oldest
-// end.
+// maxSessions is how many sessions a user may have, as pages list them all. A new
+// one beyond that ends the oldest.
 const maxSessions = 100
 
-// CreateSession signs user in and returns the session and the token for the
-// browser's cookie, which is stored nowhere. It returns ErrChanged when the user
-// has changed since it was read, and ErrNotFound for a disabled one.
-func (db *DB) CreateSession(ctx context.Context, user *User, client Device, life Lifetime) (*Session, string, error) {
+// CreateSession signs user in. It returns the session and the token for the
+// browser's cookie, which is not stored. It returns ErrChanged if user has changed
+// since it was read, and ErrNotFound if user is disabled.
+func (db *DB) CreateSession(ctx context.Context, user *User, device Device, life Lifetime) (*Session, string, error) {
 	token, hash := newSecret()
 	t := now()
 	s := &Session{
 		ID:              newID(),
 		UserID:          user.ID,
 		TokenHash:       hash,
-		IP:              client.IP,
-		UserAgent:       clean(client.UserAgent, maxUserAgent),
+		IP:              device.IP,
+		UserAgent:       sanitize(device.UserAgent, maxUserAgent),
 		CreatedAt:       t,
 		AuthenticatedAt: t,
 		LastSeenAt:      t,
@@ -66,9 +66,9 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Device, life
 		User:            user,
 	}
 	err := db.InTx(ctx, func(tx *DB) error {
-		// Locked, so that who disables the user or changes the password at this
-		// moment either ends this session too, or is seen here.
-		locked, err := tx.lockAs(ctx, user)
+		// Lock the user, so that disabling them or changing the password at this
+		// moment either ends this session too or is seen here.
+		locked, err := tx.lockUnchanged(ctx, user)
 		if err != nil {
 			return err
 		}
@@ -89,16 +89,16 @@ func (db *DB) CreateSession(ctx context.Context, user *User, client Device, life
 	return s, token, nil
 }
 
-// SessionByToken finds the living session of a cookie's token, with its user,
-// in one query. It returns ErrNotFound for an unknown or expired one, and
-// without a query for a malformed one.
+// SessionByToken finds the active session with that token, and its user, in one
+// query. It returns ErrNotFound if the session is unknown or expired, and does so
+// without a query if the token is malformed.
 func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error) {
 	hash, ok := hashSecret(token)
 	if !ok {
 		return nil, ErrNotFound
 	}
 	s := new(Session)
-	err := db.bun.NewSelect().Conn(db.prepared(hash, db.instant(now()))).Model(s).Relation("User").
+	err := db.bun.NewSelect().Conn(db.prepared(hash, db.timeArg(now()))).Model(s).Relation("User").
 		Where("s.token_hash = ?", db.parameter(1)).Where("s.expires_at > ?", db.parameter(2)).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
@@ -106,18 +106,17 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 	return s, nil
 }
 
-// lastSeenStep is how exact Session.LastSeenAt is: it is written at most this
-// often, so that reading pages does not write.
-const lastSeenStep = time.Minute
+// lastSeenInterval is how often Session.LastSeenAt is written at most, so that most
+// requests write nothing.
+const lastSeenInterval = time.Minute
 
-// TouchSession notes that s is in use. It extends s when half of its idle
-// lifetime is gone and then returns true: the cookie is to be sent again.
-// Most calls write nothing.
+// TouchSession records that s is in use. Once half of the idle lifetime has passed
+// it extends s and returns true; the caller must then send the cookie again.
 func (db *DB) TouchSession(ctx context.Context, s *Session, life Lifetime) (renewed bool, err error) {
 	t := now()
 	expires := life.expiry(s.CreatedAt, t)
 	renewed = s.ExpiresAt.Sub(t) < life.Idle/2 && expires.After(s.ExpiresAt)
-	if !renewed && t.Sub(s.LastSeenAt) < lastSeenStep {
+	if !renewed && t.Sub(s.LastSeenAt) < lastSeenInterval {
 		return false, nil
 	}
 	s.LastSeenAt = t
@@ -128,9 +127,9 @@ func (db *DB) TouchSession(ctx context.Context, s *Session, life Lifetime) (rene
 	return renewed, err
 }
 
-// RenewSession notes that the person has just given the password again, and
-// returns a new token for the cookie: one that leaked before is worth nothing.
-// It returns ErrChanged when the session has ended, or was renewed, meanwhile.
+// RenewSession records that the user has just entered the password again, and
+// returns a new token for the cookie, so that a leaked one stops working. It
+// returns ErrChanged if the session has ended or was renewed in the meantime.
 func (db *DB) RenewSession(ctx context.Context, s *Session) (token string, err error) {
 	token, hash := newSecret()
 	t := now()
@@ -147,7 +146,7 @@ func (db *DB) RenewSession(ctx context.Context, s *Session) (token string, err e
 	return token, nil
 }
 
-// Sessions lists the living sessions of user, the last seen first.
+// Sessions lists the active sessions of user, last seen first.
 func (db *DB) Sessions(ctx context.Context, user uuid.UUID) ([]Session, error) {
 	var sessions []Session
 	err := db.bun.NewSelect().Model(&sessions).
@@ -156,8 +155,8 @@ func (db *DB) Sessions(ctx context.Context, user uuid.UUID) ([]Session, error) {
 	return sessions, err
 }
 
-// DeleteSession ends user's session of that id. It returns ErrNotFound when the
-// user has none.
+// DeleteSession ends a session of user. It returns ErrNotFound if user has no such
+// session.
 func (db *DB) DeleteSession(ctx context.Context, user, id uuid.UUID) error {
 	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("id = ?", id).Where("user_id = ?", user).Exec(ctx)
 	if err != nil {
@@ -166,8 +165,8 @@ func (db *DB) DeleteSession(ctx context.Context, user, id uuid.UUID) error {
 	return requireRows(result)
 }
 
-// DeleteSessions ends every session of user but keep, which may be the zero id,
-// and returns how many those were.
+// DeleteSessions ends every session of user except keep, which may be the zero id,
+// and returns their number.
 func (db *DB) DeleteSessions(ctx context.Context, user, keep uuid.UUID) (int, error) {
 	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user).Where("id <> ?", keep).Exec(ctx)
 	if err != nil {

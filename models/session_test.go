@@ -161,8 +161,8 @@ func TestDeletedUserTakesSessionsAlong(t *testing.T) {
 	})
 }
 
-// TestSessionAfterMigration looks for a session on connections that did so
-// before a migration changed the columns.
+// TestSessionAfterMigration finds a session on connections that found it before a
+// migration changed the columns.
 func TestSessionAfterMigration(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

@@ -13,20 +13,20 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Throttle counts the tries of one thing, such as to sign in to one account.
+// Throttle counts attempts at one thing, such as signing in to one account.
 type Throttle struct {
 	bun.BaseModel `bun:"table:throttles,alias:th"`
 
 	Key      string `bun:",pk"` // see throttleKey
 	Tries    int64
-	Until    time.Time // no try before
-	ForgetAt time.Time // the tries count no more
+	Until    time.Time // no attempt before this
+	ForgetAt time.Time // then the count starts again
 }
 
-// Limit says how a throttle slows down: Free tries cost nothing, the next one
-// has to wait for First after the one before, and each further one twice as
-// long, up to Longest. It starts anew when nothing was tried for Forget. The
-// zero Limit limits nothing.
+// Limit slows attempts down. The first Free attempts need not wait. The next must
+// wait for First, and each one after that twice as long as the one before, up to
+// Longest. The count starts again after no attempt for Forget. The zero Limit
+// allows everything.
 type Limit struct {
 	Free                   int64
 	First, Longest, Forget time.Duration
@@ -39,7 +39,7 @@ func (l *Limit) UnmarshalText(text []byte) error {
 		*l = Limit{}
 		return nil
 	}
-	wrong := errors.New(`a limit is "off", or tries and three durations such as "5,1s,15m,24h"`)
+	wrong := errors.New(`a limit must be "off", or a number of attempts and three durations, such as "5,1s,15m,24h"`)
 	parts := strings.Split(string(text), ",")
 	if len(parts) != 4 {
 		return wrong
@@ -59,7 +59,7 @@ func (l *Limit) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String writes l as UnmarshalText reads it.
+// String formats l as UnmarshalText reads it.
 func (l Limit) String() string {
 	if l.Free == 0 {
 		return "off"
@@ -67,51 +67,52 @@ func (l Limit) String() string {
 	return fmt.Sprintf("%d,%s,%s,%s", l.Free, l.First, l.Longest, l.Forget)
 }
 
-// wait is how long the try after so many has to wait.
-func (l Limit) wait(tries int64) time.Duration {
-	if tries < l.Free {
+// wait returns how long the next attempt must wait after that many.
+func (l Limit) wait(attempts int64) time.Duration {
+	if attempts < l.Free {
 		return 0
 	}
-	doubled := tries - l.Free
+	doubled := attempts - l.Free
 	if doubled > 40 || l.First > l.Longest>>doubled {
 		return l.Longest
 	}
 	return l.First << doubled
 }
 
-// ThrottledError says that a try came too early. After is how long to wait.
+// ThrottledError means that an attempt came too early. After is how long to wait.
 type ThrottledError struct{ After time.Duration }
 
 func (e *ThrottledError) Error() string { return "throttled for " + e.After.String() }
 
-// noWait is an Until that keeps nobody waiting: the present would, by a clock that
-// is behind.
+// noWait is an Until without a wait. The present time would not do: on a process
+// whose clock is behind it means a wait.
 var noWait = time.Unix(0, 0).UTC()
 
-// throttleKey is what is stored of key: its SHA-256. Keys name people, by e-mail,
-// id or IP address, and a look at the table is not to; who tries all IPv4 addresses
-// still finds one.
+// throttleKey returns the stored form of key, its SHA-256. Keys hold email
+// addresses, user ids and IP addresses, which the table should not reveal at a
+// glance. Hashing does not hide an IPv4 address from someone who tries them all.
 func throttleKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Attempt counts a try of key, before it is made, so that many at once do not slip
-// through together. It returns a *ThrottledError when it comes too early; such
-// a one does not count, so that nobody is kept waiting by others' impatience.
+// Attempt counts an attempt at key. Call it before the attempt, so that many at
+// once can't slip through. It returns a *ThrottledError if the attempt comes too
+// early. Such attempts don't count, so that impatient strangers can't keep a user
+// waiting.
 func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 	if limit.Free == 0 {
 		return nil
 	}
 	t := now()
 	return db.InTx(ctx, func(tx *DB) error {
-		// The update of a row that is there changes nothing, but locks it.
+		// Updating an existing row changes nothing here, but locks it.
 		th := &Throttle{Key: throttleKey(key), Until: noWait, ForgetAt: t}
 		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").Set("tries = th.tries").Returning("*").Scan(ctx)
 		if err != nil {
 			return err
 		}
-		// A clock that was set back keeps nobody out for longer than Longest.
+		// A clock that was set back must not cause a wait longer than Longest.
 		if wait := min(th.Until.Sub(t), limit.Longest); wait > 0 {
 			return &ThrottledError{After: wait}
 		}
@@ -119,7 +120,7 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 			th.Tries = 0
 		}
 		th.Tries++
-		if wait := limit.wait(th.Tries); wait > 0 { // else clocks that differ would make one
+		if wait := limit.wait(th.Tries); wait > 0 { // otherwise clocks that differ would cause one
 			th.Until = t.Add(wait)
 		}
 		th.ForgetAt = t.Add(limit.Forget)
@@ -128,14 +129,14 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 	})
 }
 
-// RefundAttempt takes the last try of key back, which is not to count after all.
+// RefundAttempt uncounts the last attempt at key.
 func (db *DB) RefundAttempt(ctx context.Context, key string) error {
 	_, err := db.bun.NewUpdate().Model((*Throttle)(nil)).
 		Set("tries = tries - 1").Set("until = ?", noWait).Where("key = ?", throttleKey(key)).Where("tries > 0").Exec(ctx)
 	return err
 }
 
-// ResetAttempts clears key: its tries have ended well.
+// ResetAttempts forgets the attempts at key, after a successful one.
 func (db *DB) ResetAttempts(ctx context.Context, key string) error {
 	_, err := db.bun.NewDelete().Model((*Throttle)(nil)).Where("key = ?", throttleKey(key)).Exec(ctx)
 	return err

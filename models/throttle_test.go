@@ -30,8 +30,8 @@ func TestLimitText(t *testing.T) {
 	}
 }
 
-// FuzzLimit reads limits: one that is read is written back as the same, and
-// never lets wait for longer than its longest.
+// FuzzLimit parses limits. A valid one is formatted as the same limit, and no wait
+// exceeds its longest.
 func FuzzLimit(f *testing.F) {
 	for _, text := range []string{"off", "5,1s,15m,24h", "1,1ms,1ms,1ms", "0,1s,1m,1h", "2147483647,1ns,1h,10000h", "5,1s,1m", ",,,", "5,1e9s,1m,1h", "5, 1s,1m,1h", "+5,+1s,1m,1h", "5,1s,9223372036854775807ns,1h"} {
 		f.Add(text)
@@ -54,7 +54,7 @@ func FuzzLimit(f *testing.F) {
 	})
 }
 
-// patient never waits for less than an hour, so that no test races its clock.
+// patient has waits of at least an hour, so that no test races the clock.
 var patient = models.Limit{Free: 3, First: time.Hour, Longest: 5 * time.Hour, Forget: 24 * time.Hour}
 
 // after returns how long err says to wait, and 0 for no error.
@@ -70,7 +70,7 @@ func after(t *testing.T, err error) time.Duration {
 	return early.After
 }
 
-// rewind makes all throttles d older, as if so much time had passed.
+// rewind makes all throttles older by d, as if that much time had passed.
 func rewind(t *testing.T, db *models.DB, d time.Duration) {
 	t.Helper()
 	var throttles []models.Throttle
@@ -94,8 +94,8 @@ func TestTrySlowsDown(t *testing.T) {
 				t.Fatalf("free try %d has to wait for %s", i+1, wait)
 			}
 		}
-		// Each further try waits twice as long as the one before, up to Longest;
-		// one that comes too early does not make it longer.
+		// Each attempt waits twice as long as the one before, up to Longest. One that
+		// comes too early does not lengthen the wait.
 		for _, want := range []time.Duration{1 * time.Hour, 2 * time.Hour, 4 * time.Hour, 5 * time.Hour, 5 * time.Hour} {
 			for range 3 {
 				if wait := try(); wait <= want-time.Minute || wait > want {
@@ -119,7 +119,7 @@ func TestTrySlowsDown(t *testing.T) {
 	})
 }
 
-// Keys name people. A copy of the table does not.
+// A copy of the table does not reveal the keys, which identify people.
 func TestThrottlesNameNobody(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -137,7 +137,7 @@ func TestThrottlesNameNobody(t *testing.T) {
 	})
 }
 
-// hashedKey is what the table has of a throttle's key.
+// hashedKey returns a throttle's key as the table stores it.
 func hashedKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
@@ -174,7 +174,7 @@ func TestTryForgives(t *testing.T) {
 	})
 }
 
-// TestTryTogether lets many try at once: no more than the free ones get through.
+// TestTryTogether makes many attempts at once: only the free ones get through.
 func TestTryTogether(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -222,8 +222,8 @@ func TestPurgeThrottlesAndEvents(t *testing.T) {
 	})
 }
 
-// What is free is free at once, too: of many at the same moment none waits for
-// the clock of another.
+// Free attempts stay free when many come at the same moment from processes whose
+// clocks differ.
 func TestTryManyAtOnce(t *testing.T) {
 	t.Parallel()
 	limit := models.Limit{Free: 51, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
@@ -249,7 +249,7 @@ func TestTryManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestTryWhileForgotten tries beside good tries, which delete the row.
+// TestTryWhileForgotten makes attempts beside successful ones, which delete the row.
 func TestTryWhileForgotten(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

@@ -8,7 +8,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// A Purpose is what a mailed token is good for, and for nothing else.
+// Purpose is the only thing that an emailed token can be used for.
 type Purpose string
 
 // The purposes of tokens.
@@ -18,7 +18,7 @@ const (
 	ResetPassword Purpose = "reset-password"
 )
 
-// lifetime is how long a token of that purpose is good.
+// lifetime returns how long a token with that purpose is valid.
 func (p Purpose) lifetime() time.Duration {
 	if p == ResetPassword {
 		return time.Hour
@@ -26,14 +26,14 @@ func (p Purpose) lifetime() time.Duration {
 	return 24 * time.Hour
 }
 
-// Token is a right that a mailed link gives, once and for one address.
+// Token belongs to an emailed link. It works once, for one address.
 type Token struct {
 	bun.BaseModel `bun:"table:tokens,alias:t"`
 
 	ID        uuid.UUID `bun:",pk"`
 	UserID    uuid.UUID
 	Purpose   Purpose
-	Email     string // the address that the link goes to
+	Email     string // where the link is sent
 	TokenHash []byte
 	CreatedAt time.Time
 	ExpiresAt time.Time
@@ -41,10 +41,10 @@ type Token struct {
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
 
-// CreateToken makes a token for user, to be sent to email, and returns what goes
-// into the link. An older one of the same purpose is void from then on. If it is
-// for a queued mail m, it returns ErrNotFound when that was taken out of the
-// queue meanwhile, as a change of the password does; m may be nil.
+// CreateToken creates a token for user, to be sent to email, and returns the secret
+// for the link. It voids older tokens with that purpose. If the token is for a
+// queued mail m, CreateToken returns ErrNotFound if m was removed from the queue in
+// the meantime, as a change of the password does; m may be nil.
 func (db *DB) CreateToken(ctx context.Context, m *Mail, user *User, purpose Purpose, email string) (string, error) {
 	secret, hash := newSecret()
 	t := now()
@@ -78,9 +78,8 @@ func (db *DB) CreateToken(ctx context.Context, m *Mail, user *User, purpose Purp
 	})
 }
 
-// TokenBySecret finds the living token of that secret and one of the purposes,
-// with its user, and leaves it as it is. It returns ErrNotFound when there is
-// none.
+// TokenBySecret finds the valid token with that secret and one of the purposes, and
+// its user. It does not use the token up. It returns ErrNotFound if there is none.
 func (db *DB) TokenBySecret(ctx context.Context, secret string, purposes ...Purpose) (*Token, error) {
 	hash, ok := hashSecret(secret)
 	if !ok {
@@ -96,7 +95,7 @@ func (db *DB) TokenBySecret(ctx context.Context, secret string, purposes ...Purp
 	return token, nil
 }
 
-// useToken deletes token. Of two who use it at once, one gets ErrNotFound.
+// useToken deletes token. It returns ErrNotFound if token was used already.
 func (db *DB) useToken(ctx context.Context, token *Token) error {
 	result, err := db.bun.NewDelete().Model(token).WherePK().Exec(ctx)
 	if err != nil {

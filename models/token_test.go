@@ -18,7 +18,7 @@ import (
 
 var purposes = []models.Purpose{models.VerifyEmail, models.ChangeEmail, models.ResetPassword}
 
-// newToken makes a token to be mailed to u.
+// newToken creates a token for u.
 func newToken(t *testing.T, db *models.DB, u *models.User, purpose models.Purpose) string {
 	t.Helper()
 	secret, err := db.CreateToken(t.Context(), nil, u, purpose, u.Email)
@@ -28,7 +28,7 @@ func newToken(t *testing.T, db *models.DB, u *models.User, purpose models.Purpos
 	return secret
 }
 
-// token finds the living token of secret.
+// token finds the valid token with that secret.
 func token(t *testing.T, db *models.DB, secret string) *models.Token {
 	t.Helper()
 	found, err := db.TokenBySecret(t.Context(), secret, purposes...)
@@ -38,7 +38,7 @@ func token(t *testing.T, db *models.DB, secret string) *models.Token {
 	return found
 }
 
-// wantsNotFound wants err to say that there is none.
+// wantsNotFound checks that err is ErrNotFound.
 func wantsNotFound(t *testing.T, err error) {
 	t.Helper()
 	if !errors.Is(err, models.ErrNotFound) {
@@ -46,7 +46,7 @@ func wantsNotFound(t *testing.T, err error) {
 	}
 }
 
-// setTime sets a time of every row of a table: tests do not wait.
+// setTime sets a time column in every row of a table, so that tests need not wait.
 func setTime(t *testing.T, db *models.DB, table, column string, to time.Time) {
 	t.Helper()
 	_, err := db.Bun().ExecContext(t.Context(), "UPDATE ? SET ? = ?", bun.Ident(table), bun.Ident(column), to.UTC().Truncate(time.Microsecond))
@@ -117,7 +117,7 @@ func TestExpiredTokens(t *testing.T) {
 	})
 }
 
-// Of many who use a token at once, one does.
+// Of many concurrent uses of a token, one succeeds.
 func TestTokenIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	uses := map[models.Purpose]func(t *testing.T, db *models.DB, token *models.Token) error{
@@ -174,7 +174,7 @@ func TestTokenOfAnAddressThatIsNoLongerTheUsers(t *testing.T) {
 	})
 }
 
-// A change of the password takes mail back that a process is about to send.
+// Changing the password cancels mail that a process is about to send.
 func TestNoTokenForMailTakenBack(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

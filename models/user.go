@@ -12,8 +12,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// User is a person with an account. Username and Email are kept as typed; the
-// keys beside them make both unique without regard to case.
+// User is a person with an account. Username and Email are stored as typed; their
+// keys make both unique regardless of case.
 type User struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 
@@ -25,32 +25,32 @@ type User struct {
 	FirstName    string
 	LastName     string
 	NameKey      string
-	PasswordHash string    // a PHC string of argon2id
-	VerifiedAt   time.Time `bun:",nullzero"` // when the person proved that Email is theirs
-	DisabledAt   time.Time `bun:",nullzero"` // since when the person may not sign in
+	PasswordHash string    // argon2id, in PHC string format
+	VerifiedAt   time.Time `bun:",nullzero"` // when the user proved that they own Email
+	DisabledAt   time.Time `bun:",nullzero"` // since when the user can't sign in
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
 
-// FullName is the first and the last name.
+// FullName returns the first and last name.
 func (u *User) FullName() string { return u.FirstName + " " + u.LastName }
 
-// Verified tells whether the person proved that the e-mail is theirs.
+// Verified reports whether the user proved that they own their email address.
 func (u *User) Verified() bool { return !u.VerifiedAt.IsZero() }
 
-// Disabled tells whether the person may not sign in.
+// Disabled reports whether the user is kept from signing in.
 func (u *User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
-// Key folds a username or an e-mail address to the form that decides whether
-// two are the same.
+// Key folds case and normalizes s (NFC). Usernames and email addresses with the same
+// key are the same.
 func Key(s string) string {
-	capital := strings.Map(cherokee, norm.NFC.String(s))
-	return norm.NFC.String(cases.Fold().String(capital))
+	upper := strings.Map(upperCherokee, norm.NFC.String(s))
+	return norm.NFC.String(cases.Fold().String(upper))
 }
 
-// cherokee returns the capital of a Cherokee letter. cases.Fold would turn each
-// case of those into the other.
-func cherokee(r rune) rune {
+// upperCherokee returns the upper case of a Cherokee letter and any other rune
+// unchanged. cases.Fold swaps the cases of Cherokee letters.
+func upperCherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
 		return unicode.ToUpper(r)
 	}
@@ -62,9 +62,9 @@ var userConstraints = map[string]string{
 	"email_key":    "email",
 }
 
-// CreateUser stores a new user, fills in the id, the keys and the times, and
-// queues the mail that verifies the address unless it is verified. It returns a
-// *TakenError when the username or the e-mail belongs to another.
+// CreateUser stores a new user and fills in its id, keys and times. Unless the
+// address is verified, it queues the mail that verifies it. It returns a
+// *TakenError if the username or email address is taken.
 func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	u.ID = newID()
 	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), Key(u.Email), Key(u.FullName())
@@ -72,7 +72,7 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	u.UpdatedAt = u.CreatedAt
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.bun.NewInsert().Model(u).Exec(ctx); err != nil {
-			return taken(err, userConstraints)
+			return asTaken(err, userConstraints)
 		}
 		if u.Verified() {
 			return nil
@@ -81,25 +81,25 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	})
 }
 
-// updateUser stores the given columns of u. It returns ErrChanged when u has gone.
+// updateUser stores the given columns of u. It returns ErrChanged if u was deleted.
 func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error {
 	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), Key(u.Email), Key(u.FullName())
 	u.UpdatedAt = now()
 	result, err := db.bun.NewUpdate().Model(u).WherePK().Column(append(columns, "updated_at")...).Exec(ctx)
 	if err != nil {
-		return taken(err, userConstraints)
+		return asTaken(err, userConstraints)
 	}
 	return asChanged(requireRows(result))
 }
 
-// UpdateProfile stores u's username, first and last name. It returns a
-// *TakenError when the username belongs to another.
+// UpdateProfile stores u's username, first name and last name. It returns a
+// *TakenError if the username is taken.
 func (db *DB) UpdateProfile(ctx context.Context, u *User) error {
 	return db.updateUser(ctx, u, "username", "username_key", "first_name", "last_name", "name_key")
 }
 
-// RehashPassword stores a new hash of the same password. It returns ErrChanged
-// when the hash was changed meanwhile.
+// RehashPassword stores a new hash of the same password. It returns ErrChanged if
+// the hash has changed since u was read.
 func (db *DB) RehashPassword(ctx context.Context, u *User, hash string) error {
 	result, err := db.bun.NewUpdate().Model((*User)(nil)).Set("password_hash = ?", hash).
 		Where("id = ?", u.ID).Where("password_hash = ?", u.PasswordHash).Exec(ctx)
@@ -113,14 +113,13 @@ func (db *DB) RehashPassword(ctx context.Context, u *User, hash string) error {
 	return nil
 }
 
-// ChangePassword stores the hash of a new password and voids what the old one
-// gave: it ends every session but s, forgets the known browsers and takes back
-// what was mailed. It tells u by mail. The session s gets a new token, which is
-// returned for the cookie; nil, for an operator, is none. It returns ErrChanged
-// when u or s has changed since they were read.
+// ChangePassword stores the hash of a new password. It ends every session except s,
+// forgets the known browsers, voids emailed tokens and notifies u by email. The
+// session s gets a new token, which ChangePassword returns for the cookie; for an
+// operator s is nil. It returns ErrChanged if u or s has changed since it was read.
 func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Session) (token string, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
-		locked, err := tx.lockAs(ctx, u)
+		locked, err := tx.lockUnchanged(ctx, u)
 		if err != nil {
 			return err
 		}
@@ -140,10 +139,10 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 	return token, err
 }
 
-// ResetPassword uses token up and stores the hash of a new password for its
-// user. It ends every session, voids what was mailed before, and tells the user
-// by mail. It returns ErrNotFound when the token was used meanwhile, or the user
-// is disabled or has another address by now.
+// ResetPassword consumes token and stores the hash of a new password for its user.
+// It ends every session, forgets the known browsers, voids other emailed tokens and
+// notifies the user by email. It returns ErrNotFound if the token was used in the
+// meantime, or the user is now disabled or has another address.
 func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u, err := tx.lockUser(ctx, token.UserID)
@@ -156,7 +155,7 @@ func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) erro
 		if err := tx.useToken(ctx, token); err != nil {
 			return err
 		}
-		if !u.Verified() { // the mail has arrived
+		if !u.Verified() { // the token came from their inbox
 			u.VerifiedAt = now()
 			if err := tx.updateUser(ctx, u, "verified_at"); err != nil {
 				return err
@@ -175,41 +174,40 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 	if _, err := db.DeleteSessions(ctx, u.ID, keep); err != nil {
 		return err
 	}
-	if err := db.forgetBrowsers(ctx, u); err != nil {
+	if err := db.deleteBrowsers(ctx, u); err != nil {
 		return err
 	}
 	if err := db.deleteTokens(ctx, u.ID, ResetPassword, ChangeEmail); err != nil {
 		return err
 	}
-	if err := db.unqueue(ctx, u.ID, MailChangeEmail); err != nil {
+	if err := db.cancelMail(ctx, u.ID, MailChangeEmail); err != nil {
 		return err
 	}
 	return db.mailUser(ctx, u, notice, MailDetail{})
 }
 
-// RequestEmail queues the mail that confirms email as the new address of u.
-// Until then the old one stays. It returns ErrChanged when u has changed since
+// RequestEmail queues the mail that confirms email as u's new address. Until u
+// confirms it the old address stays. It returns ErrChanged if u has changed since
 // it was read.
 func (db *DB) RequestEmail(ctx context.Context, u *User, email string) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		if _, err := tx.lockAs(ctx, u); err != nil {
+		if _, err := tx.lockUnchanged(ctx, u); err != nil {
 			return err
 		}
 		if err := tx.deleteTokens(ctx, u.ID, ChangeEmail); err != nil {
 			return err
 		}
-		if err := tx.unqueue(ctx, u.ID, MailChangeEmail); err != nil {
+		if err := tx.cancelMail(ctx, u.ID, MailChangeEmail); err != nil {
 			return err
 		}
 		return tx.QueueMail(ctx, Mail{Kind: MailChangeEmail, Recipient: email, UserID: u.ID, Detail: MailDetail{Email: email}})
 	})
 }
 
-// ConfirmEmail uses token up: its address is verified, and becomes the user's
-// if it was to be the new one, of which the old address is told. It returns
-// ErrNotFound when the token was used meanwhile or is for another address, or
-// the user is disabled, and a *TakenError when the address belongs to another by
-// now.
+// ConfirmEmail consumes token and verifies its address. If that is a new address,
+// it replaces the old one, which gets a notification. It returns ErrNotFound if the
+// token was used in the meantime or is for an outdated address, or the user is
+// disabled, and a *TakenError if the address is taken by now.
 func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u, err := tx.lockUser(ctx, token.UserID)
@@ -240,7 +238,7 @@ func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 	})
 }
 
-// DisableUser keeps u from signing in and ends every session.
+// DisableUser keeps u from signing in and ends all their sessions.
 func (db *DB) DisableUser(ctx context.Context, u *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u.DisabledAt = now()
@@ -258,19 +256,19 @@ func (db *DB) EnableUser(ctx context.Context, u *User) error {
 	return db.updateUser(ctx, u, "disabled_at")
 }
 
-// DeleteUser removes u and, by the foreign keys, all that hangs on it, and says
-// so by mail. Notices that wait in the queue are still sent; mails with a token
-// are not. It returns ErrChanged when u has changed since it was read, and a
-// *LastOwnerError when that would leave an organization to nobody.
+// DeleteUser deletes u and, through foreign keys, all they own, and notifies them by
+// email. Queued notifications are still sent; mails with a token are not. It
+// returns ErrChanged if u has changed since it was read, and a *LastOwnerError if
+// an organization with other members would be left without an owner.
 func (db *DB) DeleteUser(ctx context.Context, u *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		if _, err := tx.lockAs(ctx, u); err != nil {
+		if _, err := tx.lockUnchanged(ctx, u); err != nil {
 			return err
 		}
 		if err := tx.leaveOrganizations(ctx, u); err != nil {
 			return err
 		}
-		if err := tx.unqueue(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
+		if err := tx.cancelMail(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
 			return err
 		}
 		if _, err := tx.bun.NewDelete().Model(u).WherePK().Exec(ctx); err != nil {
@@ -280,9 +278,9 @@ func (db *DB) DeleteUser(ctx context.Context, u *User) error {
 	})
 }
 
-// UserByLogin finds a user by e-mail address or username, in any case. A
-// username cannot hold an @, so the two never meet. It returns ErrNotFound
-// when there is none.
+// UserByLogin finds a user by email address or username, in any case. A username
+// can't contain an @, so the two never clash. It returns ErrNotFound if there is
+// none.
 func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
 	column := "username_key"
 	if strings.Contains(login, "@") {
@@ -296,7 +294,7 @@ func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
 	return u, nil
 }
 
-// UserByID finds a user. It returns ErrNotFound when there is none.
+// UserByID finds a user. It returns ErrNotFound if there is none.
 func (db *DB) UserByID(ctx context.Context, id uuid.UUID) (*User, error) {
 	u := new(User)
 	if err := db.bun.NewSelect().Conn(db.prepared(id)).Model(u).Where("id = ?", db.parameter(1)).Scan(ctx); err != nil {
@@ -305,7 +303,7 @@ func (db *DB) UserByID(ctx context.Context, id uuid.UUID) (*User, error) {
 	return u, nil
 }
 
-// Users lists at most limit users in the order of their sign-up, after the one
+// Users lists up to limit users in the order they signed up, starting after the one
 // with the id after, which may be zero.
 func (db *DB) Users(ctx context.Context, after uuid.UUID, limit int64) ([]User, error) {
 	var users []User
@@ -313,10 +311,9 @@ func (db *DB) Users(ctx context.Context, after uuid.UUID, limit int64) ([]User, 
 	return users, err
 }
 
-// lockUser reads a user and, on PostgreSQL, keeps others from changing the row
-// until the transaction ends; SQLite has one writer anyway. It comes before any
-// other lock, so that two transactions never wait for each other. It returns
-// ErrNotFound when there is no such user.
+// lockUser reads a user and, on PostgreSQL, locks the row until the transaction
+// ends; SQLite has one writer anyway. Take this lock before any other to avoid
+// deadlocks. It returns ErrNotFound if there is no such user.
 func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 	u := new(User)
 	query := db.bun.NewSelect().Model(u).Where("id = ?", id)
@@ -329,10 +326,10 @@ func (db *DB) lockUser(ctx context.Context, id uuid.UUID) (*User, error) {
 	return u, nil
 }
 
-// lockAs locks u's row as lockUser does. It returns ErrChanged when the user has
-// gone, has another password or was disabled since u was read: what was checked
-// then does not hold any more.
-func (db *DB) lockAs(ctx context.Context, u *User) (*User, error) {
+// lockUnchanged locks u's row as lockUser does. It returns ErrChanged if the user was
+// deleted, disabled or enabled, or got another password since u was read: earlier
+// checks no longer hold.
+func (db *DB) lockUnchanged(ctx context.Context, u *User) (*User, error) {
 	locked, err := db.lockUser(ctx, u.ID)
 	if err != nil {
 		return nil, asChanged(err)
@@ -343,8 +340,8 @@ func (db *DB) lockAs(ctx context.Context, u *User) (*User, error) {
 	return locked, nil
 }
 
-// Taken tells which of username and email belong to a user other than self, as
-// the names of the form fields. Empty ones belong to nobody.
+// Taken returns which of username and email belong to a user other than self, as
+// names of form fields. Empty ones belong to nobody.
 func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string) ([]string, error) {
 	usernameKey, emailKey := Key(username), Key(email)
 	var users []User

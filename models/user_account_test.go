@@ -14,7 +14,7 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// stored reads u anew.
+// stored reads u again.
 func stored(t *testing.T, db *models.DB, u *models.User) *models.User {
 	t.Helper()
 	got, err := db.UserByID(t.Context(), u.ID)
@@ -24,7 +24,7 @@ func stored(t *testing.T, db *models.DB, u *models.User) *models.User {
 	return got
 }
 
-// wantsSessions wants u to have so many sessions.
+// wantsSessions checks the number of u's sessions.
 func wantsSessions(t *testing.T, db *models.DB, u *models.User, want int) {
 	t.Helper()
 	if got, err := db.Sessions(t.Context(), u.ID); err != nil || len(got) != want {
@@ -32,7 +32,7 @@ func wantsSessions(t *testing.T, db *models.DB, u *models.User, want int) {
 	}
 }
 
-// Between the check of a password and the new session something may happen.
+// The user may change between the check of the password and the new session.
 func TestCreateSessionSeesWhatHappenedMeanwhile(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(ctx context.Context, db *models.DB, u *models.User) error{
@@ -250,8 +250,9 @@ func TestDeleteUser(t *testing.T) {
 	})
 }
 
-// Two who set the password at once, by the old one and by mail, wait for each
-// other in one order: one of them comes too late, and nothing else goes wrong.
+// Two requests set the password at once, one with the old password and one with an
+// emailed token. They lock in the same order: one is too late, and nothing else
+// goes wrong.
 func TestPasswordIsSetByOneOfTwo(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

@@ -103,8 +103,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"database of another kind", []string{"DATABASE_URL=mysql://me:" + secret + "@localhost/x"}, nil, `DATABASE_URL: the database URL must start with "postgres://" or "sqlite:"`},
 		{"database without a file", []string{"DATABASE_URL=sqlite:"}, nil, "DATABASE_URL: the database URL names no file"},
-		{"database in memory", []string{"DATABASE_URL=sqlite::memory:"}, nil, "DATABASE_URL: SQLite in memory would be another database on each connection"},
-		{"database in memory, with slashes", []string{"DATABASE_URL=sqlite://:memory:"}, nil, "DATABASE_URL: SQLite in memory would be another database on each connection"},
+		{"database in memory", []string{"DATABASE_URL=sqlite::memory:"}, nil, "DATABASE_URL: an in-memory SQLite database would differ on each connection"},
+		{"database in memory, with slashes", []string{"DATABASE_URL=sqlite://:memory:"}, nil, "DATABASE_URL: an in-memory SQLite database would differ on each connection"},
 		{"database URL that cannot be read", []string{"DATABASE_URL=postgres://me:" + secret + "%zz@localhost/x"}, nil, "DATABASE_URL: the database URL cannot be read"},
 		{"database with an unknown option", []string{"DATABASE_URL=postgres://me:" + secret + "@" + silent + "/x?sslmode=perhaps"}, nil, "DATABASE_URL: "},
 		{"database that does not answer", []string{"DATABASE_URL=postgres://me:" + secret + "@" + silent + "/x?sslmode=disable"}, nil, "DATABASE_URL: "},
