@@ -1,6 +1,6 @@
-// Package migrations holds the changes to the database's schema, in order, and
+// Package migrations contains the changes to the database schema, in order, and
 // runs them. Each is a pair of SQL files, NUMBER_NAME.tx.up.sql and
-// NUMBER_NAME.tx.down.sql, that runs on SQLite and PostgreSQL alike.
+// NUMBER_NAME.tx.down.sql, for both SQLite and PostgreSQL.
 package migrations
 
 import (
@@ -25,9 +25,9 @@ import (
 //go:embed *.sql
 var files embed.FS
 
-// Up runs the migrations that have not run yet and returns the names of those
-// that ran, in that order, also when one failed. When two processes start at
-// once, one waits for the other.
+// Up runs the pending migrations and returns the names of those that ran, in order,
+// even if a later one failed. If two processes start at once, one waits for the
+// other.
 func Up(ctx context.Context, db *models.DB) ([]string, error) {
 	return run(ctx, db, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
 		group, err := m.Migrate(ctx)
@@ -39,44 +39,44 @@ func Up(ctx context.Context, db *models.DB) ([]string, error) {
 	})
 }
 
-// Down undoes the one migration that ran last, whichever Up ran it, and returns
-// its name, or none when none has run.
+// Down reverts the latest migration, whichever Up ran it, and returns its name. It
+// returns no name if no migration has run.
 func Down(ctx context.Context, db *models.DB) ([]string, error) {
 	return run(ctx, db, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
-		noted, err := m.AppliedMigrations(ctx)
-		if err != nil || len(noted) == 0 {
+		applied, err := m.AppliedMigrations(ctx)
+		if err != nil || len(applied) == 0 {
 			return nil, err
 		}
-		last := slices.MaxFunc(noted, func(a, b migrate.Migration) int { return cmp.Compare(a.ID, b.ID) })
+		last := slices.MaxFunc(applied, func(a, b migrate.Migration) int { return cmp.Compare(a.ID, b.ID) })
 		all, err := m.MigrationsWithStatus(ctx)
 		if err != nil {
 			return nil, err
 		}
 		i := slices.IndexFunc(all, func(m migrate.Migration) bool { return m.ID == last.ID })
 		if i < 0 || all[i].Down == nil {
-			return nil, fmt.Errorf("the migration %s ran last, and this program does not hold its way down", last.Name)
+			return nil, fmt.Errorf("the latest migration is %s, and this program has no migration that reverts it", last.Name)
 		}
-		if err := all[i].Down(ctx, m, &all[i]); err != nil { // with its mark, by the hook
+		if err := all[i].Down(ctx, m, &all[i]); err != nil { // recordMigration removes its record
 			return nil, fmt.Errorf("%s: down: %w", all[i].Name, err)
 		}
 		return all[i : i+1], nil
 	})
 }
 
-// Step is one migration and when it ran; the zero time means not yet.
+// Step is a migration and when it ran; the zero time means not yet.
 type Step struct {
 	Name string
 	At   time.Time
 }
 
-// Status lists every migration of this program by its number. On a database
-// where none ever ran, it makes the table that notes them.
+// Status lists every migration of this program by number. On a database where none
+// ever ran, it creates the table that records them.
 func Status(ctx context.Context, db *models.DB) ([]Step, error) {
 	m, err := migrator(db)
 	if err != nil {
 		return nil, err
 	}
-	if err := locked(ctx, db, func() error { return m.Init(ctx) }); err != nil {
+	if err := withLock(ctx, db, func() error { return m.Init(ctx) }); err != nil {
 		return nil, err
 	}
 	all, err := m.MigrationsWithStatus(ctx)
@@ -90,8 +90,8 @@ func Status(ctx context.Context, db *models.DB) ([]Step, error) {
 	return steps, nil
 }
 
-// Pending tells whether a migration has not run yet. It only reads, and so fails
-// on a database where none ever ran.
+// Pending reports whether a migration has not run yet. It only reads, and returns an
+// error on a database where none ever ran.
 func Pending(ctx context.Context, db *models.DB) (bool, error) {
 	m, err := migrator(db)
 	if err != nil {
@@ -101,24 +101,24 @@ func Pending(ctx context.Context, db *models.DB) (bool, error) {
 	return len(all.Unapplied()) > 0, err
 }
 
-// Create writes a pair of migration files that do nothing yet into dir, which it
-// makes when missing, and returns their paths. The number is the present in UTC.
-// The name may hold the letters a to z, digits, _ and -.
+// Create writes a pair of empty migration files to dir, which it creates if missing,
+// and returns their paths. Their number is the time in UTC. The name may contain
+// the letters a to z, digits, _ and -.
 func Create(dir, name string) ([]string, error) {
-	if !nameOK.MatchString(name) {
-		return nil, fmt.Errorf("the name %q is no name of a migration: it may hold the letters a to z, digits, _ and -", name)
+	if !validName.MatchString(name) {
+		return nil, fmt.Errorf("the migration name %q may contain only the letters a to z, digits, _ and -", name)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- source code, for all who work on it
+	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- source code that everyone who works on it may read
 		return nil, err
 	}
 	number := time.Now().UTC().Format(numberFormat)
 	if same, err := filepath.Glob(filepath.Join(dir, number+"_*")); err != nil || len(same) > 0 {
-		return nil, errors.Join(err, fmt.Errorf("there is a migration with the number %s: try again in a second", number))
+		return nil, errors.Join(err, fmt.Errorf("a migration with the number %s already exists: try again in a second", number))
 	}
 	var paths []string
 	for _, file := range []struct{ way, content string }{{"up", emptyUp}, {"down", emptyDown}} {
 		path := filepath.Join(dir, number+"_"+name+".tx."+file.way+".sql")
-		if err := os.WriteFile(path, []byte(file.content), 0o644); err != nil { // #nosec G306 -- source code, for all who work on it
+		if err := os.WriteFile(path, []byte(file.content), 0o644); err != nil { // #nosec G306 -- source code that everyone who works on it may read
 			return paths, err
 		}
 		paths = append(paths, path)
@@ -128,18 +128,18 @@ func Create(dir, name string) ([]string, error) {
 
 const numberFormat = "20060102150405"
 
-var nameOK = regexp.MustCompile(`^[0-9a-z_-]+$`)
+var validName = regexp.MustCompile(`^[0-9a-z_-]+$`)
 
-// What Bun would write into a new file does not run on SQLite, and a comment
-// alone not on PostgreSQL.
+// Bun's own template does not run on SQLite, and a lone comment does not run on
+// PostgreSQL.
 const (
-	emptyUp   = "-- What changes, for SQLite and PostgreSQL alike; a line of --bun:split stands between statements.\nSELECT 1;\n"
-	emptyDown = "-- What undoes it, in the opposite order.\nSELECT 1;\n"
+	emptyUp   = "-- The change, for both SQLite and PostgreSQL. Separate statements with a line --bun:split.\nSELECT 1;\n"
+	emptyDown = "-- Reverts the change, in the opposite order.\nSELECT 1;\n"
 )
 
-// run has do change the schema, while nobody else does, and returns the names of
-// the migrations that did.
-func run(ctx context.Context, db *models.DB, do func(*migrate.Migrator) (migrate.MigrationSlice, error)) (_ []string, err error) {
+// run calls apply while no other process migrates, and returns the names of the
+// migrations that apply ran.
+func run(ctx context.Context, db *models.DB, apply func(*migrate.Migrator) (migrate.MigrationSlice, error)) (_ []string, err error) {
 	db, err = db.WithoutTimeout(ctx)
 	if err != nil {
 		return nil, err
@@ -150,12 +150,12 @@ func run(ctx context.Context, db *models.DB, do func(*migrate.Migrator) (migrate
 		return nil, err
 	}
 	var names []string
-	err = locked(ctx, db, func() error {
+	err = withLock(ctx, db, func() error {
 		if err := m.Init(ctx); err != nil {
 			return err
 		}
-		done, err := do(m)
-		for _, s := range done {
+		ran, err := apply(m)
+		for _, s := range ran {
 			names = append(names, s.String())
 		}
 		return err
@@ -171,27 +171,28 @@ func migrator(db *models.DB) (*migrate.Migrator, error) {
 	return migrate.NewMigrator(db.Bun(), all,
 		migrate.WithMarkAppliedOnSuccess(true),
 		migrate.WithUpsert(true),
-		migrate.AfterMigration(mark),
+		migrate.AfterMigration(recordMigration),
 	), nil
 }
 
-// mark notes a migration in the transaction that ran it: Bun's own note comes
-// after the commit, and a process that died between would run it twice.
-func mark(ctx context.Context, tx bun.IConn, m *migrate.Migration) error {
+// recordMigration records a migration in the transaction that runs it. Bun would
+// do so after the commit, so the migration would run twice if the process died in
+// between.
+func recordMigration(ctx context.Context, tx bun.IConn, m *migrate.Migration) error {
 	query := fmt.Sprintf("INSERT INTO bun_migrations (name, group_id) VALUES ('%s', %d)", m.Name, m.GroupID)
-	if m.IsApplied() { // it was before, so this is its way down
+	if m.IsApplied() { // before, so this reverts it
 		query = fmt.Sprintf("DELETE FROM bun_migrations WHERE id = %d", m.ID)
 	}
 	_, err := tx.ExecContext(ctx, query)
 	return err
 }
 
-// lockID is the number of the PostgreSQL advisory lock: "vestibul" in ASCII.
+// lockID is the key of the PostgreSQL advisory lock: "vestibul" in ASCII.
 const lockID = 0x766573746962756c
 
-// locked runs f while no other process does. The lock falls with the process
-// that holds it, however it ends.
-func locked(ctx context.Context, db *models.DB, f func() error) (err error) {
+// withLock runs f while no other process does. The lock ends with the process that
+// holds it, even if that crashes.
+func withLock(ctx context.Context, db *models.DB, f func() error) (err error) {
 	if !db.Postgres() {
 		lock := flock.New(db.Path() + ".migrating")
 		if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
@@ -205,7 +206,7 @@ func locked(ctx context.Context, db *models.DB, f func() error) (err error) {
 		return err
 	}
 	defer conn.Close()
-	// A blocking pg_advisory_lock would run into a time-out, or ignore ctx.
+	// A blocking pg_advisory_lock would time out, or ignore ctx.
 	for got := false; !got; {
 		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock(?)", int64(lockID)).Scan(&got); err != nil {
 			return err

@@ -19,7 +19,7 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// eachEmpty runs test on a database of each kind with nothing in it.
+// eachEmpty runs test on an empty database of each kind.
 func eachEmpty(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
 	for name, empty := range map[string]func(*testing.T) string{"sqlite": modelstest.SQLite, "postgres": modelstest.EmptyPostgreSQL} {
@@ -30,7 +30,7 @@ func eachEmpty(t *testing.T, test func(t *testing.T, url string)) {
 	}
 }
 
-// names are those of every migration, in order.
+// names returns the name of every migration, in order.
 func names(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*.tx.up.sql")
@@ -56,7 +56,7 @@ func up(t *testing.T, db *models.DB) []string {
 	return done
 }
 
-// down undoes migrations until none is left, one by one.
+// down reverts all migrations, one by one.
 func down(t *testing.T, db *models.DB) []string {
 	t.Helper()
 	var all []string
@@ -75,7 +75,7 @@ func down(t *testing.T, db *models.DB) []string {
 	}
 }
 
-// pending are the migrations that have not run.
+// pending returns the migrations that have not run.
 func pending(t *testing.T, db *models.DB) []string {
 	t.Helper()
 	steps, err := migrations.Status(t.Context(), db)
@@ -94,7 +94,7 @@ func pending(t *testing.T, db *models.DB) []string {
 	return left
 }
 
-// marks are the migrations noted as run.
+// marks returns the migrations recorded as run.
 func marks(t *testing.T, db *models.DB) int {
 	t.Helper()
 	var n int
@@ -104,7 +104,7 @@ func marks(t *testing.T, db *models.DB) int {
 	return n
 }
 
-// has tells whether there is a table.
+// has reports whether a table exists.
 func has(t *testing.T, db *models.DB, table string) bool {
 	t.Helper()
 	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?"
@@ -167,8 +167,8 @@ func TestUpAndDown(t *testing.T) {
 	})
 }
 
-// The last that ran need not have the greatest number: on another branch an
-// older one may have waited.
+// The latest migration need not have the greatest number: an older one may have
+// been merged later.
 func TestDownUndoesWhatRanLast(t *testing.T) {
 	t.Parallel()
 	eachEmpty(t, func(t *testing.T, url string) {
@@ -200,7 +200,7 @@ func TestUpAtOnceRunsEachOnce(t *testing.T) {
 		done, errs := make([][]string, n), make([]error, n)
 		dbs := make([]*models.DB, n)
 		for i := range dbs {
-			dbs[i] = modelstest.Open(t, url) // as processes have it, each its own
+			dbs[i] = modelstest.Open(t, url) // one per process
 		}
 		var all sync.WaitGroup
 		for i, db := range dbs {
@@ -219,12 +219,12 @@ func TestUpAtOnceRunsEachOnce(t *testing.T) {
 	})
 }
 
-// A migration that cannot be noted must not have run, or it would run twice.
+// A migration that can't be recorded must not run, or it would run twice.
 func TestMigrationAndItsMarkAreOne(t *testing.T) {
 	t.Parallel()
 	eachEmpty(t, func(t *testing.T, url string) {
 		db := modelstest.Open(t, url)
-		pending(t, db) // makes the table of marks
+		pending(t, db) // creates the table of records
 		allow := forbid(t, db, "INSERT")
 		if done, err := migrations.Up(t.Context(), db); err == nil {
 			t.Errorf("Up runs %v, which cannot be noted", done)
@@ -247,7 +247,7 @@ func TestMigrationAndItsMarkAreOne(t *testing.T) {
 	})
 }
 
-// forbid makes the database refuse an operation on the marks, until allow.
+// forbid makes the database refuse an operation on the records, until allow.
 func forbid(t *testing.T, db *models.DB, operation string) (allow func()) {
 	t.Helper()
 	if db.Postgres() {
@@ -282,10 +282,8 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 	})
 }
 
-// A migration left as Create writes it runs both ways on both databases, and
-// changes nothing.
-// TestMigrationMayTakeLong has a migration wait for a table for longer than a
-// statement of a page may.
+// TestMigrationMayTakeLong makes a migration wait for a table longer than a page's
+// statement may take.
 func TestMigrationMayTakeLong(t *testing.T) {
 	t.Parallel()
 	url := modelstest.PostgreSQL(t)
@@ -329,6 +327,7 @@ func TestMigrationMayTakeLong(t *testing.T) {
 	}
 }
 
+// An unedited migration runs both ways on both databases, and changes nothing.
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "made", "too")
@@ -377,7 +376,7 @@ func TestCreateTwiceInASecond(t *testing.T) {
 	for _, name := range []string{"one", "two", "three"} {
 		paths, err := migrations.Create(dir, name)
 		if err != nil {
-			continue // it says so, rather than write the same number twice
+			continue // it refuses to use the same number twice
 		}
 		number, _, _ := strings.Cut(filepath.Base(paths[0]), "_")
 		if numbers[number] {
@@ -387,7 +386,7 @@ func TestCreateTwiceInASecond(t *testing.T) {
 	}
 }
 
-// A number from the future would run after those that are written until then.
+// A migration dated in the future would run after those written until then.
 func TestNoMigrationIsFromTheFuture(t *testing.T) {
 	t.Parallel()
 	for _, name := range names(t) {
