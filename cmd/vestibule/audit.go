@@ -12,18 +12,18 @@ import (
 	"vestibule/models"
 )
 
-// audit lists the audit log.
+// audit is the command that lists the audit log.
 type audit struct {
-	Login string        `arg:"" optional:"" help:"Username or email, in any case, or id of the user whose account to list the events of; everybody's, unless given."`
+	Login string        `arg:"" optional:"" help:"Only events of the user with this username, email address or ID, ignoring case."`
 	Kind  string        `placeholder:"KIND" help:"Only events of this kind, such as sign-in-failed."`
-	Since time.Duration `placeholder:"DURATION" help:"Only those of so long until now, such as 24h."`
-	Limit uint          `placeholder:"N" default:"50" help:"Print at most so many; 0 for all."`
-	JSON  bool          `name:"json" help:"Print one JSON array."`
+	Since time.Duration `placeholder:"DURATION" help:"Only events of the last DURATION, such as 24h."`
+	Limit uint          `placeholder:"N" default:"50" help:"Print at most N events; 0 prints all (default: ${default})."`
+	JSON  bool          `name:"json" help:"Print a JSON array."`
 }
 
-// Help is what --help says beside the summary.
+// Help returns the details that --help prints below the summary.
 func (audit) Help() string {
-	return "A user who has been deleted is shown, and asked for, by the id. Events are kept for AUDIT_RETENTION."
+	return "Deleted users are shown by their ID; pass it to find their events. Events are kept for AUDIT_RETENTION."
 }
 
 func (c audit) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
@@ -47,7 +47,7 @@ func (c audit) Run(ctx context.Context, config *app.Config, log *slog.Logger) er
 				return err
 			}
 			row := newEventRow(e)
-			if err := list.add(row, clock(e.CreatedAt), row.Kind, whose(e.UserID, e.User), by(e), row.IP, row.Device); err != nil {
+			if err := list.add(row, formatTime(e.CreatedAt), row.Kind, userLabel(e.UserID, e.User), actorLabel(e), row.IP, row.Device); err != nil {
 				return err
 			}
 			if list.rows == c.Limit {
@@ -58,9 +58,9 @@ func (c audit) Run(ctx context.Context, config *app.Config, log *slog.Logger) er
 	})
 }
 
-// whose names the user of an event: by the id when deleted since, and by a dash
-// when not known.
-func whose(id uuid.UUID, user *models.User) string {
+// userLabel returns the username of an event's user, the id if the user was deleted
+// since, or a dash if the user is unknown.
+func userLabel(id uuid.UUID, user *models.User) string {
 	switch {
 	case user != nil:
 		return user.Username
@@ -70,15 +70,15 @@ func whose(id uuid.UUID, user *models.User) string {
 	return "-"
 }
 
-// by names who did it. Nobody has a username in brackets.
-func by(e *models.Event) string {
+// actorLabel returns who caused the event. No username contains parentheses.
+func actorLabel(e *models.Event) string {
 	if e.ByOperator() {
 		return "(operator)"
 	}
-	return whose(e.ActorID, e.Actor)
+	return userLabel(e.ActorID, e.Actor)
 }
 
-// eventRow is what is printed of an event.
+// eventRow is an event as printed.
 type eventRow struct {
 	ID        uuid.UUID  `json:"id"`
 	Kind      string     `json:"kind"`
@@ -107,13 +107,14 @@ func newEventRow(e *models.Event) eventRow {
 	if e.UserAgent != "" {
 		row.Device = device.Name(e.UserAgent)
 	}
-	row.UserID, row.Username = known(e.UserID, e.User)
-	row.ActorID, row.Actor = known(e.ActorID, e.Actor)
+	row.UserID, row.Username = optionalUser(e.UserID, e.User)
+	row.ActorID, row.Actor = optionalUser(e.ActorID, e.Actor)
 	return row
 }
 
-// known returns nil, which JSON prints as null, for what is not.
-func known(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
+// optionalUser returns pointers to the id and username, or nil, which JSON prints as
+// null, where they are unknown.
+func optionalUser(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
 	switch {
 	case id == uuid.Nil:
 		return nil, nil
@@ -123,8 +124,8 @@ func known(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
 	return &id, &user.Username
 }
 
-// audited runs change and notes it in the audit log as an operator's: both or
-// none. Change returns whose account it was, which is zero for everybody's.
+// audited runs change and records it in the audit log as an operator's, in one
+// transaction. Change returns the id of the changed user, or the zero id for all.
 func audited(ctx context.Context, db *models.DB, kind string, change func(tx *models.DB) (uuid.UUID, error)) error {
 	return db.InTx(ctx, func(tx *models.DB) error {
 		user, err := change(tx)

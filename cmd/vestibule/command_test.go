@@ -127,9 +127,9 @@ func TestRefusals(t *testing.T) {
 		{"mail without a sender", []string{"SMTP_URL=smtp://me:" + secret + "@localhost"}, nil, "MAIL_FROM is not set"},
 		{"production without a base URL", production, nil, "BASE_URL is not set"},
 		{"production without mail", []string{"ENV=production", "BASE_URL=https://example.com"}, nil, "SMTP_URL is not set"},
-		{"production on an empty database", append([]string{"BASE_URL=https://example.com"}, production...), nil, "the database is not up to date: run vestibule migrate up first"},
-		{"undoing in production", []string{"ENV=production"}, []string{"migrate", "down"}, "to undo a migration can delete data for good: in production it needs --yes"},
-		{"command on an empty database in production", []string{"ENV=production"}, []string{"users", "list"}, "the database is not up to date: run vestibule migrate up first"},
+		{"production on an empty database", append([]string{"BASE_URL=https://example.com"}, production...), nil, "the database schema is out of date: run vestibule migrate up first"},
+		{"undoing in production", []string{"ENV=production"}, []string{"migrate", "down"}, "reverting a migration can permanently delete data: pass --yes to do so in production"},
+		{"command on an empty database in production", []string{"ENV=production"}, []string{"users", "list"}, "the database schema is out of date: run vestibule migrate up first"},
 		{"unknown command", nil, []string{"dance"}, "dance"},
 		{"unknown flag", nil, []string{"serve", "--loudly"}, "--loudly"},
 		{"migration without a name", nil, []string{"migrate", "create"}, "name"},
@@ -230,18 +230,18 @@ func TestMigrate(t *testing.T) {
 		}
 		const pending, applied = `(\d{14}_\w+ +not yet\n)+`, `(\d{14}_\w+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n)+`
 		wants(pending, "status")
-		wants(`(run \d{14}_\w+\n)+`, "up")
+		wants(`(Ran \d{14}_\w+\n)+`, "up")
 		wants(applied, "status")
-		wants(`nothing to do\n`, "up")
+		wants(`Nothing to do\n`, "up")
 		n := strings.Count(succeed(t, database, "migrate", "status"), "\n")
-		wants(`undone \d{14}_\w+\n`, "down")
+		wants(`Reverted \d{14}_\w+\n`, "down")
 		wants(fmt.Sprintf(`(\S+ +\d{4}-.*\n){%d}\S+ +not yet\n`, n-1), "status")
 		for range n - 1 {
-			wants(`undone \d{14}_\w+\n`, "down")
+			wants(`Reverted \d{14}_\w+\n`, "down")
 		}
 		wants(pending, "status")
-		wants(`nothing to do\n`, "down")
-		wants(`(run \d{14}_\w+\n)+`, "up")
+		wants(`Nothing to do\n`, "down")
+		wants(`(Ran \d{14}_\w+\n)+`, "up")
 
 		serve(t, "DATABASE_URL="+database).signUp(apptest.Anna)
 	})
@@ -252,11 +252,11 @@ func TestCommandsInProduction(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		for _, tt := range []struct{ command, prints string }{
 			{"migrate status", "not yet\n"},
-			{"migrate up", "run "},
+			{"migrate up", "Ran "},
 			{"users list", "USERNAME"},
 			{"sessions list", "USERNAME"},
 			{"audit", "KIND"},
-			{"migrate down --yes", "undone "},
+			{"migrate down --yes", "Reverted "},
 		} {
 			got := finish(t, command(t, []string{"ENV=production", "DATABASE_URL=" + database}, strings.Fields(tt.command)...))
 			if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, tt.prints) {
@@ -283,7 +283,7 @@ func TestMigrateAtOnce(t *testing.T) {
 		}
 		group.Wait()
 		all := strings.Join(printed, "")
-		if strings.Count(all, "nothing to do\n") != processes-1 {
+		if strings.Count(all, "Nothing to do\n") != processes-1 {
 			t.Errorf("not exactly one process migrated:\n%s", all)
 		}
 		if left := succeed(t, database, "migrate", "status"); strings.Contains(left, "not yet") {
@@ -296,7 +296,7 @@ func TestMigrateCreate(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new")
 	got := succeed(t, modelstest.SQLite(t), "migrate", "create", "add_projects", "--dir", dir)
-	if n := strings.Count(got, "created "+dir); n != 2 {
+	if n := strings.Count(got, "Created "+dir); n != 2 {
 		t.Errorf("it created %d files, want 2:\n%s", n, got)
 	}
 	for _, way := range []string{"up", "down"} {

@@ -9,6 +9,7 @@ import (
 	"vestibule/models"
 )
 
+// open opens the database at DATABASE_URL.
 func open(ctx context.Context, config *app.Config) (*models.DB, error) {
 	db, err := models.Open(ctx, config.DatabaseURL, config.DatabaseConns)
 	if err != nil {
@@ -17,7 +18,7 @@ func open(ctx context.Context, config *app.Config) (*models.DB, error) {
 	return db, nil
 }
 
-// onDatabase runs f on the database, whose schema is up to date.
+// onDatabase opens the database, migrates or checks its schema, and runs f on it.
 func onDatabase(ctx context.Context, config *app.Config, log *slog.Logger, f func(db *models.DB) error) error {
 	db, err := open(ctx, config)
 	if err != nil {

@@ -13,19 +13,19 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// readPassword reads a new password: on a terminal twice and unseen, else from
-// the first line of standard input, which then counts for both.
+// readPassword reads a new password: twice and without echo on a terminal, or once
+// from the first line of standard input, which it then returns twice.
 func readPassword(ctx context.Context) (pw, again string, err error) {
 	in := bufio.NewReader(os.Stdin)
 	if !onTerminal() {
 		pw, err = readLine(ctx, in)
 		if err == nil && pw == "" {
-			err = errors.New("there is no password on standard input: nothing is done")
+			err = errors.New("no password on standard input: nothing was done")
 		}
 		return pw, pw, err
 	}
 	if err := stty("-echo"); err != nil {
-		return "", "", errors.New("the terminal would show the password: give it through a pipe or a file")
+		return "", "", errors.New("can't hide the password on this terminal: pass it through a pipe or a file")
 	}
 	defer func() {
 		fmt.Fprintln(os.Stderr)
@@ -35,26 +35,26 @@ func readPassword(ctx context.Context) (pw, again string, err error) {
 	if pw, err = readLine(ctx, in); err != nil {
 		return "", "", err
 	}
-	fmt.Fprint(os.Stderr, "\nThe same again: ")
+	fmt.Fprint(os.Stderr, "\nConfirm password: ")
 	again, err = readLine(ctx, in)
 	return pw, again, err
 }
 
-// onTerminal tells whether somebody sits at standard input.
+// onTerminal reports whether standard input is a terminal.
 func onTerminal() bool { return isatty.IsTerminal(os.Stdin.Fd()) }
 
-// stty changes the terminal at standard input.
+// stty changes a setting of the terminal on standard input.
 func stty(setting string) error {
-	cmd := exec.Command("stty", setting) // #nosec G204 -- the program is fixed, the setting no outsider's
+	cmd := exec.Command("stty", setting) // #nosec G204 -- the program and its settings are constants
 	cmd.Stdin = os.Stdin
 	return cmd.Run()
 }
 
-// maxLine is more than a line of standard input that anything is done with.
+// maxLine is the length of a line in bytes; the rest is not read.
 const maxLine = 64 << 10
 
-// readLine reads a line, which the end of the input ends too. It gives up when
-// ctx ends: a signal comes between.
+// readLine reads a line up to its end or that of the input. It returns an error if
+// ctx ends first, as it does on a signal.
 func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	var line []byte
 	done := make(chan error, 1)
@@ -74,7 +74,7 @@ func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		return "", errors.New("interrupted: nothing is done")
+		return "", errors.New("interrupted: nothing was done")
 	case err := <-done:
 		return string(bytes.TrimSuffix(line, []byte{'\r'})), err
 	}

@@ -18,13 +18,13 @@ import (
 )
 
 type commands struct {
-	Serve    serve    `cmd:"" default:"withargs" help:"Serve the site. In development it also runs the migrations."`
-	Migrate  migrate  `cmd:"" help:"Change the database's schema."`
-	Users    users    `cmd:"" help:"Look after the accounts."`
-	Sessions sessions `cmd:"" help:"Look after who is signed in."`
-	Audit    audit    `cmd:"" help:"List what happened to the accounts, the newest first."`
+	Serve    serve    `cmd:"" default:"withargs" help:"Serve the site. In development, run pending migrations first."`
+	Migrate  migrate  `cmd:"" help:"Manage the database schema."`
+	Users    users    `cmd:"" help:"Manage user accounts."`
+	Sessions sessions `cmd:"" help:"Manage sessions."`
+	Audit    audit    `cmd:"" help:"List the audit log, newest first."`
 
-	app.Config `embed:"" group:"Settings, from these flags, the environment or a file .env:"`
+	app.Config `embed:"" group:"Settings (from flags, environment variables or the file .env):"`
 }
 
 func main() {

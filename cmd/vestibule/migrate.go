@@ -13,36 +13,36 @@ import (
 )
 
 type migrate struct {
-	Up     migrateUp     `cmd:"" help:"Run the migrations that have not run yet."`
-	Down   migrateDown   `cmd:"" help:"Undo the one migration that ran last."`
-	Status migrateStatus `cmd:"" help:"List every migration and when it ran."`
-	Create migrateCreate `cmd:"" help:"Write a pair of migration files that do nothing yet."`
+	Up     migrateUp     `cmd:"" help:"Run all pending migrations."`
+	Down   migrateDown   `cmd:"" help:"Revert the latest migration."`
+	Status migrateStatus `cmd:"" help:"List migrations and when they ran."`
+	Create migrateCreate `cmd:"" help:"Create a pair of empty migration files."`
 }
 
 type (
 	migrateUp   struct{}
 	migrateDown struct {
-		Yes bool `help:"Do so in production too."`
+		Yes bool `help:"Allow this in production."`
 	}
 	migrateStatus struct{}
 	migrateCreate struct {
-		Name string `arg:"" help:"What it does, in lower case with underscores, such as add_projects."`
-		Dir  string `default:"migrations" help:"The folder to write to, made when it is missing."`
+		Name string `arg:"" help:"What the migration does, in lower case with underscores, such as add_projects."`
+		Dir  string `default:"migrations" help:"Folder for the files, created if missing."`
 	}
 )
 
 func (migrateUp) Run(ctx context.Context, config *app.Config) error {
-	return change(ctx, config, "run", migrations.Up)
+	return runMigrations(ctx, config, "Ran", migrations.Up)
 }
 
 func (c migrateDown) Run(ctx context.Context, config *app.Config) error {
 	if config.Production() && !c.Yes {
-		return errors.New("to undo a migration can delete data for good: in production it needs --yes")
+		return errors.New("reverting a migration can permanently delete data: pass --yes to do so in production")
 	}
-	return change(ctx, config, "undone", migrations.Down)
+	return runMigrations(ctx, config, "Reverted", migrations.Down)
 }
 
-func change(ctx context.Context, config *app.Config, done string, f func(context.Context, *models.DB) ([]string, error)) error {
+func runMigrations(ctx context.Context, config *app.Config, done string, f func(context.Context, *models.DB) ([]string, error)) error {
 	db, err := open(ctx, config)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func change(ctx context.Context, config *app.Config, done string, f func(context
 		fmt.Println(done, name)
 	}
 	if err == nil && len(names) == 0 {
-		fmt.Println("nothing to do")
+		fmt.Println("Nothing to do")
 	}
 	return err
 }
@@ -72,7 +72,7 @@ func (migrateStatus) Run(ctx context.Context, config *app.Config) error {
 	for _, s := range steps {
 		when := "not yet"
 		if !s.At.IsZero() {
-			when = clock(s.At)
+			when = formatTime(s.At)
 		}
 		printCells(table, s.Name, when)
 	}
@@ -82,16 +82,16 @@ func (migrateStatus) Run(ctx context.Context, config *app.Config) error {
 func (c migrateCreate) Run() error {
 	paths, err := migrations.Create(c.Dir, c.Name)
 	for _, path := range paths {
-		fmt.Println("created", path)
+		fmt.Println("Created", path)
 	}
 	return err
 }
 
-// migrateOrCheck brings the schema up to date in development. Production does
-// not start on an old one: there `vestibule migrate up` is a step of its own.
+// migrateOrCheck migrates the database in development. In production it returns an
+// error if the schema is out of date, because there migrating is a separate step.
 func migrateOrCheck(ctx context.Context, config *app.Config, db *models.DB, log *slog.Logger) error {
 	if !config.Production() {
-		if pending, err := migrations.Pending(ctx, db); err == nil && !pending { // as mostly: Up would connect anew
+		if pending, err := migrations.Pending(ctx, db); err == nil && !pending { // the usual case: Up would open another connection
 			return nil
 		}
 		names, err := migrations.Up(ctx, db)
@@ -106,11 +106,11 @@ func migrateOrCheck(ctx context.Context, config *app.Config, db *models.DB, log 
 	return migrated(ctx, db)
 }
 
-// migrated returns an error when a migration has not run yet.
+// migrated returns an error if a migration has not run yet.
 func migrated(ctx context.Context, db *models.DB) error {
 	pending, err := migrations.Pending(ctx, db)
-	const toDo = "the database is not up to date: run vestibule migrate up first"
-	if err != nil { // as when not even the table of migrations is there
+	const toDo = "the database schema is out of date: run vestibule migrate up first"
+	if err != nil { // such as when the table of migrations is missing
 		return fmt.Errorf(toDo+" (%w)", err)
 	}
 	if pending {

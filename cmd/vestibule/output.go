@@ -31,11 +31,11 @@ func newList(asJSON bool, head ...string) *list {
 	return l
 }
 
-// stretch is how many rows of a table get columns of one width. It waits for
-// them, and no more than these are in memory.
-const stretch = 1000
+// tableRows is how many rows share the same column widths. They are held in memory
+// until then.
+const tableRows = 1000
 
-// add prints row in JSON, or else the cells.
+// add prints row as JSON, or cells as a line of the table.
 func (l *list) add(row any, cells ...string) error {
 	l.rows++
 	if l.json {
@@ -43,16 +43,17 @@ func (l *list) add(row any, cells ...string) error {
 		if l.rows == 1 {
 			lead = "["
 		}
-		fmt.Fprint(l.out, lead) // an error stays until the next call that says so
+		fmt.Fprint(l.out, lead) // out keeps an error until Flush
 		return printJSON(l.out, row)
 	}
 	printCells(l.table, cells...)
-	if l.rows%stretch == 0 {
+	if l.rows%tableRows == 0 {
 		return l.table.Flush()
 	}
 	return nil
 }
 
+// end completes the output.
 func (l *list) end() error {
 	switch {
 	case !l.json:
@@ -69,7 +70,7 @@ func (l *list) end() error {
 
 func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0) }
 
-// printCells prints a line of a table, in which nothing can act on a terminal.
+// printCells prints a line of a table without characters that control a terminal.
 func printCells(table *tabwriter.Writer, cells ...string) {
 	for i, cell := range cells {
 		if i > 0 {
@@ -80,17 +81,17 @@ func printCells(table *tabwriter.Writer, cells ...string) {
 	fmt.Fprintln(table)
 }
 
-// printJSON prints a value on a line. Characters that act on a terminal are
-// escaped, which JSON allows for any: what a reader gets is the same.
+// printJSON prints value as JSON on one line. It escapes characters that control a
+// terminal; a JSON parser reads the same value.
 func printJSON(out io.Writer, value any) error {
 	line, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	if bytes.ContainsFunc(line, acts) {
+	if bytes.ContainsFunc(line, isControl) {
 		var safe []byte
 		for _, r := range string(line) {
-			if acts(r) {
+			if isControl(r) {
 				safe = fmt.Appendf(safe, `\u%04x`, r)
 			} else {
 				safe = utf8.AppendRune(safe, r)
@@ -102,22 +103,22 @@ func printJSON(out io.Writer, value any) error {
 	return err
 }
 
-// plain makes what somebody else wrote safe to print on a terminal.
+// plain replaces the characters of s that control a terminal.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if acts(r) {
+		if isControl(r) {
 			return unicode.ReplacementChar
 		}
 		return r
 	}, s)
 }
 
-// acts tells whether a terminal does more than to draw r: move, colour, answer,
-// or turn the direction of the text around it.
-func acts(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+// isControl reports whether r controls a terminal instead of being drawn: it moves
+// the cursor, sets a color, or changes the direction of text.
+func isControl(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
-// clock says when something was, if ever.
-func clock(t time.Time) string {
+// formatTime formats t in UTC, or returns "no" for the zero time.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return "no"
 	}

@@ -15,25 +15,25 @@ import (
 )
 
 type sessions struct {
-	List   sessionsList   `cmd:"" help:"List the living sessions in the order of their sign-in."`
-	Revoke sessionsRevoke `cmd:"" help:"End one session, all of one user, or all of everybody."`
+	List   sessionsList   `cmd:"" help:"List active sessions in the order they were created."`
+	Revoke sessionsRevoke `cmd:"" help:"End one session, all sessions of a user, or all sessions."`
 }
 
 type (
 	sessionsList struct {
-		Login string `arg:"" optional:"" help:"Username or email, in any case, of the user whose sessions to list; everybody's, unless given."`
-		JSON  bool   `name:"json" help:"Print one JSON array."`
+		Login string `arg:"" optional:"" help:"Only sessions of the user with this username or email address, ignoring case."`
+		JSON  bool   `name:"json" help:"Print a JSON array."`
 	}
 	sessionsRevoke struct {
-		ID   string `arg:"" optional:"" help:"The session's id, as the list shows it."`
-		User string `placeholder:"LOGIN" help:"All of this user, by username or email in any case."`
-		All  bool   `help:"All of everybody."`
+		ID   string `arg:"" optional:"" help:"ID of the session, as shown by sessions list."`
+		User string `placeholder:"LOGIN" help:"End all sessions of the user with this username or email address, ignoring case."`
+		All  bool   `help:"End all sessions of all users."`
 	}
 )
 
-// Help is what --help says beside the summary.
+// Help returns the details that --help prints below the summary.
 func (sessionsRevoke) Help() string {
-	return "Give exactly one of ID, --user and --all. Who is signed out so has to sign in again at the next page."
+	return "Pass exactly one of ID, --user and --all. The users must sign in again to open their next page."
 }
 
 func (c sessionsList) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
@@ -53,7 +53,7 @@ func (c sessionsList) Run(ctx context.Context, config *app.Config, log *slog.Log
 			}
 			row := newSessionRow(s)
 			err := list.add(row, row.Username, row.Device, row.IP,
-				clock(s.CreatedAt), clock(s.LastSeenAt), clock(s.ExpiresAt), s.ID.String())
+				formatTime(s.CreatedAt), formatTime(s.LastSeenAt), formatTime(s.ExpiresAt), s.ID.String())
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func (c sessionsRevoke) Run(ctx context.Context, config *app.Config, log *slog.L
 		}
 	}
 	if given != 1 {
-		return errors.New("which sessions? Give exactly one of ID, --user LOGIN and --all")
+		return errors.New("pass exactly one of ID, --user LOGIN and --all")
 	}
 	return onDatabase(ctx, config, log, func(db *models.DB) error {
 		n, err := c.revoke(ctx, db)
@@ -78,9 +78,9 @@ func (c sessionsRevoke) Run(ctx context.Context, config *app.Config, log *slog.L
 		case err != nil:
 			return err
 		case n == 1:
-			fmt.Println("1 session ended")
+			fmt.Println("Ended 1 session")
 		default:
-			fmt.Println(n, "sessions ended")
+			fmt.Println("Ended", n, "sessions")
 		}
 		return nil
 	})
@@ -107,16 +107,16 @@ func (c sessionsRevoke) revoke(ctx context.Context, db *models.DB) (n int, err e
 	}
 	id, err := uuid.Parse(c.ID)
 	if err != nil {
-		return 0, fmt.Errorf("%s is not the id of a session: vestibule sessions list shows them", plain(c.ID))
+		return 0, fmt.Errorf("%s is not a session ID: run vestibule sessions list to find it", plain(c.ID))
 	}
 	err = audited(ctx, db, models.EventSessionEnded, func(tx *models.DB) (uuid.UUID, error) { return tx.EndSession(ctx, id) })
 	if errors.Is(err, models.ErrNotFound) {
-		return 0, fmt.Errorf("there is no session %s", id)
+		return 0, fmt.Errorf("no session %s", id)
 	}
 	return 1, err
 }
 
-// sessionRow is what is printed of a session: no token's hash.
+// sessionRow is a session as printed, without the token hash.
 type sessionRow struct {
 	ID         uuid.UUID `json:"id"`
 	UserID     uuid.UUID `json:"user_id"`

@@ -17,65 +17,65 @@ import (
 )
 
 type users struct {
-	List        usersList        `cmd:"" help:"List the users in the order of their sign-up."`
+	List        usersList        `cmd:"" help:"List users in the order they signed up."`
 	Show        usersShow        `cmd:"" help:"Show one user."`
-	Create      usersCreate      `cmd:"" help:"Create a user. The password is read from standard input."`
-	SetPassword usersSetPassword `cmd:"" help:"Give a user a new password, read from standard input, and end their sessions."`
-	Disable     usersDisable     `cmd:"" help:"Keep a user from signing in, and end their sessions."`
+	Create      usersCreate      `cmd:"" help:"Create a user, with a password read from standard input."`
+	SetPassword usersSetPassword `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
+	Disable     usersDisable     `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Enable      usersEnable      `cmd:"" help:"Let a disabled user sign in again."`
-	Delete      usersDelete      `cmd:"" help:"Delete a user and all that belongs to them, for good."`
+	Delete      usersDelete      `cmd:"" help:"Permanently delete a user and everything they own."`
 }
 
 type (
 	usersList struct {
-		JSON   bool   `name:"json" help:"Print one JSON array."`
-		Limit  uint   `placeholder:"N" help:"Print at most so many; all, unless set."`
-		Search string `placeholder:"TEXT" help:"Only those whose username, email or name holds this, in any case."`
+		JSON   bool   `name:"json" help:"Print a JSON array."`
+		Limit  uint   `placeholder:"N" help:"Print at most N users (default: all)."`
+		Search string `placeholder:"TEXT" help:"Only users whose username, email address or name contains TEXT, ignoring case."`
 	}
 	usersShow struct {
 		login
-		JSON bool `name:"json" help:"Print one JSON object."`
+		JSON bool `name:"json" help:"Print a JSON object."`
 	}
 	usersCreate struct {
 		Username  string `required:"" placeholder:"NAME" help:"5 to 32 letters, digits, dots, underscores or hyphens."`
 		Email     string `required:"" placeholder:"ADDRESS" help:"Email address."`
 		FirstName string `required:"" placeholder:"NAME" help:"First name."`
 		LastName  string `required:"" placeholder:"NAME" help:"Last name."`
-		Verified  bool   `help:"Take the email address for verified. Else a link that verifies it is mailed."`
+		Verified  bool   `help:"Mark the email address as verified instead of sending a link that verifies it."`
 	}
 	usersSetPassword struct{ login }
 	usersDisable     struct{ login }
 	usersEnable      struct{ login }
 	usersDelete      struct {
 		login
-		Yes bool `help:"Do not ask."`
+		Yes bool `help:"Don't ask for confirmation."`
 	}
 )
 
-const passwordHelp = "On a terminal the password is asked for twice and not shown; else it is the first line of standard input, " +
-	"as in \"vestibule %s < FILE\". It is never an argument, which everybody on the machine could read. " +
-	"The rules are those of the site."
+const passwordHelp = "On a terminal, you're asked for the password twice and it isn't shown. Otherwise it is the first line of standard input, " +
+	"as in \"vestibule %s < FILE\". It can't be an argument, because other users of the machine could read it. " +
+	"The site's password rules apply."
 
-// Help is what --help says beside the summary.
+// Help returns the details that --help prints below the summary.
 func (usersCreate) Help() string { return fmt.Sprintf(passwordHelp, "users create … ") }
 
-// Help is what --help says beside the summary.
+// Help returns the details that --help prints below the summary.
 func (usersSetPassword) Help() string { return fmt.Sprintf(passwordHelp, "users set-password LOGIN") }
 
-// Help is what --help says beside the summary.
+// Help returns the details that --help prints below the summary.
 func (usersDelete) Help() string {
-	return "On a terminal you are asked to type the username. Elsewhere --yes is needed."
+	return "On a terminal, you're asked to type the username. Otherwise --yes is required."
 }
 
 func (c usersList) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
 	return onDatabase(ctx, config, log, func(db *models.DB) error {
-		list := newList(c.JSON, "USERNAME", "E-MAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID")
+		list := newList(c.JSON, "USERNAME", "EMAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID")
 		for user, err := range db.AllUsers(ctx, c.Search) {
 			if err != nil {
 				return err
 			}
 			err := list.add(newUserRow(user), user.Username, user.Email, user.FullName(),
-				clock(user.VerifiedAt), clock(user.DisabledAt), clock(user.CreatedAt), user.ID.String())
+				formatTime(user.VerifiedAt), formatTime(user.DisabledAt), formatTime(user.CreatedAt), user.ID.String())
 			if err != nil {
 				return err
 			}
@@ -104,10 +104,10 @@ func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger
 			{"Username", user.Username},
 			{"Email", user.Email},
 			{"Name", user.FullName()},
-			{"Verified (UTC)", clock(user.VerifiedAt)},
-			{"Disabled (UTC)", clock(user.DisabledAt)},
-			{"Created (UTC)", clock(user.CreatedAt)},
-			{"Changed (UTC)", clock(user.UpdatedAt)},
+			{"Verified (UTC)", formatTime(user.VerifiedAt)},
+			{"Disabled (UTC)", formatTime(user.DisabledAt)},
+			{"Created (UTC)", formatTime(user.CreatedAt)},
+			{"Changed (UTC)", formatTime(user.UpdatedAt)},
 			{"Sessions", fmt.Sprint(len(sessions))},
 			{"ID", user.ID.String()},
 		} {
@@ -134,9 +134,9 @@ func (c usersCreate) Run(ctx context.Context, config *app.Config, log *slog.Logg
 			})
 		})
 		if err != nil {
-			return fmt.Errorf("no user is created:\n%w", err)
+			return fmt.Errorf("the user was not created:\n%w", err)
 		}
-		fmt.Printf("created %s with the id %s\n", plain(user.Username), user.ID)
+		fmt.Printf("Created %s with ID %s\n", plain(user.Username), user.ID)
 		return nil
 	})
 }
@@ -154,24 +154,24 @@ func (c usersSetPassword) Run(ctx context.Context, config *app.Config, log *slog
 			})
 		})
 		if err != nil {
-			return fmt.Errorf("the password is not changed:\n%w", err)
+			return fmt.Errorf("the password was not changed:\n%w", err)
 		}
-		fmt.Printf("%s has a new password and is signed out everywhere\n", plain(user.Username))
+		fmt.Printf("Changed the password of %s and ended their sessions\n", plain(user.Username))
 		return nil
 	})
 }
 
 func (c usersDisable) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
 	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
-		if user.Disabled() { // keeps since when
-			fmt.Printf("%s is disabled already, since %s UTC\n", plain(user.Username), clock(user.DisabledAt))
+		if user.Disabled() { // keep the original time
+			fmt.Printf("%s has been disabled since %s UTC\n", plain(user.Username), formatTime(user.DisabledAt))
 			return nil
 		}
 		err := audited(ctx, db, models.EventDisabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.DisableUser(ctx, user) })
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s is disabled and signed out everywhere\n", plain(user.Username))
+		fmt.Printf("Disabled %s and ended their sessions\n", plain(user.Username))
 		return nil
 	})
 }
@@ -182,7 +182,7 @@ func (c usersEnable) Run(ctx context.Context, config *app.Config, log *slog.Logg
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s may sign in\n", plain(user.Username))
+		fmt.Printf("Enabled %s\n", plain(user.Username))
 		return nil
 	})
 }
@@ -190,7 +190,7 @@ func (c usersEnable) Run(ctx context.Context, config *app.Config, log *slog.Logg
 func (c usersDelete) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
 	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
 		if !c.Yes {
-			if err := confirm(ctx, user); err != nil {
+			if err := confirmDelete(ctx, user); err != nil {
 				return err
 			}
 		}
@@ -198,33 +198,34 @@ func (c usersDelete) Run(ctx context.Context, config *app.Config, log *slog.Logg
 		if err != nil {
 			return err
 		}
-		fmt.Printf("deleted %s\n", plain(user.Username))
+		fmt.Printf("Deleted %s\n", plain(user.Username))
 		return nil
 	})
 }
 
-// confirm wants the operator to type the username.
-func confirm(ctx context.Context, user *models.User) error {
+// confirmDelete asks the operator to type the username, and returns an error if they
+// don't.
+func confirmDelete(ctx context.Context, user *models.User) error {
 	if !onTerminal() {
-		return errors.New("to delete a user is for good: it needs --yes, or a terminal to ask on")
+		return errors.New("deleting a user can't be undone: run it on a terminal to confirm, or pass --yes")
 	}
-	fmt.Fprintf(os.Stderr, "Type %s to delete this account and all that belongs to it: ", plain(user.Username))
+	fmt.Fprintf(os.Stderr, "Type %s to permanently delete this account and everything it owns: ", plain(user.Username))
 	typed, err := readLine(ctx, bufio.NewReader(os.Stdin))
 	if err != nil {
 		return err
 	}
 	if models.Key(strings.TrimSpace(typed)) != user.UsernameKey {
-		return errors.New("that is not the username: nothing is deleted")
+		return errors.New("the username doesn't match: nothing was deleted")
 	}
 	return nil
 }
 
 // login is the argument that names a user.
 type login struct {
-	Login string `arg:"" help:"The user's username or email, in any case."`
+	Login string `arg:"" help:"Username or email address, ignoring case."`
 }
 
-// onUser runs f on the user, who may be changed or deleted meanwhile.
+// onUser runs f on the user, and reports if they were changed or deleted meanwhile.
 func (l login) onUser(ctx context.Context, config *app.Config, log *slog.Logger, f func(db *models.DB, user *models.User) error) error {
 	return onDatabase(ctx, config, log, func(db *models.DB) error {
 		user, err := findUser(ctx, db, l.Login)
@@ -233,7 +234,7 @@ func (l login) onUser(ctx context.Context, config *app.Config, log *slog.Logger,
 		}
 		err = f(db, user)
 		if errors.Is(err, models.ErrChanged) {
-			return fmt.Errorf("%s was changed or deleted meanwhile: nothing is done", plain(user.Username))
+			return fmt.Errorf("%s was changed or deleted in the meantime: nothing was done", plain(user.Username))
 		}
 		return err
 	})
@@ -247,9 +248,9 @@ func findUser(ctx context.Context, db *models.DB, login string) (*models.User, e
 	return user, err
 }
 
-func noUser(login string) error { return fmt.Errorf("there is no user %s", plain(login)) }
+func noUser(login string) error { return fmt.Errorf("no user %s", plain(login)) }
 
-// userRow is what is printed of a user: no password hash.
+// userRow is a user as printed, without the password hash.
 type userRow struct {
 	ID         uuid.UUID  `json:"id"`
 	Username   string     `json:"username"`

@@ -258,7 +258,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		printed := o.types(oldPassword+"\r\nand a second line\n", "users", "create", "--username=Anna.Smith", "--email=Anna@Example.com",
 			"--first-name= Anna ", "--last-name=Smith", "--verified")
 		anna := o.user("anna.smith")
-		wantEqual(o.T, "create", printed, "created Anna.Smith with the id "+anna.ID.String()+"\n")
+		wantEqual(o.T, "create", printed, "Created Anna.Smith with ID "+anna.ID.String()+"\n")
 		o.types(oldPassword, "users", "create", "--username=benjamin", "--email=ben@example.com", "--first-name=Ben", "--last-name=Jones")
 		ben := o.user("benjamin")
 		if !anna.Verified() || ben.Verified() || anna.FirstName != "Anna" {
@@ -269,7 +269,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		}
 
 		wantEqual(o.T, "list", cellsOf(o.does("users", "list")), [][]string{
-			{"USERNAME", "E-MAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID"},
+			{"USERNAME", "EMAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID"},
 			{"Anna.Smith", "Anna@Example.com", "Anna Smith", anna.VerifiedAt.Format(time.DateTime), "no", anna.CreatedAt.Format(time.DateTime), anna.ID.String()},
 			{"benjamin", "ben@example.com", "Ben Jones", "no", "no", ben.CreatedAt.Format(time.DateTime), ben.ID.String()},
 		})
@@ -299,22 +299,22 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		cookie := o.enters("anna.smith", newPassword)
 		o.wantsSignedIn(cookie, true)
 
-		wantEqual(o.T, "disable", o.does("users", "disable", "anna.smith"), "Anna.Smith is disabled and signed out everywhere\n")
+		wantEqual(o.T, "disable", o.does("users", "disable", "anna.smith"), "Disabled Anna.Smith and ended their sessions\n")
 		o.wantsSignedIn(cookie, false)
 		o.isRefused("anna.smith", newPassword)
 		since := o.user("anna.smith").DisabledAt
 		wantEqual(o.T, "disable again", o.does("users", "disable", "anna.smith"),
-			"Anna.Smith is disabled already, since "+since.Format(time.DateTime)+" UTC\n")
+			"Anna.Smith has been disabled since "+since.Format(time.DateTime)+" UTC\n")
 		wantEqual(o.T, "disabled_at", readJSON[object](o, o.does("users", "show", "anna.smith", "--json"))["disabled_at"],
 			since.Format(time.RFC3339Nano))
 
-		wantEqual(o.T, "enable", o.does("users", "enable", "anna.smith"), "Anna.Smith may sign in\n")
+		wantEqual(o.T, "enable", o.does("users", "enable", "anna.smith"), "Enabled Anna.Smith\n")
 		o.wantsSignedIn(cookie, false)
 		cookie = o.enters("anna.smith", newPassword)
 
-		o.fails("to delete a user is for good: it needs --yes, or a terminal to ask on", "anna.smith\n", "users", "delete", "anna.smith")
+		o.fails("deleting a user can't be undone: run it on a terminal to confirm, or pass --yes", "anna.smith\n", "users", "delete", "anna.smith")
 		o.wantsSignedIn(cookie, true)
-		wantEqual(o.T, "delete", o.does("users", "delete", "anna.smith", "--yes"), "deleted Anna.Smith\n")
+		wantEqual(o.T, "delete", o.does("users", "delete", "anna.smith", "--yes"), "Deleted Anna.Smith\n")
 		o.wantsSignedIn(cookie, false)
 		o.isRefused("anna.smith", newPassword)
 		if left, err := o.db.Sessions(o.Context(), anna.ID); err != nil || len(left) > 0 {
@@ -331,47 +331,47 @@ func TestOperatorHearsWhatIsWrong(t *testing.T) {
 		}
 		o.creates("anna.smith", "anna@example.com", "Anna", "Smith")
 
-		o.fails("no user is created:\n"+
+		o.fails("the user was not created:\n"+
 			"Username: Use at least 5 characters.\n"+
 			"First name: Enter your first name.\n"+
 			"Last name: This contains a character that can't be used here.\n"+
 			"Email: Enter an email address such as name@example.com.\n"+
 			"Password: Use at least 8 characters.", "short\n", create("adé", "nowhere", " ", "x\x1b[31m")...)
-		o.fails("no user is created:\nUsername: Use only letters a to z, digits, dots, underscores and hyphens.", oldPassword,
+		o.fails("the user was not created:\nUsername: Use only letters a to z, digits, dots, underscores and hyphens.", oldPassword,
 			create("ben jones", "ben@example.com", "Ben", "Jones")...)
-		o.fails("no user is created:\nPassword: Don't use your own name, username or email address in the password.", "my jones 1906",
+		o.fails("the user was not created:\nPassword: Don't use your own name, username or email address in the password.", "my jones 1906",
 			create("benjamin", "ben@example.com", "Ben", "Jones")...)
-		o.fails("no user is created:\nUsername: This username is already taken.", oldPassword,
+		o.fails("the user was not created:\nUsername: This username is already taken.", oldPassword,
 			create("ANNA.smith", "other@example.com", "Anna", "King")...)
-		o.fails("no user is created:\nEmail: There's already an account with this email address.", oldPassword,
+		o.fails("the user was not created:\nEmail: There's already an account with this email address.", oldPassword,
 			create("augusta", "ANNA@example.com", "Anna", "King")...)
-		o.fails("there is no password on standard input: nothing is done", "", create("augusta", "a@example.com", "Anna", "King")...)
+		o.fails("no password on standard input: nothing was done", "", create("augusta", "a@example.com", "Anna", "King")...)
 		o.fails("missing flags: --email=ADDRESS, --first-name=NAME, --last-name=NAME", "", "users", "create", "--username=augusta")
 		wantEqual(o.T, "users", len(readJSON[[]object](o, o.does("users", "list", "--json"))), 1)
 
 		cookie := o.enters("anna.smith", oldPassword)
-		o.fails("the password is not changed:\nNew password: This password is too common. Try a few unrelated words.",
+		o.fails("the password was not changed:\nNew password: This password is too common. Try a few unrelated words.",
 			"password1\n", "users", "set-password", "anna.smith")
-		o.fails("the password is not changed:\nNew password: Don't use your own name, username or email address in the password.",
+		o.fails("the password was not changed:\nNew password: Don't use your own name, username or email address in the password.",
 			"a smith engine\n", "users", "set-password", "anna.smith")
-		o.fails("there is no password on standard input: nothing is done", "\n", "users", "set-password", "anna.smith")
+		o.fails("no password on standard input: nothing was done", "\n", "users", "set-password", "anna.smith")
 		o.wantsSignedIn(cookie, true)
 
 		for _, args := range [][]string{
 			{"users", "show"}, {"users", "set-password"}, {"users", "disable"}, {"users", "enable"}, {"users", "delete", "--yes"},
 			{"sessions", "list"}, {"sessions", "revoke", "--user"},
 		} {
-			o.fails("there is no user nobody", oldPassword, append(args, "nobody")...)
-			o.fails("there is no user \uFFFD[31m@\uFFFD", oldPassword, append(args, "\x1b[31m@\xff")...)
+			o.fails("no user nobody", oldPassword, append(args, "nobody")...)
+			o.fails("no user \uFFFD[31m@\uFFFD", oldPassword, append(args, "\x1b[31m@\xff")...)
 		}
 
-		which := "which sessions? Give exactly one of ID, --user LOGIN and --all"
+		which := "pass exactly one of ID, --user LOGIN and --all"
 		id := uuid.NewString()
 		o.fails(which, "", "sessions", "revoke")
 		o.fails(which, "", "sessions", "revoke", id, "--all")
 		o.fails(which, "", "sessions", "revoke", "--user=anna.smith", "--all")
-		o.fails("there is no session "+id, "", "sessions", "revoke", id)
-		o.fails("first is not the id of a session: vestibule sessions list shows them", "", "sessions", "revoke", "first")
+		o.fails("no session "+id, "", "sessions", "revoke", id)
+		o.fails("first is not a session ID: run vestibule sessions list to find it", "", "sessions", "revoke", "first")
 		o.wantsSignedIn(cookie, true)
 	})
 }
@@ -421,14 +421,14 @@ func TestOperatorSessions(t *testing.T) {
 			"expires_at": s.ExpiresAt.Format(time.RFC3339Nano),
 		})
 
-		wantEqual(o.T, "revoke ID", o.does("sessions", "revoke", s.ID.String()), "1 session ended\n")
+		wantEqual(o.T, "revoke ID", o.does("sessions", "revoke", s.ID.String()), "Ended 1 session\n")
 		o.wantsSignedIn(first, false)
 		o.wantsSignedIn(second, true)
-		wantEqual(o.T, "revoke --user", o.does("sessions", "revoke", "--user", "Anna@Example.com"), "1 session ended\n")
+		wantEqual(o.T, "revoke --user", o.does("sessions", "revoke", "--user", "Anna@Example.com"), "Ended 1 session\n")
 		o.wantsSignedIn(second, false)
 		o.wantsSignedIn(other, true)
 		wantEqual(o.T, "left", fieldsOf(readJSON[[]object](o, o.does("sessions", "list", "--json")), "id")[1], evil.ID.String())
-		wantEqual(o.T, "revoke --all", o.does("sessions", "revoke", "--all"), "3 sessions ended\n")
+		wantEqual(o.T, "revoke --all", o.does("sessions", "revoke", "--all"), "Ended 3 sessions\n")
 		o.wantsSignedIn(other, false)
 		wantEqual(o.T, "none", o.does("sessions", "list", "--json"), "[]\n")
 	})
@@ -455,7 +455,7 @@ func TestOperatorAudit(t *testing.T) {
 		o.does("users", "disable", "benjamin")
 		o.does("users", "disable", "benjamin") // changes nothing
 		o.does("users", "enable", "benjamin")
-		o.fails("there is no session "+stored[0].ID.String(), "", "sessions", "revoke", stored[0].ID.String())
+		o.fails("no session "+stored[0].ID.String(), "", "sessions", "revoke", stored[0].ID.String())
 		o.does("users", "delete", "benjamin", "--yes")
 		if err := o.db.Record(o.Context(), models.Event{Kind: models.EventSignOut, UserID: otto.ID, ActorID: otto.ID, IP: "::1", UserAgent: "\x1b[31m"}); err != nil {
 			o.Fatal(err)
@@ -509,7 +509,7 @@ func TestOperatorAudit(t *testing.T) {
 			"id": row["id"], "kind": "deleted", "user_id": ben.ID.String(), "username": nil, "actor_id": nil, "actor": nil,
 			"operator": true, "ip": "", "device": "", "user_agent": "", "request_id": "", "created_at": row["created_at"],
 		})
-		o.fails("there is no user nobody", "", "audit", "nobody")
+		o.fails("no user nobody", "", "audit", "nobody")
 
 		// Events as old as they come with time.
 		if _, err := o.db.Bun().NewUpdate().Model((*models.Event)(nil)).Set("created_at = ?", time.Now().UTC().Add(-48*time.Hour)).
@@ -640,18 +640,18 @@ func TestOperatorAtATerminal(t *testing.T) {
 			return strings.ReplaceAll(shown.String(), "\r\n", "\n")
 		}
 
-		wantEqual(o.T, "two that differ", at("users set-password anna.smith", "New password: ", newPassword+"\n", "again: ", oldPassword+"\n"),
-			"New password: \nThe same again: \nvestibule: the password is not changed:\nConfirm new password: The passwords don't match.\nexit 1\necho\n")
+		wantEqual(o.T, "two that differ", at("users set-password anna.smith", "New password: ", newPassword+"\n", "Confirm password: ", oldPassword+"\n"),
+			"New password: \nConfirm password: \nvestibule: the password was not changed:\nConfirm new password: The passwords don't match.\nexit 1\necho\n")
 		o.enters("anna.smith", oldPassword)
-		wantEqual(o.T, "set-password", at("users set-password anna.smith", "New password: ", newPassword+"\n", "again: ", newPassword+"\n"),
-			"New password: \nThe same again: \nanna.smith has a new password and is signed out everywhere\nexit 0\necho\n")
+		wantEqual(o.T, "set-password", at("users set-password anna.smith", "New password: ", newPassword+"\n", "Confirm password: ", newPassword+"\n"),
+			"New password: \nConfirm password: \nChanged the password of anna.smith and ended their sessions\nexit 0\necho\n")
 		cookie := o.enters("anna.smith", newPassword)
 
-		ask := "Type anna.smith to delete this account and all that belongs to it: "
+		ask := "Type anna.smith to permanently delete this account and everything it owns: "
 		wantEqual(o.T, "another name", at("users delete anna.smith", ask, "benjamin\n"),
-			ask+"benjamin\nvestibule: that is not the username: nothing is deleted\nexit 1\necho\n")
+			ask+"benjamin\nvestibule: the username doesn't match: nothing was deleted\nexit 1\necho\n")
 		o.wantsSignedIn(cookie, true)
-		wantEqual(o.T, "delete", at("users delete anna@example.com", ask, "Anna.Smith\n"), ask+"Anna.Smith\ndeleted anna.smith\nexit 0\necho\n")
+		wantEqual(o.T, "delete", at("users delete anna@example.com", ask, "Anna.Smith\n"), ask+"Anna.Smith\nDeleted anna.smith\nexit 0\necho\n")
 		o.wantsSignedIn(cookie, false)
 	})
 }
