@@ -4,6 +4,7 @@ package main_test
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,26 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(got.stdout, word) {
 			t.Errorf("the help does not mention %s:\n%s", word, got.stdout)
 		}
+	}
+}
+
+// TestVersionFlag compares what the program says of itself with what its file says.
+func TestVersionFlag(t *testing.T) {
+	t.Parallel()
+	cmd := command(t, nil, "--version")
+	file, err := buildinfo.ReadFile(cmd.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := "unknown"
+	for _, setting := range file.Settings {
+		if setting.Key == "vcs.revision" {
+			commit = setting.Value
+		}
+	}
+	want := regexp.MustCompile(`^vestibule \S+ \(commit ` + commit + `(, modified)?\)\n$`)
+	if got := finish(t, cmd); got.code != 0 || got.stderr != "" || !want.MatchString(got.stdout) {
+		t.Errorf("exit code %d, it prints %q, want %s; stderr %q", got.code, got.stdout, want, got.stderr)
 	}
 }
 

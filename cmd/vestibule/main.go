@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -23,6 +24,8 @@ type commands struct {
 	Users    users    `cmd:"" help:"Manage user accounts."`
 	Sessions sessions `cmd:"" help:"Manage sessions."`
 	Audit    audit    `cmd:"" help:"List the audit log, newest first."`
+
+	Version kong.VersionFlag `help:"Print the version and commit."`
 
 	app.Config `embed:"" group:"Settings (from flags, environment variables or the file .env):"`
 }
@@ -43,9 +46,11 @@ func run(args []string) error {
 		return err
 	}
 	var c commands
+	build, _ := debug.ReadBuildInfo() // nil if there is none
 	parser, err := kong.New(&c,
 		kong.Name("vestibule"),
 		kong.Description("The front hall of a web product: accounts and sessions."),
+		kong.Vars{"version": version(build)},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
 	)
 	if err != nil {
