@@ -26,6 +26,27 @@ var DefaultParams = argon2id.Params{
 	KeyLength:   32,
 }
 
+// Engine computes Argon2id hashes, as PHC strings. It is safe for concurrent use.
+type Engine interface {
+	// Create returns a hash of pw with a new salt.
+	Create(pw string, params argon2id.Params) (hash string, err error)
+	// Compare reports whether hash is one of pw.
+	Compare(pw, hash string) (match bool, err error)
+}
+
+// Here is the Engine in this process.
+var Here Engine = here{}
+
+type here struct{}
+
+func (here) Create(pw string, params argon2id.Params) (string, error) {
+	return argon2id.CreateHash(pw, &params)
+}
+
+func (here) Compare(pw, hash string) (bool, error) {
+	return argon2id.ComparePasswordAndHash(pw, hash)
+}
+
 // ErrBusy reports that the queue for hashing is full, or took all the time that
 // there was. The caller may try again later.
 var ErrBusy = errors.New("password: too many passwords are being hashed")

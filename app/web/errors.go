@@ -75,10 +75,6 @@ const retryAfter = "5"
 func (k *Kit) answerError(c *gin.Context, err error) {
 	log := Current(c).Log()
 	refusal, early, last := new(Refusal), new(models.ThrottledError), new(models.LastOwnerError)
-	unavailable := func(title, text string) error {
-		c.Header("Retry-After", retryAfter)
-		return Refuse(http.StatusServiceUnavailable, title, text)
-	}
 	switch {
 	case errors.As(err, &refusal):
 	case ClientGone(c):
@@ -101,10 +97,8 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		err = Refuse(http.StatusTooManyRequests, "Too many attempts", TooMany(c, early))
 	case errors.Is(err, password.ErrBusy):
 		log.Warn("password queue is full")
-		err = unavailable("Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
-	case errors.Is(err, password.ErrUnavailable):
-		log.Error("password hashing unavailable", "err", err)
-		err = unavailable("Back in a moment", "We can't check passwords right now. Please try again in a moment.")
+		c.Header("Retry-After", retryAfter)
+		err = Refuse(http.StatusServiceUnavailable, "Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
 		log.Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"html"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -111,13 +110,6 @@ func TestFailuresFromWithin(t *testing.T) {
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
 			page:    "Very busy",
 			log:     "password queue is full",
-		},
-		"no process that hashes": {
-			handler: returns(fmt.Errorf("%w: %w", password.ErrUnavailable, io.ErrUnexpectedEOF)),
-			status:  http.StatusServiceUnavailable,
-			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
-			page:    "We can't check passwords right now. Please try again in a moment.",
-			log:     "password hashing unavailable",
 		},
 		"time is up within a transaction": {
 			handler: func(*Kit) Handler {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -8,41 +9,42 @@ import (
 	"syscall"
 	"time"
 
-	"vestibule/app/password"
+	"vestibule/app/password/worker"
 )
 
 // hashCommand is the command line on which serve starts a process of its own, not
 // for people.
 const hashCommand = "hash"
 
-// maxHashing is how long that may take with one password, which is seconds for the
-// dearest on an idle machine. A request still has time to ask again.
-const maxHashing = 15 * time.Second
+// hashTimeout is how long that process may take with one password. The dearest
+// takes seconds on an idle machine, and a request has 30.
+const hashTimeout = 15 * time.Second
 
-// hash answers a password.Process, on the standard input and output, until that is
-// done. A SIGTERM, which all processes of a service may get, is for the site.
+// hash answers a worker.Process on the standard input and output, until the site
+// ends it. It ignores a SIGTERM, which all processes of a service may get: that is
+// for the site.
 func hash() error {
 	signal.Ignore(syscall.SIGTERM)
 	_ = os.WriteFile("/proc/self/comm", []byte("vestibule-hash"), 0o600) // for top and the system's log, on Linux
-	return password.ServeEngine(os.Stdin, os.Stdout)
+	return worker.Serve(os.Stdin, os.Stdout)
 }
 
-// hashProcess starts the program as such a process. It gets no environment: it needs
-// none of our secrets.
-func hashProcess() (*password.Process, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	path := program
-	if runtime.GOOS == "linux" {
-		path = "/proc/self/exe" // is there, and the same, even when a new version has taken its place
-	}
-	return password.NewProcess(func() *exec.Cmd {
+// hashProcess starts the program as such a process. It gets no environment, since
+// it needs none of our secrets.
+func hashProcess(log *slog.Logger) *worker.Process {
+	return worker.New(func() *exec.Cmd {
+		program, err := os.Executable()
+		if err != nil {
+			program = os.Args[0]
+		}
+		path := program
+		if runtime.GOOS == "linux" {
+			path = "/proc/self/exe" // the same program even after a new version has taken its place
+		}
 		cmd := exec.Command(path) // #nosec G204 -- the program that runs already
 		cmd.Args = []string{program, hashCommand}
 		cmd.Env = []string{}
 		cmd.Stderr = os.Stderr
 		return cmd
-	}, maxHashing), nil
+	}, hashTimeout, log)
 }

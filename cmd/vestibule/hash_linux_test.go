@@ -1,41 +1,45 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"vestibule/app/apptest"
 )
 
-// hasher is the process that hashes for the site.
-func (s *site) hasher(t *testing.T) int {
-	t.Helper()
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var children []string
+// children are the processes that the site has started.
+func (s *site) children() (pids []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.cmd.Process.Pid))
 	for _, list := range lists {
 		some, err := os.ReadFile(list)
 		if err != nil {
 			continue // a thread that has ended
 		}
-		children = append(children, strings.Fields(string(some))...)
+		for _, field := range strings.Fields(string(some)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, pid)
+			}
+		}
 	}
-	if len(children) != 1 {
-		t.Fatalf("the site has the children %q", children)
+	return pids
+}
+
+// hasher is the process that hashes for the site.
+func (s *site) hasher(t *testing.T) int {
+	t.Helper()
+	pids := s.children()
+	if len(pids) != 1 {
+		t.Fatalf("the site has the children %d", pids)
 	}
-	pid, err := strconv.Atoi(children[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
+	return pids[0]
 }
 
 // TestHashProcess looks at the process that hashes, and has it end in every way.
@@ -104,6 +108,46 @@ func TestHashProcess(t *testing.T) {
 		s.kill()
 		if !waitFor(func() bool { return syscall.Kill(second, 0) != nil }) {
 			t.Error("it outlives the site")
+		}
+	})
+}
+
+// TestHashProcessDiesAgainAndAgain ends each process that hashes as soon as there
+// is one: nobody notices but the operator.
+func TestHashProcessDiesAgainAndAgain(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, database string) {
+		s := serve(t, append(unlimited, "DATABASE_URL="+database)...)
+		s.signUp(ada)
+		ctx, cancel := context.WithCancel(t.Context())
+		var killer sync.WaitGroup
+		killer.Go(func() {
+			for ctx.Err() == nil {
+				for _, pid := range s.children() {
+					_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+				}
+			}
+		})
+		defer killer.Wait()
+		defer cancel()
+		const said = "the process that hashes passwords fails"
+		if !waitFor(func() bool {
+			c := s.caller(t)
+			c.wants(c.signIn(ada), "sign-in", http.StatusSeeOther)
+			return s.log.contains(said)
+		}) {
+			t.Error("the log says nothing")
+		}
+		cancel()
+		killer.Wait()
+		for range 3 { // no process is started for them
+			c := s.caller(t)
+			c.wants(c.signIn(ada), "sign-in", http.StatusSeeOther)
+		}
+		if pids := s.children(); len(pids) > 0 {
+			t.Errorf("the processes %d run", pids)
+		}
+		if n := strings.Count(s.log.String(), said); n != 1 {
+			t.Errorf("the log says it %d times", n)
 		}
 	})
 }

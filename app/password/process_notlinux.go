@@ -1,6 +1,0 @@
-//go:build !linux
-
-package password
-
-// inHugePages does nothing.
-func inHugePages([]byte) {}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package worker
+
+// useHugePages does nothing.
+func useHugePages() {}

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package worker
+
+import "os/exec"
+
+// detach does nothing.
+func detach(*exec.Cmd) {}
+
+// stepBack does nothing.
+func stepBack() {}
