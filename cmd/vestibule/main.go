@@ -65,9 +65,7 @@ func run(args []string) error {
 	context.AfterFunc(ctx, stop)
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
-	lines := &batchWriter{out: os.Stderr}
-	defer lines.Close()
-	return command.Run(&c.Config, logger(&c.Config, lines))
+	return command.Run(&c.Config, logger(&c.Config, os.Stderr))
 }
 
 // readEnvFile takes settings from the file .env, if there is one.
