@@ -7,8 +7,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/ccojocar/zxcvbn-go"
-	"github.com/ccojocar/zxcvbn-go/matching"
 	"golang.org/x/text/cases"
 )
 
@@ -116,46 +114,4 @@ func words(personal []string) []string {
 // fold makes strings that differ only in case or normalization equal.
 func fold(s string) string {
 	return cases.Fold().String(Normalize(s)) // a Caser is not safe to share
-}
-
-// Score is an estimate of the strength of a password from 0 to 4, or NoScore.
-type Score int
-
-// NoScore is the score of an empty password.
-const NoScore Score = -1
-
-// Label returns the score in words, or "" for NoScore.
-func (s Score) Label() string {
-	labels := [...]string{"Very weak", "Weak", "Fair", "Good", "Strong"}
-	if s < 0 || int(s) >= len(labels) {
-		return ""
-	}
-	return labels[s]
-}
-
-// maxScored is how many characters of a password are scored: the time zxcvbn
-// takes grows faster than the length, and 32 suffice for the top score.
-const maxScored = 32
-
-// unleet undoes the usual substitutions of symbols for letters.
-var unleet = strings.NewReplacer("4", "a", "@", "a", "3", "e", "1", "i", "!", "i",
-	"0", "o", "$", "s", "5", "s", "7", "t")
-
-// Strength scores a password for a meter that is advice only. One that [Check]
-// refuses scores 0.
-func Strength(pw string, personal ...string) Score {
-	if pw == "" {
-		return NoScore
-	}
-	if Check(pw, personal...) != nil {
-		return 0
-	}
-	runes := []rune(Normalize(pw))
-	pw = string(runes[:min(len(runes), maxScored)])
-	// zxcvbn's own matcher for such substitutions tries every combination of
-	// them, which is exponential. One more pass without them does.
-	score := func(pw string) int {
-		return zxcvbn.PasswordStrength(pw, words(personal), matching.FilterL33tMatcher).Score
-	}
-	return Score(min(score(pw), score(unleet.Replace(pw))))
 }
