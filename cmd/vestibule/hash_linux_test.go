@@ -117,7 +117,7 @@ func TestHashProcess(t *testing.T) {
 func TestHashProcessDiesAgainAndAgain(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		s := serve(t, append(unlimited, "DATABASE_URL="+database)...)
-		s.signUp(ada)
+		s.signUp(apptest.Anna)
 		ctx, cancel := context.WithCancel(t.Context())
 		var killer sync.WaitGroup
 		killer.Go(func() {
@@ -132,7 +132,7 @@ func TestHashProcessDiesAgainAndAgain(t *testing.T) {
 		const said = "the process that hashes passwords fails"
 		if !waitFor(func() bool {
 			c := s.caller(t)
-			c.wants(c.signIn(ada), "sign-in", http.StatusSeeOther)
+			c.wants(c.signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
 			return s.log.contains(said)
 		}) {
 			t.Error("the log says nothing")
@@ -141,7 +141,7 @@ func TestHashProcessDiesAgainAndAgain(t *testing.T) {
 		killer.Wait()
 		for range 3 { // no process is started for them
 			c := s.caller(t)
-			c.wants(c.signIn(ada), "sign-in", http.StatusSeeOther)
+			c.wants(c.signIn(apptest.Anna), "sign-in", http.StatusSeeOther)
 		}
 		if pids := s.children(); len(pids) > 0 {
 			t.Errorf("the processes %d run", pids)

@@ -39,6 +39,7 @@ type Process struct {
 	idle        *time.Timer
 
 	mu      sync.Mutex
+	calls   int       // that wait for an answer
 	remote  *remote   // nil while no process runs
 	failing bool      // since the last answer
 	retryAt time.Time // no process is started before
@@ -55,7 +56,7 @@ type remote struct {
 // [Serve]. It is killed if it takes longer than timeout with a password.
 func New(command func() *exec.Cmd, timeout time.Duration, log *slog.Logger) *Process {
 	p := &Process{command: command, timeout: timeout, log: log, idleTimeout: time.Minute, retryAfter: time.Minute}
-	p.idle = time.AfterFunc(p.idleTimeout, func() { _ = p.Close() })
+	p.idle = time.AfterFunc(p.idleTimeout, p.endIfIdle)
 	return p
 }
 
@@ -81,6 +82,11 @@ func (p *Process) Compare(pw, hash string) (match bool, err error) {
 func (p *Process) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.end()
+}
+
+// end is Close for a caller that holds the mutex.
+func (p *Process) end() error {
 	if p.remote == nil {
 		return nil
 	}
@@ -90,10 +96,29 @@ func (p *Process) Close() error {
 	return err
 }
 
+// count adds n to the calls that wait for an answer. The process is idle from the
+// last one on.
+func (p *Process) count(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calls += n; p.calls == 0 {
+		p.idle.Reset(p.idleTimeout)
+	}
+}
+
+func (p *Process) endIfIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calls == 0 {
+		_ = p.end()
+	}
+}
+
 // call reports whether the process answered, and returns the error that it
 // answered with. A process that has died is replaced once.
 func (p *Process) call(method string, job Job, result any) (answered bool, err error) {
-	p.idle.Reset(p.idleTimeout)
+	p.count(1)
+	defer p.count(-1)
 	for range 2 {
 		var r *remote
 		if r, err = p.running(); r == nil {
