@@ -54,7 +54,7 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 
 // ServeHTTP answers one request.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodHead { // a GET, of which net/http drops the body
+	if r.Method == http.MethodHead { // a GET whose body net/http drops
 		get := *r
 		get.Method = http.MethodGet
 		r = &get

@@ -18,40 +18,40 @@ import (
 	"vestibule/models"
 )
 
-// Config is every setting. Each comes from the environment variable in its env
-// tag, or from that name in a file .env, or else from its default.
+// Config holds every setting. Each comes from the environment variable in its env
+// tag, from the same name in a file .env, or from its default, in this order.
 type Config struct {
 	Env            string        `env:"ENV" default:"development" help:"\"development\" or \"production\"."`
-	Addr           string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, on all."`
-	BaseURL        string        `env:"BASE_URL" help:"The site's own address as people type it, such as https://example.com. Needed in production; else http://ADDR."`
+	Addr           string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, listens on all interfaces."`
+	BaseURL        string        `env:"BASE_URL" help:"Address of the site as people type it, such as https://example.com. Required in production; the default is http://ADDR."`
 	DatabaseURL    string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\"."`
-	DatabaseConns  int           `env:"DATABASE_CONNS" default:"0" help:"The most connections to the database: 2 or more, or 0 for what suits the machine's cores."`
-	TrustedProxies string        `env:"TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For counts, separated by commas. None, unless set."`
-	SessionIdle    time.Duration `env:"SESSION_IDLE" default:"720h" help:"A session ends when it is not used for so long; it is renewed when half is gone."`
-	SessionMax     time.Duration `env:"SESSION_MAX" default:"2160h" help:"A session ends so long after sign-in, however much it is used."`
-	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory of one password hash, in KiB."`
-	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of one password hash over its memory."`
-	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of one password hash."`
-	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long the audit log is kept."`
-	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Wrong passwords for one account, as FREE,FIRST,LONGEST,FORGET: so many are free, then each waits twice as long as the one before, from FIRST to LONGEST, until none came for FORGET. \"off\" for no limit."`
-	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Wrong passwords from one address, likewise."`
-	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Sign-ups, requests for mail, invitations and new organizations from one address, each counted by itself, likewise."`
-	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Requests for mail to one addressee, likewise."`
-	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Checks from one address whether a username, an email or an organization's address is taken, likewise."`
-	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Needed in production; else mail is shown on /dev/mail, to localhost alone."`
-	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Needed with SMTP_URL."`
-	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long new requests are still taken after SIGTERM, while /readyz answers 503: as long as a load balancer needs to notice, and a minute at most."`
+	DatabaseConns  int           `env:"DATABASE_CONNS" default:"0" help:"Maximum number of database connections: 2 or more, or 0 to choose by the number of cores."`
+	TrustedProxies string        `env:"TRUSTED_PROXIES" help:"IP addresses or networks of the proxies whose X-Forwarded-For is trusted, separated by commas."`
+	SessionIdle    time.Duration `env:"SESSION_IDLE" default:"720h" help:"A session ends after this long without use. It is renewed after half that time."`
+	SessionMax     time.Duration `env:"SESSION_MAX" default:"2160h" help:"A session ends this long after sign-in, even if it is in use."`
+	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory for a password hash, in KiB."`
+	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of a password hash over its memory."`
+	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of a password hash."`
+	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long events stay in the audit log."`
+	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Limit on wrong passwords for an account, as FREE,FIRST,LONGEST,FORGET: the first FREE are immediate, then each must wait twice as long as the last, from FIRST up to LONGEST. The count restarts after FORGET without one. \"off\" disables it."`
+	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Limit on wrong passwords from an IP address, in the same form."`
+	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Limit on sign-ups, requests for mail, invitations and new organizations from an IP address, each counted separately, in the same form."`
+	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form."`
+	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken, in the same form."`
+	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only."`
+	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
+	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
-	PprofAddr      string        `env:"PPROF_ADDR" help:"Address for profiles of the running program, on localhost alone, such as localhost:6060. None, unless set."`
+	PprofAddr      string        `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
 }
 
-// Validate returns a sentence about each setting that has a value it cannot
-// have. In development it fills in BASE_URL. What a site needs beyond, see
-// [Config.ValidateSite].
+// Validate returns a sentence about each setting whose value is invalid. In
+// development it fills in BASE_URL. [Config.ValidateSite] also checks what a site
+// requires.
 func (c *Config) Validate() error { return c.validate(false) }
 
-// ValidateSite is Validate for a config to serve a site with: it returns a
-// sentence, too, about each setting that is missing for that.
+// ValidateSite is Validate for a site: it also returns a sentence about each
+// setting that a site requires and that is missing.
 func (c *Config) ValidateSite() error { return c.validate(true) }
 
 func (c *Config) validate(site bool) error {
@@ -143,10 +143,10 @@ func splitAddr(addr string) (host, port string, err error) {
 // Sheet.
 const minArgon2Memory = 7 << 10
 
-// Production tells whether people, not only developers, use the site.
+// Production reports whether the site is in production, not in development.
 func (c *Config) Production() bool { return c.Env == "production" }
 
-// Secure tells whether browsers reach the site by https, so that cookies get
+// Secure reports whether browsers reach the site by https, so that cookies get
 // the Secure attribute. Plain http is for localhost alone.
 func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://") }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // ShowDevMail shows the mail that development keeps instead of sending it, to
-// whoever sits at this machine.
+// the person at this machine.
 func (a *App) ShowDevMail(c *gin.Context) error {
 	if !mail.IsLoopback(hostOf(c.Request.RemoteAddr)) || !mail.IsLoopback(hostOf(c.Request.Host)) {
 		return models.ErrNotFound

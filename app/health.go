@@ -22,7 +22,7 @@ func (a *App) Readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
 	if err := a.ready(ctx); err != nil {
-		if c.Request.Context().Err() == nil { // else who asked has gone, and err says no more
+		if c.Request.Context().Err() == nil { // otherwise the client has gone, and err says only that
 			web.Current(c).Log().Warn("not ready", "err", err)
 		}
 		c.String(http.StatusServiceUnavailable, "not ready\n")

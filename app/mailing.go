@@ -13,8 +13,7 @@ import (
 )
 
 // compose makes the message of m. A mail that asks for a token gets a new one
-// here. It returns ErrNotFound when there is nobody, or no reason any more, to
-// send it to.
+// here. It returns ErrNotFound when the recipient or the reason for the mail is gone.
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
 	data := view.Data{
 		Name:    m.Name,
@@ -102,7 +101,7 @@ const mailPoll = time.Second
 // sendMail delivers the queue until ctx ends. Any number of processes may: each
 // mail is claimed by one.
 func (a *App) sendMail(ctx context.Context) {
-	// What is begun is finished, else the next process would send it twice.
+	// A delivery that has begun must finish, or the next process would send it again.
 	begun := context.WithoutCancel(ctx)
 	var done *models.Mail // to be taken out of the queue
 	for ctx.Err() == nil {

@@ -68,7 +68,7 @@ func (e *Encoded) For(request *http.Request, answer http.Header) (body []byte, c
 	return body, coding
 }
 
-// accepts tells whether an Accept-Encoding allows a coding (RFC 9110, 12.5.3).
+// accepts reports whether an Accept-Encoding allows a coding (RFC 9110, 12.5.3).
 func accepts(header, coding string) bool {
 	others := false
 	for name := range strings.SplitSeq(header, ",") {

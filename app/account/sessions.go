@@ -42,7 +42,7 @@ func (h Handlers) EndSession(c *gin.Context) error {
 		return models.ErrNotFound
 	}
 	err = h.DB.DeleteSession(c.Request.Context(), web.Current(c).User.ID, id)
-	// One that has ended by itself is as good.
+	// It may have ended by itself, which is fine.
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Leaves has the visitor leave a field of the form, and wants that field anew with
+// Leaves has the visitor leave a field of the form, and wants that field back with
 // what is wrong, and no password in it.
 func (v *Visitor) Leaves(path, field string, form url.Values, wrong map[string]string) *Answer {
 	v.T.Helper()
@@ -189,7 +189,7 @@ func (v *Visitor) SetCookie(name, value string) {
 	v.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }
 
-// SignedIn tells whether the browser is let in to the dashboard.
+// SignedIn reports whether the browser is let in to the dashboard.
 func (v *Visitor) SignedIn() bool {
 	v.T.Helper()
 	return v.Get("/dashboard").StatusCode == http.StatusOK

@@ -19,8 +19,8 @@ func CheckPassword(form *forms.Form, pw string, user *models.User) {
 	}
 }
 
-// authenticate reports whether the password is user's. A user without one, who is
-// nobody, costs as much as a wrong password.
+// authenticate reports whether pw is the password of user. A user without one, such
+// as an unknown one, costs as much time as a wrong password.
 func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bool, error) {
 	match, outdated, err := h.Verify(c, pw, user.PasswordHash)
 	if err != nil || !outdated {

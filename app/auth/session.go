@@ -10,17 +10,16 @@ import (
 	"vestibule/models"
 )
 
-// newSession is what a sign-in leaves in the browser.
+// newSession is what a sign-in hands to the browser.
 type newSession struct {
 	session *models.Session
 	token   string
-	browser string // the mark by which that is known again
+	browser string // the mark that identifies the browser
 }
 
-// startSession signs in, with a new session, the user that prepare returns. What prepare
-// writes, the session, the browser and the event of that kind are kept or undone
-// together. A new browser is noted quietly, without a mail, for a person who has
-// proved more than a password.
+// startSession starts a session of the user that prepare returns. What prepare
+// writes, the session, the browser and an event of that kind are stored in one
+// transaction. If quietly is false, a new browser is announced by mail.
 func (h Handlers) startSession(c *gin.Context, kind string, quietly bool, prepare func(tx *models.DB) (*models.User, error)) (*newSession, error) {
 	ctx, e := c.Request.Context(), new(newSession)
 	return e, h.DB.InTx(ctx, func(tx *models.DB) error {
@@ -40,8 +39,8 @@ func (h Handlers) startSession(c *gin.Context, kind string, quietly bool, prepar
 	})
 }
 
-// finishSignIn hands the new session to the browser, and leads on to where the person
-// was heading.
+// finishSignIn hands the new session to the browser, and redirects to the page that
+// the person asked for.
 func (h Handlers) finishSignIn(c *gin.Context, e *newSession, toast string) error {
 	r := web.Current(c)
 	r.User = e.session.User           // for the log

@@ -39,8 +39,8 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	user, err := h.DB.UserByLogin(c.Request.Context(), form.Login)
 	nobody := errors.Is(err, models.ErrNotFound)
 	if nobody {
-		// Treated as somebody with another password, so that neither
-		// the answer nor its time tells.
+		// Treated as a user with another password, so that neither the answer nor
+		// its time reveals who has an account.
 		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(models.Key(form.Login)), 8)}, nil
 	}
 	if err != nil {

@@ -14,7 +14,7 @@ var takenSentences = map[string]string{
 }
 
 // CheckTaken binds form and answers with the field that the person has just left:
-// a username or email may be somebody else's.
+// the username or email address may be taken.
 func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	if err := web.Bind(c, form); err != nil {
 		return err
@@ -28,9 +28,8 @@ func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	return web.CheckField(c, form)
 }
 
-// FailTaken notes in form which of username and email belong to somebody else.
-// It lets a person know together with all that is wrong, and before the submit;
-// the database's constraints decide.
+// FailTaken notes in form which of username and email are taken, so that people see
+// it together with all other errors. The database's constraints decide.
 func (h Handlers) FailTaken(c *gin.Context, form *forms.Form) error {
 	if form.ValidValue("username") == "" && form.ValidValue("email") == "" {
 		return nil
@@ -46,5 +45,5 @@ func (h Handlers) FailTaken(c *gin.Context, form *forms.Form) error {
 	return err
 }
 
-// Taken notes in form that a username or email belongs to somebody else.
+// Taken notes in form that the username or email is taken.
 func Taken(form *forms.Form, field string) { form.Fail(field, takenSentences[field]) }

@@ -7,8 +7,8 @@ import (
 	"github.com/mileusna/useragent"
 )
 
-// plainName is a name of a browser or system that is shown as it came. Anything
-// longer or stranger is a message that somebody wants to slip into a page or mail.
+// plainName matches the name of a browser or system that may be shown as it came.
+// Anything longer or stranger could be a message smuggled into a page or mail.
 var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,23}$`)
 
 // Name says in words which browser and system a User-Agent header names.

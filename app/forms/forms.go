@@ -124,7 +124,7 @@ func (f *Form) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Valid tells whether nothing is wrong.
+// Valid reports whether nothing is wrong.
 func (f *Form) Valid() bool { return f.Error == "" && len(f.errors) == 0 }
 
 // Fail says what is wrong with a field. The first sentence of a field stays.
@@ -207,7 +207,7 @@ func (f *Form) focused(fd *field) bool {
 	return first >= 0 && f.fields[first].Name == fd.Name
 }
 
-// Refresh returns the fields to draw anew when a person leaves the field of that
+// Refresh returns the fields to draw again when a person leaves the field of that
 // name: itself, and any filled one that must equal it. It returns none if the
 // name is unknown, or that of a field which is not checked alone.
 func (f *Form) Refresh(name string) []Field {
@@ -234,7 +234,7 @@ type field struct {
 	repeats string // the name of the field that it must equal
 }
 
-// alone tells whether the field may be checked before the whole form is sent, which
+// alone reports whether the field may be checked before the whole form is sent, which
 // one without a label, a hidden one, may not.
 func (fd *field) alone() bool {
 	return !fd.list && fd.Label != "" && fd.Autocomplete != "current-password"

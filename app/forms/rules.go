@@ -34,13 +34,13 @@ func newRules() *validator.Validate {
 	return v
 }
 
-// isWording tells whether s, which goes into mail to strangers, leads nowhere.
+// isWording reports whether s, which goes into mail to strangers, has no web address.
 func isWording(s string) bool {
 	s = strings.ToLower(s)
 	return !strings.Contains(s, "://") && !strings.Contains(s, "www.")
 }
 
-// isLine tells whether s is one line of text: valid UTF-8 with no control
+// isLine reports whether s is one line of text: valid UTF-8 with no control
 // character, which no name holds and which PostgreSQL (NUL) and mail headers
 // (CR, LF) do not take, and none that turns the direction of the text around
 // it.
@@ -54,7 +54,7 @@ func isLine(s string) bool {
 // plain ones.
 var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// isText tells whether s is isLine but for line breaks and tabulators.
+// isText reports whether s is isLine apart from line breaks and tabs.
 func isText(s string) bool { return isLine(strings.NewReplacer("\n", "", "\t", "").Replace(s)) }
 
 // check trims the fields and fills f.errors by the rules of the tags and of

@@ -137,7 +137,7 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 	}, nil
 }
 
-// isHost tells whether host is an IP address or looks like a name in ASCII: the
+// isHost reports whether host is an IP address or looks like a name in ASCII: the
 // URL parser lets a lone bracket through.
 func isHost(host string) bool {
 	_, err := netip.ParseAddr(host)
@@ -146,7 +146,7 @@ func isHost(host string) bool {
 
 var hostname = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// IsLoopback tells whether host is this machine by its name localhost or by a
+// IsLoopback reports whether host is this machine by its name localhost or by a
 // loopback address, which nobody reaches from elsewhere.
 func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)

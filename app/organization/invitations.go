@@ -66,7 +66,7 @@ func (h Handlers) renderInvite(c *gin.Context, status int, form *view.Invite) er
 	return web.Render(c, f, view.InvitationsPage(f, form, list), view.InviteForm(f, form))
 }
 
-// Invite mails an invitation to somebody.
+// Invite mails an invitation.
 func (h Handlers) Invite(c *gin.Context) error {
 	form, err := h.newInvite(c)
 	if err != nil {

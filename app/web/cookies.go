@@ -44,9 +44,9 @@ func (k *Kit) SetSessionCookie(c *gin.Context, token string, s *models.Session) 
 func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, k.cookieName()) }
 
 // RememberBrowser notes in db the browser that user signs in from, and returns the
-// mark for its cookie. Quietly means without a mail about a new one.
+// mark for its cookie. If quietly is false, a new browser is announced by mail.
 func (k *Kit) RememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) (string, error) {
-	mark, _ := c.Cookie(k.prefixed("browser")) // none is as good as an empty one
+	mark, _ := c.Cookie(k.prefixed("browser")) // a missing cookie counts as an empty one
 	client := ThisDevice(c)
 	notice := models.MailDetail{Browser: device.Name(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
 	return db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)

@@ -117,7 +117,7 @@ func NotAllowed() error {
 	return Refuse(http.StatusForbidden, "Not for your role", "Your role in this organization doesn't allow this. Ask an owner.")
 }
 
-// LastOwner says what the last owner of an organization has to do first.
+// LastOwner says what the last owner of an organization must do first.
 const LastOwner = "An organization needs an owner. Make someone else an owner first, or delete the organization."
 
 // NotFound answers a request for a page that does not exist.

@@ -44,8 +44,8 @@ func (k *Kit) Begin(c *gin.Context) {
 	k.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
-// route is the path of a request as routes.go has it, or as it came if that
-// knows none.
+// route returns the path of a request as routes.go has it, or as it came if no
+// route matches.
 func route(c *gin.Context) string {
 	if path := c.FullPath(); path != "" {
 		return path
@@ -138,8 +138,8 @@ func (k *Kit) Session(c *gin.Context) error {
 	}
 	s, err := k.DB.SessionByToken(c.Request.Context(), token)
 	if errors.Is(err, models.ErrNotFound) {
-		// Only where the browser opens a page: an answer to a request of before a
-		// renewal, which comes late, must not take the new cookie away.
+		// Only where the browser opens a page: a late answer to a request from before
+		// a renewal must not take the new cookie away.
 		if opensPage(c) {
 			k.ClearSessionCookie(c)
 		}
@@ -190,8 +190,7 @@ func (k *Kit) SignedInOnly(c *gin.Context) error {
 	return Redirect(c, layouts.WithNext("/sign-in", Origin(c)))
 }
 
-// VerifiedOnly is middleware for routes that want a person whose email is
-// confirmed. It goes behind SignedInOnly.
+// VerifiedOnly is middleware for routes that require a confirmed email address. It goes behind SignedInOnly.
 func VerifiedOnly(c *gin.Context) error {
 	if !Current(c).User.Verified() {
 		return Refuse(http.StatusForbidden, "Confirm your email address first", "You need a confirmed email address for this. Open the link we sent you, then come back.")

@@ -28,7 +28,9 @@ func (v *visitor) followsMail(subject string) {
 }
 
 // invitationBy is the subject of the mail by which p invites somebody.
-func invitationBy(p apptest.Person) string { return p.First + " " + p.Last + " invited you to Vestibule" }
+func invitationBy(p apptest.Person) string {
+	return p.First + " " + p.Last + " invited you to Vestibule"
+}
 
 // confirms opens the link that sign-up has mailed.
 func (v *visitor) confirms() {
