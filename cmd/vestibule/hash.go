@@ -41,7 +41,7 @@ func hashProcess(log *slog.Logger) *worker.Process {
 		if runtime.GOOS == "linux" {
 			path = "/proc/self/exe" // the same program even after a new version has taken its place
 		}
-		cmd := exec.Command(path) // #nosec G204 -- the program that runs already
+		cmd := exec.Command(path) // #nosec G204 G702 -- the program that runs already
 		cmd.Args = []string{program, hashCommand}
 		cmd.Env = []string{}
 		cmd.Stderr = os.Stderr
