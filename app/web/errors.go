@@ -62,6 +62,7 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	f := k.Frame(c, r.Status)
 	page := site.ErrorPage(f, r.Status, r.Title, r.Text, Current(c).ID)
 	if err := Render(c, f, page, components.Alert(r.Text)); err != nil {
+		c.Status(r.Status) // rather than 200, without a page
 		Current(c).Log().Error("error page failed", "err", err)
 	}
 }
