@@ -38,7 +38,6 @@ func (h Handlers) renderSignUp(c *gin.Context, status int, form *view.SignUp) er
 }
 
 // SignUp stores a new account and signs its owner in.
-
 func (h Handlers) SignUp(c *gin.Context) error {
 	form := NewSignUp()
 	if err := web.Bind(c, &form.Form); err != nil {

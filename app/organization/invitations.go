@@ -132,6 +132,7 @@ func (h Handlers) inviteAttempts(c *gin.Context, email string) []web.Attempt {
 	}
 }
 
+// ResendInvitation mails an invitation once more.
 func (h Handlers) ResendInvitation(c *gin.Context) error {
 	actor := web.Current(c).Member
 	i, err := h.DB.InvitationByID(c.Request.Context(), actor.OrganizationID, web.ID(c))
@@ -153,6 +154,7 @@ func (h Handlers) ResendInvitation(c *gin.Context) error {
 	return h.RespondToast(c, http.StatusOK, "invited", web.Within(c, "/invitations"))
 }
 
+// RevokeInvitation ends an invitation that nobody has accepted.
 func (h Handlers) RevokeInvitation(c *gin.Context) error {
 	actor := web.Current(c).Member
 	i, err := h.DB.InvitationByID(c.Request.Context(), actor.OrganizationID, web.ID(c))

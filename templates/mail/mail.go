@@ -51,7 +51,7 @@ var texts = sync.OnceValues(func() (map[string]*template.Template, error) {
 	texts := map[string]*template.Template{}
 	names, err := fs.Glob(files, "*.txt")
 	for _, name := range names {
-		t, parseErr := template.New(name).Funcs(template.FuncMap{"exactly": components.FormatTime}).ParseFS(files, name)
+		t, parseErr := template.New(name).Funcs(template.FuncMap{"formatTime": components.FormatTime}).ParseFS(files, name)
 		texts[strings.TrimSuffix(name, ".txt")] = t
 		err = errors.Join(err, parseErr)
 	}
