@@ -91,7 +91,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 	case errors.Is(err, models.ErrNotFound):
 		err = Fail(http.StatusNotFound)
 	case errors.Is(err, models.ErrNotAllowed):
-		err = NotAllowed()
+		err = notAllowed()
 	case errors.As(err, &last):
 		err = Refuse(http.StatusConflict, "An organization needs an owner", LastOwner)
 	case errors.As(err, &early):
@@ -113,8 +113,8 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 	}
 }
 
-// NotAllowed returns the [Refusal] of what the person's role does not allow.
-func NotAllowed() error {
+// notAllowed returns the [Refusal] of what the person's role does not allow.
+func notAllowed() error {
 	return Refuse(http.StatusForbidden, "Not for your role", "Your role in this organization doesn't allow this. Ask an owner.")
 }
 

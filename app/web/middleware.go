@@ -203,7 +203,7 @@ func VerifiedOnly(c *gin.Context) error {
 func Require(p models.Permission) Handler {
 	return func(c *gin.Context) error {
 		if !Current(c).Member.Role.May(p) {
-			return NotAllowed()
+			return notAllowed()
 		}
 		return nil
 	}

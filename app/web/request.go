@@ -55,11 +55,8 @@ func ID(c *gin.Context) uuid.UUID {
 }
 
 // Within returns the path of a page of the organization in use.
-func Within(c *gin.Context, path string) string { return OrganizationPath(Current(c).Member, path) }
-
-// OrganizationPath returns the path of a page of the organization that m belongs to.
-func OrganizationPath(m *models.Membership, path string) string {
-	return "/o/" + m.Organization.Slug + path
+func Within(c *gin.Context, path string) string {
+	return "/o/" + Current(c).Member.Organization.Slug + path
 }
 
 // Origin returns the path of the page that a request comes from: its own for a GET,
