@@ -85,7 +85,7 @@ func rewind(t *testing.T, db *models.DB, d time.Duration) {
 	}
 }
 
-func TestTrySlowsDown(t *testing.T) {
+func TestAttemptSlowsDown(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		try := func() time.Duration { return after(t, db.Attempt(t.Context(), "door", patient)) }
@@ -143,7 +143,7 @@ func hashedKey(key string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func TestTryForgives(t *testing.T) {
+func TestAttemptForgives(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		ctx := t.Context()
@@ -174,8 +174,8 @@ func TestTryForgives(t *testing.T) {
 	})
 }
 
-// TestTryTogether makes many attempts at once: only the free ones get through.
-func TestTryTogether(t *testing.T) {
+// TestAttemptsTogether makes many attempts at once: only the free ones get through.
+func TestAttemptsTogether(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		var through atomic.Int64
@@ -224,7 +224,7 @@ func TestPurgeThrottlesAndEvents(t *testing.T) {
 
 // Free attempts stay free when many come at the same moment from processes whose
 // clocks differ.
-func TestTryManyAtOnce(t *testing.T) {
+func TestAttemptManyAtOnce(t *testing.T) {
 	t.Parallel()
 	limit := models.Limit{Free: 51, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
@@ -249,8 +249,8 @@ func TestTryManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestTryWhileForgotten makes attempts beside successful ones, which delete the row.
-func TestTryWhileForgotten(t *testing.T) {
+// TestAttemptWhileReset makes attempts beside successful ones, which delete the row.
+func TestAttemptWhileReset(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		limit := models.Limit{Free: 1 << 20, First: time.Second, Longest: time.Hour, Forget: 24 * time.Hour}

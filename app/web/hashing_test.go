@@ -2,35 +2,35 @@ package web
 
 import "testing"
 
-func TestShares(t *testing.T) {
+func TestClientQuota(t *testing.T) {
 	t.Parallel()
 	const most = 3
 	var s clientQuota
-	var back []func()
+	var releases []func()
 	for range most {
-		giveBack, ok := s.acquire("a crowd", most)
+		release, ok := s.acquire("a crowd", most)
 		if !ok {
-			t.Fatal("a share is smaller than it should be")
+			t.Fatal("a client gets less than its quota")
 		}
-		back = append(back, giveBack)
+		releases = append(releases, release)
 	}
 	for range 2 {
 		if _, ok := s.acquire("a crowd", most); ok {
-			t.Error("a share is larger than it should be")
+			t.Error("a client gets more than its quota")
 		}
 	}
-	giveBack, ok := s.acquire("someone else", most)
+	release, ok := s.acquire("someone else", most)
 	if !ok {
-		t.Error("one has the share of another")
+		t.Error("one client has used the quota of another")
 	} else {
-		giveBack()
+		release()
 	}
-	back[0]()
+	releases[0]()
 	if _, ok := s.acquire("a crowd", most); !ok {
-		t.Error("what was given back is lost")
+		t.Error("what was released is lost")
 	}
-	back[1]()
-	back[2]()
+	releases[1]()
+	releases[2]()
 	if len(s.taken) != 1 || s.taken["a crowd"] != 1 {
 		t.Errorf("taken is %v", s.taken)
 	}
