@@ -48,7 +48,7 @@ type newPassword struct {
 func ChangePassword(ctx context.Context, config *Config, user *models.User, pw, again string, store func(hash string) error) error {
 	form := forms.New(new(newPassword))
 	form.Password, form.ConfirmPassword = pw, again
-	form.Check = func() { auth.CheckPassword(&form.Form, pw, user) }
+	form.Check = func() { auth.ApplyPasswordRules(&form.Form, pw, user) }
 	if err := form.Validate(); err != nil {
 		return err
 	}

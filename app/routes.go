@@ -42,6 +42,7 @@ func (a *App) routes() (http.Handler, error) {
 	e.NoRoute(a.Handle(web.NotFound))
 	e.NoMethod(a.Handle(web.MethodNotAllowed))
 
+	// From here on, these names are the handlers of the packages.
 	auth := auth.Handlers{Kit: a.Kit}
 	account := account.Handlers{Kit: a.Kit}
 	organization := organization.Handlers{Kit: a.Kit}

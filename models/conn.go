@@ -10,7 +10,8 @@ import (
 // conn is a network connection to PostgreSQL that closes at its first error,
 // such as a timeout. pgdriver keeps a connection on which a prepared statement
 // got no answer, and would read the late answer as the one to the next query:
-// one person would see what another asked for.
+// one person would see what another asked for. No other answer can come out of
+// step, as nothing here uses LISTEN or COPY.
 type conn struct{ net.Conn }
 
 // Read implements [net.Conn].

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -114,6 +115,9 @@ func (h Handlers) withExports(ctx context.Context, u *models.User, data *ownData
 		err = json.Unmarshal(encoded, &all)
 	}
 	for key, read := range h.Exports() {
+		if all[key] != nil {
+			return nil, errors.New("a feature exports " + key + ", which is not its own")
+		}
 		if err == nil {
 			all[key], err = read(ctx, u)
 		}

@@ -15,7 +15,7 @@ import (
 func newPassword(user *models.User) *view.Password {
 	form := forms.New(new(view.Password))
 	form.CheckURL = "/account/password/check"
-	form.Check = func() { auth.CheckPassword(&form.Form, form.Password, user) }
+	form.Check = func() { auth.ApplyPasswordRules(&form.Form, form.Password, user) }
 	return form
 }
 
@@ -67,9 +67,5 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 
 // CheckPassword checks one field as the person leaves it.
 func (h Handlers) CheckPassword(c *gin.Context) error {
-	form := newPassword(web.Current(c).User)
-	if err := web.Bind(c, &form.Form); err != nil {
-		return err
-	}
-	return web.CheckField(c, &form.Form)
+	return web.CheckField(c, &newPassword(web.Current(c).User).Form)
 }

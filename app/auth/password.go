@@ -12,8 +12,8 @@ import (
 	"vestibule/models"
 )
 
-// CheckPassword applies the rules for a new password of user.
-func CheckPassword(form *forms.Form, pw string, user *models.User) {
+// ApplyPasswordRules applies the rules for a new password of user.
+func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
 	if err := password.Check(pw, user.FirstName, user.LastName, user.Username, user.Email); err != nil {
 		form.Fail("password", err.Error())
 	}

@@ -12,6 +12,8 @@ import (
 	view "vestibule/templates/auth"
 )
 
+// newResetPassword returns the form without the rules for passwords: those need the
+// user, whom the token in the form names.
 func newResetPassword() *view.ResetPassword {
 	form := forms.New(new(view.ResetPassword))
 	form.CheckURL = "/reset-password/check"
@@ -46,7 +48,7 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	CheckPassword(&form.Form, form.Password, token.User)
+	ApplyPasswordRules(&form.Form, form.Password, token.User)
 	if !form.Valid() {
 		return h.renderResetPassword(c, http.StatusUnprocessableEntity, form, token.User)
 	}
@@ -82,7 +84,7 @@ func (h Handlers) CheckResetPassword(c *gin.Context) error {
 	case err != nil:
 		return err
 	default:
-		CheckPassword(&form.Form, form.Password, token.User)
-		return web.CheckField(c, &form.Form)
+		ApplyPasswordRules(&form.Form, form.Password, token.User)
+		return web.CheckFields(c, form.Refresh(c.Query("field")))
 	}
 }

@@ -16,7 +16,7 @@ import (
 func NewSignUp() *view.SignUp {
 	form := forms.New(new(view.SignUp))
 	form.CheckURL = "/sign-up/check"
-	form.Check = func() { CheckPassword(&form.Form, form.Password, newUser(form)) }
+	form.Check = func() { ApplyPasswordRules(&form.Form, form.Password, newUser(form)) }
 	return form
 }
 

@@ -25,7 +25,7 @@ func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	if err := h.FailTaken(c, form); err != nil {
 		return err
 	}
-	return web.CheckField(c, form)
+	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 
 // FailTaken notes in form which of username and email are taken, so that people see

@@ -103,11 +103,7 @@ func (h Handlers) CreateNote(c *gin.Context) error {
 
 // CheckNote checks one field as the person leaves it.
 func (h Handlers) CheckNote(c *gin.Context) error {
-	form := newNote(c, new(models.Note))
-	if err := web.Bind(c, &form.Form); err != nil {
-		return err
-	}
-	return web.CheckField(c, &form.Form)
+	return web.CheckField(c, &newNote(c, new(models.Note)).Form)
 }
 
 // note finds the note in the path.

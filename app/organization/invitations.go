@@ -113,9 +113,6 @@ func (h Handlers) CheckInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := web.Bind(c, &form.Form); err != nil {
-		return err
-	}
 	return web.CheckField(c, &form.Form)
 }
 

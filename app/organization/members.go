@@ -121,7 +121,7 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 		h.Record(c, models.EventMemberRoleChanged, m.User)
 	}
 	if !here || m.ID == actor.ID { // whose whole page is another now
-		return h.RedirectWith(c, "saved", web.Within(c, "/members"))
+		return h.RedirectWith(c, "role-changed", web.Within(c, "/members"))
 	}
 	return h.renderMember(c, "")
 }

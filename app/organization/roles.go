@@ -141,11 +141,7 @@ func (h Handlers) SaveRole(c *gin.Context) error {
 
 // CheckRole checks one field as the person leaves it.
 func (h Handlers) CheckRole(c *gin.Context) error {
-	form := newRole(c, new(models.Role))
-	if err := web.Bind(c, &form.Form); err != nil {
-		return err
-	}
-	return web.CheckField(c, &form.Form)
+	return web.CheckField(c, &newRole(c, new(models.Role)).Form)
 }
 
 // DeleteRole deletes a role. Its members get the Member role.

@@ -47,9 +47,5 @@ func (h Handlers) SaveSettings(c *gin.Context) error {
 
 // CheckSettings checks one field as the person leaves it.
 func (h Handlers) CheckSettings(c *gin.Context) error {
-	form := newSettings(c)
-	if err := web.Bind(c, &form.Form); err != nil {
-		return err
-	}
-	return web.CheckField(c, &form.Form)
+	return web.CheckField(c, &newSettings(c).Form)
 }

@@ -60,8 +60,12 @@ func Bind(c *gin.Context, form *forms.Form) error {
 	return Fail(http.StatusUnsupportedMediaType)
 }
 
-// CheckField answers with the one field that a person has just left.
+// CheckField fills form from the request and answers with the one field that a person
+// has just left.
 func CheckField(c *gin.Context, form *forms.Form) error {
+	if err := Bind(c, form); err != nil {
+		return err
+	}
 	return CheckFields(c, form.Refresh(c.Query("field")))
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -124,6 +125,19 @@ func TestFailuresFromWithin(t *testing.T) {
 			headers: map[string]string{"Cache-Control": "no-store", "Retry-After": "5"},
 			page:    "The site can't answer right now. Please try again in a moment.",
 			log:     "database unavailable",
+		},
+		"component fails": {
+			handler: func(*Kit) Handler {
+				return func(c *gin.Context) error {
+					return RenderFragment(c, http.StatusOK, templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+						_, err := io.WriteString(w, "half a page, lost")
+						return errors.Join(err, errors.New("a screw is loose"))
+					}))
+				}
+			},
+			status: http.StatusInternalServerError,
+			page:   "Something went wrong",
+			log:    "a screw is loose",
 		},
 		"client gone": {
 			handler: func(*Kit) Handler {

@@ -51,8 +51,12 @@ func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Has
 // Export reads what a feature's own tables hold of a user, for JSON.
 type Export func(ctx context.Context, user *models.User) (any, error)
 
-// Export adds to the data that people can download, under key.
+// Export adds to the data that people can download, under key. It panics if another
+// feature has the key.
 func (k *Kit) Export(key string, read Export) {
+	if k.exports[key] != nil {
+		panic("two features export " + key)
+	}
 	if k.exports == nil {
 		k.exports = map[string]Export{}
 	}

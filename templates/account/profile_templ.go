@@ -21,7 +21,7 @@ import (
 // Profile is the form of what a person says about themselves.
 type Profile struct {
 	forms.Form
-	auth.Profile
+	auth.ProfileFields
 }
 
 func ProfilePage(f layouts.Frame, form *Profile) templ.Component {

@@ -15,8 +15,8 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Profile is what a person says about themselves.
-type Profile struct {
+// ProfileFields are what a person says about themselves.
+type ProfileFields struct {
 	Username  string `form:"username" label:"Username" autocomplete:"username" hint:"5 to 32 letters, digits, dots, underscores or hyphens." validate:"required,min=5,max=32,username"`
 	FirstName string `form:"first_name" label:"First name" autocomplete:"given-name" validate:"required,max=100,wording"`
 	LastName  string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100,wording"`
@@ -25,7 +25,7 @@ type Profile struct {
 // SignUp is the form of the page on which a person joins.
 type SignUp struct {
 	forms.Form
-	Profile
+	ProfileFields
 	Email           string `form:"email" label:"Email" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
 	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`

@@ -51,7 +51,7 @@ var texts = sync.OnceValues(func() (map[string]*template.Template, error) {
 	texts := map[string]*template.Template{}
 	names, err := fs.Glob(files, "*.txt")
 	for _, name := range names {
-		t, parseErr := template.New(name).Funcs(template.FuncMap{"formatTime": components.FormatTime}).ParseFS(files, name)
+		t, parseErr := template.New(name).Funcs(template.FuncMap{"formatTime": components.FormatTime, "short": short}).ParseFS(files, name)
 		texts[strings.TrimSuffix(name, ".txt")] = t
 		err = errors.Join(err, parseErr)
 	}
@@ -74,4 +74,16 @@ func Render(kind string, d Data) (subject, text, html string, err error) {
 		htmlBodies[kind](d).Render(context.Background(), &h),
 	)
 	return s.String(), strings.TrimSpace(t.String()) + "\n", h.String(), err
+}
+
+// maxShort is the longest name in a subject, in characters. A longer one is more
+// likely an advertisement than a name.
+const maxShort = 40
+
+// short cuts a name that is too long for a subject.
+func short(name string) string {
+	if runes := []rune(name); len(runes) > maxShort {
+		return string(runes[:maxShort-1]) + "…"
+	}
+	return name
 }

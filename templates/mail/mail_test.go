@@ -21,9 +21,9 @@ func TestRender(t *testing.T) {
 		"reset-password":   {"1 hour"},
 		"password-changed": nil,
 		"password-reset":   nil,
-		"new-browser":      {data.IP, "2 January 2026, 15:04 UTC"},
+		"new-browser":      {"Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
 		"account-deleted":  nil,
-		"invitation":       {data.Inviter, "7 days"},
+		"invitation":       {data.Inviter, "Sons", "7 days"},
 	}
 	names, err := fs.Glob(files, "*.txt")
 	if err != nil || len(names) != len(shows) || len(htmlBodies) != len(shows) {
@@ -58,5 +58,19 @@ func TestRender(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSubjectOfAnInvitation invites in the name of somebody with much to say.
+func TestSubjectOfAnInvitation(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"Ada Lovelace":           "Ada Lovelace invited you to Vestibule",
+		strings.Repeat("ü", 40):  strings.Repeat("ü", 40) + " invited you to Vestibule",
+		strings.Repeat("ü", 201): strings.Repeat("ü", 39) + "… invited you to Vestibule",
+	} {
+		if subject, _, _, err := Render("invitation", Data{Inviter: name}); err != nil || subject != want {
+			t.Errorf("the subject is %q (%v), want %q", subject, err, want)
+		}
 	}
 }
