@@ -20,29 +20,29 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// order is what an attacker is to do: one request after the other on each of
+// order tells an attacker what to send: one request after another on each of
 // Workers connections, or at a Rate on as many of them as that takes.
 type order struct {
 	Method, URL string
 	Header      http.Header
-	Body        string          // "{n}" in it is another number in each request
-	First       int64           // where those numbers begin
-	Targets     []vegeta.Target // in turn, in place of what stands above
-	Once        bool            // whether each target is for one request alone
-	Rate        int             // requests a second, or as many as the workers can if 0
+	Body        string          // "{n}" in it becomes a different number in each request
+	First       int64           // the number before the first
+	Targets     []vegeta.Target // sent in turn instead of Method, URL, Header and Body
+	Once        bool            // send each target only once
+	Rate        int             // requests a second; 0 means as many as possible
 	Workers     int
-	Addresses   int // of the loopback network that the load comes from, or 1 if 0
+	Addresses   int // how many loopback addresses send the load; 0 means 1
 	For         time.Duration
-	Want        []int // the statuses that are no failure
+	Want        []int // statuses that count as success
 }
 
-// outcome is what an attacker has seen.
+// outcome is what an attacker measured.
 type outcome struct {
 	Took      time.Duration   // from the first request to the last answer
-	Latencies []time.Duration // of each request
-	Statuses  map[int]int     // how many answers had each
+	Latencies []time.Duration // one for each request
+	Statuses  map[int]int     // the number of answers by status
 	Failures  map[string]int
-	CPU       time.Duration // that the attacker itself used, its start included
+	CPU       time.Duration // used by the attacker's process since its start
 }
 
 func (o *outcome) add(other outcome) {
@@ -64,7 +64,7 @@ func (o *outcome) perSecond() float64 {
 	return float64(len(o.Latencies)) / o.Took.Seconds()
 }
 
-// percentile returns the latency that p of all requests were not above.
+// percentile returns the latency that a share p of all requests did not exceed.
 func (o *outcome) percentile(p float64) time.Duration {
 	if len(o.Latencies) == 0 {
 		return 0
@@ -73,8 +73,8 @@ func (o *outcome) percentile(p float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
 }
 
-// attack runs an order in a process of its own, so that its load is not taken
-// for the server's.
+// attack runs an order in a separate process, to keep its CPU and memory apart from
+// the server's.
 func attack(ctx context.Context, o order) (outcome, error) {
 	var seen outcome
 	if err := self(ctx, "attack", o, &seen); err != nil {
@@ -86,7 +86,7 @@ func attack(ctx context.Context, o order) (outcome, error) {
 	return seen, nil
 }
 
-// attacker is the process that attack starts.
+// attacker runs in the process that attack starts.
 func attacker(in io.Reader, out io.Writer) error {
 	var o order
 	if err := json.NewDecoder(in).Decode(&o); err != nil {
@@ -134,8 +134,8 @@ func attacker(in io.Reader, out io.Writer) error {
 	return json.NewEncoder(out).Encode(seen)
 }
 
-// dialFrom connects from so many addresses of the loopback network in turn, or
-// from one where the system has no more.
+// dialFrom connects from that many loopback addresses in turn, or from one on a
+// system that has no others.
 func dialFrom(addresses int) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	var n atomic.Uint32
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -151,7 +151,7 @@ func dialFrom(addresses int) func(ctx context.Context, network, addr string) (ne
 	}
 }
 
-// ownCPU is the time that this process has used the processors.
+// ownCPU returns the CPU time that this process has used.
 func ownCPU() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// benchmarks runs those that are among the tests, in this checkout, and returns
-// their lines.
+// benchmarks runs the Go benchmarks of this checkout and returns their result lines.
 func benchmarks(ctx context.Context, tool string) (lines []string, err error) {
 	cmd := exec.CommandContext(ctx, tool, "test", "-run", "^$", "-bench", "ForgotPassword|MembersPage", "-benchtime", "200x", "./app", "./models") // #nosec G204 -- go
 	cmd.Stderr = os.Stderr
@@ -37,5 +36,5 @@ func benchmarksBlock(lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}
-	return "\nThe benchmarks among the tests.\n\n```\n" + strings.Join(lines, "\n") + "\n```\n"
+	return "\nThe Go benchmarks.\n\n```\n" + strings.Join(lines, "\n") + "\n```\n"
 }

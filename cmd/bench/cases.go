@@ -27,26 +27,26 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// secret is the password of everybody here.
+// secret is every user's password.
 const secret = "seven green umbrellas"
 
-// patience is how long the program may take to start.
-const patience = 30 * time.Second
+// startTimeout is how long the program may take to start.
+const startTimeout = 30 * time.Second
 
 type bench struct {
 	program string
 	tool    string // the go command
 	turn    time.Duration
 	turns   int
-	only    []string       // the sections to measure
-	named   *regexp.Regexp // the cases to measure
+	only    []string       // sections to measure
+	named   *regexp.Regexp // matches the names of the cases to measure
 	cluster *modelstest.Cluster
 	random  *rand.Rand
-	first   int64 // of the numbers that make names unique
+	first   int64 // the last order.First
 	report  *report
 }
 
-// testCase is one kind of request, and what it is compared with.
+// testCase is one kind of request and the floor it is compared with.
 type testCase struct {
 	name    string
 	path    string
@@ -54,10 +54,10 @@ type testCase struct {
 	form    url.Values
 	workers int
 	want    int
-	targets func(turn int) []vegeta.Target // a turn's requests, where they differ in more than a number
-	once    bool                           // whether none of them can be made twice
+	targets func(turn int) []vegeta.Target // the requests of a turn, if they differ in more than a number
+	once    bool                           // none of them can be sent twice
 	floor   string                         // "Gin", "Gin and a query", "Gin and a prepared query" or "argon2id"
-	target  float64                        // the least ratio, if there is one
+	target  float64                        // the lowest acceptable ratio, or 0
 }
 
 func person(name string) url.Values {
@@ -67,11 +67,11 @@ func person(name string) url.Values {
 	}
 }
 
-// signOuts are the sessions that end in a turn.
+// signOuts is the number of sessions that end in a turn.
 const signOuts = 2000
 
-// database measures every case on one database, in which some people have been
-// before: all are members of one organization.
+// database measures every case on a database that already has users, all of them
+// members of one organization.
 func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -81,7 +81,7 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 	}); err != nil {
 		return err
 	}
-	if err := gather(ctx, databaseURL); err != nil {
+	if err := fillOrganization(ctx, databaseURL); err != nil {
 		return err
 	}
 	s, err := b.serve(ctx, databaseURL, dir)
@@ -108,7 +108,7 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 	cases := []testCase{
 		{name: "home page", path: "/", want: 200, floor: "Gin", target: 0.80},
 		{name: "stylesheet", path: stylesheet, want: 200, floor: "Gin"},
-		{name: "stylesheet, not changed", path: stylesheet, header: http.Header{"If-None-Match": style.Header["Etag"]}, want: 304, floor: "Gin"},
+		{name: "stylesheet, not modified", path: stylesheet, header: http.Header{"If-None-Match": style.Header["Etag"]}, want: 304, floor: "Gin"},
 		{name: "dashboard", path: "/dashboard", header: cookie(1), want: 200, floor: "Gin and a query", target: map[string]float64{"PostgreSQL": 0.80}[name]},
 		{name: "dashboard", path: "/dashboard", header: cookie(1), want: 200, floor: "Gin and a prepared query"},
 		{name: "dashboard, refused", path: "/dashboard", want: 303, floor: "Gin"},
@@ -117,7 +117,7 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 		{name: "bad sign-up", path: "/sign-up", form: weak, want: 422, floor: "Gin"},
 		{name: "sign-up", path: "/sign-up", form: person("bench{n}"), workers: 8, want: 303, floor: "argon2id", target: 0.90},
 		{name: "sign-in", path: "/sign-in", workers: 8, want: 303, floor: "argon2id", target: 0.90, targets: func(int) []vegeta.Target {
-			return signIns(b.spread(sample, sample), s).Targets // else all would wait for one row
+			return signIns(b.spread(sample, sample), s).Targets // one user alone would make all wait for one row
 		}},
 		{name: "sign-out", path: "/sign-out", form: url.Values{}, want: 303, floor: "Gin", once: true, targets: func(turn int) []vegeta.Target {
 			targets := make([]vegeta.Target, signOuts)
@@ -140,11 +140,11 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 	return nil
 }
 
-// slug names the organization of which everybody is a member.
+// slug is the address of the organization that every user belongs to.
 const slug = "everybody"
 
-// gather makes that organization. Its owner is the first user.
-func gather(ctx context.Context, databaseURL string) (err error) {
+// fillOrganization creates that organization, owned by the first user.
+func fillOrganization(ctx context.Context, databaseURL string) (err error) {
 	db, err := models.Open(ctx, databaseURL, 2)
 	if err != nil {
 		return err
@@ -182,15 +182,15 @@ func gather(ctx context.Context, databaseURL string) (err error) {
 	return err
 }
 
-// encodings are what browsers accept. It is said by us, so that the client
-// leaves the bytes as they come.
+// encodings is the Accept-Encoding of browsers. Setting it keeps net/http from
+// decompressing the answers.
 const encodings = "gzip, deflate, br"
 
-// hashTurns is how much longer a turn is in which passwords are hashed: few fit into
-// it, and most of the mail about them is to be sent in it, not in the next.
+// hashTurns is how many times longer a turn lasts if it hashes passwords. Few hashes
+// fit into a turn, and most of the mail they cause should be sent within it.
 const hashTurns = 5
 
-// compare gives the case and its floor their turns, and reports both.
+// compare measures the case and its floor in turn, and reports both.
 func (b *bench) compare(ctx context.Context, database, databaseURL string, s *site, c testCase) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -214,7 +214,7 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 	if c.floor != "argon2id" {
 		first := o
 		if c.targets != nil {
-			first.Header = c.targets(0)[0].Header // which is then used up
+			first.Header = c.targets(0)[0].Header // turn 0, because a target may work only once
 		}
 		r, err := capture(ctx, first)
 		if err != nil {
@@ -232,7 +232,7 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 			return attack(ctx, same)
 		}
 	}
-	s.forgetPeak()
+	s.resetPeak()
 	var ours, theirs outcome
 	ask := func(turn int) (outcome, error) {
 		b.first += 1_000_000
@@ -258,7 +258,7 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 		}
 	}
 	peak := s.peak()
-	// In a turn of its own: the site has to stop to tell it, and the floor has not.
+	// Measured in an extra turn, because reading it stops the site for a moment.
 	before, err := s.garbage()
 	if err != nil {
 		return err
@@ -280,7 +280,7 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 	return nil
 }
 
-// capture takes one answer of the site's, for the floor to repeat.
+// capture sends one request and returns the answer, for the floor to repeat.
 func capture(ctx context.Context, o order) (reply, error) {
 	request, err := http.NewRequestWithContext(ctx, o.Method, o.URL, strings.NewReader(strings.ReplaceAll(o.Body, "{n}", "0")))
 	if err != nil {
@@ -297,13 +297,13 @@ func capture(ctx context.Context, o order) (reply, error) {
 	return reply{Method: o.Method, Path: request.URL.Path, Status: response.StatusCode, Header: response.Header, Body: body}, err
 }
 
-// site is the program as it serves.
+// site is a running program.
 type site struct {
 	url, profiles string
 	cmd           *exec.Cmd
 }
 
-// serve starts the program without limits on tries: they would be the measure.
+// serve starts the program without rate limits, which would dominate the result.
 func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, error) {
 	addr, release, err := modelstest.ReservePort()
 	if err != nil {
@@ -320,43 +320,43 @@ func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, erro
 		return nil, err
 	}
 	defer release()
-	s := &site{url: "http://" + addr, profiles: "http://" + profiles, cmd: exec.CommandContext(ctx, b.program)} // #nosec G204 -- what is to be measured
+	s := &site{url: "http://" + addr, profiles: "http://" + profiles, cmd: exec.CommandContext(ctx, b.program)} // #nosec G204 -- the program to measure
 	s.cmd.Dir, s.cmd.Stderr = dir, log
 	s.cmd.Env = []string{"ADDR=" + addr, "PPROF_ADDR=" + profiles, "DATABASE_URL=" + databaseURL,
 		"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off"}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	for start := time.Now(); time.Since(start) < patience; time.Sleep(5 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < startTimeout; time.Sleep(5 * time.Millisecond) {
 		if response, err := http.Get(s.url + "/readyz"); err == nil {
 			return s, response.Body.Close()
 		}
 	}
 	wrote, _ := os.ReadFile(log.Name())
-	return nil, errors.Join(fmt.Errorf("the program does not start: %s", wrote), s.stop())
+	return nil, errors.Join(fmt.Errorf("the program didn't start within %s: %s", startTimeout, wrote), s.stop())
 }
 
 func (s *site) stop() error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	_ = s.cmd.Wait() // whatever it says: it is over
+	_ = s.cmd.Wait() // its exit status doesn't matter
 	return nil
 }
 
-// forgetPeak lets peak begin anew, where the system can (Linux).
-func (s *site) forgetPeak() {
+// resetPeak makes peak start over, on Linux.
+func (s *site) resetPeak() {
 	for _, pid := range s.processes() {
 		_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 	}
 }
 
-// resident is the memory that the program has now, in bytes, with that of the
-// process that hashes for it.
+// resident returns the memory that the program and its hashing process use now, in
+// bytes.
 func (s *site) resident() int64 { return s.status("VmRSS:") }
 
-// peak is the most memory that each process has had, in bytes and together; 0
-// where the system does not tell.
+// peak returns the sum of the peak memory of each process, in bytes, or 0 if the
+// system doesn't report it.
 func (s *site) peak() int64 { return s.status("VmHWM:") }
 
 func (s *site) status(name string) (bytes int64) {
@@ -370,12 +370,13 @@ func (s *site) status(name string) (bytes int64) {
 	return bytes
 }
 
-// processes are the program's own and those that it started.
+// processes returns the ids of the program's process and of those it started.
 func (s *site) processes() []int {
 	return append(children(s.cmd.Process.Pid), s.cmd.Process.Pid)
 }
 
-// children are the processes that parent has started, as far as this system tells.
+// children returns the ids of the processes that parent started, or none if the
+// system doesn't report them.
 func children(parent int) (pids []int) {
 	all, _ := procfs.AllProcs()
 	for _, p := range all {

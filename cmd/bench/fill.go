@@ -26,15 +26,14 @@ import (
 	"vestibule/models"
 )
 
-// kinds are the databases, in the order of the tables.
+// kinds are the databases, in the order of the report.
 var kinds = []string{"SQLite", "PostgreSQL"}
 
-// durable has PostgreSQL keep what it has committed, as it does by default and
-// modelstest's does not. A server that TEST_DATABASE_URL names has settings of
-// its own.
+// durable restores PostgreSQL's default durability, which modelstest turns off. A
+// server at TEST_DATABASE_URL keeps its own settings.
 var durable = []string{"fsync=on", "full_page_writes=on", "synchronous_commit=on"}
 
-// fresh makes an empty database of that kind, for drop to remove.
+// fresh creates an empty database of that kind; drop removes it.
 func (b *bench) fresh(ctx context.Context, kind, dir string) (databaseURL string, drop func() error, err error) {
 	if kind == "PostgreSQL" {
 		return b.cluster.CreateDatabase(ctx, "")
@@ -45,7 +44,7 @@ func (b *bench) fresh(ctx context.Context, kind, dir string) (databaseURL string
 	return "sqlite:" + filepath.Join(dir, "bench.db"), func() error { return os.RemoveAll(dir) }, nil
 }
 
-// serveAlone serves with a folder, and so a log, of the program's own.
+// serveAlone is serve with a separate folder, and so a separate log.
 func (b *bench) serveAlone(ctx context.Context, databaseURL, dir string) (*site, error) {
 	dir, err := os.MkdirTemp(dir, "")
 	if err != nil {
@@ -54,8 +53,8 @@ func (b *bench) serveAlone(ctx context.Context, databaseURL, dir string) (*site,
 	return b.serve(ctx, databaseURL, dir)
 }
 
-// The functions that write a column as the app does: in SQL for PostgreSQL, in
-// Go for SQLite. An id is a UUIDv7 of its own millisecond.
+// Functions that produce values as the app stores them: in SQL for PostgreSQL, in Go
+// for SQLite. Each id is a UUIDv7 with a different millisecond.
 const functions = `
 CREATE OR REPLACE FUNCTION row_id(kind TEXT, n BIGINT) RETURNS UUID LANGUAGE sql STABLE AS $$
 	SELECT CAST(overlay(overlay(md5(kind || n) PLACING '0' || to_hex(1700000000000 + n) || '7' FROM 1) PLACING '8' FROM 17) AS UUID)
@@ -90,10 +89,10 @@ var registerFunctions = sync.OnceFunc(func() {
 	})
 })
 
-// tokenBits are what the cookie of session n holds.
+// tokenBits returns the token of session n, which its cookie holds.
 func tokenBits(n int64) [sha256.Size]byte { return sha256.Sum256(fmt.Appendf(nil, "session%d", n)) }
 
-// cookie is the header of session n.
+// cookie returns the request header of session n.
 func cookie(n int64) http.Header {
 	bits := tokenBits(n)
 	return http.Header{"Cookie": {"session=" + base64.RawURLEncoding.EncodeToString(bits[:])}}
@@ -102,8 +101,8 @@ func cookie(n int64) http.Header {
 // filler writes rows in bulk.
 type filler struct{ conn bun.Conn }
 
-// fill has do write to the database, migrated, without a limit on time, and then
-// has the database take stock, so that it knows what there is.
+// fill migrates the database, runs do on it without a timeout, and then updates the
+// statistics of its query planner.
 func fill(ctx context.Context, databaseURL string, do func(f *filler) error) (err error) {
 	registerFunctions()
 	short, err := models.Open(ctx, databaseURL, 0)
@@ -144,10 +143,11 @@ func fill(ctx context.Context, databaseURL string, do func(f *filler) error) (er
 	return nil
 }
 
-// numbers are those from the first to the last argument, as n.
+// numbers is a table of the numbers from the first argument to the second, as n.
 const numbers = "WITH RECURSIVE numbers (n) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
 
-// users writes the users from 1 to n, whose password is secret: login names them.
+// users writes users 1 to n. Their usernames come from login, and their password is
+// secret.
 func (f *filler) users(ctx context.Context, n int64) error {
 	params := password.DefaultParams
 	hash, err := argon2id.CreateHash(secret, &params)
@@ -164,9 +164,9 @@ func (f *filler) users(ctx context.Context, n int64) error {
 
 func login(n int64) string { return fmt.Sprintf("user%d", n) }
 
-// sessions writes the sessions from the first to the last, in turn of the users
-// from 1 to users. They were last seen within the minute before seen, and end one
-// after the other, a millisecond apart, the first at that time.
+// sessions writes sessions first to last, for users 1 to users in turn. They were last
+// seen within the minute before seen. The first expires at end, and each of the others
+// a millisecond after the one before.
 func (f *filler) sessions(ctx context.Context, first, last, users int64, seen, end time.Time) error {
 	made := time.Now().Add(-time.Minute).UnixMicro()
 	_, err := f.conn.ExecContext(ctx, `INSERT INTO sessions (id, user_id, token_hash, ip, user_agent, created_at, authenticated_at, last_seen_at, expires_at) `+numbers+`
@@ -183,8 +183,8 @@ func living(ctx context.Context, n int64, seen time.Time) func(f *filler) error 
 	}
 }
 
-// spread returns the numbers of n rows, others each time: one from each n-th of
-// those from 1 to last, in no order.
+// spread returns n different row numbers from 1 to last, evenly spread, at random and
+// shuffled.
 func (b *bench) spread(n, last int64) []int64 {
 	rows := make([]int64, n)
 	for i := range rows {

@@ -28,24 +28,23 @@ import (
 	"vestibule/app/password"
 )
 
-// reply is an answer of Vestibule's that the floor repeats byte by byte.
+// reply is an answer of Vestibule that the floor repeats byte by byte.
 type reply struct {
 	Method, Path string
 	Status       int
 	Header       http.Header
 	Body         []byte
-	Session      bool // whether the floor looks up the session, as the site must
-	Prepared     bool // and that by a statement prepared once a connection, as the site does
+	Session      bool // look up the session, as the site must
+	Prepared     bool // look it up by a statement prepared once per connection, as the site does
 }
 
-// plan is what a floor server is to do.
+// plan is the input of a floor server.
 type plan struct {
 	Database string
 	Reply    reply
 }
 
-// floor serves p's reply in a process of its own, until ctx ends, and returns
-// its URL.
+// floor serves p's reply in a separate process until ctx ends, and returns its URL.
 func floor(ctx context.Context, p plan) (string, error) {
 	cmd, err := command(ctx, "floor", p)
 	if err != nil {
@@ -61,13 +60,13 @@ func floor(ctx context.Context, p plan) (string, error) {
 	context.AfterFunc(ctx, func() { _ = cmd.Wait() }) // killed
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return "", fmt.Errorf("the floor does not start: %w", err)
+		return "", fmt.Errorf("the floor didn't start: %w", err)
 	}
 	return strings.TrimSpace(line), nil
 }
 
-// floorServer is the process that floor starts: bare Gin, and database/sql with
-// one query written by hand.
+// floorServer runs in the process that floor starts: bare Gin, and database/sql with
+// one handwritten query.
 func floorServer(in io.Reader, out io.Writer) error {
 	var p plan
 	if err := json.NewDecoder(in).Decode(&p); err != nil {
@@ -104,9 +103,9 @@ func floorServer(in io.Reader, out io.Writer) error {
 	return server.Serve(listener)
 }
 
-// sessions returns a function that looks up the session of a request, with its
-// user, on a pool as large as Vestibule's: by a query as it is commonly written by
-// hand, or by a prepared one.
+// sessions returns a function that looks up a request's session and user, on a pool as
+// large as Vestibule's: by the query that is usually written by hand, or by a prepared
+// statement.
 func sessions(database string) (func(c *gin.Context, prepared bool) bool, error) {
 	query := `SELECT s.id, s.user_id, s.expires_at, s.last_seen_at, u.username, u.email, u.first_name, u.last_name, u.password_hash
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ? AND s.expires_at > ?`
@@ -139,7 +138,7 @@ func sessions(database string) (func(c *gin.Context, prepared bool) bool, error)
 		}
 		hash := sha256.Sum256(bits)
 		var id, user, username, email, first, last, password string
-		var expires, seen any // SQLite has them as text
+		var expires, seen any // text on SQLite
 		at := time.Now().UTC().Format("2006-01-02 15:04:05.999999-07:00")
 		row := func() *sql.Row { return db.QueryRowContext(c.Request.Context(), query, hash[:], at) }
 		if prepared {
@@ -150,14 +149,14 @@ func sessions(database string) (func(c *gin.Context, prepared bool) bool, error)
 	}, nil
 }
 
-// hashes computes argon2id hashes for so long, in a process of its own, one at a
-// time on each core, as Vestibule does by default and with the same parameters.
+// hashes computes argon2id hashes for d in a separate process: one at a time on each
+// core, with Vestibule's default parameters.
 func hashes(ctx context.Context, d time.Duration) (seen outcome, err error) {
 	err = self(ctx, "hashes", d, &seen)
 	return seen, err
 }
 
-// hasher is the process that hashes starts.
+// hasher runs in the process that hashes starts.
 func hasher(in io.Reader, out io.Writer) error {
 	var d time.Duration
 	if err := json.NewDecoder(in).Decode(&d); err != nil {

@@ -16,8 +16,8 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// growthRow is one case with so many users and as many sessions. Times are in
-// milliseconds; the ratio is that of the throughput to the first size's.
+// growthRow is one case with that many users and as many sessions. Times are in
+// milliseconds; Ratio is the throughput relative to the first size.
 type growthRow struct {
 	Database  string  `json:"database"`
 	Case      string  `json:"case"`
@@ -28,14 +28,13 @@ type growthRow struct {
 	Ratio     float64 `json:"ratio"`
 }
 
-// sample is how many of the people there are come in a turn, from all over the
-// tables.
+// sample is how many users send requests in a turn, from all over the tables.
 const sample = 1000
 
-// large tells whether to measure also what takes long.
+// large reports whether to include the measurements that take long.
 func large() bool { return os.Getenv("BENCH_LARGE") == "1" }
 
-// sizes are the numbers of users; five million take minutes and gigabytes.
+// sizes returns the numbers of users. Five million take minutes and gigabytes.
 func sizes() []int64 {
 	if large() {
 		return []int64{1000, 100_000, 5_000_000}
@@ -43,7 +42,7 @@ func sizes() []int64 {
 	return []int64{1000, 100_000}
 }
 
-// dashboards asks at the sites in turn for the dashboard of each session.
+// dashboards requests the dashboard of each session, at the sites in turn.
 func dashboards(sessions []int64, sites ...*site) order {
 	o := order{Method: http.MethodGet, URL: sites[0].url + "/dashboard", Workers: 16, Want: []int{http.StatusOK}}
 	for i, n := range sessions {
@@ -54,7 +53,7 @@ func dashboards(sessions []int64, sites ...*site) order {
 	return o
 }
 
-// signIns has each user sign in, at the sites in turn.
+// signIns signs each user in, at the sites in turn.
 func signIns(users []int64, sites ...*site) order {
 	o := order{Method: http.MethodPost, URL: sites[0].url + "/sign-in", Workers: 8, Want: []int{http.StatusSeeOther}}
 	for i, n := range users {
@@ -65,23 +64,23 @@ func signIns(users []int64, sites ...*site) order {
 	return o
 }
 
-// stride is a case that runs in several places by turns.
-type stride struct {
+// sharedCase is a case that growth and processes measure on several sites in turn.
+type sharedCase struct {
 	name  string
 	order func([]int64, ...*site) order
 	turns int
 	turn  time.Duration
 }
 
-func (b *bench) strides() []stride {
-	return []stride{
+func (b *bench) sharedCases() []sharedCase {
+	return []sharedCase{
 		{"dashboard", dashboards, b.turns, b.turn},
 		{"sign-in", signIns, (b.turns + 2) / 3, hashTurns * b.turn},
 	}
 }
 
-// growth measures what more rows cost. The sizes have their turns one after the
-// other, each with a program and a database of its own.
+// growth measures what more rows cost. The sizes take turns, each with its own program
+// and database.
 func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -93,11 +92,11 @@ func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow,
 		}
 		defer func() { err = errors.Join(err, drop()) }()
 		start := time.Now()
-		// As if seen tomorrow: of more sessions, more would come for the first time, and be marked as seen.
+		// Last seen tomorrow, so that no request updates a session: with more sessions, more requests would be first visits.
 		if err := fill(ctx, databaseURL, living(ctx, size, start.Add(24*time.Hour))); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(os.Stderr, "%s: %s users and sessions made in %s\n", kind, humanize.Comma(size), time.Since(start).Round(time.Millisecond))
+		fmt.Fprintf(os.Stderr, "%s: created %s users and sessions in %s\n", kind, humanize.Comma(size), time.Since(start).Round(time.Millisecond))
 		s, err := b.serveAlone(ctx, databaseURL, dir)
 		if err != nil {
 			return nil, err
@@ -105,7 +104,7 @@ func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow,
 		defer func() { err = errors.Join(err, s.stop()) }()
 		sites = append(sites, s)
 	}
-	for _, c := range b.strides() {
+	for _, c := range b.sharedCases() {
 		seen := make([]outcome, len(sites))
 		for turn := range c.turns + 1 {
 			for i, size := range sizes() {
@@ -135,8 +134,8 @@ func growthTable(rows []growthRow) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\nThe same with more users and as many sessions, of which a thousand come, others in each turn.\n\n")
-	b.WriteString("| Database | Case | users and sessions | a second | p50 ms | p99 ms | ratio to the first |\n")
+	b.WriteString("\nThe same with more users and as many sessions. A thousand of them send requests, different ones in each turn.\n\n")
+	b.WriteString("| Database | Case | users and sessions | per second | p50 ms | p99 ms | ratio to the first |\n")
 	b.WriteString("|---|---|--:|--:|--:|--:|--:|\n")
 	for _, w := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.2f | %.2f | %.2f |\n", w.Database, w.Case, humanize.Comma(w.Users), w.PerSecond, w.P50, w.P99, w.Ratio)

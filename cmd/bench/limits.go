@@ -17,31 +17,29 @@ import (
 	"vestibule/app/password"
 )
 
-// limit is something that is not to be more than so much.
+// limit is a measured value and the most it may be.
 type limit struct {
 	Database string  `json:"database,omitempty"`
 	What     string  `json:"what"`
 	Value    float64 `json:"value"`
 	AtMost   float64 `json:"at_most"`
 	Unit     string  `json:"unit"`
-	How      string  `json:"how"` // it came to this value
+	How      string  `json:"how"` // details of the measurement
 }
 
 const mib = 1 << 20
 
-// starts, storms and crowd: how often the program is started, how often it has
-// calm and storm in turn, and how many people come at once.
 const (
-	starts = 9
-	storms = 6
-	crowd  = 1000
+	starts = 9    // how often the program is started
+	storms = 6    // how often calm and storm take turns
+	crowd  = 1000 // users who sign in at once
 )
 
-// addresses is from how many they come, since one may have but half of the queue
-// of hashes.
+// addresses is how many IP addresses they come from, because one address may hold only
+// half of the slots for hashing.
 const addresses = 8
 
-// limits measures what is to be small, on one kind of database.
+// limits measures start, storm and memory on one kind of database.
 func (b *bench) limits(ctx context.Context, kind, dir string) (found []limit, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -82,8 +80,8 @@ func (b *bench) limits(ctx context.Context, kind, dir string) (found []limit, er
 	return found, nil
 }
 
-// start measures from the start of the program to its first page, on a database
-// that is there already.
+// start measures the time from the start of the program to its first page, on an
+// existing database.
 func (b *bench) start(ctx context.Context, databaseURL, dir string) (limit, error) {
 	var took []time.Duration
 	for range starts {
@@ -106,8 +104,8 @@ func (b *bench) start(ctx context.Context, databaseURL, dir string) (limit, erro
 		How: fmt.Sprintf("median of %d, %.0f to %.0f", starts, ms(took[0]), ms(took[starts-1]))}, nil
 }
 
-// storm asks for the dashboard at a steady rate, in turn when nothing else
-// happens and while as many people sign in as can.
+// storm requests the dashboard at a steady rate, in turn without other load and while
+// as many users as possible sign in.
 func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
 	const rate, many = 100, 64
 	calmly := func() (outcome, error) {
@@ -125,9 +123,9 @@ func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
 		var broke error
 		var group sync.WaitGroup
 		o := signIns(b.spread(sample, sample), s)
-		o.Workers, o.Addresses, o.For = many, addresses, 10*b.turn // all fit into the queue: 65 a core
+		o.Workers, o.Addresses, o.For = many, addresses, 10*b.turn // all fit into the queue of 65 a core
 		group.Go(func() { wind, broke = attack(ctx, o) })
-		time.Sleep(2 * b.turn) // until it blows
+		time.Sleep(2 * b.turn) // until the storm is at full strength
 		gust, err := calmly()
 		group.Wait()
 		if err := errors.Join(err, broke); err != nil {
@@ -140,13 +138,13 @@ func (b *bench) storm(ctx context.Context, s *site) (limit, error) {
 		}
 	}
 	before, during := quiet.percentile(0.99), stormy.percentile(0.99)
-	return limit{What: "dashboard's p99, in a storm of sign-ins to quiet", Value: float64(during) / float64(before), AtMost: 5, Unit: "times",
-		How: fmt.Sprintf("%.1f to %.1f ms, p50 %.1f to %.1f ms, at %d dashboards and %.0f sign-ins a second by %d people at once",
+	return limit{What: "dashboard p99 in a storm of sign-ins, relative to quiet", Value: float64(during) / float64(before), AtMost: 5, Unit: "times",
+		How: fmt.Sprintf("%.1f to %.1f ms, p50 %.1f to %.1f ms, at %d dashboards and %.0f sign-ins per second by %d users at once",
 			ms(during), ms(before), ms(stormy.percentile(0.5)), ms(quiet.percentile(0.5)), rate, signedIn.perSecond(), many)}, nil
 }
 
-// memory lets a crowd sign in at once, at a program that has done little before,
-// if this system tells how much memory a process has.
+// memory measures the memory that a crowd signing in at once takes, in a program that
+// has done little before. Ok is false if the system doesn't report a process's memory.
 func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limit, ok bool, err error) {
 	s, err := b.serveAlone(ctx, databaseURL, dir)
 	if err != nil {
@@ -162,30 +160,30 @@ func (b *bench) memory(ctx context.Context, databaseURL, dir string) (found limi
 	if base == 0 {
 		return found, false, nil
 	}
-	s.forgetPeak()
+	s.resetPeak()
 	o := signIns(b.spread(crowd, sample), s)
-	o.Workers, o.Addresses, o.Once, o.For, o.Want = crowd, addresses, true, patience, []int{http.StatusSeeOther, http.StatusServiceUnavailable}
+	o.Workers, o.Addresses, o.Once, o.For, o.Want = crowd, addresses, true, startTimeout, []int{http.StatusSeeOther, http.StatusServiceUnavailable}
 	seen, err := attack(ctx, o)
 	if err != nil {
 		return found, false, err
 	}
-	in, away := seen.Statuses[http.StatusSeeOther], seen.Statuses[http.StatusServiceUnavailable]
-	if in == 0 {
-		return found, false, fmt.Errorf("none of %d sign-ins succeeds", crowd)
+	signedIn, refused := seen.Statuses[http.StatusSeeOther], seen.Statuses[http.StatusServiceUnavailable]
+	if signedIn == 0 {
+		return found, false, fmt.Errorf("none of %d sign-ins succeeded", crowd)
 	}
 	pool := runtime.GOMAXPROCS(0) * int(password.DefaultParams.Memory) << 10
-	return limit{What: fmt.Sprintf("memory's growth, %d people signing in at once", crowd), Value: float64(s.peak()-base) / mib,
-		AtMost: float64(pool)/mib + 100, Unit: "MiB", How: fmt.Sprintf("from %d to %d MiB; the hashes alone need %d; %d signed in, %d were told to come again",
-			base/mib, s.peak()/mib, pool/mib, in, away)}, true, nil
+	return limit{What: fmt.Sprintf("memory growth, %d users signing in at once", crowd), Value: float64(s.peak()-base) / mib,
+		AtMost: float64(pool)/mib + 100, Unit: "MiB", How: fmt.Sprintf("from %d to %d MiB; the hashes alone need %d; %d signed in, %d were told to try again",
+			base/mib, s.peak()/mib, pool/mib, signedIn, refused)}, true, nil
 }
 
-// size looks at the program's file.
+// size returns the size of the program's file.
 func (b *bench) size() (limit, error) {
 	info, err := os.Stat(b.program)
 	if err != nil {
 		return limit{}, err
 	}
-	return limit{What: "the program's file", Value: float64(info.Size()) / 1e6, AtMost: 40, Unit: "MB", How: "templates, assets and migrations are in it"}, nil
+	return limit{What: "program file", Value: float64(info.Size()) / 1e6, AtMost: 40, Unit: "MB", How: "with templates, assets and migrations"}, nil
 }
 
 func limitsTable(found []limit) string {

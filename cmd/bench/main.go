@@ -1,12 +1,11 @@
 //go:build linux || darwin || freebsd
 
-// Bench measures the built Vestibule on this machine, on SQLite and on
-// PostgreSQL, each case beside its floor: the least that any program must do for
-// the same answer. Both run in short turns, so that what else the machine does
-// slows both alike, and the figure is their ratio. It also measures what more
-// rows cost, a purge, and several processes, and runs the benchmarks among the
-// tests. With BENCH_LARGE=1 in the environment the tables grow to millions, which
-// takes minutes.
+// Bench measures the built Vestibule on this machine, on SQLite and PostgreSQL. It
+// compares each case with its floor: the least work any program must do for the same
+// answer. Both run in short turns, so other work on the machine slows both alike, and
+// the result is their ratio. It also measures limits, larger tables, a purge and
+// several processes, and runs the Go benchmarks. With BENCH_LARGE=1 in the environment
+// the tables grow to millions of rows, which takes minutes.
 package main
 
 import (
@@ -31,11 +30,10 @@ import (
 	"vestibule/models/modelstest"
 )
 
-// longest bounds a run, which could otherwise hang, and longestLarge one with
-// BENCH_LARGE=1.
+// Limits on a run, which could otherwise hang; largeTimeout is for BENCH_LARGE=1.
 const (
-	longest      = 30 * time.Minute
-	longestLarge = time.Hour
+	timeout      = 30 * time.Minute
+	largeTimeout = time.Hour
 )
 
 func main() {
@@ -46,7 +44,7 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) == 2 { // started by itself
+	if len(os.Args) == 2 { // in a process started by command
 		switch os.Args[1] {
 		case "attack":
 			return attacker(os.Stdin, os.Stdout)
@@ -57,21 +55,21 @@ func run() error {
 		}
 	}
 	program := flag.String("program", "bin/vestibule", "the built program")
-	tool := flag.String("go", "go", "the go command, for the benchmarks among the tests")
+	tool := flag.String("go", "go", "the go command, for the Go benchmarks")
 	out := flag.String("out", "bin", "the folder for bench.json and bench.md")
 	turn := flag.Duration("turn", time.Second, "how long a case or its floor runs at a time")
-	turns := flag.Int("turns", 6, "how often each gets its turn")
-	only := flag.String("only", strings.Join(sections, ","), "what to measure")
-	match := flag.String("case", "", "a regular expression: of the cases, only those with such a name")
+	turns := flag.Int("turns", 6, "how many turns each gets")
+	only := flag.String("only", strings.Join(sections, ","), "the sections to measure, separated by commas")
+	match := flag.String("case", "", "measure only cases whose name matches this regular expression")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	most := longest
+	longest := timeout
 	if large() {
-		most = longestLarge
+		longest = largeTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("not done after %s", most))
+	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("not done after %s", longest))
 	defer cancel()
 	path, err := filepath.Abs(*program)
 	if err != nil {
@@ -82,10 +80,10 @@ func run() error {
 		return fmt.Errorf("-case: %w", err)
 	}
 	b := &bench{program: path, tool: *tool, turn: *turn, turns: *turns, only: strings.Split(*only, ","), named: named,
-		random: rand.New(rand.NewPCG(1, 2)), report: newReport(path)} // #nosec G404 -- the same people in each run
+		random: rand.New(rand.NewPCG(1, 2)), report: newReport(path)} // #nosec G404 -- the same users in each run
 	for _, section := range b.only {
 		if !slices.Contains(sections, section) {
-			return fmt.Errorf("-only: there is no %q, only %s", section, strings.Join(sections, ", "))
+			return fmt.Errorf("-only: unknown section %q: use %s", section, strings.Join(sections, ", "))
 		}
 	}
 	err = b.all(ctx)
@@ -95,9 +93,9 @@ func run() error {
 	return errors.Join(err, b.report.write(*out))
 }
 
-// all measures on both databases, each fresh.
+// all measures every section of b.only.
 func (b *bench) all(ctx context.Context) (err error) {
-	if os.Getenv("TMPDIR") == "" { // modelstest prefers memory, and /tmp may be in it
+	if os.Getenv("TMPDIR") == "" { // modelstest prefers a folder in memory, and /tmp may be one
 		if err := os.Setenv("TMPDIR", "/var/tmp"); err != nil {
 			return err
 		}
@@ -140,11 +138,11 @@ func (b *bench) all(ctx context.Context) (err error) {
 	return nil
 }
 
-// sections are what there is to measure.
+// sections are the parts of the report.
 var sections = []string{"cases", "limits", "growth", "purge", "processes", "go"}
 
-// measure measures what is asked for on one kind of database. What it has is
-// reported even if the rest fails.
+// measure measures the sections of b.only on one kind of database. If one fails, the
+// report still has those before it.
 func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
 	if slices.Contains(b.only, "cases") {
 		databaseURL, drop, err := b.fresh(ctx, kind, dir)
@@ -179,8 +177,8 @@ func (b *bench) measure(ctx context.Context, kind, dir string) (err error) {
 	return nil
 }
 
-// command is this program again, in the given role and with order as its input.
-// It is killed when ctx ends.
+// command returns a command that runs this program in the given role, with order as
+// its input. It is killed when ctx ends.
 func command(ctx context.Context, role string, order any) (*exec.Cmd, error) {
 	path, err := os.Executable()
 	if err != nil {
@@ -195,7 +193,7 @@ func command(ctx context.Context, role string, order any) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// self runs this program in the given role, and reads what it answers.
+// self runs this program in the given role and decodes its answer.
 func self(ctx context.Context, role string, order, answer any) error {
 	cmd, err := command(ctx, role, order)
 	if err != nil {

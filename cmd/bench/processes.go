@@ -16,10 +16,10 @@ import (
 	"vestibule/models"
 )
 
-// processesRow is one case on so many processes of the program, which share one
-// PostgreSQL. Times are in milliseconds; the ratio is that of the throughput to
-// one process's. The shares are of all cores during the turns, and 0 where the
-// system does not tell: it must be Linux, and the server on this machine.
+// processesRow is one case on that many processes of the program, which share one
+// PostgreSQL. Times are in milliseconds; Ratio is the throughput relative to one
+// process. The CPU shares are of all cores during the turns. They are 0 unless the
+// system is Linux and the PostgreSQL server runs on this machine.
 type processesRow struct {
 	Case      string  `json:"case"`
 	Processes int     `json:"processes"`
@@ -30,22 +30,22 @@ type processesRow struct {
 	App       float64 `json:"app_cpu"`
 	Postgres  float64 `json:"postgres_cpu"`
 	Load      float64 `json:"load_cpu"`
-	Others    float64 `json:"others_cpu"` // what else runs on this machine
+	Others    float64 `json:"others_cpu"` // other programs on this machine
 	Idle      float64 `json:"idle_cpu"`
 }
 
-// connections are those that all processes together hold at the end, and those
-// that the server allows.
+// connections counts the database connections that all processes together hold at the
+// end, and those that the server allows.
 type connections struct {
 	Held int `json:"held"`
 	Max  int `json:"max"`
 }
 
-// fleet is how many processes run; fewer are measured too.
+// fleet is the largest number of processes measured.
 const fleet = 4
 
-// processes measures 1, 2 and 4 processes, which have their turns one after the
-// other. The load goes to them evenly and directly: no balancer is measured.
+// processes measures 1, 2 and 4 processes in turn. The load reaches them evenly and
+// without a load balancer.
 func (b *bench) processes(ctx context.Context, dir string) (rows []processesRow, held connections, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -76,7 +76,7 @@ func (b *bench) processes(ctx context.Context, dir string) (rows []processesRow,
 		sites = append(sites, s)
 	}
 	counts := []int{1, 2, fleet}
-	for _, c := range b.strides() {
+	for _, c := range b.sharedCases() {
 		seen, used := make([]outcome, len(counts)), make([]cpu, len(counts))
 		for turn := range c.turns + 1 {
 			for i, count := range counts {
@@ -125,8 +125,8 @@ func (c *cpu) add(from, to cpu) {
 	c.took += to.at.Sub(from.at)
 }
 
-// usage is what the sites, and the PostgreSQL server of which backend is one
-// process, have used so far.
+// usage returns the CPU time that the sites and the PostgreSQL server have used so
+// far. Backend is one of the server's processes.
 func usage(sites []*site, backend int) cpu {
 	c := cpu{at: time.Now()}
 	fs, err := procfs.NewDefaultFS()
@@ -149,7 +149,7 @@ func usage(sites []*site, backend int) cpu {
 	return c
 }
 
-// stat is empty for a process that is not of this machine.
+// stat returns no usage for a process that isn't on this machine.
 func stat(fs procfs.FS, pid int) procfs.ProcStat {
 	p, err := fs.Proc(pid)
 	if err != nil {
@@ -164,9 +164,9 @@ func processesTable(rows []processesRow, held connections) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nProcesses of the program on one PostgreSQL, and the share of the cores that each part used. The %d hold %d connections; the server allows %d.\n\n",
+	fmt.Fprintf(&b, "\nSeveral processes of the program on one PostgreSQL, and the share of all cores that each part used. The %d processes hold %d connections; the server allows %d.\n\n",
 		fleet, held.Held, held.Max)
-	b.WriteString("| Case | processes | a second | ratio to one | p50 ms | p99 ms | program | PostgreSQL | load | others | idle |\n")
+	b.WriteString("| Case | processes | per second | ratio to one | p50 ms | p99 ms | program | PostgreSQL | load | others | idle |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, w := range rows {
 		fmt.Fprintf(&b, "| %s | %d | %.0f | %.2f | %.2f | %.2f | %.0f%% | %.0f%% | %.0f%% | %.0f%% | %.0f%% |\n",

@@ -15,8 +15,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// purgeRow is a dashboard asked for at a steady rate, without and during a purge
-// of expired sessions. Times are in milliseconds, but that of the purge.
+// purgeRow is the latency of dashboards requested at a steady rate, without and during
+// a purge of expired sessions. Times are in milliseconds, except Took.
 type purgeRow struct {
 	Database string  `json:"database"`
 	Deleted  int64   `json:"deleted"`
@@ -28,12 +28,11 @@ type purgeRow struct {
 	Requests int     `json:"requests_during_purge"`
 }
 
-// purgeRate is how many dashboards a second are asked for, far from what is
-// possible.
+// purgeRate is how many dashboards are requested per second, far below the maximum.
 const purgeRate = 200
 
-// expiredSessions is how many there are to purge; a million take half a minute
-// to make and purge on PostgreSQL, and minutes on SQLite.
+// expiredSessions returns how many sessions to purge. A million take half a minute to
+// create and purge on PostgreSQL, and minutes on SQLite.
 func expiredSessions(kind string) int64 {
 	switch {
 	case large():
@@ -89,8 +88,8 @@ func (b *bench) purge(ctx context.Context, kind, dir string) (row purgeRow, err 
 	}); err != nil {
 		return row, err
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s expired sessions made in %s\n", kind, humanize.Comma(expired), time.Since(start).Round(time.Millisecond))
-	if s, err = b.serveAlone(ctx, databaseURL, dir); err != nil { // which begins with a purge
+	fmt.Fprintf(os.Stderr, "%s: created %s expired sessions in %s\n", kind, humanize.Comma(expired), time.Since(start).Round(time.Millisecond))
+	if s, err = b.serveAlone(ctx, databaseURL, dir); err != nil { // it starts with a purge
 		return row, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
@@ -126,8 +125,8 @@ var (
 	purgedLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="expired rows purged" count=(\d+)`)
 )
 
-// purged returns how many rows the purge at the program's start has deleted, and
-// in how many seconds, once its log says so.
+// purged returns how many rows the purge at the program's start deleted, and in how
+// many seconds. It returns 0 until the log has that line.
 func (s *site) purged() (count int64, seconds float64, err error) {
 	log, err := os.ReadFile(filepath.Join(s.cmd.Dir, "log"))
 	if err != nil {
@@ -154,8 +153,8 @@ func purgeTable(rows []purgeRow) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%d dashboards a second, without and during a purge of expired sessions.\n\n", purgeRate)
-	b.WriteString("| Database | rows purged | in s | p50 ms without | p50 ms during | p99 ms without | p99 ms during | ratio of p99 |\n")
+	fmt.Fprintf(&b, "\n%d dashboards per second, without and during a purge of expired sessions.\n\n", purgeRate)
+	b.WriteString("| Database | rows purged | seconds | p50 ms without | p50 ms during | p99 ms without | p99 ms during | ratio of p99 |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, w := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f |\n",

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// report is what bench.json holds.
+// report is the content of bench.json.
 type report struct {
 	Time   time.Time `json:"time"`
 	OS     string    `json:"os"`
@@ -21,9 +21,9 @@ type report struct {
 	Go     string    `json:"go"`
 	CPU    string    `json:"cpu"`
 	Cores  int       `json:"cores"`
-	Commit string    `json:"commit,omitempty"` // of the program, where that was built in a checkout
-	Load   string    `json:"load,omitempty"`   // average of the machine before the run, in 1, 5 and 15 minutes
-	Error  string    `json:"error,omitempty"`  // why the rest is not there
+	Commit string    `json:"commit,omitempty"` // the program's, if it was built in a checkout
+	Load   string    `json:"load,omitempty"`   // load average before the run, over 1, 5 and 15 minutes
+	Error  string    `json:"error,omitempty"`  // why the rest is missing
 	Rows   []row     `json:"rows"`
 
 	Limits      []limit        `json:"limits,omitempty"`
@@ -41,7 +41,7 @@ type row struct {
 	PerSecond      float64 `json:"per_second"`
 	P50            float64 `json:"p50_ms"`
 	P99            float64 `json:"p99_ms"`
-	Allocations    float64 `json:"allocations"` // of a request, by the whole program
+	Allocations    float64 `json:"allocations"` // per request, by the whole program
 	KiB            float64 `json:"allocated_kib"`
 	Peak           float64 `json:"peak_mib"`
 	Floor          string  `json:"floor"`
@@ -69,7 +69,8 @@ func newReport(program string) *report {
 	return r
 }
 
-// commit is the short hash of what program was built from, as far as that says.
+// commit returns the short hash of the commit that program was built from, or "" if
+// the file doesn't record it.
 func commit(program string) string {
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
@@ -102,7 +103,7 @@ func (r *report) add(database string, c testCase, site, least outcome, made garb
 	fmt.Fprintf(os.Stderr, "%s, %s: %.2f of %s\n", database, c.name, w.Ratio, c.floor)
 }
 
-// markdown is the table that is printed and kept.
+// markdown returns the report as Markdown.
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d cores, %s/%s, %s, %s", r.CPU, r.Cores, r.OS, r.Arch, r.Go, r.Time.Format(time.DateOnly))
@@ -110,14 +111,14 @@ func (r *report) markdown() string {
 		fmt.Fprintf(&b, ", commit %s", r.Commit)
 	}
 	if r.Load != "" {
-		fmt.Fprintf(&b, ", load average before %s", r.Load)
+		fmt.Fprintf(&b, ", load average before the run %s", r.Load)
 	}
 	b.WriteString(". The load comes from the same machine.\n\n")
 	if r.Error != "" {
-		fmt.Fprintf(&b, "This is not all: %s.\n\n", r.Error)
+		fmt.Fprintf(&b, "The rest is missing: %s.\n\n", r.Error)
 	}
 	if len(r.Rows) > 0 {
-		b.WriteString("| Database | Case | a second | p50 ms | p99 ms | allocations | allocated KiB | memory peak MiB | floor | floor a second | floor p50 ms | floor p99 ms | ratio | target |\n")
+		b.WriteString("| Database | Case | per second | p50 ms | p99 ms | allocations | allocated KiB | peak memory MiB | floor | floor per second | floor p50 ms | floor p99 ms | ratio | target |\n")
 		b.WriteString("|---|---|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|---|\n")
 	}
 	for _, w := range r.Rows {
@@ -135,11 +136,11 @@ func (r *report) markdown() string {
 		processesTable(r.Processes, r.Connections) + benchmarksBlock(r.Benchmarks)
 }
 
-// write prints the table, and keeps it in dir as bench.md and bench.json.
+// write prints the report, and stores it in dir as bench.md and bench.json.
 func (r *report) write(dir string) error {
-	table := r.markdown()
-	fmt.Print(table)
-	if err := os.WriteFile(filepath.Join(dir, "bench.md"), []byte(table), 0o600); err != nil {
+	text := r.markdown()
+	fmt.Print(text)
+	if err := os.WriteFile(filepath.Join(dir, "bench.md"), []byte(text), 0o600); err != nil {
 		return err
 	}
 	data, err := json.MarshalIndent(r, "", "  ")

@@ -15,8 +15,8 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// visit opens the home page for the first time, as a browser does, and counts
-// the requests and all bytes that come: of the page and what it needs.
+// visit opens the home page as a browser does on a first visit. It counts the requests
+// and the bytes received for the page and everything it needs.
 func (b *bench) visit(ctx context.Context, dir string) (found []limit, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -73,12 +73,12 @@ func (b *bench) visit(ctx context.Context, dir string) (found []limit, err error
 		}
 	}
 	return []limit{
-		{What: "first visit over the wire", Value: float64(bytes.Load()) / 1000, AtMost: 50, Unit: "kB", How: "with the headers of the answers, by Brotli"},
+		{What: "first visit over the wire", Value: float64(bytes.Load()) / 1000, AtMost: 50, Unit: "kB", How: "compressed by Brotli, with response headers"},
 		{What: "first visit", Value: float64(requests), AtMost: 5, Unit: "requests", How: "page, stylesheet, two scripts, icon"},
 	}, nil
 }
 
-// counted is a connection that counts what comes.
+// counted is a connection that counts the bytes received.
 type counted struct {
 	net.Conn
 	bytes *atomic.Int64
