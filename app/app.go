@@ -1,5 +1,5 @@
-// Package app is the site: New makes it, Work does what it does beside requests,
-// and routes.go has every URL. Each feature is a package below.
+// Package app is the site: New creates it, Work runs its background work, and routes.go
+// has every URL. Each feature is a package below it.
 package app
 
 import (
@@ -54,7 +54,7 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 
 // ServeHTTP answers one request.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodHead { // a GET whose body net/http drops
+	if r.Method == http.MethodHead { // handled as a GET; net/http drops the body
 		get := *r
 		get.Method = http.MethodGet
 		r = &get
@@ -62,12 +62,11 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
-// purgeEvery is how often expired rows are deleted. They are
-// dead without it; the purge only keeps the tables small.
+// purgeEvery is how often expired rows are deleted. No query uses them; the purge only
+// keeps the tables small.
 const purgeEvery = 10 * time.Minute
 
-// Work does what the application does beside requests, until ctx ends: it sends
-// mail and purges what has expired.
+// Work sends mail and purges expired rows until ctx ends.
 func (a *App) Work(ctx context.Context) {
 	if a.outbox != nil {
 		a.Log.Info("SMTP_URL is not set: mail is shown on /dev/mail, to this machine alone")
@@ -98,8 +97,8 @@ func (a *App) purge(ctx context.Context) {
 	}
 }
 
-// survive turns a panic of f into an error: work in the background must not end
-// the process.
+// survive turns a panic of f into an error, because background work must not end the
+// process.
 func survive(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -109,7 +108,7 @@ func survive(f func() error) (err error) {
 	return f()
 }
 
-// sleep waits for d, and returns false when ctx ends before.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

@@ -78,7 +78,7 @@ func (c *Config) validate(site bool) error {
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
 	base, err := url.Parse(c.BaseURL)
 	switch {
-	case strings.Contains(c.BaseURL, "@"): // which may follow a password
+	case strings.Contains(c.BaseURL, "@"): // may follow a password
 		say("BASE_URL holds a user or a password: it must be https://HOST alone")
 	case c.BaseURL != "" && (err != nil || base.Hostname() == "" || c.BaseURL != base.Scheme+"://"+base.Host ||
 		base.Scheme != "https" && !(base.Scheme == "http" && mail.IsLoopback(base.Hostname()))):
@@ -139,15 +139,15 @@ func splitAddr(addr string) (host, port string, err error) {
 	return host, port, err
 }
 
-// minArgon2Memory is 7 MiB, in KiB: the least of OWASP's Password Storage Cheat
+// minArgon2Memory is 7 MiB, in KiB: the minimum in OWASP's Password Storage Cheat
 // Sheet.
 const minArgon2Memory = 7 << 10
 
 // Production reports whether the site is in production, not in development.
 func (c *Config) Production() bool { return c.Env == "production" }
 
-// Secure reports whether browsers reach the site by https, so that cookies get
-// the Secure attribute. Plain http is for localhost alone.
+// Secure reports whether browsers reach the site by https, and so whether cookies get
+// the Secure attribute. Plain http is only for localhost.
 func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://") }
 
 // web returns the settings that handlers need.

@@ -9,7 +9,7 @@ import (
 	"vestibule/templates/site"
 )
 
-// ShowDashboard shows a signed-in person their own start page.
+// ShowDashboard shows a signed-in user their start page.
 func (a *App) ShowDashboard(c *gin.Context) error {
 	s := web.Current(c).Session
 	renews := s.ExpiresAt.Before(s.CreatedAt.Add(a.config.SessionMax))

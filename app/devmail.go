@@ -12,8 +12,8 @@ import (
 	"vestibule/templates/site"
 )
 
-// ShowDevMail shows the mail that development keeps instead of sending it, to
-// the person at this machine.
+// ShowDevMail shows the mail that development keeps instead of sending it. Only this
+// machine can see it.
 func (a *App) ShowDevMail(c *gin.Context) error {
 	if !mail.IsLoopback(hostOf(c.Request.RemoteAddr)) || !mail.IsLoopback(hostOf(c.Request.Host)) {
 		return models.ErrNotFound
@@ -27,7 +27,7 @@ func (a *App) ShowDevMail(c *gin.Context) error {
 	return web.Render(c, f, page, page)
 }
 
-// hostOf cuts the port off an address.
+// hostOf returns an address without its port.
 func hostOf(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host

@@ -16,13 +16,13 @@ func (a *App) Healthz(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 // readyTimeout is how long the database may take to answer.
 const readyTimeout = 2 * time.Second
 
-// Readyz tells a load balancer whether to send requests: the database answers, it
-// has every migration, and the program does not stop.
+// Readyz tells a load balancer whether to send requests: the database answers and has
+// every migration, and the program isn't stopping.
 func (a *App) Readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
 	if err := a.ready(ctx); err != nil {
-		if c.Request.Context().Err() == nil { // otherwise the client has gone, and err says only that
+		if c.Request.Context().Err() == nil { // otherwise err only says that the client is gone
 			web.Current(c).Log().Warn("not ready", "err", err)
 		}
 		c.String(http.StatusServiceUnavailable, "not ready\n")
@@ -31,7 +31,7 @@ func (a *App) Readyz(c *gin.Context) {
 	c.String(http.StatusOK, "ok\n")
 }
 
-// ReadyWhen adds a condition to /readyz beside that the database answers.
+// ReadyWhen adds a condition to /readyz.
 func (a *App) ReadyWhen(check func(context.Context) error) {
 	answers := a.ready
 	a.ready = func(ctx context.Context) error {

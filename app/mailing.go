@@ -12,8 +12,8 @@ import (
 	view "vestibule/templates/mail"
 )
 
-// compose makes the message of m. A mail that asks for a token gets a new one
-// here. It returns ErrNotFound when the recipient or the reason for the mail is gone.
+// compose returns the message for m. If m's kind has a token, compose creates a new
+// one. It returns ErrNotFound if the recipient or the reason for the mail is gone.
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
 	data := view.Data{
 		Name:    m.Name,
@@ -25,7 +25,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 	}
 	to := m.Recipient
 	if !view.Known(m.Kind) {
-		return mail.Message{}, errors.New("no template for mail of this kind") // a newer process has queued it, and will send it
+		return mail.Message{}, errors.New("no template for mail of this kind") // queued by a newer process, which will send it
 	}
 	id := m.ID.String()
 	var purpose models.Purpose
@@ -58,8 +58,8 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 			return mail.Message{}, err
 		}
 		if purpose == models.ResetPassword {
-			// To the address as it is on file: one that only folds to the same
-			// may be somebody else's.
+			// Send to the stored address. One that only folds to the same key may
+			// belong to someone else.
 			to = user.Email
 			if user.Verified() {
 				data.Name = user.FirstName
@@ -69,7 +69,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if err != nil {
 			return mail.Message{}, err
 		}
-		// Each attempt has a link of its own, and is no copy of the one before.
+		// Each attempt has a new link, so it isn't a copy of the previous message.
 		id = fmt.Sprintf("%s.%d", id, m.Attempts)
 		data.URL = a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
 	}
@@ -77,11 +77,11 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 	return mail.Message{ID: id, To: to, Subject: subject, Text: text, HTML: html}, err
 }
 
-// addressee returns the user whom a mail with a token is for.
+// addressee returns the user a mail with a token is for.
 func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, error) {
 	var user *models.User
 	var err error
-	if m.Kind == models.MailResetPassword { // queued without a look at who that is
+	if m.Kind == models.MailResetPassword { // queued without looking up the user
 		user, err = a.DB.UserByLogin(ctx, m.Recipient)
 	} else {
 		user, err = a.DB.UserByID(ctx, m.UserID)
@@ -95,20 +95,20 @@ func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, erro
 	return user, nil
 }
 
-// mailPoll is how often the queue of mail is looked at when it was empty.
+// mailPoll is how often an empty mail queue is checked.
 const mailPoll = time.Second
 
-// sendMail delivers the queue until ctx ends. Any number of processes may: each
+// sendMail delivers the queue until ctx ends. Any number of processes may run it: each
 // mail is claimed by one.
 func (a *App) sendMail(ctx context.Context) {
-	// A delivery that has begun must finish, or the next process would send it again.
-	begun := context.WithoutCancel(ctx)
-	var done *models.Mail // to be taken out of the queue
+	// A delivery must finish once started, or the next process would send it again.
+	detached := context.WithoutCancel(ctx)
+	var done *models.Mail // to delete from the queue
 	for ctx.Err() == nil {
 		m, err := a.DB.ClaimMail(ctx, done)
 		switch {
 		case err == nil:
-			done = a.deliver(begun, m)
+			done = a.deliver(detached, m)
 			continue
 		case errors.Is(err, models.ErrNotFound):
 			done = nil
@@ -120,18 +120,18 @@ func (a *App) sendMail(ctx context.Context) {
 	if done == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(begun, sendTimeout)
+	ctx, cancel := context.WithTimeout(detached, sendTimeout)
 	defer cancel()
 	if err := a.DB.DeleteMail(ctx, done); err != nil {
 		a.Log.Error("mail queue not written", "err", err, "mail_id", done.ID.String())
 	}
 }
 
-// sendTimeout is the longest that one delivery takes.
+// sendTimeout is how long one delivery may take.
 const sendTimeout = 30 * time.Second
 
-// deliver sends one mail, or leaves it in the queue for later. It returns what is
-// to be taken out of the queue: m, unless it is left there.
+// deliver sends m. It returns m if the queue no longer needs it, or nil if m stays
+// there for another attempt.
 func (a *App) deliver(ctx context.Context, m *models.Mail) (done *models.Mail) {
 	log := a.Log.With("mail_id", m.ID.String(), "kind", m.Kind)
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
@@ -155,7 +155,7 @@ func (a *App) deliver(ctx context.Context, m *models.Mail) (done *models.Mail) {
 		return m
 	}
 	log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
-	// The note of what became of it must not fail because the server was slow.
+	// Recording the result must not fail because the mail server was slow.
 	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	again, err := a.DB.RetryMail(note, m)

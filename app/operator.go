@@ -11,10 +11,10 @@ import (
 	view "vestibule/templates/auth"
 )
 
-// CreateUser makes user an account with that password, typed twice, as an
-// operator wants. The rules are those of the sign-up page, and the error says a
-// sentence for each field that breaks one. Once the password is hashed, which takes
-// long for a transaction, store is to call [models.DB.CreateUser].
+// CreateUser creates an account for an operator, with a password typed twice. The rules
+// are those of the sign-up page, and the error has a sentence for each invalid field.
+// Hashing takes too long for a transaction, so CreateUser then calls store, which must
+// call [models.DB.CreateUser].
 func CreateUser(ctx context.Context, config *Config, user *models.User, pw, again string, store func() error) error {
 	form := auth.NewSignUp()
 	form.Username, form.FirstName, form.LastName, form.Email = user.Username, user.FirstName, user.LastName, user.Email
@@ -36,15 +36,15 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 	return err
 }
 
-// newPassword is the form of a new password, which no page shows.
+// newPassword is a form that applies the password rules. No page shows it.
 type newPassword struct {
 	forms.Form
 	view.NewPassword
 }
 
-// ChangePassword gives user a new password, typed twice, as an operator wants. The
-// rules are those of the pages, and the error says a sentence for each field that
-// breaks one. As in [CreateUser], store is to do it, by [models.DB.ChangePassword].
+// ChangePassword changes user's password for an operator. The rules are those of the
+// pages, and the error has a sentence for each invalid field. As in [CreateUser], store
+// must save it, by [models.DB.ChangePassword].
 func ChangePassword(ctx context.Context, config *Config, user *models.User, pw, again string, store func(hash string) error) error {
 	form := forms.New(new(newPassword))
 	form.Password, form.ConfirmPassword = pw, again

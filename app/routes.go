@@ -24,7 +24,7 @@ func (a *App) routes() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
-	e.RedirectTrailingSlash = false // it would answer before the middleware
+	e.RedirectTrailingSlash = false // it would bypass the middleware
 	if err := e.SetTrustedProxies(proxies); err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (a *App) routes() (http.Handler, error) {
 	sensitive.GET("/account/delete", account.ShowDelete)
 	sensitive.POST("/account/delete", account.DeleteAccount)
 
-	// The pages of an organization are for its members, and for others not there.
+	// To anyone but its members, the pages of an organization don't exist.
 	members := signedIn.Group("/o/:slug", organization.MembersOnly)
 	members.GET("", organization.ShowOverview)
 	members.POST("/leave", organization.Leave)

@@ -1,4 +1,4 @@
-// Package account holds what signed-in people do with their own account.
+// Package account has the pages on which users manage their own account.
 package account
 
 import (

@@ -12,7 +12,7 @@ import (
 	"vestibule/templates/components"
 )
 
-// ShowActivity shows a person what happened to their account.
+// ShowActivity shows the user the events of their account.
 func (h Handlers) ShowActivity(c *gin.Context) error {
 	events, err := h.DB.Events(c.Request.Context(), web.Current(c).User.ID, web.PageStart(c, "before"), web.PageSize+1)
 	if err != nil {

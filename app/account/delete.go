@@ -22,7 +22,7 @@ func newDelete(user *models.User) *view.Delete {
 	return form
 }
 
-// ShowDelete shows what goes with the account, and the form that deletes it.
+// ShowDelete shows what else is deleted with the account, and the form that deletes it.
 func (h Handlers) ShowDelete(c *gin.Context) error {
 	owned, err := h.DB.OwnedOrganizations(c.Request.Context(), web.Current(c).User)
 	if err != nil {
@@ -36,8 +36,7 @@ func (h Handlers) renderDelete(c *gin.Context, status int, form *view.Delete, ow
 	return web.Render(c, f, view.DeletePage(f, form, owned), view.DeleteForm(f, form, owned))
 }
 
-// DeleteAccount removes the person and, by the foreign keys, all that hangs on
-// them.
+// DeleteAccount deletes the user and, by foreign keys, everything that belongs to them.
 func (h Handlers) DeleteAccount(c *gin.Context) error {
 	user := web.Current(c).User
 	form := newDelete(user)

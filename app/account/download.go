@@ -16,8 +16,8 @@ import (
 	"vestibule/templates/components"
 )
 
-// ownData is all that the site knows of a person, for them to keep. A feature adds
-// what its own tables hold by [web.Kit.Export].
+// ownData is everything the site stores about a user. A feature adds the data of its
+// own tables with [web.Kit.Export].
 type ownData struct {
 	Username   string       `json:"username"`
 	Email      string       `json:"email"`
@@ -41,7 +41,7 @@ type ownMembership struct {
 	JoinedAt     time.Time `json:"joined_at"`
 }
 
-// ownInvitation is one that the person sent and nobody has accepted yet.
+// ownInvitation is a pending invitation that the user sent.
 type ownInvitation struct {
 	Organization string    `json:"organization"`
 	Email        string    `json:"email"`
@@ -50,20 +50,20 @@ type ownInvitation struct {
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
-// ownBrowser is a browser that is known again at sign-in.
+// ownBrowser is a browser that is recognized at sign-in.
 type ownBrowser struct {
 	LastSignInAt time.Time `json:"last_sign_in_at"`
 }
 
 type ownEvent struct {
 	Event     string    `json:"event"`
-	By        string    `json:"by,omitempty"` // who, if not the person
+	By        string    `json:"by,omitempty"` // who caused it, if not the user
 	IP        string    `json:"ip"`
 	UserAgent string    `json:"user_agent"`
 	At        time.Time `json:"at"`
 }
 
-// maxActivity is more than a person does while the audit log is kept.
+// maxActivity is more events than a user causes while the audit log is kept.
 const maxActivity = 10_000
 
 type ownSession struct {
@@ -75,7 +75,7 @@ type ownSession struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-// DownloadData sends the person's own data as a JSON file.
+// DownloadData sends the user's own data as a JSON file.
 func (h Handlers) DownloadData(c *gin.Context) error {
 	u := web.Current(c).User
 	data := &ownData{
@@ -107,7 +107,7 @@ func (h Handlers) DownloadData(c *gin.Context) error {
 	return nil
 }
 
-// withExports returns data as one JSON object with what the features export of u.
+// withExports returns one JSON object of data and the features' exports about u.
 func (h Handlers) withExports(ctx context.Context, u *models.User, data *ownData) (map[string]any, error) {
 	all := map[string]any{}
 	encoded, err := json.Marshal(data)
@@ -150,7 +150,7 @@ func (h Handlers) ownActivity(ctx context.Context, u *models.User, data *ownData
 	events, err := h.DB.Events(ctx, u.ID, uuid.Nil, maxActivity)
 	data.Activity = listed(events, func(e models.Event) ownEvent {
 		if e.ByAnother() {
-			e.IP, e.UserAgent = "", "" // which are that person's
+			e.IP, e.UserAgent = "", "" // they belong to the person who caused it
 		}
 		return ownEvent{components.EventLabel(e.Kind), components.EventActor(e), e.IP, e.UserAgent, e.CreatedAt}
 	})
@@ -173,7 +173,8 @@ func (h Handlers) ownInvitations(ctx context.Context, u *models.User, data *ownD
 	return err
 }
 
-// listed makes a list of what own says of each row. JSON has a list also of none.
+// listed returns the result of own for each row. It is never nil, which JSON would
+// print as null.
 func listed[Row, Own any](rows []Row, own func(Row) Own) []Own {
 	list := make([]Own, 0, len(rows))
 	for _, row := range rows {

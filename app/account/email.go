@@ -22,7 +22,7 @@ func newEmail(user *models.User) *view.Email {
 	return form
 }
 
-// ShowEmail shows the form that changes a person's address.
+// ShowEmail shows the form that changes the user's email address.
 func (h Handlers) ShowEmail(c *gin.Context) error {
 	return h.renderEmail(c, http.StatusOK, newEmail(web.Current(c).User))
 }
@@ -33,8 +33,7 @@ func (h Handlers) renderEmail(c *gin.Context, status int, form *view.Email) erro
 	return web.Render(c, f, view.EmailPage(f, fragment), fragment)
 }
 
-// ChangeEmail mails a link to the new address; the old one stays until the link
-// is used.
+// ChangeEmail mails a link to the new address. The old one stays until the link is used.
 func (h Handlers) ChangeEmail(c *gin.Context) error {
 	user := web.Current(c).User
 	form := newEmail(user)
@@ -73,7 +72,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 	return web.Render(c, f, view.EmailPage(f, sent), sent)
 }
 
-// CheckEmail checks one field as the person leaves it.
+// CheckEmail checks one field as the user leaves it.
 func (h Handlers) CheckEmail(c *gin.Context) error {
 	return h.auth().CheckTaken(c, &newEmail(web.Current(c).User).Form)
 }

@@ -19,7 +19,7 @@ func newPassword(user *models.User) *view.Password {
 	return form
 }
 
-// ShowPassword shows the form that changes a person's password.
+// ShowPassword shows the form that changes the user's password.
 func (h Handlers) ShowPassword(c *gin.Context) error {
 	return h.renderPassword(c, http.StatusOK, newPassword(web.Current(c).User))
 }
@@ -65,7 +65,7 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 	return h.RedirectWith(c, "password-changed", "/account")
 }
 
-// CheckPassword checks one field as the person leaves it.
+// CheckPassword checks one field as the user leaves it.
 func (h Handlers) CheckPassword(c *gin.Context) error {
 	return web.CheckField(c, &newPassword(web.Current(c).User).Form)
 }

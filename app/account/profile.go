@@ -20,7 +20,7 @@ func newProfile(u *models.User) *view.Profile {
 	return form
 }
 
-// ShowProfile shows a person their own name and username.
+// ShowProfile shows the form that changes the user's name and username.
 func (h Handlers) ShowProfile(c *gin.Context) error {
 	return h.renderProfile(c, http.StatusOK, newProfile(web.Current(c).User))
 }
@@ -30,7 +30,7 @@ func (h Handlers) renderProfile(c *gin.Context, status int, form *view.Profile) 
 	return web.Render(c, f, view.ProfilePage(f, form), view.ProfileForm(form))
 }
 
-// SaveProfile changes the person's name and username.
+// SaveProfile changes the user's name and username.
 func (h Handlers) SaveProfile(c *gin.Context) error {
 	form := newProfile(web.Current(c).User)
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -65,7 +65,7 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	return h.RenderSaved(c, view.ProfileForm(form), "saved")
 }
 
-// CheckProfile checks one field as the person leaves it.
+// CheckProfile checks one field as the user leaves it.
 func (h Handlers) CheckProfile(c *gin.Context) error {
 	return h.auth().CheckTaken(c, &newProfile(web.Current(c).User).Form)
 }

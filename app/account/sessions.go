@@ -13,7 +13,7 @@ import (
 	view "vestibule/templates/account"
 )
 
-// ShowSessions shows a person where they are signed in.
+// ShowSessions shows the user's sessions.
 func (h Handlers) ShowSessions(c *gin.Context) error {
 	sessions, err := h.DB.Sessions(c.Request.Context(), web.Current(c).User.ID)
 	if err != nil {
@@ -35,14 +35,14 @@ func (h Handlers) ShowSessions(c *gin.Context) error {
 	return web.Render(c, f, page, page)
 }
 
-// EndSession ends another of the person's sessions.
+// EndSession ends another of the user's sessions.
 func (h Handlers) EndSession(c *gin.Context) error {
 	id, err := uuid.Parse(c.Param("id"))
 	if err != nil {
 		return models.ErrNotFound
 	}
 	err = h.DB.DeleteSession(c.Request.Context(), web.Current(c).User.ID, id)
-	// It may have ended by itself, which is fine.
+	// It may already have ended, which is fine.
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return err
 	}
@@ -57,7 +57,7 @@ func (h Handlers) EndSession(c *gin.Context) error {
 	return h.RespondToast(c, http.StatusOK, "session-ended", "/account/sessions")
 }
 
-// EndOtherSessions ends all of the person's sessions except this one.
+// EndOtherSessions ends all of the user's sessions except this one.
 func (h Handlers) EndOtherSessions(c *gin.Context) error {
 	if _, err := h.DB.DeleteSessions(c.Request.Context(), web.Current(c).User.ID, web.Current(c).Session.ID); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package auth holds the ways in: sign-up, sign-in, sign-out, a forgotten
-// password, email confirmation and re-authentication.
+// Package auth has sign-up, sign-in, sign-out, password reset, email confirmation and
+// reauthentication.
 package auth
 
 import "vestibule/app/web"

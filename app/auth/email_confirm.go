@@ -13,8 +13,8 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// ShowVerifyEmail shows what a link from a mail is about to do. Only the button
-// does it: programs that look at mail open links.
+// ShowVerifyEmail shows what a mailed link is for. Only the button confirms it, because
+// mail scanners open links.
 func (h Handlers) ShowVerifyEmail(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	form := forms.New(&view.VerifyEmail{Token: c.Query("token")})
@@ -56,8 +56,8 @@ func (h Handlers) VerifyEmail(c *gin.Context) error {
 	}
 }
 
-// linkToken finds the token of a mailed link. It returns a [web.Refusal] when the
-// link was used, replaced, has expired or is wrong.
+// linkToken returns the token of a mailed link, or a [web.Refusal] if the link was used
+// or replaced, has expired or is wrong.
 func (h Handlers) linkToken(c *gin.Context, secret string, purposes ...models.Purpose) (*models.Token, error) {
 	token, err := h.DB.TokenBySecret(c.Request.Context(), secret, purposes...)
 	if errors.Is(err, models.ErrNotFound) {
@@ -66,7 +66,7 @@ func (h Handlers) linkToken(c *gin.Context, secret string, purposes ...models.Pu
 	return token, err
 }
 
-// ResendVerification mails the link to a new person once more.
+// ResendVerification mails the verification link again.
 func (h Handlers) ResendVerification(c *gin.Context) error {
 	user := web.Current(c).User
 	if user.Verified() {

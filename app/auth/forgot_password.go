@@ -12,7 +12,7 @@ import (
 	view "vestibule/templates/auth"
 )
 
-// ShowForgotPassword shows the form that asks for a link.
+// ShowForgotPassword shows the form that requests a reset link.
 func (h Handlers) ShowForgotPassword(c *gin.Context) error {
 	form := forms.New(new(view.ForgotPassword))
 	form.Focus = &form.Email
@@ -24,8 +24,8 @@ func (h Handlers) renderForgotPassword(c *gin.Context, status int, content templ
 	return web.Render(c, f, view.ForgotPasswordPage(f, content), content)
 }
 
-// ForgotPassword queues a mail without a look at whether the address is known,
-// so that neither the answer nor its time tells. The queue's worker looks.
+// ForgotPassword queues a mail without looking up the address, so neither the answer
+// nor its timing reveals who has an account. The queue's worker looks it up.
 func (h Handlers) ForgotPassword(c *gin.Context) error {
 	form := forms.New(new(view.ForgotPassword))
 	if err := web.Bind(c, &form.Form); err != nil {

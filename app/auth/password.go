@@ -19,8 +19,8 @@ func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
 	}
 }
 
-// authenticate reports whether pw is the password of user. A user without one, such
-// as an unknown one, costs as much time as a wrong password.
+// authenticate reports whether pw is the password of user. A user without a password,
+// such as an unknown one, takes as long as a wrong password.
 func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bool, error) {
 	match, outdated, err := h.Verify(c, pw, user.PasswordHash)
 	if err != nil || !outdated {
@@ -30,7 +30,7 @@ func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bo
 	if err == nil {
 		err = h.DB.RehashPassword(c.Request.Context(), user, hash)
 	}
-	if errors.Is(err, models.ErrChanged) { // by another sign-in meanwhile, or to another password
+	if errors.Is(err, models.ErrChanged) { // rehashed by another sign-in, or a new password was set
 		fresh, err := h.DB.UserByID(c.Request.Context(), user.ID)
 		if err != nil {
 			return false, err
@@ -45,11 +45,11 @@ func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bo
 	return match, nil
 }
 
-// CheckCurrentPassword notes in form whether the current password is wrong. It
-// reports whether that was tried too often, and then says so in form.
+// CheckCurrentPassword sets an error in form if the current password is wrong. It
+// reports whether there were too many attempts; form then has that error instead.
 func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw string) (limited bool, err error) {
 	if form.ValidValue("current_password") == "" {
-		return false, nil // empty, and the form says so
+		return false, nil // empty: form has an error already
 	}
 	user := web.Current(c).User
 	account, _, err := h.PerAccount(c, user)
@@ -65,7 +65,7 @@ func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw stri
 		return false, err
 	}
 	if !match {
-		h.RecordIn(c, uuid.Nil, models.EventSignInFailed, user) // nobody else's business, wherever it was asked
+		h.RecordIn(c, uuid.Nil, models.EventSignInFailed, user) // outside any organization, whatever the page: only the user should see it
 		form.Fail("current_password", "That isn't your current password.")
 		return false, nil
 	}

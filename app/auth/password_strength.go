@@ -23,20 +23,20 @@ type strengthForm struct {
 // maxPersonal is the longest of those fields, in bytes.
 const maxPersonal = 4 * 254
 
-// PasswordStrength says how well a password would hold, as the person types.
+// PasswordStrength rates a password as the user types.
 func (h Handlers) PasswordStrength(c *gin.Context) error {
 	form := forms.New(new(strengthForm))
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	release, ok := h.AcquireScoring()
-	if !ok { // a meter that stays empty is better than pages that wait for it
+	if !ok { // better an empty meter than slow pages
 		return renderStrength(c, password.NoScore)
 	}
 	defer release()
 	var personal []string
 	for _, s := range []string{form.FirstName, form.LastName, form.Username, form.Email} {
-		if len(s) <= maxPersonal { // none that is longer is taken
+		if len(s) <= maxPersonal { // longer values are invalid anyway
 			personal = append(personal, s)
 		}
 	}

@@ -16,30 +16,29 @@ import (
 	view "vestibule/templates/auth"
 )
 
-// reauthenticationWindow is how long after the person last gave the password sensitive
+// reauthenticationWindow is how long after the user last entered the password sensitive
 // pages open without it.
 const reauthenticationWindow = 15 * time.Minute
 
-// How it goes on after the password.
+// What happens after the password.
 const (
-	thenOpen = "open" // with the page, empty
-	thenSend = "send" // with what was kept
+	thenOpen = "open" // open the page with empty fields
+	thenSend = "send" // send the kept fields
 )
 
-// Reauthenticate is middleware for sensitive pages. When the person gave the
-// password too long ago, it stands in for the page and asks for it, and then lets
-// the same request go on. What was typed goes along in hidden fields, except
-// passwords.
+// Reauthenticate is middleware for sensitive pages. If the user entered the password
+// too long ago, it asks for the password in place of the page, and then continues the
+// same request. Hidden fields keep what was typed, except passwords.
 func (h Handlers) Reauthenticate(c *gin.Context) error { return h.reauthenticate(c, false) }
 
-// ReauthenticateFromRow is Reauthenticate for a button in a list, whose row is no
-// place to ask in.
+// ReauthenticateFromRow is Reauthenticate for a button in a list, where a row has no
+// space for the form.
 func (h Handlers) ReauthenticateFromRow(c *gin.Context) error {
 	return h.reauthenticate(c, true)
 }
 
-// reauthenticate asks, under htmx, in the place of the form, or with wholePage in the
-// place of all that is on the page.
+// reauthenticate asks for the password. Under htmx it replaces the form, or with
+// wholePage the whole content of the page.
 func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	r := web.Current(c)
 	if time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
@@ -74,7 +73,7 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 		switch {
 		case name == "current_password" || name == "sudo":
 		case strings.Contains(name, "password"):
-			next = thenOpen // it is not sent back, so the person types it again
+			next = thenOpen // passwords aren't sent back, so the user must type it again
 		default:
 			for _, value := range c.Request.PostForm[name] {
 				kept = append(kept, forms.Field{Name: name, Value: value})
@@ -93,7 +92,7 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 		return ask(http.StatusForbidden, form)
 	}
 	r.Reauthenticated = asked
-	// A new token, since the person has just proved who they are.
+	// Renew the token because the user has just proved their identity.
 	token, err := h.DB.RenewSession(c.Request.Context(), r.Session)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (h Handlers) renderResetPassword(c *gin.Context, status int, form *view.Res
 	return web.Render(c, f, view.ResetPasswordPage(f, form, user.Username), view.ResetPasswordForm(form, user.Username))
 }
 
-// ResetPassword sets the new password and signs the person in.
+// ResetPassword sets the new password and signs the user in.
 func (h Handlers) ResetPassword(c *gin.Context) error {
 	form := newResetPassword()
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -70,7 +70,7 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 	}
 }
 
-// CheckResetPassword checks one field as the person leaves it.
+// CheckResetPassword checks one field as the user leaves it.
 func (h Handlers) CheckResetPassword(c *gin.Context) error {
 	form := newResetPassword()
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -78,7 +78,7 @@ func (h Handlers) CheckResetPassword(c *gin.Context) error {
 	}
 	token, err := h.DB.TokenBySecret(c.Request.Context(), form.Token, models.ResetPassword)
 	switch {
-	case errors.Is(err, models.ErrNotFound): // it comes late: the form was sent meanwhile
+	case errors.Is(err, models.ErrNotFound): // the form was sent in the meantime
 		c.Status(http.StatusNoContent)
 		return nil
 	case err != nil:

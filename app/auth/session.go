@@ -10,7 +10,7 @@ import (
 	"vestibule/models"
 )
 
-// newSession is what a sign-in hands to the browser.
+// newSession is what a sign-in sends to the browser.
 type newSession struct {
 	session *models.Session
 	token   string
@@ -39,8 +39,8 @@ func (h Handlers) startSession(c *gin.Context, kind string, quietly bool, prepar
 	})
 }
 
-// finishSignIn hands the new session to the browser, and redirects to the page that
-// the person asked for.
+// finishSignIn sends the new session to the browser, and redirects to the page that the
+// user requested.
 func (h Handlers) finishSignIn(c *gin.Context, e *newSession, toast string) error {
 	r := web.Current(c)
 	r.User = e.session.User           // for the log

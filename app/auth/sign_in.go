@@ -27,7 +27,7 @@ func (h Handlers) renderSignIn(c *gin.Context, status int, form *view.SignIn) er
 	return web.Render(c, f, view.SignInPage(f, form), view.SignInForm(f, form))
 }
 
-// SignIn starts a session for a person who gives the right password.
+// SignIn starts a session if the password is right.
 func (h Handlers) SignIn(c *gin.Context) error {
 	form := forms.New(new(view.SignIn))
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -51,7 +51,7 @@ func (h Handlers) SignIn(c *gin.Context) error {
 		return err
 	}
 	attempts := []web.Attempt{account}
-	if !known { // one that is known serves for no other account, and is not kept out by its neighbours
+	if !known { // a known browser counts only for its account, so others at its address can't block it
 		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
 	}
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
@@ -80,7 +80,7 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	h.Refund(c, attempts[:len(attempts)-1]...)
 	h.ResetAttempts(c, account)
 	e, err := h.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
-	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or given another password meanwhile
+	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or with a new password in the meantime
 		return h.RedirectWith(c, "changed", layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))))
 	}
 	if err != nil {

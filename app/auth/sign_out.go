@@ -9,7 +9,7 @@ import (
 	"vestibule/models"
 )
 
-// SignOut ends the session. It does no harm to a person already signed out.
+// SignOut ends the session, if there is one.
 func (h Handlers) SignOut(c *gin.Context) error {
 	if s := web.Current(c).Session; s != nil {
 		if err := h.DB.DeleteSession(c.Request.Context(), s.UserID, s.ID); err != nil && !errors.Is(err, models.ErrNotFound) {

@@ -12,7 +12,7 @@ import (
 	view "vestibule/templates/auth"
 )
 
-// NewSignUp returns the form of a new account, with the rules for its password.
+// NewSignUp returns the sign-up form, with the rules for its password.
 func NewSignUp() *view.SignUp {
 	form := forms.New(new(view.SignUp))
 	form.CheckURL = "/sign-up/check"
@@ -20,15 +20,15 @@ func NewSignUp() *view.SignUp {
 	return form
 }
 
-// newUser returns the user that form describes, not stored yet.
+// newUser returns the user that form describes, without storing it.
 func newUser(form *view.SignUp) *models.User {
 	return &models.User{Username: form.Username, Email: form.Email, FirstName: form.FirstName, LastName: form.LastName}
 }
 
-// ShowSignUp shows the form of a new account.
+// ShowSignUp shows the sign-up form.
 func (h Handlers) ShowSignUp(c *gin.Context) error {
 	form := NewSignUp()
-	form.Email = c.Query("email") // of an invitation
+	form.Email = c.Query("email") // from an invitation
 	return h.renderSignUp(c, http.StatusOK, form)
 }
 
@@ -84,9 +84,9 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	return h.finishSignIn(c, e, "welcome")
 }
 
-// CheckSignUp checks one field as the person leaves it.
+// CheckSignUp checks one field as the user leaves it.
 func (h Handlers) CheckSignUp(c *gin.Context) error {
-	if web.Current(c).User != nil { // it comes late: the form was sent meanwhile
+	if web.Current(c).User != nil { // the form was sent in the meantime
 		c.Status(http.StatusNoContent)
 		return nil
 	}

@@ -13,8 +13,8 @@ var takenSentences = map[string]string{
 	"email":    "There's already an account with this email address.",
 }
 
-// CheckTaken binds form and answers with the field that the person has just left:
-// the username or email address may be taken.
+// CheckTaken binds form and answers with the field that the user has just left. It also
+// checks whether the username or email is taken.
 func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	if err := web.Bind(c, form); err != nil {
 		return err
@@ -28,8 +28,8 @@ func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 
-// FailTaken notes in form which of username and email are taken, so that people see
-// it together with all other errors. The database's constraints decide.
+// FailTaken sets an error in form if the username or email is taken, so users see it
+// together with all other errors. The database's constraints have the final say.
 func (h Handlers) FailTaken(c *gin.Context, form *forms.Form) error {
 	if form.ValidValue("username") == "" && form.ValidValue("email") == "" {
 		return nil
@@ -45,5 +45,5 @@ func (h Handlers) FailTaken(c *gin.Context, form *forms.Form) error {
 	return err
 }
 
-// Taken notes in form that the username or email is taken.
+// Taken sets the error in form that the username or email is taken.
 func Taken(form *forms.Form, field string) { form.Fail(field, takenSentences[field]) }

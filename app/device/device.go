@@ -7,11 +7,11 @@ import (
 	"github.com/mileusna/useragent"
 )
 
-// plainName matches the name of a browser or system that may be shown as it came.
-// Anything longer or stranger could be a message smuggled into a page or mail.
+// plainName matches the name of a browser or system that is safe to show. Anything
+// longer or stranger could be a message smuggled into a page or mail.
 var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,23}$`)
 
-// Name says in words which browser and system a User-Agent header names.
+// Name describes the browser and system that a User-Agent header names.
 func Name(header string) string {
 	ua := useragent.Parse(header)
 	browser, system := plainName.MatchString(ua.Name), plainName.MatchString(ua.OS)

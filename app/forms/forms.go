@@ -1,6 +1,6 @@
 // Package forms carries an HTML form from the request to the page and back:
-// it binds, trims and checks what a person typed, and keeps each wrong field's
-// sentence beside it. It knows no page.
+// it binds, trims and checks what a user typed, and keeps an error for each wrong
+// field. It knows no page.
 //
 // A form is a struct that embeds [Form], and may embed others for the fields that
 // forms share. Tags on each of its strings, or lists of strings, describe a field:
@@ -17,8 +17,8 @@
 //	hint          a line of help below the input
 //	validate      its rules, for github.com/go-playground/validator
 //
-// Rules that need more than tags go into Form.Check. A page names a field by a
-// pointer to it, so that a field that does not exist does not compile.
+// Rules that need more than tags go into Form.Check. A page names a field by a pointer
+// to it, so a wrong name doesn't compile.
 package forms
 
 import (
@@ -31,35 +31,35 @@ import (
 	"sync"
 )
 
-// ErrUnreadable says that a request's body is not a form.
+// ErrUnreadable means that a request's body is not a form.
 var ErrUnreadable = errors.New("the request body is not a form")
 
-// Form is one form on its way: it fills the struct that embeds it, and keeps the
-// sentence for each field that is wrong.
+// Form is the state of one form: it fills the struct that embeds it, and keeps an error
+// for each wrong field.
 type Form struct {
 	in      reflect.Value // the struct that embeds it
 	fields  []field
 	offered map[string][]Option
 	errors  map[string]string
 
-	// Error is the sentence for the form as a whole.
+	// Error is the error of the form as a whole.
 	Error string
-	// Check applies the rules that the tags cannot express, after those of the
-	// tags, and calls Fail for each one broken. It may be nil.
+	// Check applies the rules that tags can't express, after those of the tags, and
+	// calls Fail for each error. It may be nil.
 	Check func()
-	// CheckURL checks one field at a time, if the page has one. It skips a current
-	// password, which is tried with the whole form alone.
+	// CheckURL checks one field at a time, if the page has one. It never checks a
+	// current password, which is only checked when the form is sent.
 	CheckURL string
-	// Prefix begins the ids of its fields, where a page has more forms of the kind.
+	// Prefix starts the ids of the fields, if a page has several forms of this kind.
 	Prefix string
-	// Focus points to the field where the person goes on when none is wrong.
+	// Focus points to the field that gets the focus if none is wrong.
 	Focus any
 }
 
-// Option is one of the values to choose from.
+// Option is a value to choose.
 type Option struct {
 	Value, Label string
-	Chosen       bool // set when it is drawn
+	Chosen       bool // set by Field
 }
 
 // base returns f, for New, which gets a form as the struct that embeds it.
@@ -74,8 +74,7 @@ func New[F interface{ base() *Form }](form F) F {
 	return form
 }
 
-// Offer sets what there is to choose from in the field that ptr points to.
-// Nothing else is taken.
+// Offer sets the options of the field that ptr points to. No other value is valid.
 func (f *Form) Offer(ptr any, options []Option) {
 	if f.offered == nil {
 		f.offered = map[string][]Option{}
@@ -83,10 +82,9 @@ func (f *Form) Offer(ptr any, options []Option) {
 	f.offered[f.find(ptr).Name] = options
 }
 
-// Bind fills the form from r's body, trims it and checks it. It returns
-// ErrUnreadable when the body is no form, and *http.MaxBytesError when it is
-// larger than the server takes. Of a repeated field the first counts, unless it
-// is a list.
+// Bind fills the form from r's body, trims it and checks it. It returns ErrUnreadable
+// if the body is not a form, and *http.MaxBytesError if it is too large. The first
+// value of a repeated field counts, unless the field is a list.
 func (f *Form) Bind(r *http.Request) error {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
@@ -111,8 +109,8 @@ func (f *Form) Bind(r *http.Request) error {
 	return nil
 }
 
-// Validate trims and checks what the struct holds already, for a form that no
-// request fills. The error has a line for each wrong field: label and sentence.
+// Validate trims and checks a form that isn't filled by a request. The error has a line
+// for each wrong field, with its label.
 func (f *Form) Validate() error {
 	f.check()
 	var errs []error
@@ -124,17 +122,17 @@ func (f *Form) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Valid reports whether nothing is wrong.
+// Valid reports whether the form has no error.
 func (f *Form) Valid() bool { return f.Error == "" && len(f.errors) == 0 }
 
-// Fail says what is wrong with a field. The first sentence of a field stays.
+// Fail sets the error of a field, unless it has one already.
 func (f *Form) Fail(name, sentence string) {
 	if _, ok := f.errors[name]; !ok {
 		f.errors[name] = sentence
 	}
 }
 
-// ValidValue returns the value of a field that nothing is wrong with, else nothing.
+// ValidValue returns the value of a field, or "" if the field has an error.
 func (f *Form) ValidValue(name string) string {
 	for _, fd := range f.fields {
 		if fd.Name == name && f.errors[name] == "" {
@@ -154,14 +152,14 @@ type Field struct {
 	Error     string
 	Required  bool
 	MinLength string
-	Focus     bool   // the person goes on here: the first wrong field
+	Focus     bool   // the field gets the focus
 	CheckURL  string // see Form.CheckURL
 	OOB       bool   // not the main part of an htmx response
 	Options   []Option
 }
 
-// Field returns what a template needs to draw the field that ptr points to. It
-// panics if ptr points elsewhere, which every test of the page shows.
+// Field returns what a template needs to draw the field that ptr points to. It panics
+// if ptr points elsewhere, so every test of the page fails.
 func (f *Form) Field(ptr any) Field { return f.draw(f.find(ptr)) }
 
 func (f *Form) find(ptr any) *field {
@@ -197,8 +195,8 @@ func (f *Form) draw(fd *field) Field {
 	return out
 }
 
-// focused reports whether the person goes on at the field: it is the first wrong
-// one, or none is wrong and Focus points to it.
+// focused reports whether the field gets the focus: it is the first wrong one, or none
+// is wrong and Focus points to it.
 func (f *Form) focused(fd *field) bool {
 	if len(f.errors) == 0 {
 		return f.Focus != nil && f.Focus == f.pointer(fd)
@@ -207,9 +205,9 @@ func (f *Form) focused(fd *field) bool {
 	return first >= 0 && f.fields[first].Name == fd.Name
 }
 
-// Refresh returns the fields to draw again when a person leaves the field of that
-// name: itself, and any filled one that must equal it. It returns none if the
-// name is unknown, or that of a field which is not checked alone.
+// Refresh returns the fields to redraw when a user leaves the field of that name: the
+// field, and any filled one that must equal it. It returns none if the name is unknown
+// or the field is never checked alone.
 func (f *Form) Refresh(name string) []Field {
 	var fresh []Field
 	for i := range f.fields {
@@ -219,7 +217,7 @@ func (f *Form) Refresh(name string) []Field {
 			continue
 		}
 		out := f.draw(fd)
-		out.Focus = false // the person is on the way to another field
+		out.Focus = false // the user is moving to another field
 		out.OOB = repeats
 		fresh = append(fresh, out)
 	}
@@ -229,20 +227,20 @@ func (f *Form) Refresh(name string) []Field {
 type field struct {
 	Field
 	noun    string
-	index   []int  // of the struct, and of those it embeds
-	list    bool   // of strings, not one
+	index   []int  // for reflect.Value.FieldByIndex
+	list    bool   // a []string, not a string
 	repeats string // the name of the field that it must equal
 }
 
-// alone reports whether the field may be checked before the whole form is sent, which
-// one without a label, a hidden one, may not.
+// alone reports whether the field may be checked before the form is sent. A field
+// without a label is hidden and may not.
 func (fd *field) alone() bool {
 	return !fd.list && fd.Label != "" && fd.Autocomplete != "current-password"
 }
 
 func (fd *field) secret() bool { return fd.Type == "password" }
 
-// values returns what a field holds: one string, unless it is a list.
+// values returns the values of a field: one string, unless it is a list.
 func (f *Form) values(fd *field) []string {
 	value := f.in.FieldByIndex(fd.index)
 	if fd.list {
@@ -261,7 +259,7 @@ func fieldsOf(t reflect.Type) []field {
 	for _, sf := range reflect.VisibleFields(t) {
 		tag := sf.Tag
 		if tag.Get("form") == "" {
-			continue // Form itself, or what a page needs beside the fields
+			continue // Form itself, or other data of the page
 		}
 		fd := field{index: sf.Index, list: sf.Type.Kind() == reflect.Slice, noun: tag.Get("noun"), Field: Field{
 			Name:         tag.Get("form"),

@@ -25,40 +25,37 @@ func newRules() *validator.Validate {
 	} {
 		err := v.RegisterValidation(name, func(fl validator.FieldLevel) bool { return f(fl.Field().String()) })
 		if err != nil {
-			panic(err) // a rule's name is wrong: no request can cause it
+			panic(err) // only a wrong rule name, which no request can cause
 		}
 	}
-	// A quoted local part is another spelling of a mailbox (RFC 5321, 4.1.2), of
-	// which there are any number.
+	// A quoted local part is another spelling of the same mailbox (RFC 5321, 4.1.2),
+	// and there are endless ones.
 	v.RegisterAlias("address", `email,excludes="`)
 	return v
 }
 
-// isWording reports whether s, which goes into mail to strangers, has no web address.
+// isWording reports whether s has no web address, so it is safe in mail to strangers.
 func isWording(s string) bool {
 	s = strings.ToLower(s)
 	return !strings.Contains(s, "://") && !strings.Contains(s, "www.")
 }
 
-// isLine reports whether s is one line of text: valid UTF-8 with no control
-// character, which no name holds and which PostgreSQL (NUL) and mail headers
-// (CR, LF) do not take, and none that turns the direction of the text around
-// it.
+// isLine reports whether s is one line of text: valid UTF-8 without control characters
+// or characters that change the direction of text. PostgreSQL rejects NUL, and mail
+// headers reject CR and LF.
 func isLine(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 	})
 }
 
-// lines makes the line breaks of a text area, which browsers send as CR LF, the
-// plain ones.
+// lines replaces the line breaks of a text area, which browsers send as CR LF, by LF.
 var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// isText reports whether s is isLine apart from line breaks and tabs.
+// isText is isLine, except that line breaks and tabs are allowed.
 func isText(s string) bool { return isLine(strings.NewReplacer("\n", "", "\t", "").Replace(s)) }
 
-// check trims the fields and fills f.errors by the rules of the tags and of
-// Check.
+// check trims the fields and applies the rules of the tags and of Check.
 func (f *Form) check() {
 	for i := range f.fields {
 		fd := &f.fields[i]
@@ -96,7 +93,7 @@ func (f *Form) check() {
 	}
 }
 
-// sentence is the one place where a broken rule becomes words.
+// sentence returns the error that a user reads for a broken rule.
 func sentence(fd *field, rule, param string) string {
 	switch rule {
 	case "required":

@@ -38,8 +38,8 @@ type Message struct {
 	HTML    string
 }
 
-// Sender sends a message, or fails with an error to be judged by [Permanent], whose
-// text has nothing that looks like an address. It is safe for concurrent use.
+// Sender sends a message. [Permanent] classifies its errors, whose text never contains
+// an email address. It is safe for concurrent use.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
@@ -47,9 +47,9 @@ type Sender interface {
 var errUnsendable = errors.New("mail: the message cannot be sent")
 
 // Permanent reports whether err, from a Send, is final for this message: the
-// server refused its recipient or content for good (5yz, RFC 5321, section
-// 4.2.1), or it cannot be sent at all. Whatever may pass or be repaired is not
-// final: network errors, 4yz replies, a wrong password, a refused sender.
+// server permanently refused its recipient or content (5yz, RFC 5321, section 4.2.1), or
+// it can't be sent at all. Errors that may pass or can be fixed are not final: network
+// errors, 4yz replies, a wrong password, a refused sender.
 func Permanent(err error) bool {
 	if errors.Is(err, errUnsendable) {
 		return true
@@ -68,10 +68,10 @@ func Permanent(err error) bool {
 // SMTP sends messages through a mail server, over a new connection for each.
 type SMTP struct {
 	host, addr     string // addr is host:port
-	user, password string // no user: send without signing in
+	user, password string // without a user, it doesn't sign in
 	from           *netmail.Address
 	implicit       bool // TLS from the first byte (RFC 8314), not by STARTTLS
-	local          bool // not encrypted if the server, on this machine, does not offer it
+	local          bool // the server is on this machine, so encryption is optional
 	tls            *tls.Config
 }
 
@@ -81,9 +81,9 @@ type SMTP struct {
 //	smtp://user:password@host:587   STARTTLS; optional if host is localhost
 //	smtps://user:password@host:465  TLS
 //
-// The ports are the defaults; without a user it does not sign in. An error is a
-// sentence for the administrator. It repeats no part of smtpURL, as any part of
-// a mistyped URL may be the password.
+// The ports shown are the defaults. Without a user it doesn't sign in. An error is a
+// sentence for the operator. It repeats no part of smtpURL, because any part of a
+// mistyped URL may be the password.
 func NewSMTP(smtpURL, from string) (*SMTP, error) {
 	u, err := url.Parse(smtpURL)
 	if err != nil {
@@ -130,15 +130,15 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 		tls: &tls.Config{
 			ServerName: u.Hostname(),
 			MinVersion: tls.VersionTLS12,
-			// Where no encryption will do, so will a certificate that proves
-			// nothing, such as the one Debian's Postfix offers on localhost.
-			InsecureSkipVerify: local, // #nosec G402 -- for this machine's own server alone
+			// Where encryption is optional, an unverified certificate will do, such as
+			// that of Debian's Postfix on localhost.
+			InsecureSkipVerify: local, // #nosec G402 -- only for a server on this machine
 		},
 	}, nil
 }
 
-// isHost reports whether host is an IP address or looks like a name in ASCII: the
-// URL parser lets a lone bracket through.
+// isHost reports whether host is an IP address or looks like an ASCII name. The URL
+// parser accepts a lone bracket.
 func isHost(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil || hostname.MatchString(host)
@@ -146,15 +146,14 @@ func isHost(host string) bool {
 
 var hostname = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// IsLoopback reports whether host is this machine by its name localhost or by a
-// loopback address, which nobody reaches from elsewhere.
+// IsLoopback reports whether host is localhost or a loopback address, which no other
+// machine can reach.
 func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
-// Send hands m to the server. It returns when ctx ends, and after 30 seconds at
-// the latest.
+// Send passes m to the server. It returns when ctx ends, or after 30 seconds.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	msg, err := s.compose(m)
 	if err != nil {
@@ -168,7 +167,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	}
 	err = client.DialAndSendWithContext(ctx, msg)
 	switch {
-	case msg.IsDelivered(): // if the goodbye failed, that is no reason to send it again
+	case msg.IsDelivered(): // only QUIT failed, so don't send it again
 		return nil
 	case ctx.Err() != nil:
 		return discreet{fmt.Errorf("mail: %w: %w", ctx.Err(), err)}
@@ -176,14 +175,14 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	return discreet{fmt.Errorf("mail: %w", err)}
 }
 
-// discreet is an error whose text, which goes into logs, has no addresses of
-// people: servers repeat the recipient's in their replies, and go-mail adds it.
+// discreet is an error whose text is safe to log. It removes email addresses, which
+// servers repeat in their replies and go-mail adds.
 type discreet struct{ error }
 
 func (e discreet) Error() string { return mailbox.ReplaceAllString(e.error.Error(), "[address]") }
 func (e discreet) Unwrap() error { return e.error }
 
-// mailbox is what holds an address, with the brackets and the like around it.
+// mailbox matches an email address and any brackets around it.
 var mailbox = regexp.MustCompile(`\S*@\S*`)
 
 func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
@@ -192,22 +191,21 @@ func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent()) // UTF-8, quoted-printable
 	msg.FromMailAddress(s.from)
-	if err := msg.To(m.To); err != nil { // which repeats the recipient
+	if err := msg.To(m.To); err != nil { // err repeats the recipient
 		return nil, fmt.Errorf("%w: its recipient is no address", errUnsendable)
 	}
 	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
 	msg.SetMessageIDWithValue(m.ID + "@" + domain)
 	msg.SetDate()
-	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no out-of-office replies, please (RFC 3834)
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // prevents out-of-office replies (RFC 3834)
 	msg.Subject(m.Subject)
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML) // the last is the one preferred (RFC 2046, section 5.1.4)
 	return msg, nil
 }
 
-// options sets up a client whose connection lasts no longer than ctx. By itself
-// go-mail minds ctx only as it dials, and leaves the connection open when a
-// handshake fails.
+// options configures a client whose connection ends with ctx. go-mail alone uses ctx
+// only to dial, and leaves the connection open if a handshake fails.
 func (s *SMTP) options(ctx context.Context, msg *gomail.Msg) []gomail.Option {
 	dial := new(net.Dialer).DialContext
 	if s.implicit {
@@ -236,15 +234,15 @@ func (s *SMTP) options(ctx context.Context, msg *gomail.Msg) []gomail.Option {
 		opts = append(opts, gomail.WithTLSPolicy(gomail.TLSMandatory))
 	}
 	if s.user != "" {
-		// The first that the server offers, or else whatever go-mail finds.
-		// PLAIN and LOGIN refuse to work without TLS, but on localhost.
+		// The first that the server offers, or whatever go-mail finds. PLAIN and LOGIN
+		// require TLS except on localhost.
 		opts = append(opts, gomail.WithUsername(s.user), gomail.WithPassword(s.password),
 			gomail.WithOpportunisticSMTPAuth(
 				gomail.SMTPAuthSCRAMSHA256PLUS, gomail.SMTPAuthSCRAMSHA256,
 				gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
 	}
-	// A message that asks for SMTPUTF8 (RFC 6531) without need may bounce at a
-	// later server that does not have it.
+	// A message that requests SMTPUTF8 (RFC 6531) needlessly may bounce at a later
+	// server without it.
 	recipient := msg.GetTo()[0].Address
 	if !strings.ContainsFunc(s.from.Address+recipient, func(r rune) bool { return r > unicode.MaxASCII }) {
 		opts = append(opts, gomail.WithoutSMTPUTF8())
@@ -252,7 +250,7 @@ func (s *SMTP) options(ctx context.Context, msg *gomail.Msg) []gomail.Option {
 	return opts
 }
 
-// Outbox keeps messages instead of sending them, for development.
+// Outbox keeps messages for development instead of sending them.
 type Outbox struct {
 	mu   sync.Mutex
 	sent []Sent // newest first
@@ -269,7 +267,7 @@ const outboxSize = 200
 // NewOutbox returns an empty outbox. It is safe for concurrent use.
 func NewOutbox() *Outbox { return new(Outbox) }
 
-// Send keeps m, and forgets the oldest of more than 200 messages.
+// Send keeps m, and drops the oldest of more than 200 messages.
 func (o *Outbox) Send(_ context.Context, m Message) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package notes is the example of a feature of your own: notes that the members of
-// an organization share.
+// Package notes is an example of a feature: notes that the members of an organization
+// share.
 package notes
 
 import (
@@ -20,8 +20,8 @@ import (
 // Handlers answers the requests of this package's pages.
 type Handlers struct{ *web.Kit }
 
-// Routes adds the pages of notes to those of an organization, and a person's notes
-// to the data that they can download.
+// Routes adds the pages of notes to those of an organization, and a user's notes to the
+// data that they can download.
 func Routes(organization web.Routes) {
 	h := Handlers{organization.Kit()}
 	h.Export("notes", h.export)
@@ -41,8 +41,8 @@ func Routes(organization web.Routes) {
 	writers.POST("/:id/delete", h.DeleteNote)
 }
 
-// newNote returns the form of a new note or, when the path has an id, of the note n,
-// which is edited in its place on the same page.
+// newNote returns the form of a new note or, if the path has an id, of the note n, which
+// is edited in its row.
 func newNote(c *gin.Context, n *models.Note) *view.Note {
 	form := forms.New(&view.Note{Title: n.Title, Body: n.Body})
 	form.CheckURL = web.Within(c, "/notes/check")
@@ -101,7 +101,7 @@ func (h Handlers) CreateNote(c *gin.Context) error {
 	return h.RedirectWith(c, "note-added", web.Within(c, "/notes"))
 }
 
-// CheckNote checks one field as the person leaves it.
+// CheckNote checks one field as the user leaves it.
 func (h Handlers) CheckNote(c *gin.Context) error {
 	return web.CheckField(c, &newNote(c, new(models.Note)).Form)
 }
@@ -111,7 +111,7 @@ func (h Handlers) note(c *gin.Context) (*models.Note, error) {
 	return h.DB.NoteByID(c.Request.Context(), web.Current(c).Member.OrganizationID, web.ID(c))
 }
 
-// EditNote shows the form of a note, which takes the place of its row.
+// EditNote shows the form of a note in place of its row.
 func (h Handlers) EditNote(c *gin.Context) error {
 	n, err := h.note(c)
 	if err != nil {
@@ -159,7 +159,7 @@ func (h Handlers) DeleteNote(c *gin.Context) error {
 	return h.RespondToast(c, http.StatusOK, "note-deleted", web.Within(c, "/notes"))
 }
 
-// ownNote is a note as its author gets it with "Download my data".
+// ownNote is a note in its author's "Download my data".
 type ownNote struct {
 	Organization string    `json:"organization"`
 	Title        string    `json:"title"`

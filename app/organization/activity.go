@@ -12,8 +12,8 @@ import (
 	view "vestibule/templates/organization"
 )
 
-// ShowActivity shows what happened in the organization in use. It leaves out where
-// from: that is for the person themselves, and for operators.
+// ShowActivity shows the events of the current organization. It leaves out IP addresses
+// and devices, which only the user and operators may see.
 func (h Handlers) ShowActivity(c *gin.Context) error {
 	events, err := h.DB.OrganizationEvents(c.Request.Context(), web.Current(c).Member.OrganizationID, web.PageStart(c, "before"), web.PageSize+1)
 	if err != nil {

@@ -21,8 +21,7 @@ func (h Handlers) renderDelete(c *gin.Context, status int, form *view.Delete) er
 	return web.Render(c, f, view.DeletePage(f, form), view.DeleteForm(f, form))
 }
 
-// Delete deletes the organization and, by the foreign keys, all that hangs on
-// it.
+// Delete deletes the organization and, by foreign keys, everything that belongs to it.
 func (h Handlers) Delete(c *gin.Context) error {
 	m := web.Current(c).Member
 	form := forms.New(new(view.Delete))

@@ -14,8 +14,8 @@ import (
 	view "vestibule/templates/organization"
 )
 
-// ShowInvitation shows what the link from a mail is about. A stranger signs in or
-// up first, and comes back here.
+// ShowInvitation shows the invitation of a mailed link. A guest signs in or up first,
+// and then returns here.
 func (h Handlers) ShowInvitation(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	i, err := h.invitation(c, c.Query("token"))
@@ -34,7 +34,7 @@ func invitationPath(token string) string {
 	return "/invitation?" + url.Values{"token": {token}}.Encode()
 }
 
-// AcceptInvitation makes the person a member.
+// AcceptInvitation makes the user a member.
 func (h Handlers) AcceptInvitation(c *gin.Context) error {
 	form := forms.New(new(view.AcceptInvitation))
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -52,7 +52,7 @@ func (h Handlers) AcceptInvitation(c *gin.Context) error {
 	err = h.DB.AcceptInvitation(c.Request.Context(), i, user)
 	switch {
 	case errors.Is(err, models.ErrNotAllowed):
-		return web.Redirect(c, here) // which says why
+		return web.Redirect(c, here) // the page says why
 	case errors.Is(err, models.ErrNotFound):
 		return web.Fail(http.StatusGone)
 	case err != nil:
@@ -66,8 +66,8 @@ func (h Handlers) AcceptInvitation(c *gin.Context) error {
 	}
 }
 
-// invitation finds the invitation of a link. It returns a [web.Refusal] when that
-// was used or revoked, has expired or is wrong.
+// invitation returns the invitation of a link, or a [web.Refusal] if it was used or
+// revoked, has expired or is wrong.
 func (h Handlers) invitation(c *gin.Context, secret string) (*models.Invitation, error) {
 	i, err := h.DB.InvitationBySecret(c.Request.Context(), secret)
 	if errors.Is(err, models.ErrNotFound) {

@@ -27,8 +27,7 @@ func (h Handlers) newInvite(c *gin.Context) (*view.Invite, error) {
 	return form, err
 }
 
-// ShowInvitations shows the invitations that nobody has accepted, and the form of a
-// new one.
+// ShowInvitations shows the pending invitations, and the form of a new one.
 func (h Handlers) ShowInvitations(c *gin.Context) error {
 	form, err := h.newInvite(c)
 	if err != nil {
@@ -107,7 +106,7 @@ func (h Handlers) Invite(c *gin.Context) error {
 	return h.RedirectWith(c, "invited", web.Within(c, "/invitations"))
 }
 
-// CheckInvitation checks one field as the person leaves it.
+// CheckInvitation checks one field as the user leaves it.
 func (h Handlers) CheckInvitation(c *gin.Context) error {
 	form, err := h.newInvite(c)
 	if err != nil {
@@ -121,7 +120,7 @@ var invitedSentences = map[string]string{
 	"member": "This person is already a member.",
 }
 
-// inviteAttempts returns the attempts that an invitation to email counts as.
+// inviteAttempts returns the attempts to count for an invitation to email.
 func (h Handlers) inviteAttempts(c *gin.Context, email string) []web.Attempt {
 	return []web.Attempt{
 		web.PerIP(c, "invite", h.Config.LimitSignUp),
@@ -136,7 +135,7 @@ func (h Handlers) ResendInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.confirmOwnerChange(c, i.Role); err != nil || c.IsAborted() { // an owner may come of it
+	if err := h.confirmOwnerChange(c, i.Role); err != nil || c.IsAborted() { // the invitation may create an owner
 		return err
 	}
 	attempts := h.inviteAttempts(c, i.Email)

@@ -57,14 +57,14 @@ func newMemberRow(actor, m *models.Membership, roles []forms.Option) view.Member
 	return row
 }
 
-// grantable returns the roles that the person may give.
+// grantable returns the roles that the user may assign.
 func (h Handlers) grantable(c *gin.Context) ([]models.Role, error) {
 	actor := web.Current(c).Member
 	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
 	return slices.DeleteFunc(roles, func(r models.Role) bool { return !actor.Role.Covers(&r) }), err
 }
 
-// roleOptions returns the roles that the person may give, to choose from.
+// roleOptions returns the roles that the user may assign, as options.
 func (h Handlers) roleOptions(c *gin.Context) ([]forms.Option, error) {
 	roles, err := h.grantable(c)
 	return optionsOf(roles), err
@@ -78,8 +78,8 @@ func optionsOf(roles []models.Role) []forms.Option {
 	return options
 }
 
-// roleByID finds the role of that id in the organization in use. It returns
-// models.ErrNotFound when there is none.
+// roleByID returns the role of that id in the current organization, or
+// models.ErrNotFound.
 func (h Handlers) roleByID(c *gin.Context, value string) (*models.Role, error) {
 	id, err := uuid.Parse(value)
 	if err != nil {
@@ -88,7 +88,7 @@ func (h Handlers) roleByID(c *gin.Context, value string) (*models.Role, error) {
 	return h.DB.RoleByID(c.Request.Context(), web.Current(c).Member.OrganizationID, id)
 }
 
-// ChangeMemberRole gives a member another role.
+// ChangeMemberRole changes a member's role.
 func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 	form := forms.New(new(view.MemberRole))
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -106,7 +106,7 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, m.Role, role); err != nil || c.IsAborted() {
 		return err
 	}
-	changed := role.ID != m.RoleID // else there is nothing to do, nor to record
+	changed := role.ID != m.RoleID
 	if changed {
 		err = h.DB.SetRole(c.Request.Context(), actor, m.ID, role.ID)
 	}
@@ -127,8 +127,8 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 }
 
 // confirmOwnerChange asks an owner for the password before a member becomes or stops
-// being an owner, as before a transfer: a stolen session alone must not suffice to
-// take an organization. It aborts c when it has answered.
+// being an owner, as before a transfer. A stolen session alone must not be enough to
+// take over an organization. It aborts c if it has answered.
 func (h Handlers) confirmOwnerChange(c *gin.Context, roles ...*models.Role) error {
 	isOwner := func(r *models.Role) bool { return r.Kind == models.RoleOwner }
 	if isOwner(web.Current(c).Member.Role) && slices.ContainsFunc(roles, isOwner) {
@@ -137,8 +137,8 @@ func (h Handlers) confirmOwnerChange(c *gin.Context, roles ...*models.Role) erro
 	return nil
 }
 
-// renderMember answers with the row of the member in the path: at a sentence with that
-// and 409, else with a toast.
+// renderMember answers with the row of the member in the path: with the sentence and
+// 409 if there is one, otherwise with a toast.
 func (h Handlers) renderMember(c *gin.Context, sentence string) error {
 	actor := web.Current(c).Member
 	m, err := h.DB.MemberByID(c.Request.Context(), actor.OrganizationID, web.ID(c))

@@ -1,4 +1,4 @@
-// Package organization holds organizations: their members, invitations, roles and
+// Package organization has the pages of organizations: members, invitations, roles and
 // settings.
 package organization
 
@@ -17,8 +17,8 @@ type Handlers struct{ *web.Kit }
 
 func (h Handlers) auth() auth.Handlers { return auth.Handlers{Kit: h.Kit} }
 
-// MembersOnly is middleware for the pages of an organization. It finds the
-// person's membership in one query. For everybody else there is no such page.
+// MembersOnly is middleware for the pages of an organization. It finds the user's
+// membership in one query. Everyone else gets 404.
 func (h Handlers) MembersOnly(c *gin.Context) error {
 	if strings.ContainsRune(c.Param("slug"), 0) { // PostgreSQL refuses such text
 		return models.ErrNotFound

@@ -15,7 +15,7 @@ import (
 	view "vestibule/templates/organization"
 )
 
-// reserved are addresses that could be taken for the site's own, as could its name.
+// reserved are addresses that look like the site's own. The site's name is one too.
 var reserved = []string{
 	"about", "account", "admin", "api", "app", "assets", "auth", "billing", "blog", "contact", "dashboard", "dev",
 	"docs", "help", "invitation", "legal", "mail", "new", "o", "official", "organization", "organizations",
@@ -23,7 +23,7 @@ var reserved = []string{
 	"status", "support", "system", "team", "terms", "www",
 }
 
-// proposeSlug makes an address of a name in any script.
+// proposeSlug turns a name in any script into an address.
 func proposeSlug(name string) string {
 	s := slug.Make(name)
 	if len(s) > 40 {
@@ -51,12 +51,12 @@ func newCreate() *view.Create {
 	return form
 }
 
-// ShowOrganizations shows a person their organizations, and the form of a new one.
+// ShowOrganizations shows the user's organizations, and the form of a new one.
 func (h Handlers) ShowOrganizations(c *gin.Context) error {
 	return h.renderOrganizations(c, http.StatusOK, newCreate())
 }
 
-// CreateOrganization stores an organization that the person owns.
+// CreateOrganization stores an organization that the user owns.
 func (h Handlers) CreateOrganization(c *gin.Context) error {
 	form := newCreate()
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -85,8 +85,8 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 	return h.RedirectWith(c, "organization-created", "/o/"+o.Slug)
 }
 
-// CheckOrganization checks one field as the person leaves it. After the name it
-// proposes the address, unless one was typed.
+// CheckOrganization checks one field as the user leaves it. After the name it proposes
+// an address, unless one was typed.
 func (h Handlers) CheckOrganization(c *gin.Context) error {
 	form := newCreate()
 	if err := web.Bind(c, &form.Form); err != nil {

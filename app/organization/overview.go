@@ -17,7 +17,7 @@ func (h Handlers) ShowOverview(c *gin.Context) error {
 	return web.Render(c, f, page, page)
 }
 
-// Leave ends the person's own membership.
+// Leave ends the user's own membership.
 func (h Handlers) Leave(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, web.Current(c).Member.Role); err != nil || c.IsAborted() {
 		return err

@@ -52,7 +52,7 @@ func (h Handlers) renderRoles(c *gin.Context, status int, form *view.Role) error
 	return web.Render(c, f, view.RolesPage(f, form, roles), view.CreateRoleForm(f, form))
 }
 
-// CreateRole stores a role of the organization's own.
+// CreateRole stores a custom role of the organization.
 func (h Handlers) CreateRole(c *gin.Context) error {
 	form := newRole(c, new(models.Role))
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -71,8 +71,8 @@ func (h Handlers) CreateRole(c *gin.Context) error {
 	return h.renderRoles(c, http.StatusUnprocessableEntity, form)
 }
 
-// failRole notes in form that the name is taken, or that there are too many. It
-// returns false for another error.
+// failRole sets an error in form if the name is taken or there are too many roles. It
+// returns false for any other error.
 func failRole(form *forms.Form, err error) bool {
 	if errors.Is(err, models.ErrTooManyRoles) {
 		form.Error = fmt.Sprintf("An organization can have up to %d custom roles.", models.MaxRoles)
@@ -101,8 +101,7 @@ func (h Handlers) renderRole(c *gin.Context, status int, form *view.Role, r *mod
 	return web.Render(c, f, view.RolePage(f, form, r.Name), view.RoleForm(f, form))
 }
 
-// role finds the role in the path. It returns models.ErrNotFound unless the owners
-// made it.
+// role returns the custom role in the path, or models.ErrNotFound.
 func (h Handlers) role(c *gin.Context) (*models.Role, error) {
 	r, err := h.DB.RoleByID(c.Request.Context(), web.Current(c).Member.OrganizationID, web.ID(c))
 	if err == nil && r.Kind != models.RoleCustom {
@@ -122,7 +121,7 @@ func (h Handlers) SaveRole(c *gin.Context) error {
 		return err
 	}
 	if form.Valid() {
-		changed := form.Name != r.Name || !slices.Equal(chosen(form), r.Permissions) // else there is nothing to do, nor to record
+		changed := form.Name != r.Name || !slices.Equal(chosen(form), r.Permissions)
 		if changed {
 			err = h.DB.UpdateRole(c.Request.Context(), web.Current(c).Member, r.ID, form.Name, chosen(form))
 		}
@@ -139,7 +138,7 @@ func (h Handlers) SaveRole(c *gin.Context) error {
 	return h.renderRole(c, http.StatusUnprocessableEntity, form, r)
 }
 
-// CheckRole checks one field as the person leaves it.
+// CheckRole checks one field as the user leaves it.
 func (h Handlers) CheckRole(c *gin.Context) error {
 	return web.CheckField(c, &newRole(c, new(models.Role)).Form)
 }

@@ -42,10 +42,10 @@ func (h Handlers) SaveSettings(c *gin.Context) error {
 		}
 		h.Record(c, models.EventOrganizationRenamed, nil)
 	}
-	return h.RedirectWith(c, "saved", web.Within(c, "/settings")) // the name is all over the page
+	return h.RedirectWith(c, "saved", web.Within(c, "/settings")) // the name is in many places on the page
 }
 
-// CheckSettings checks one field as the person leaves it.
+// CheckSettings checks one field as the user leaves it.
 func (h Handlers) CheckSettings(c *gin.Context) error {
 	return web.CheckField(c, &newSettings(c).Form)
 }

@@ -12,7 +12,7 @@ import (
 	view "vestibule/templates/organization"
 )
 
-// ShowTransfer shows the form that gives the organization to another member.
+// ShowTransfer shows the form that transfers ownership to another member.
 func (h Handlers) ShowTransfer(c *gin.Context) error {
 	return h.renderTransfer(c, http.StatusOK, forms.New(new(view.Transfer)))
 }
@@ -22,8 +22,7 @@ func (h Handlers) renderTransfer(c *gin.Context, status int, form *view.Transfer
 	return web.Render(c, f, view.TransferPage(f, form), view.TransferForm(f, form))
 }
 
-// Transfer makes another member the owner instead of the person, who becomes an
-// admin.
+// Transfer makes another member the owner in place of the user, who becomes an admin.
 func (h Handlers) Transfer(c *gin.Context) error {
 	form := forms.New(new(view.Transfer))
 	if err := web.Bind(c, &form.Form); err != nil {

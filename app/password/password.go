@@ -47,13 +47,13 @@ func (here) Compare(pw, hash string) (bool, error) {
 	return argon2id.ComparePasswordAndHash(pw, hash)
 }
 
-// ErrBusy reports that the queue for hashing is full, or took all the time that
-// there was. The caller may try again later.
+// ErrBusy means that the queue for hashing was full or used up the caller's time. The
+// caller may try again later.
 var ErrBusy = errors.New("password: too many passwords are being hashed")
 
-// Upper limits for parameters, whoever chose them. They leave room for every
-// OWASP configuration and keep one bad row in the database from taking all
-// memory: the hash itself says how much work verifying it is.
+// Upper limits for parameters. A stored hash sets the cost of verifying it, so without
+// them one bad row in the database could take all memory. They allow every OWASP
+// configuration.
 const (
 	MaxMemory      = 256 * 1024 // in KiB
 	MaxIterations  = 16
@@ -100,18 +100,18 @@ func NewHasher(engine Engine, params argon2id.Params, workers, queue int) (*Hash
 	}, nil
 }
 
-// decoy returns a hash with params of no password: its key is random.
+// decoy returns a hash with params that matches no password: its key is random.
 func decoy(params argon2id.Params) string {
 	random := func(length uint32) string {
 		bits := make([]byte, length)
-		_, _ = rand.Read(bits) // which never fails
+		_, _ = rand.Read(bits) // never fails
 		return base64.RawStdEncoding.EncodeToString(bits)
 	}
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
 		params.Memory, params.Iterations, params.Parallelism, random(params.SaltLength), random(params.KeyLength))
 }
 
-// Places is how many callers there may be, running and waiting.
+// Places returns the maximum number of callers, running and waiting.
 func (h *Hasher) Places() int { return cap(h.callers) }
 
 // Hash returns the hash of pw as a PHC string. It fails with [ErrBusy] or, if
@@ -133,12 +133,12 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 }
 
 // Verify reports whether pw is the password of hash and, if so, whether the hash
-// is outdated: made with weaker parameters than the current ones, so that the
-// caller should store a new one.
+// is outdated: made with weaker parameters than the current ones. The caller should
+// then store a new one.
 //
-// An empty hash stands for an unknown user. It never matches, but takes the same
-// time as a wrong password for a hash with the current parameters, so that the
-// response time does not tell who has an account (ASVS 5.0, 6.3.8).
+// An empty hash stands for an unknown user. It never matches, but takes as long as a
+// wrong password for a hash with the current parameters, because the response time must
+// not reveal who has an account (ASVS 5.0, 6.3.8).
 //
 // It fails like [Hasher.Hash], and if hash is malformed or its parameters are
 // out of range.
@@ -193,8 +193,7 @@ func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// late returns ErrBusy when the caller's time is up: so far it has only waited for
-// a hash, here or for a core.
+// late returns ErrBusy if the caller's time is up, because hashing took all of it.
 func late(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ErrBusy
@@ -202,9 +201,8 @@ func late(ctx context.Context) error {
 	return nil
 }
 
-// validate rejects parameters that make argon2 panic (no pass, no lane), exceed
-// the limits above, or make a hash that proves nothing: any password matches an
-// empty key.
+// validate rejects parameters that make argon2 panic (no pass, no lane), exceed the
+// limits above, or give an empty key, which any password matches.
 func validate(p argon2id.Params) error {
 	if p.Memory > MaxMemory ||
 		p.Iterations < 1 || p.Iterations > MaxIterations ||

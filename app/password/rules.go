@@ -35,15 +35,15 @@ const (
 	ErrSite     Problem = "Don't use the name of this site in the password."
 )
 
-// SiteWords are what people who attack this very site try first (ASVS 5.0,
-// 6.1.2), in lower case. Put your product's names here.
+// SiteWords are words that attackers of this site try first (ASVS 5.0, 6.1.2), in lower
+// case. Put your product's names here.
 var SiteWords = []string{"vestibule"}
 
 // Error returns the sentence.
 func (p Problem) Error() string { return string(p) }
 
-// Check returns the first [Problem] of a password somebody wants to use, or nil.
-// The personal strings are that person's names, username and email address.
+// Check returns the first [Problem] of a new password, or nil. The personal strings are
+// the user's names, username and email address.
 func Check(pw string, personal ...string) error {
 	if !utf8.ValidString(pw) {
 		return ErrInvalid
@@ -95,8 +95,8 @@ func isCommon(pw string) bool {
 }
 
 // words returns what a password must not contain: each personal string and the
-// local part of each email address, folded. Those below 3 characters are left
-// out, or nobody called Al could use "natural" in a passphrase.
+// local part of each email address, folded. It skips words below 3 characters, or a
+// user called Al could not use "natural" in a passphrase.
 func words(personal []string) []string {
 	var list []string
 	for _, p := range personal {
@@ -113,5 +113,5 @@ func words(personal []string) []string {
 
 // fold makes strings that differ only in case or normalization equal.
 func fold(s string) string {
-	return cases.Fold().String(Normalize(s)) // a Caser is not safe to share
+	return cases.Fold().String(Normalize(s)) // a Caser isn't safe for concurrent use
 }

@@ -40,7 +40,7 @@ const maxScored = 32
 var unleet = strings.NewReplacer("4", "a", "@", "a", "3", "e", "1", "i", "!", "i",
 	"0", "o", "$", "s", "5", "s", "7", "t")
 
-// Strength scores a password for a meter that is advice only. One that [Check]
+// Strength scores a password for a meter that is only advice. A password that [Check]
 // refuses scores 0.
 func Strength(pw string, personal ...string) Score {
 	if pw == "" {
@@ -54,14 +54,14 @@ func Strength(pw string, personal ...string) Score {
 	return min(score(pw, words(personal)), score(unleet.Replace(pw), words(personal)))
 }
 
-// score is zxcvbn's. Its package matching, which finds the patterns, is not used:
-// it would build its dictionaries at the start of every process, which takes 50 ms
-// and 18 MiB, and try every combination of leet letters, which is exponential.
+// score is zxcvbn's, without its package matching, which finds the patterns. That
+// builds its dictionaries at the start of every process, which takes 50 ms and 18 MiB,
+// and tries every combination of leet letters, which is exponential.
 func score(pw string, personal []string) Score {
 	return Score(scoring.MinimumEntropyMatchSequence(pw, patterns(pw, personal)).Score)
 }
 
-// patterns returns what is easier to guess in pw than its characters one by one.
+// patterns returns the parts of pw that are easier to guess than single characters.
 func patterns(pw string, personal []string) []match.Match {
 	found := slices.Concat(wordsIn(pw, personal), runsIn(pw), datesIn(pw))
 	for name, keyboard := range adjacency.GraphMap {
@@ -77,13 +77,13 @@ func part(pw string, i, j int) match.Match {
 	return match.Match{Pattern: "part", I: i, J: j - 1, Token: pw[i:j]}
 }
 
-// ranks tells how common a word is: 1 is the most common of its list.
+// ranks maps a word to how common it is: 1 is the most common in its list.
 var ranks = sync.OnceValue(func() map[string]int {
 	all := make(map[string]int, 86_000)
 	for _, name := range []string{"Passwords", "English", "MaleNames", "FemaleNames", "Surnames"} {
 		var file struct{ List []string }
 		if err := json.Unmarshal(data.MustAsset("data/"+name+".json"), &file); err != nil {
-			panic(fmt.Errorf("password: %s: %w", name, err)) // it is part of the program
+			panic(fmt.Errorf("password: %s: %w", name, err)) // the list is embedded
 		}
 		for i, word := range file.List {
 			word = strings.ToLower(word)
@@ -98,14 +98,14 @@ var ranks = sync.OnceValue(func() map[string]int {
 // wordsIn returns each personal or common word.
 func wordsIn(pw string, personal []string) (found []match.Match) {
 	lower := strings.Map(func(r rune) rune {
-		if l := unicode.ToLower(r); utf8.RuneLen(l) == utf8.RuneLen(r) { // as i and j count bytes
+		if l := unicode.ToLower(r); utf8.RuneLen(l) == utf8.RuneLen(r) { // i and j count bytes
 			return l
 		}
 		return r
 	}, pw)
 	for i := range lower {
 		for j := i + 1; j <= len(lower); j++ {
-			word := lower[i:j] // no word, if it ends within a character
+			word := lower[i:j] // not a word if it ends within a character
 			rank := slices.Index(personal, word) + 1
 			if rank == 0 {
 				rank = ranks()[word]
@@ -151,7 +151,7 @@ func walksIn(pw string, keyboard adjacency.Graph) (found []match.Match) {
 // runsIn returns each three or more characters such as "aaa", "cde" and "321".
 func runsIn(pw string) (found []match.Match) {
 	runes := []rune(pw)
-	var at []int // where each begins, and the last one ends
+	var at []int // the start of each, and the end of the last
 	for i := range pw {
 		at = append(at, i)
 	}

@@ -29,8 +29,8 @@ func (k *Kit) RedirectWith(c *gin.Context, toast, path string) error {
 	return Redirect(c, path)
 }
 
-// RenderSaved answers a form that succeeded and stays: under htmx with the form and
-// a toast, else with the page again.
+// RenderSaved answers a saved form that stays on the page: under htmx with the form and
+// a toast, otherwise with the page and a toast.
 func (k *Kit) RenderSaved(c *gin.Context, form templ.Component, toast string) error {
 	if !IsHTMX(c) {
 		return k.RedirectWith(c, toast, c.Request.URL.Path)
@@ -38,17 +38,17 @@ func (k *Kit) RenderSaved(c *gin.Context, form templ.Component, toast string) er
 	return RenderFragment(c, http.StatusOK, components.Saved(form, k.toastText(toast)))
 }
 
-// RespondToast answers a button that is no form of its own: under htmx with status
-// and a toast alone, else with the page at path and the toast there.
+// RespondToast answers a button outside a form with fields: under htmx with status and
+// only a toast, otherwise with a redirect to path and the toast there.
 func (k *Kit) RespondToast(c *gin.Context, status int, toast, path string) error {
-	if !IsHTMX(c) || Current(c).Reauthenticated { // after which the button is gone
+	if !IsHTMX(c) || Current(c).Reauthenticated { // the password form has replaced the button
 		return k.RedirectWith(c, toast, path)
 	}
 	return RenderFragment(c, status, components.Toasted(k.toastText(toast)))
 }
 
-// Bind fills form from the request. It returns a [Refusal] when the body is too
-// large or no form.
+// Bind fills form from the request. It returns a [Refusal] if the body is too large or
+// not a form.
 func Bind(c *gin.Context, form *forms.Form) error {
 	err := form.Bind(c.Request)
 	switch {

@@ -7,17 +7,16 @@ import (
 	"vestibule/models"
 )
 
-// Record adds to the audit log what happened to user's account in this request.
-// User is nil when it is not known whose.
+// Record adds an event of user's account to the audit log. User is nil if unknown.
 func (k *Kit) Record(c *gin.Context, kind string, user *models.User) {
-	var organization uuid.UUID // none, on a page of no organization
+	var organization uuid.UUID // zero outside an organization's pages
 	if m := Current(c).Member; m != nil {
 		organization = m.OrganizationID
 	}
 	k.RecordIn(c, organization, kind, user)
 }
 
-// RecordIn is Record for what happened in an organization.
+// RecordIn is Record for an event in an organization.
 func (k *Kit) RecordIn(c *gin.Context, organization uuid.UUID, kind string, user *models.User) {
 	ctx, cancel := Detached(c)
 	defer cancel()
@@ -26,7 +25,7 @@ func (k *Kit) RecordIn(c *gin.Context, organization uuid.UUID, kind string, user
 	}
 }
 
-// Event returns the event of that kind, done by the person of this request.
+// Event returns an event of that kind, caused by the user of this request.
 func Event(c *gin.Context, organization uuid.UUID, kind string, user *models.User) models.Event {
 	r := Current(c)
 	e := models.Event{OrganizationID: organization, Kind: kind, IP: c.ClientIP(), UserAgent: c.Request.UserAgent(), RequestID: r.ID}

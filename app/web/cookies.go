@@ -22,7 +22,7 @@ func (k *Kit) prefixed(name string) string {
 }
 
 func (k *Kit) setCookie(c *gin.Context, name, value string, maxAge time.Duration) {
-	http.SetCookie(c.Writer, &http.Cookie{ // #nosec G124 -- Secure is off on localhost alone, see Config
+	http.SetCookie(c.Writer, &http.Cookie{ // #nosec G124 -- Secure is off only on localhost, see Config
 		Name:     name,
 		Value:    value,
 		Path:     "/",
@@ -40,11 +40,11 @@ func (k *Kit) SetSessionCookie(c *gin.Context, token string, s *models.Session) 
 	k.setCookie(c, k.cookieName(), token, time.Until(s.ExpiresAt))
 }
 
-// ClearSessionCookie takes the token from the browser.
+// ClearSessionCookie removes the token from the browser.
 func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, k.cookieName()) }
 
-// RememberBrowser notes in db the browser that user signs in from, and returns the
-// mark for its cookie. If quietly is false, a new browser is announced by mail.
+// RememberBrowser stores the browser that user signs in from, and returns the mark for
+// its cookie. If quietly is false, a new browser is announced by mail.
 func (k *Kit) RememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) (string, error) {
 	mark, _ := c.Cookie(k.prefixed("browser")) // a missing cookie counts as an empty one
 	client := ThisDevice(c)
@@ -52,7 +52,7 @@ func (k *Kit) RememberBrowser(c *gin.Context, db *models.DB, user *models.User, 
 	return db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
 }
 
-// SetBrowserCookie gives the browser the mark by which it is known again.
+// SetBrowserCookie gives the browser the mark by which it is recognized.
 func (k *Kit) SetBrowserCookie(c *gin.Context, mark string) {
 	k.setCookie(c, k.prefixed("browser"), mark, models.BrowserLife)
 }

@@ -14,8 +14,8 @@ import (
 	"vestibule/templates/site"
 )
 
-// Refusal is an error that a person sees on a page of its own, or under htmx as
-// a toast, so that the form on the page keeps what was typed.
+// Refusal is an error that a user sees on a separate page. Under htmx it is a toast, and
+// the form on the page keeps what was typed.
 type Refusal struct {
 	Status      int
 	Title, Text string
@@ -23,11 +23,10 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%d %s", r.Status, r.Title) }
 
-// Refuse returns a [Refusal] that says what went wrong and what the person can do.
+// Refuse returns a [Refusal] that says what went wrong and what the user can do.
 func Refuse(status int, title, text string) error { return &Refusal{status, title, text} }
 
-// Fail returns the [Refusal] of that status which fits any page. It panics for a
-// status that has none.
+// Fail returns the general [Refusal] of that status. It panics if there is none.
 func Fail(status int) error {
 	f, ok := failures[status]
 	if !ok {
@@ -36,8 +35,8 @@ func Fail(status int) error {
 	return Refuse(status, f.Title, f.Text)
 }
 
-// failures are the error pages that fit any page: what went wrong and what the
-// person can do. Where more is known, Refuse says it.
+// failures are general error pages: what went wrong and what the user can do. Use
+// Refuse to say more.
 var failures = map[int]struct{ Title, Text string }{
 	http.StatusForbidden:             {"Not allowed", "You can't do this here. Nothing was changed."},
 	http.StatusNotFound:              {"Page not found", "There's no page at this address. It may have moved, or the link may be incomplete."},
@@ -51,7 +50,7 @@ var failures = map[int]struct{ Title, Text string }{
 	http.StatusServiceUnavailable:    {"Back in a moment", "The site can't answer right now. Please try again in a moment."},
 }
 
-// renderRefusal ends the request with the page that r describes.
+// renderRefusal answers the request with the page that r describes.
 func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	c.Abort()
 	c.Header("Cache-Control", "no-store")
@@ -67,12 +66,11 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	}
 }
 
-// retryAfter is how long a person refused by a full queue is asked to wait, in
-// seconds.
+// retryAfter is how long to wait after a full queue, in seconds.
 const retryAfter = "5"
 
-// answerError ends the request with the page that fits err, and logs what is our
-// fault. It does neither when the client has gone.
+// answerError answers the request with the page for err, and logs the site's own
+// errors. It does neither if the client is gone.
 func (k *Kit) answerError(c *gin.Context, err error) {
 	log := Current(c).Log()
 	refusal, early, last := new(Refusal), new(models.ThrottledError), new(models.LastOwnerError)
@@ -82,8 +80,8 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		c.AbortWithStatus(499) // nobody reads it; the log line shows it
 		return
 	case errors.Is(err, models.ErrChanged):
-		// Repeating the request could be wrong now. The page tells what the person
-		// may still do.
+		// Repeating the request could be wrong now. The page shows what the user may
+		// still do.
 		log.Info("changed meanwhile")
 		k.Flash(c, "changed")
 		_ = Redirect(c, Origin(c))
@@ -100,7 +98,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		log.Warn("password queue is full")
 		c.Header("Retry-After", retryAfter)
 		err = Refuse(http.StatusServiceUnavailable, "Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
-	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // then err may be of any kind
+	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // after a timeout, err may be anything
 		log.Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)
 		err = Fail(http.StatusServiceUnavailable)
@@ -118,11 +116,11 @@ func notAllowed() error {
 	return Refuse(http.StatusForbidden, "Not for your role", "Your role in this organization doesn't allow this. Ask an owner.")
 }
 
-// LastOwner says what the last owner of an organization must do first.
+// LastOwner tells the last owner of an organization what to do first.
 const LastOwner = "An organization needs an owner. Make someone else an owner first, or delete the organization."
 
 // NotFound answers a request for a page that does not exist.
 func NotFound(*gin.Context) error { return Fail(http.StatusNotFound) }
 
-// MethodNotAllowed answers a request whose page takes other methods only.
+// MethodNotAllowed answers a request with a method that its page doesn't accept.
 func MethodNotAllowed(*gin.Context) error { return Fail(http.StatusMethodNotAllowed) }

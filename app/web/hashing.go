@@ -9,14 +9,14 @@ import (
 	"vestibule/models"
 )
 
-// clientQuota counts how many of something each client holds.
+// clientQuota limits how many slots each client holds.
 type clientQuota struct {
 	mu    sync.Mutex
 	taken map[string]int
 }
 
-// acquire takes one more for who, unless who has most already. The caller must call
-// release when ok.
+// acquire takes a slot for who, unless who has most already. If ok, the caller must
+// call release.
 func (s *clientQuota) acquire(who string, most int) (release func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,9 +36,8 @@ func (s *clientQuota) acquire(who string, most int) (release func(), ok bool) {
 	}, true
 }
 
-// acquireSlot takes a slot in the hasher's queue. One address may have half of
-// them, so that nobody alone keeps all others from signing in. It returns
-// password.ErrBusy when they are taken.
+// acquireSlot takes a slot in the hasher's queue. One address may hold half of them, so
+// no client alone can block sign-ins. It returns password.ErrBusy if they are taken.
 func (k *Kit) acquireSlot(c *gin.Context) (release func(), err error) {
 	release, ok := k.hashing.acquire(PerIP(c, "hash", models.Limit{}).key, max(1, k.Hasher.Places()/2))
 	if !ok {
@@ -48,7 +47,7 @@ func (k *Kit) acquireSlot(c *gin.Context) (release func(), err error) {
 }
 
 // Hash hashes pw in a slot of the request's address. It returns the errors of
-// [password.Hasher.Hash], and password.ErrBusy when the address has no slot left.
+// [password.Hasher.Hash], and password.ErrBusy if the address has no slot left.
 func (k *Kit) Hash(c *gin.Context, pw string) (string, error) {
 	release, err := k.acquireSlot(c)
 	if err != nil {
@@ -69,7 +68,7 @@ func (k *Kit) Verify(c *gin.Context, pw, hash string) (match, outdated bool, err
 	return k.Hasher.Verify(c.Request.Context(), pw, hash)
 }
 
-// AcquireScoring reports whether a password may be scored now: half the cores may
+// AcquireScoring reports whether a password may be scored now: at most half the cores
 // score at once. If so, the caller must call release.
 func (k *Kit) AcquireScoring() (release func(), ok bool) {
 	select {

@@ -1,5 +1,5 @@
-// Package web holds what every page shares and no page owns: the request and its
-// middleware, rendering, answers, errors, cookies, limits and paging.
+// Package web has what all pages share: the request and its middleware, rendering,
+// answers, errors, cookies, limits and paging.
 package web
 
 import (
@@ -12,16 +12,15 @@ import (
 	"vestibule/models"
 )
 
-// Kit is what the handlers of every feature share. It is safe for concurrent
-// requests.
+// Kit is shared by the handlers of every feature. It is safe for concurrent requests.
 type Kit struct {
 	DB     *models.DB
 	Log    *slog.Logger
 	Config Config
 	Hasher *password.Hasher
 
-	toasts  map[string]string // by their key
-	exports map[string]Export // by their key in the data that people download
+	toasts  map[string]string // by key
+	exports map[string]Export // by key in the downloaded data
 
 	crossOrigin     http.CrossOriginProtection
 	securityHeaders http.Header
@@ -31,14 +30,14 @@ type Kit struct {
 
 // Config holds the settings that handlers need.
 type Config struct {
-	BaseURL  string // such as https://example.com, without a slash at its end
+	BaseURL  string // such as https://example.com, without a trailing slash
 	Secure   bool   // browsers reach the site by https
 	Lifetime models.Lifetime
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
 }
 
-// NewKit returns a Kit. It returns an error if BaseURL is no origin.
+// NewKit returns a Kit. It returns an error if BaseURL isn't an origin.
 func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Hasher) (*Kit, error) {
 	half := max(1, runtime.GOMAXPROCS(0)/2)
 	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: newToasts(), securityHeaders: newSecurityHeaders(config.Secure), scoring: make(chan struct{}, half)}
@@ -48,7 +47,7 @@ func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Has
 	return k, nil
 }
 
-// Export reads what a feature's own tables hold of a user, for JSON.
+// Export returns the data of a user in a feature's own tables, for JSON.
 type Export func(ctx context.Context, user *models.User) (any, error)
 
 // Export adds to the data that people can download, under key. It panics if another
@@ -63,5 +62,5 @@ func (k *Kit) Export(key string, read Export) {
 	k.exports[key] = read
 }
 
-// Exports returns what features have added, by key.
+// Exports returns the exports of the features, by key.
 func (k *Kit) Exports() map[string]Export { return k.exports }

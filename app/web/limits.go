@@ -14,17 +14,17 @@ import (
 	"vestibule/templates/components"
 )
 
-// Attempt is something that may be done only so often.
+// Attempt is an action with a rate limit.
 type Attempt struct {
 	key   string
 	limit models.Limit
 }
 
-// NewAttempt returns an attempt that counts under key.
+// NewAttempt returns an attempt that is counted under key.
 func NewAttempt(key string, limit models.Limit) Attempt { return Attempt{key, limit} }
 
-// Limited counts the attempts. When one comes too early it puts a sentence into
-// form and reports true: the page goes out at status 429.
+// Limited counts the attempts. If one is too early, it sets form's error and reports
+// true; the caller answers with status 429.
 func (k *Kit) Limited(c *gin.Context, form *forms.Form, attempts ...Attempt) (bool, error) {
 	err := k.Attempt(c, attempts...)
 	early := new(models.ThrottledError)
@@ -35,8 +35,8 @@ func (k *Kit) Limited(c *gin.Context, form *forms.Form, attempts ...Attempt) (bo
 	return true, nil
 }
 
-// Attempt counts the attempts. It returns the *models.ThrottledError of the first
-// that comes too early, and then counts none of them.
+// Attempt counts the attempts. If one is too early, it returns a
+// *models.ThrottledError for the first such attempt, and counts none of them.
 func (k *Kit) Attempt(c *gin.Context, attempts ...Attempt) error {
 	for i, a := range attempts {
 		if err := k.DB.Attempt(c.Request.Context(), a.key, a.limit); err != nil {
@@ -47,8 +47,8 @@ func (k *Kit) Attempt(c *gin.Context, attempts ...Attempt) error {
 	return nil
 }
 
-// TooMany returns the sentence about an attempt that came too early. It also sets
-// Retry-After and writes a log line.
+// TooMany returns the error for an attempt that was too early. It also sets Retry-After
+// and writes a log line.
 func TooMany(c *gin.Context, early *models.ThrottledError) string {
 	Current(c).Log().Warn("throttled", "after", early.After)
 	seconds := strconv.Itoa(int(math.Ceil(early.After.Seconds())))
@@ -60,12 +60,12 @@ func TooMany(c *gin.Context, early *models.ThrottledError) string {
 	return "Too many attempts. Try again in " + wait + "."
 }
 
-// PerIP is an attempt from the address that the request comes from. An IPv6
-// address counts by its /64, which is what one household or server has.
+// PerIP is an attempt from the IP address of the request. An IPv6 address counts by its
+// /64, which is what one household or server has.
 func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 	address := c.ClientIP()
 	if ip, err := netip.ParseAddr(address); err == nil {
-		ip = ip.Unmap() // an IPv4 address may come dressed as IPv6
+		ip = ip.Unmap() // IPv4 address mapped to IPv6
 		address = ip.String()
 		if network, err := ip.Prefix(64); err == nil && ip.Is6() {
 			address = network.String()
@@ -74,9 +74,9 @@ func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 	return Attempt{what + " from " + address, limit}
 }
 
-// PerAccount is an attempt at user's password. A browser from which the user has
-// signed in before is known and counts on its own, so that strangers who guess do
-// not keep the user waiting (OWASP: device cookies).
+// PerAccount is an attempt at user's password. A known browser, from which the user has
+// signed in before, counts separately, so strangers who guess can't lock the user out
+// (OWASP: device cookies).
 func (k *Kit) PerAccount(c *gin.Context, user *models.User) (a Attempt, known bool, err error) {
 	mark, _ := c.Cookie(k.prefixed("browser"))
 	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, mark)
@@ -85,7 +85,7 @@ func (k *Kit) PerAccount(c *gin.Context, user *models.User) (a Attempt, known bo
 
 // ResetAttempts forgets the attempts before one that succeeded.
 func (k *Kit) ResetAttempts(c *gin.Context, a Attempt) {
-	if a.limit == (models.Limit{}) { // nothing was counted
+	if a.limit == (models.Limit{}) { // not counted
 		return
 	}
 	ctx, cancel := Detached(c)
@@ -95,7 +95,7 @@ func (k *Kit) ResetAttempts(c *gin.Context, a Attempt) {
 	}
 }
 
-// Refund takes back attempts that failed through no fault of the person's.
+// Refund takes back attempts that failed through no fault of the user.
 func (k *Kit) Refund(c *gin.Context, attempts ...Attempt) {
 	ctx, cancel := Detached(c)
 	defer cancel()
@@ -109,7 +109,7 @@ func (k *Kit) Refund(c *gin.Context, attempts ...Attempt) {
 	}
 }
 
-// EnumerationLimit is an attempt to find out who has an account here.
+// EnumerationLimit is an attempt that could reveal who has an account.
 func (k *Kit) EnumerationLimit(c *gin.Context) Attempt {
 	return PerIP(c, "check", k.Config.LimitCheck)
 }

@@ -17,8 +17,8 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Begin gives a request its id and its logger, and logs one line at its end.
-// The line has neither the query, which may hold a token, nor the ids in a path.
+// Begin gives a request an id and a logger, and logs one line at its end. The line
+// leaves out the query, which may hold a token, and the ids in a path.
 func (k *Kit) Begin(c *gin.Context) {
 	start := time.Now()
 	id := rand.Text()
@@ -44,7 +44,7 @@ func (k *Kit) Begin(c *gin.Context) {
 	k.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
-// route returns the path of a request as routes.go has it, or as it came if no
+// route returns the path of a request as written in routes.go, or as received if no
 // route matches.
 func route(c *gin.Context) string {
 	if path := c.FullPath(); path != "" {
@@ -68,7 +68,7 @@ func (k *Kit) Recover(c *gin.Context) {
 	c.Next()
 }
 
-// contentSecurityPolicy opens only what the pages use, from the site itself.
+// contentSecurityPolicy allows only what the pages use, from the site itself.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -78,13 +78,13 @@ func newSecurityHeaders(secure bool) http.Header {
 	h := http.Header{}
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+	h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	if secure {
-		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains") // of its host alone (ASVS 5.0, 3.4.1)
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains") // ASVS 5.0, 3.4.1
 	}
 	return h
 }
@@ -92,11 +92,10 @@ func newSecurityHeaders(secure bool) http.Header {
 // Headers sets the security headers.
 func (k *Kit) Headers(c *gin.Context) { maps.Copy(c.Writer.Header(), k.securityHeaders) }
 
-// maxTime is how long a request may take. The queue of password hashes and slow
-// queries end with it.
+// maxTime is how long a request may take, with waiting for hashes and slow queries.
 const maxTime = 30 * time.Second
 
-// LimitTime ends the work on a request after maxTime.
+// LimitTime cancels a request's context after maxTime.
 func LimitTime(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), maxTime)
 	defer cancel()
@@ -107,7 +106,7 @@ func LimitTime(c *gin.Context) {
 // maxBody is the largest request body: the longest form takes a few kilobytes.
 const maxBody = 64 << 10
 
-// LimitBody refuses a body that is larger than maxBody.
+// LimitBody refuses a body larger than maxBody.
 func LimitBody(c *gin.Context) error {
 	if c.Request.ContentLength > maxBody {
 		return Fail(http.StatusRequestEntityTooLarge)
@@ -118,7 +117,7 @@ func LimitBody(c *gin.Context) error {
 	return nil
 }
 
-// SameOrigin refuses what another site's page makes a browser send (CSRF).
+// SameOrigin refuses requests that come from pages of other sites (CSRF).
 func (k *Kit) SameOrigin(c *gin.Context) error {
 	if err := k.crossOrigin.Check(c.Request); err != nil {
 		Current(c).Log().Warn("cross-origin request refused", "err", err)
@@ -127,8 +126,8 @@ func (k *Kit) SameOrigin(c *gin.Context) error {
 	return nil
 }
 
-// Session finds out who sends the request, in one query. It clears a cookie whose
-// session has ended.
+// Session finds the user of the request, in one query. It clears a cookie whose session
+// has ended.
 func (k *Kit) Session(c *gin.Context) error {
 	c.Header("Vary", "Cookie, HX-Request")
 	c.Header("Cache-Control", "no-cache")
@@ -138,8 +137,8 @@ func (k *Kit) Session(c *gin.Context) error {
 	}
 	s, err := k.DB.SessionByToken(c.Request.Context(), token)
 	if errors.Is(err, models.ErrNotFound) {
-		// Only where the browser opens a page: a late answer to a request from before
-		// a renewal must not take the new cookie away.
+		// Only if the browser opens a page: the late answer to a request sent before a
+		// renewal must not remove the new cookie.
 		if opensPage(c) {
 			k.ClearSessionCookie(c)
 		}
@@ -155,22 +154,22 @@ func (k *Kit) Session(c *gin.Context) error {
 	renewed, err := k.DB.TouchSession(c.Request.Context(), s, k.Config.Lifetime)
 	switch {
 	case err != nil && !ClientGone(c):
-		r.Log().Error("session not renewed", "err", err) // the person stays signed in until it expires
+		r.Log().Error("session not renewed", "err", err) // the user stays signed in until it expires
 	case err == nil && renewed:
 		k.SetSessionCookie(c, token, s)
 	}
 	return nil
 }
 
-// opensPage reports whether the browser is about to show the answer as a page
-// (Fetch Metadata; old browsers and other programs do not say).
+// opensPage reports whether the browser will show the answer as a page (Fetch Metadata,
+// which old browsers and other programs don't send).
 func opensPage(c *gin.Context) bool {
 	mode := c.GetHeader("Sec-Fetch-Mode")
 	return c.Request.Method == http.MethodGet && !IsHTMX(c) && (mode == "" || mode == "navigate")
 }
 
-// GuestsOnly sends a person who has signed in, maybe in another tab, to where
-// they were heading.
+// GuestsOnly redirects a signed-in user, who may have signed in on another tab, to the
+// page they wanted.
 func GuestsOnly(c *gin.Context) error {
 	if Current(c).User == nil {
 		return nil
@@ -178,7 +177,7 @@ func GuestsOnly(c *gin.Context) error {
 	return Redirect(c, LocalPath(c.Query("next")))
 }
 
-// SignedInOnly sends a stranger to sign in, and then back.
+// SignedInOnly redirects a guest to sign in, and then back.
 func (k *Kit) SignedInOnly(c *gin.Context) error {
 	if Current(c).User != nil {
 		return nil
@@ -190,7 +189,8 @@ func (k *Kit) SignedInOnly(c *gin.Context) error {
 	return Redirect(c, layouts.WithNext("/sign-in", Origin(c)))
 }
 
-// VerifiedOnly is middleware for routes that require a confirmed email address. It goes behind SignedInOnly.
+// VerifiedOnly is middleware for routes that require a confirmed email address. Put it
+// after SignedInOnly.
 func VerifiedOnly(c *gin.Context) error {
 	if !Current(c).User.Verified() {
 		return Refuse(http.StatusForbidden, "Confirm your email address first", "You need a confirmed email address for this. Open the link we sent you, then come back.")
@@ -198,8 +198,8 @@ func VerifiedOnly(c *gin.Context) error {
 	return nil
 }
 
-// Require returns middleware for routes that need a permission in the organization
-// in use.
+// Require returns middleware for routes that need a permission in the current
+// organization.
 func Require(p models.Permission) Handler {
 	return func(c *gin.Context) error {
 		if !Current(c).Member.Role.May(p) {

@@ -9,19 +9,19 @@ import (
 	"vestibule/templates/components"
 )
 
-// PageSize is how many rows of a list one page shows.
+// PageSize is how many rows a page of a list shows.
 const PageSize = 20
 
-// PageStart returns the id in the query after which the page begins, in the order of
-// its list, or the zero id on the first page.
+// PageStart returns the id in the query of the last row before the page, or the zero id
+// on the first page.
 func PageStart(c *gin.Context, key string) uuid.UUID {
 	id, _ := uuid.Parse(c.Query(key)) // anything else is the first page
 	return id
 }
 
-// NewList returns the page of models, which were read after PageStart with a limit of
-// PageSize+1: the one more shows that there is another page. The path of that names
-// the last model of this one by id under key.
+// NewList returns a page of models, which were read after PageStart with a limit of
+// PageSize+1. The extra one shows that there is a next page, whose path has the last id
+// of this page under key.
 func NewList[Model, Row any](c *gin.Context, key string, models []Model, id func(Model) uuid.UUID, row func(Model) Row) components.List[Row] {
 	list := components.List[Row]{Focus: PageStart(c, key) != uuid.Nil}
 	if len(models) > PageSize {

@@ -12,9 +12,8 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Frame returns what the layout of this request's page shows. A toast that the last
-// page left is in it, unless status is an error: then it waits for the page that it
-// is about.
+// Frame returns the data of this request's layout. It has the toast of the previous
+// request unless status is an error; the toast then waits for the next page.
 func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 	r := Current(c)
 	f := layouts.Frame{
@@ -24,13 +23,13 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		Member: r.Member,
 		Next:   LocalPath(c.Query("next")),
 	}
-	if IsHTMX(c) { // which has the frame already
+	if IsHTMX(c) { // the browser has the frame already
 		return f
 	}
 	if f.Member != nil {
 		var err error
 		if f.Memberships, err = k.DB.Memberships(c.Request.Context(), f.User.ID); err != nil && !ClientGone(c) {
-			r.Log().Error("memberships not read", "err", err) // the page is worth more than the list
+			r.Log().Error("memberships not read", "err", err) // show the page without the list
 		}
 	}
 	if status < http.StatusBadRequest {
@@ -39,8 +38,7 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 	return f
 }
 
-// Render answers at the status of f with page, or under htmx with the fragment of it
-// alone.
+// Render answers with page and f's status, or under htmx with only its fragment.
 func Render(c *gin.Context, f layouts.Frame, page, fragment templ.Component) error {
 	if IsHTMX(c) {
 		page = fragment
@@ -50,14 +48,13 @@ func Render(c *gin.Context, f layouts.Frame, page, fragment templ.Component) err
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// RenderFragment answers with one component. It renders to memory first: a
-// component that fails leaves no half page.
+// RenderFragment answers with one component. It renders to memory first, so a component
+// that fails leaves no half page.
 func RenderFragment(c *gin.Context, status int, component templ.Component) error {
 	b, _ := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()
-	// Not in the context of the request: the page that says that time is up has to
-	// be drawn when time is up.
+	// Detached from the request's context: the page about a timeout is drawn after it.
 	if err := component.Render(context.Background(), b); err != nil {
 		return err
 	}

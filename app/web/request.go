@@ -16,16 +16,16 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Request is what a request carries beside its HTTP. Begin makes it, Session adds
-// the person.
+// Request is the site's own data of a request. Begin creates it, and Session adds the
+// user.
 type Request struct {
 	ID              string
 	log             *slog.Logger
-	Session         *models.Session    // nil for a stranger
-	User            *models.User       // nil for a stranger
-	Member          *models.Membership // the User's place in the organization of the URL; nil on other pages
-	Expired         bool               // a stranger had a session that has ended
-	Reauthenticated bool               // the password came from the page that asks for it, not from the form
+	Session         *models.Session    // nil for a guest
+	User            *models.User       // nil for a guest
+	Member          *models.Membership // the User's membership in the organization of the URL; nil on other pages
+	Expired         bool               // the guest's session has ended
+	Reauthenticated bool               // the request was continued after Reauthenticate asked for the password
 }
 
 // Log returns the site's log with the request's id on each line.
@@ -33,16 +33,16 @@ func (r *Request) Log() *slog.Logger { return r.log.With("request_id", r.ID) }
 
 type requestKey struct{}
 
-// Current returns what c's request carries.
+// Current returns the Request of c.
 func Current(c *gin.Context) *Request { return c.MustGet(requestKey{}).(*Request) }
 
-// Detached returns a context that outlives the client's interest, for at most 5
-// seconds: an attempt counts even if the client hangs up before the answer.
+// Detached returns a context that outlives the request, for at most 5 seconds: an
+// attempt counts even if the client hangs up before the answer.
 func Detached(c *gin.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), 5*time.Second)
 }
 
-// ClientGone reports whether the client has hung up. What fails then is no fault.
+// ClientGone reports whether the client has hung up. Errors after that aren't faults.
 func ClientGone(c *gin.Context) bool { return errors.Is(c.Request.Context().Err(), context.Canceled) }
 
 // ID returns the id in the request's path, or the zero id, which no row has.
@@ -59,8 +59,8 @@ func Within(c *gin.Context, path string) string {
 	return "/o/" + Current(c).Member.Organization.Slug + path
 }
 
-// Origin returns the path of the page that a request comes from: its own for a GET,
-// else that of the page with the form.
+// Origin returns the path of the page that a request comes from: its own path for a GET,
+// otherwise that of the page with the form.
 func Origin(c *gin.Context) string {
 	page := c.Request.Header.Get("HX-Current-URL")
 	if page == "" && c.Request.Method == http.MethodGet {
@@ -76,10 +76,9 @@ func Origin(c *gin.Context) string {
 	return LocalPath(u.RequestURI())
 }
 
-// LocalPath returns next when it is a path on this site, else [layouts.Home]. Browsers
-// take "//host" and "/\host" for another site (OWASP: unvalidated redirects),
-// and drop tabs and line breaks before they look. A path as browsers send it is
-// ASCII.
+// LocalPath returns next if it is a path on this site, otherwise [layouts.Home].
+// Browsers treat "//host" and "/\host" as another site (OWASP: unvalidated redirects),
+// after removing tabs and line breaks. Paths from browsers are ASCII.
 func LocalPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" ||

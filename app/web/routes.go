@@ -2,8 +2,7 @@ package web
 
 import "github.com/gin-gonic/gin"
 
-// Handler answers a request. When it returns an error, Kit answers with the page
-// that fits.
+// Handler answers a request. If it returns an error, Kit answers with the page for it.
 type Handler func(c *gin.Context) error
 
 // Routes is a group of routes with a common path and common middleware.
@@ -17,7 +16,7 @@ func (k *Kit) Group(e *gin.Engine, middleware ...Handler) Routes {
 	return Routes{k, &e.RouterGroup}.Group("/", middleware...)
 }
 
-// Kit returns what handlers share.
+// Kit returns the Kit that the routes share.
 func (r Routes) Kit() *Kit { return r.kit }
 
 // Group returns a group below path whose middleware comes after that of r.
@@ -42,7 +41,7 @@ func (k *Kit) adapt(handlers []Handler) []gin.HandlerFunc {
 	return adapted
 }
 
-// Handle makes a gin handler of h that answers the error of h.
+// Handle turns h into a gin handler that also answers its error.
 func (k *Kit) Handle(h Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// newToasts returns the messages that a page may show once, by their key. A cookie
-// carries the key over a redirect, never the message: an attacker who can set a
-// cookie must not be able to put words into the site's mouth.
+// newToasts returns the messages that a page may show once, by key. A cookie carries the
+// key over a redirect, never the message: an attacker who can set a cookie must not be
+// able to choose the site's words.
 func newToasts() map[string]string {
 	return map[string]string{
 		"welcome":          "Welcome! Your account is ready",
@@ -45,7 +45,7 @@ func newToasts() map[string]string {
 // AddToasts adds the messages of a feature.
 func (k *Kit) AddToasts(toasts map[string]string) { maps.Copy(k.toasts, toasts) }
 
-// toastText returns the message of a toast. It panics for one that does not exist.
+// toastText returns the message of a toast. It panics if there is no such toast.
 func (k *Kit) toastText(toast string) string {
 	text, ok := k.toasts[toast]
 	if !ok {
@@ -56,11 +56,11 @@ func (k *Kit) toastText(toast string) string {
 
 // Flash shows a toast on the next page.
 func (k *Kit) Flash(c *gin.Context, toast string) {
-	_ = k.toastText(toast) // fails here rather than on the next page
+	_ = k.toastText(toast) // panic here, not on the next page
 	k.setCookie(c, k.prefixed("toast"), toast, time.Minute)
 }
 
-// takeFlash returns the toast that the last page left, and forgets it.
+// takeFlash returns the toast of the previous request, and deletes its cookie.
 func (k *Kit) takeFlash(c *gin.Context) string {
 	key, err := c.Cookie(k.prefixed("toast"))
 	if err != nil {

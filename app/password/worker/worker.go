@@ -1,11 +1,10 @@
-// Package worker hashes passwords in a process of its own, which serve starts.
-// Readers may skip it: to the rest of the program it is a [password.Engine] like
+// Package worker hashes passwords in a separate process, which serve starts. You can
+// skip it on a first reading: to the rest of the program it is a [password.Engine] like
 // [password.Here].
 //
-// It earns its place when everybody signs in at once, because the system then
-// gives the cores to pages first, and the collector of the site does not run for
-// 19 MiB of garbage a password. Measured on two cores, beside hashing in the
-// site's own process:
+// It pays off when many users sign in at once. The system then gives the cores to pages
+// first, and the site's garbage collector doesn't run for 19 MiB a password. Measured
+// on two cores, compared with hashing in the site's own process:
 //
 //	                                    SQLite             PostgreSQL
 //	dashboard's p99 in such a storm     4.7, not 46 ms     6.5, not 66 ms
@@ -27,33 +26,33 @@ import (
 	"vestibule/app/password"
 )
 
-// Process is a [password.Engine] in another process. While that process fails, it
-// hashes in this one: no sign-in fails for want of a process.
+// Process is a [password.Engine] in another process. If that process fails, it hashes
+// in this one, so sign-ins still work.
 type Process struct {
 	command func() *exec.Cmd
 	timeout time.Duration
 	log     *slog.Logger
 
-	idleTimeout time.Duration // without a password, after which the process ends
-	retryAfter  time.Duration // for which a failure has no other process started
+	idleTimeout time.Duration // the process ends after this long without a password
+	retryAfter  time.Duration // how long to wait after a failure before starting another process
 	idle        *time.Timer
 
 	mu      sync.Mutex
-	calls   int       // that wait for an answer
+	calls   int       // waiting for an answer
 	remote  *remote   // nil while no process runs
 	failing bool      // since the last answer
-	retryAt time.Time // no process is started before
+	retryAt time.Time // start no process before
 }
 
-// remote is a process that runs.
+// remote is a running process.
 type remote struct {
 	*rpc.Client
 	kill func() error
 }
 
-// New returns an Engine that starts a process by command when a password needs
-// it and none runs, and ends it after a minute without one. The process must call
-// [Serve]. It is killed if it takes longer than timeout with a password.
+// New returns an Engine that runs command when a password needs a process and none
+// runs, and ends it after a minute without passwords. The process must call [Serve]. It
+// is killed if a password takes longer than timeout.
 func New(command func() *exec.Cmd, timeout time.Duration, log *slog.Logger) *Process {
 	p := &Process{command: command, timeout: timeout, log: log, idleTimeout: time.Minute, retryAfter: time.Minute}
 	p.idle = time.AfterFunc(p.idleTimeout, p.endIfIdle)
@@ -96,8 +95,7 @@ func (p *Process) end() error {
 	return err
 }
 
-// count adds n to the calls that wait for an answer. The process is idle from the
-// last one on.
+// count adds n to the calls waiting for an answer. At 0 the process becomes idle.
 func (p *Process) count(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,8 +112,8 @@ func (p *Process) endIfIdle() {
 	}
 }
 
-// call reports whether the process answered, and returns the error that it
-// answered with. A process that has died is replaced once.
+// call reports whether the process answered, and returns the error in the answer. It
+// replaces a process that has died once.
 func (p *Process) call(method string, job Job, result any) (answered bool, err error) {
 	p.count(1)
 	defer p.count(-1)
@@ -143,14 +141,14 @@ func (p *Process) call(method string, job Job, result any) (answered bool, err e
 	return false, nil
 }
 
-// killAfterTimeout kills the process, which ends each call to it, unless stopped
-// before.
+// killAfterTimeout kills the process after timeout, which ends every call to it, unless
+// it is stopped first.
 func (p *Process) killAfterTimeout(r *remote) (stop func() bool) {
 	return time.AfterFunc(p.timeout, func() { _ = r.kill() }).Stop
 }
 
-// running returns the process, which it starts if need be, or nil if there should
-// be none yet.
+// running returns the process, starting it if needed, or nil if it is too early to
+// start another.
 func (p *Process) running() (*remote, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +172,7 @@ func (p *Process) running() (*remote, error) {
 	return p.remote, nil
 }
 
-// discard ends a process that failed, and returns how it ended.
+// discard ends a failed process, and returns how it ended.
 func (p *Process) discard(r *remote) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,7 +184,7 @@ func (p *Process) discard(r *remote) error {
 	return r.Close()
 }
 
-// failed notes that passwords are hashed in this process, and logs it once.
+// failed records that passwords are now hashed in this process, and logs it once.
 func (p *Process) failed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,7 +195,7 @@ func (p *Process) failed(err error) {
 	}
 }
 
-// recovered notes that the process answers.
+// recovered records that the process answers again.
 func (p *Process) recovered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -236,8 +234,8 @@ func Serve(in io.Reader, out io.WriteCloser) error {
 	return nil
 }
 
-// engine is the other end of a Process. It runs the collector before each hash,
-// which then takes the memory of past ones: 42 MiB at the peak, not 99.
+// engine is the other end of a Process. It runs the garbage collector before each hash,
+// which then reuses the memory of earlier ones: 42 MiB at the peak, not 99.
 type engine struct{}
 
 // Create answers [Process.Create].

@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// niceness leaves a quarter of a core to the process when others want them all. On
-// a quiet machine a dashboard's p99 in a storm is 5.6 ms with it, 6.1 without.
+// niceness leaves a quarter of a core to the process when others need all cores. On a
+// quiet machine a dashboard's p99 in a storm of sign-ins is 5.6 ms with it, 6.1 without.
 const niceness = 5
 
-// detach gives cmd a session of its own: out of reach of the Ctrl-C that lets the
-// site finish its requests, and a scheduling group that can step back.
+// detach runs cmd in its own session. Ctrl-C doesn't reach it, so the site can finish
+// its requests, and its scheduling group can have a lower priority.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 // stepBack lowers the priority of this process. Linux shares the cores between
