@@ -12,30 +12,30 @@ TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## build, migrate data/vestibule.db and serve it on http://localhost:8080
+run: build ## build, migrate data/vestibule.db and serve on http://localhost:8080
 	./bin/vestibule serve
 
-dev: ## serve; show a changed page at once, and restart after a change of anything else
+dev: ## serve; reload changed templates at once, and restart after other changes
 	$(GO) tool templ generate -watch -log-level warn -watch-pattern '\.(go|templ|txt|css|js|svg|sql)$$|/\.env$$' -ignore-pattern '_test\.go$$' \
 		-cmd "$(GO) build -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule && exec ./bin/vestibule serve"
 
-generate: ## write the Go of the pages from templates/**/*.templ
+generate: ## generate Go code from templates/**/*.templ
 	$(GO) tool templ generate -log-level error
 
 build: generate ## build bin/vestibule
 	$(GO) build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
 
-check: lint ## lint, and test on SQLite without a browser: after every change, in 2 minutes
+check: lint ## lint, and test on SQLite without a browser: 2 minutes, after every change
 	@GO=$(GO) .ci/test check
 
-test: deps lint gosec ## install what is missing, then all that must hold before a change lands
+test: deps lint gosec ## install what is missing, and run everything a change must pass
 	@GO=$(GO) .ci/test test
 
 soak: deps ## storms, crashes, thousands of connections, every browser variant and long fuzzing
 	@GO=$(GO) .ci/test soak
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
-lint: ## vet, staticcheck, gofmt, go mod tidy and stale generated files; nothing is changed
+lint: ## check vet, staticcheck, gofmt, go mod tidy and generated files; changes nothing
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
@@ -51,14 +51,14 @@ vuln: ## look for known vulnerabilities, in the database on vuln.go.dev
 fuzz: ## run each fuzz target for FUZZTIME=50000x inputs
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
-bench: deps build ## measure bin/vestibule beside its floors; what it prints is kept in bin/bench.md and bin/bench.json
+bench: deps build ## compare bin/vestibule with its floors; results are in bin/bench.md and bin/bench.json
 	$(GO) build -o bin/bench ./cmd/bench
 	./bin/bench -go $(GO) $(BENCH)
 
-deps: ## install Chromium, PostgreSQL, HAProxy and a C compiler for the tests, where apt-get can
+deps: ## install Chromium, PostgreSQL, HAProxy and a C compiler for the tests, with apt-get
 	@.ci/deps
 
-assets: ## renew htmx and the list of common passwords from the npm registry
+assets: ## update htmx and the list of common passwords from the npm registry
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && cd "$$tmp" && \
 	npm pack --silent htmx.org@$(HTMX) @zxcvbn-ts/language-common@$(COMMON) >/dev/null && \
 	mkdir htmx common && tar xzf htmx.org-*.tgz -C htmx && tar xzf zxcvbn-ts-*.tgz -C common && \
@@ -68,5 +68,5 @@ assets: ## renew htmx and the list of common passwords from the npm registry
 	cp common.txt $(CURDIR)/app/password/common.txt && \
 	cp common/package/LICENSE.txt $(CURDIR)/app/password/common.LICENSE
 
-clean: ## remove what was built; the data stays
+clean: ## remove bin; the data stays
 	rm -rf bin

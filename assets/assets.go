@@ -1,6 +1,6 @@
-// Package assets holds the stylesheet, the scripts and the icon, and serves
-// each under a name that contains its content's hash, so that browsers may keep
-// it for ever and still get every change.
+// Package assets holds the stylesheet, the scripts and the icon. Each is served under
+// a name that contains the hash of its content, so browsers may cache it forever and
+// still get every change.
 package assets
 
 import (
@@ -31,12 +31,12 @@ var all = sync.OnceValue(func() (hashed struct {
 	hashed.paths, hashed.assets = map[string]string{}, map[string]asset{}
 	names, err := fs.Glob(files, "*")
 	if err != nil {
-		panic(err) // the pattern is wrong
+		panic(err) // only a malformed pattern
 	}
 	for _, name := range names {
 		content, err := files.ReadFile(name)
 		if err != nil {
-			panic(err) // an embedded file is always there
+			panic(err) // an embedded file always exists
 		}
 		sum := sha256.Sum256(content)
 		ext := path.Ext(name)
@@ -46,8 +46,8 @@ var all = sync.OnceValue(func() (hashed struct {
 	return hashed
 })
 
-// Path is the URL path of the file of that name. It panics when there is none:
-// a template that names a missing file is to fail in the first test.
+// Path returns the URL path of the file with that name. It panics if no such file
+// exists, so that every test of the template fails.
 func Path(name string) string {
 	p, ok := all().paths[name]
 	if !ok {
@@ -65,10 +65,10 @@ func Handler() http.Handler {
 			return
 		}
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		// Another coding is another representation, with an ETag of its own.
+		// Each content coding is a separate representation and needs its own ETag.
 		content, coding := a.content.For(r, w.Header())
 		w.Header().Set("ETag", `"`+path.Base(r.URL.Path)+coding+`"`)
-		if path.Ext(a.name) == ".svg" { // which net/http serves without its encoding
+		if path.Ext(a.name) == ".svg" { // net/http omits its charset
 			w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
 		}
 		http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(content))

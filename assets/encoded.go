@@ -12,15 +12,15 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// Encoded is content that is the same for everybody, and is compressed once, as
-// well as can be: when it is first asked for. Content that holds what is private
-// must not be: the length of a compressed answer can tell it (BREACH).
+// Encoded is content that is the same for every client. It is compressed once, as small
+// as possible, on first use. Never use it for private content, which the length of a
+// compressed response can reveal (BREACH).
 type Encoded struct {
 	plain        []byte
 	gzip, brotli func() []byte
 }
 
-// Encode makes an Encoded of content, which is not to change any more.
+// Encode returns content as an Encoded. The caller must not change content afterwards.
 func Encode(content []byte) *Encoded {
 	return &Encoded{
 		plain: content,
@@ -44,14 +44,14 @@ func compressed(content []byte, by func(io.Writer) (io.WriteCloser, error)) []by
 		}
 	}
 	if err != nil {
-		panic(err) // the level is wrong: memory takes everything
+		panic(err) // only an invalid level: writing to memory can't fail
 	}
 	return b.Bytes()
 }
 
-// For chooses the shortest form that a request's Accept-Encoding allows, and
-// sets the headers that say so. It returns the body and the name of its coding,
-// which is empty for the content as it is.
+// For chooses the shortest form that a request's Accept-Encoding allows, and sets the
+// matching headers. It returns the body and the name of its coding, or "" if the body
+// isn't compressed.
 func (e *Encoded) For(request *http.Request, answer http.Header) (body []byte, coding string) {
 	answer.Add("Vary", "Accept-Encoding")
 	body = e.plain

@@ -1,6 +1,6 @@
-// What htmx does not do: show and hide a password, dismiss a toast, keep the
-// keyboard's place, and say when the server does not answer. Listeners sit on
-// the document, so they hold for whatever is swapped in later.
+// What htmx doesn't do: show and hide passwords, dismiss toasts, keep the keyboard
+// focus, and report that the server doesn't answer. Listeners are on the document, so
+// they also work for content that is swapped in later.
 
 document.documentElement.classList.add("js");
 
@@ -26,21 +26,21 @@ document.addEventListener("click", ({ target }) => {
   }
 });
 
-// A password is sent, and remembered by the browser, as a password.
+// Hide passwords on submit: browsers don't offer to save a text input as a password.
 document.addEventListener("submit", ({ target }) => {
   for (const button of target.querySelectorAll("[data-reveal]")) reveal(button, false);
 }, true);
 
-// A check is not asked for a field that has gone while it waited for others, nor
-// for one whose form is on its way: that may end what the check needs.
+// Skip the check of a field that was removed while the check was queued, or whose form
+// is being sent: the form may end the session or link that the check needs.
 document.addEventListener("htmx:before:request", (event) => {
   const { sourceElement } = event.detail.ctx;
   const form = sourceElement.parentElement?.closest("form");
   if (!sourceElement.isConnected || form?.querySelector(".submit:disabled")) event.preventDefault();
 });
 
-// What htmx takes away takes the focus along. It goes on at the button of the
-// new form, in the next row, or else at the page's content.
+// When htmx removes the focused element, move the focus to the button of the new form,
+// to the next row, or to the page's content.
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   const from = ctx.sourceElement;
   ctx.focused = from.contains(document.activeElement);
@@ -54,18 +54,18 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   (button ?? main()).focus({ preventScroll: true });
 });
 
-// Good news leaves by itself, unless the person is reading it; a problem stays.
-const leave = (toast) => setTimeout(() => {
-  if (toast.matches(":hover, :focus-within")) leave(toast);
+// Remove a notice after a while, unless the user is reading it. Alerts stay.
+const expire = (toast) => setTimeout(() => {
+  if (toast.matches(":hover, :focus-within")) expire(toast);
   else toast.remove();
 }, 8000);
 const notices = document.getElementById("notices");
-for (const toast of notices.children) leave(toast);
+for (const toast of notices.children) expire(toast);
 new MutationObserver((changes) => {
-  for (const { addedNodes } of changes) addedNodes.forEach((node) => node.matches?.(".toast") && leave(node));
+  for (const { addedNodes } of changes) addedNodes.forEach((node) => node.matches?.(".toast") && expire(node));
 }).observe(notices, { childList: true });
 
 document.addEventListener("htmx:error", ({ detail }) => {
-  if (detail.ctx?.response) return; // the server did answer
+  if (detail.ctx?.response) return; // the server answered
   document.getElementById("alerts").replaceChildren(document.getElementById("offline").content.cloneNode(true));
 });

@@ -1,7 +1,7 @@
-// Command gosec runs the rules of gosec on the packages below the working
-// directory. gosec's own command would come with the libraries of clouds and
-// language models, which write fixes: 60 modules where its rules need 5.
-// golangci-lint runs them too, and needs 211.
+// Command gosec runs the rules of gosec on the packages below the working directory.
+// gosec's own command depends on 60 modules, many of them for fixes by cloud and
+// language model services. The rules need 5; golangci-lint, which also runs them,
+// needs 211.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	analyzer.LoadRules(rules.Generate(false).RulesInfo())
 	analyzer.LoadAnalyzers(analyzers.Generate(false).AnalyzersInfo())
 
-	// What tests alone import is no more looked at than tests are.
+	// Packages that only tests import are excluded like the tests themselves.
 	paths, err := gosec.PackagePaths("./...", gosec.ExcludedDirsRegExp([]string{`\.ci`, "apptest"}))
 	if err == nil {
 		err = analyzer.Process(nil, paths...)

@@ -12,25 +12,24 @@ import (
 	"vestibule/app/password/worker"
 )
 
-// hashCommand is the command line on which serve starts a process of its own, not
-// for people.
+// hashCommand is the internal command that serve runs in a separate process.
 const hashCommand = "hash"
 
-// hashTimeout is how long that process may take with one password. The dearest
-// takes seconds on an idle machine, and a request has 30.
+// hashTimeout is how long that process may take for one password. The most expensive
+// parameters take seconds on an idle machine, and a request has 30.
 const hashTimeout = 15 * time.Second
 
-// hash answers a worker.Process on the standard input and output, until the site
-// ends it. It ignores a SIGTERM, which all processes of a service may get: that is
-// for the site.
+// hash answers a worker.Process on standard input and output until the site ends it.
+// It ignores SIGTERM, which a supervisor may send to every process of a service: the
+// site needs it to finish its requests.
 func hash() error {
 	signal.Ignore(syscall.SIGTERM)
-	_ = os.WriteFile("/proc/self/comm", []byte("vestibule-hash"), 0o600) // for top and the system's log, on Linux
+	_ = os.WriteFile("/proc/self/comm", []byte("vestibule-hash"), 0o600) // the name in top and the system log, on Linux
 	return worker.Serve(os.Stdin, os.Stdout)
 }
 
-// hashProcess starts the program as such a process. It gets no environment, since
-// it needs none of our secrets.
+// hashProcess returns a Process that runs this program's hash command. Its environment
+// is empty because it needs none of the secrets there.
 func hashProcess(log *slog.Logger) *worker.Process {
 	return worker.New(func() *exec.Cmd {
 		program, err := os.Executable()
@@ -39,9 +38,9 @@ func hashProcess(log *slog.Logger) *worker.Process {
 		}
 		path := program
 		if runtime.GOOS == "linux" {
-			path = "/proc/self/exe" // the same program even after a new version has taken its place
+			path = "/proc/self/exe" // this program, even after an update replaced the file
 		}
-		cmd := exec.Command(path) // #nosec G204 G702 -- the program that runs already
+		cmd := exec.Command(path) // #nosec G204 G702 -- this program itself
 		cmd.Args = []string{program, hashCommand}
 		cmd.Env = []string{}
 		cmd.Stderr = os.Stderr

@@ -50,11 +50,11 @@ func stty(setting string) error {
 	return cmd.Run()
 }
 
-// maxLine is the length of a line in bytes; the rest is not read.
+// maxLine is the longest part of a line that is read, in bytes.
 const maxLine = 64 << 10
 
-// readLine reads a line up to its end or that of the input. It returns an error if
-// ctx ends first, as it does on a signal.
+// readLine reads up to the end of a line or of the input. It returns an error if ctx
+// ends first, such as on a signal.
 func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	var line []byte
 	done := make(chan error, 1)

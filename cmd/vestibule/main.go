@@ -1,4 +1,4 @@
-// Vestibule serves the site and looks after its database.
+// Vestibule serves the site and manages its database.
 package main
 
 import (
@@ -39,14 +39,14 @@ func main() {
 
 // run carries out one command line.
 func run(args []string) error {
-	if slices.Equal(args, []string{hashCommand}) { // it is to know no settings
+	if slices.Equal(args, []string{hashCommand}) { // it needs no settings
 		return hash()
 	}
 	if err := readEnvFile(); err != nil {
 		return err
 	}
 	var c commands
-	build, _ := debug.ReadBuildInfo() // nil if there is none
+	build, _ := debug.ReadBuildInfo() // nil if absent
 	parser, err := kong.New(&c,
 		kong.Name("vestibule"),
 		kong.Description("The front hall of a web product: accounts and sessions."),
@@ -60,7 +60,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	// A first signal ends the work in order; a second one ends it at once.
+	// The first signal starts a clean shutdown; a second one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
@@ -75,7 +75,7 @@ func readEnvFile() error {
 		return nil
 	} else if errors.As(err, &denied) {
 		return fmt.Errorf("the file .env cannot be read: %w", err)
-	} else if err != nil { // it repeats a line, which may hold a secret
+	} else if err != nil { // err quotes a line, which may hold a secret
 		return errors.New("the file .env cannot be read: a line is not NAME=VALUE, or a quote in it has no end")
 	}
 	return nil

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// serveProfiles serves the profiles of net/http/pprof on addr until ctx ends.
-// They tell what the program holds in memory, so Config lets addr be on the
-// loopback interface alone.
+// serveProfiles serves the profiles of net/http/pprof on addr until ctx ends. They
+// reveal what the program holds in memory, so Config only allows a loopback address.
 func serveProfiles(ctx context.Context, addr string, log *slog.Logger) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {

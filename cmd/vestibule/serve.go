@@ -16,7 +16,7 @@ import (
 
 type serve struct{}
 
-// Limits on a connection, so that a slow or silent client holds none for long.
+// Limits on a connection, because a slow or silent client must not hold one for long.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -26,8 +26,8 @@ const (
 	shutdownTimeout   = 30 * time.Second
 )
 
-// Run serves until ctx ends and for config.ShutdownDelay more, and then finishes
-// the requests that run.
+// Run serves until config.ShutdownDelay after ctx ends, and then finishes the running
+// requests.
 func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
 	if err := config.ValidateSite(); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	}
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() != nil {
-			w.Header().Set("Connection", "close") // the next request is for another process
+			w.Header().Set("Connection", "close") // send the client's next request to another process
 		}
 		site.ServeHTTP(w, r)
 	}
@@ -95,7 +95,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	case <-ctx.Done():
 	}
 	log.Info("stopping: running requests are finished first")
-	select { // meanwhile a balancer learns from /readyz to go elsewhere
+	select { // gives a load balancer time to notice /readyz
 	case err := <-served:
 		return err
 	case <-time.After(config.ShutdownDelay):

@@ -95,7 +95,7 @@ func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) te
 	})
 }
 
-// NewEventRow makes the row of an event for the person whose account it is about.
+// NewEventRow returns the row of an event for the user whose account it is about.
 func NewEventRow(e models.Event) components.EventRow {
 	row := components.EventRow{Kind: e.Kind, At: e.CreatedAt}
 	actor := components.EventActor(e)

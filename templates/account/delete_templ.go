@@ -16,14 +16,14 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Delete is the form that deletes the person's account.
+// Delete is the form that deletes the user's account.
 type Delete struct {
 	forms.Form
 	Username        string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" validate:"required"`
 	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
 }
 
-// DeletePage names the organizations that the person is the last owner of.
+// DeletePage lists the organizations whose last owner is the user.
 func DeletePage(f layouts.Frame, form *Delete, owned []models.OwnedOrganization) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -15,14 +15,14 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Email is the form that changes a person's address.
+// Email is the form that changes the user's email address.
 type Email struct {
 	forms.Form
 	Email           string `form:"email" label:"New email address" noun:"your new email address" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
 }
 
-// EmailPage has, as its content, EmailForm or EmailSent.
+// EmailPage shows its content, EmailForm or EmailSent.
 func EmailPage(f layouts.Frame, content templ.Component) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -180,7 +180,7 @@ func EmailForm(f layouts.Frame, form *Email) templ.Component {
 	})
 }
 
-// EmailSent takes the place of the form.
+// EmailSent replaces the form.
 func EmailSent(email string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

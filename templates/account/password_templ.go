@@ -16,7 +16,7 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Password is the form that changes a person's password.
+// Password is the form that changes the user's password.
 type Password struct {
 	forms.Form
 	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`

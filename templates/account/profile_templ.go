@@ -2,7 +2,7 @@
 
 // templ: version: v0.3.1100
 
-// Package account draws what people do with their own account.
+// Package account draws the pages on which users manage their own account.
 
 package account
 
@@ -18,7 +18,7 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Profile is the form of what a person says about themselves.
+// Profile is the form of the user's name and username.
 type Profile struct {
 	forms.Form
 	auth.ProfileFields

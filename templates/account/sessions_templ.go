@@ -16,11 +16,11 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// SessionRow is a session of the person.
+// SessionRow is a session of the user.
 type SessionRow struct {
 	ID         string
 	Device     string
-	This       bool // it is the one that asks
+	This       bool // the session of this request
 	IP         string
 	CreatedAt  time.Time
 	LastSeenAt time.Time

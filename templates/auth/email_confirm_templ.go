@@ -15,14 +15,13 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// VerifyEmail is the form whose button confirms an address.
+// VerifyEmail is the form whose button confirms an email address.
 type VerifyEmail struct {
 	forms.Form
 	Token string `form:"token"`
 }
 
-// VerifyEmailPage asks whether email is the person's, or is to become theirs if
-// change is true.
+// VerifyEmailPage asks to confirm email, or to change to it if change is true.
 func VerifyEmailPage(f layouts.Frame, form *VerifyEmail, email string, change bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

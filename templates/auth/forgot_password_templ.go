@@ -15,14 +15,13 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// ForgotPassword is the form that asks for a link to set a new password.
+// ForgotPassword is the form that requests a reset link.
 type ForgotPassword struct {
 	forms.Form
 	Email string `form:"email" label:"Email" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 }
 
-// ForgotPasswordPage has, as its content, ForgotPasswordForm or
-// ForgotPasswordSent.
+// ForgotPasswordPage shows its content, ForgotPasswordForm or ForgotPasswordSent.
 func ForgotPasswordPage(f layouts.Frame, content templ.Component) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -121,7 +120,7 @@ func ForgotPasswordForm(form *ForgotPassword) templ.Component {
 	})
 }
 
-// ForgotPasswordSent takes the place of the form.
+// ForgotPasswordSent replaces the form.
 func ForgotPasswordSent(email string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -158,7 +157,7 @@ func ForgotPasswordSent(email string) templ.Component {
 			var templ_7745c5c3_Var7 string
 			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(email)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/forgot_password.templ`, Line: 35, Col: 43}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/forgot_password.templ`, Line: 34, Col: 43}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 			if templ_7745c5c3_Err != nil {

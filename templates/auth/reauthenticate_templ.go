@@ -15,14 +15,14 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Reauthenticate is the form that asks for the password in the place of a page.
+// Reauthenticate is the form that asks for the password in place of a page.
 type Reauthenticate struct {
 	forms.Form
 	CurrentPassword string `form:"current_password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
-	Sudo            string `form:"sudo"` // how it goes on
+	Sudo            string `form:"sudo"` // what happens after the password
 }
 
-// ReauthenticatePage keeps the fields that were sent to the page it stands in for.
+// ReauthenticatePage keeps the fields that were sent to the page it replaces.
 func ReauthenticatePage(f layouts.Frame, form *Reauthenticate, kept []forms.Field) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -66,7 +66,7 @@ func ReauthenticatePage(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 	})
 }
 
-// ReauthenticateCard is the page without its frame, for the place of another.
+// ReauthenticateCard is the page without its frame.
 func ReauthenticateCard(f layouts.Frame, form *Reauthenticate, kept []forms.Field) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

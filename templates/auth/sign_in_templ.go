@@ -2,7 +2,7 @@
 
 // templ: version: v0.3.1100
 
-// Package auth draws the ways in.
+// Package auth draws sign-up, sign-in, password reset and email confirmation.
 
 package auth
 
@@ -17,7 +17,7 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// SignIn is the form of the page on which a person signs in.
+// SignIn is the sign-in form.
 type SignIn struct {
 	forms.Form
 	Login    string `form:"login" label:"Email or username" noun:"your email or username" autocomplete:"username" validate:"required"`

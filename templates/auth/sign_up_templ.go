@@ -22,7 +22,7 @@ type ProfileFields struct {
 	LastName  string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100,wording"`
 }
 
-// SignUp is the form of the page on which a person joins.
+// SignUp is the sign-up form.
 type SignUp struct {
 	forms.Form
 	ProfileFields

@@ -14,7 +14,7 @@ import "time"
 // EventRow is a line of the audit log as a page shows it.
 type EventRow struct {
 	Kind  string
-	Whose string // whose account it happened to, where that is worth a word
+	Whose string // whose account it is about, if the page doesn't say so
 	At    time.Time
 	By    string // who did it, or from where
 }

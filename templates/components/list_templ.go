@@ -12,11 +12,11 @@ import templruntime "github.com/a-h/templ/runtime"
 // List is one page of a list.
 type List[T any] struct {
 	Rows  []T
-	Focus bool   // the person goes on at the first row
+	Focus bool   // the first row gets the focus
 	More  string // the path of the next page, if there is one
 }
 
-// FocusRow reports whether the person goes on at row i.
+// FocusRow reports whether row i gets the focus.
 func (l List[T]) FocusRow(i int) bool { return l.Focus && i == 0 }
 
 // Rows is a list of children. The id may be empty.
@@ -77,7 +77,7 @@ func Rows(id string) templ.Component {
 	})
 }
 
-// Row is one of Rows. With focus, the person goes on there.
+// Row is one of Rows. With focus, it gets the focus.
 func Row(focus bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -122,7 +122,7 @@ func Row(focus bool) templ.Component {
 	})
 }
 
-// EmptyState stands for the rows when there is none.
+// EmptyState replaces the rows of an empty list.
 func EmptyState(text string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -161,8 +161,8 @@ func EmptyState(text string) templ.Component {
 	})
 }
 
-// Older is the last row of a list, unless all are shown: it asks for the next page
-// in its place.
+// Older is the last row of a list with more pages: it requests the next page, which
+// replaces it.
 func Older(path, label string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -198,8 +198,8 @@ func Older(path, label string) templ.Component {
 	})
 }
 
-// Search searches the list with the id target as the person types, and tells
-// those who hear the page what it has found.
+// Search searches the list with the id target as the user types, and announces the
+// result to screen readers.
 func Search(path, target, label, text string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -290,7 +290,7 @@ func Search(path, target, label, text string) templ.Component {
 	})
 }
 
-// Found says how many rows a search has found, beside the rows themselves.
+// Found announces how many rows a search found.
 func Found(rows int, more bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

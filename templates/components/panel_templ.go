@@ -107,7 +107,7 @@ func DangerPanel(heading string) templ.Component {
 	})
 }
 
-// Article is a Panel that stands for itself.
+// Article is a Panel as an article element.
 func Article(heading string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -155,7 +155,7 @@ func Article(heading string) templ.Component {
 	})
 }
 
-// Sent says, in the place of a form, that a mail is on its way.
+// Sent replaces a form after it sent a mail.
 func Sent() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -190,7 +190,7 @@ func Sent() templ.Component {
 	})
 }
 
-// Badge is a word about what it stands beside, with a space between.
+// Badge is a word about the text before it, after a space.
 func Badge(word string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

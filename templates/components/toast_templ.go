@@ -128,7 +128,7 @@ func dismiss() templ.Component {
 	})
 }
 
-// Toasted adds a Toast to the page, beside what else the answer changes.
+// Toasted adds a Toast to the page, besides the other changes of the answer.
 func Toasted(text string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -112,7 +112,7 @@ func header(f Frame) templ.Component {
 	})
 }
 
-// banner stays until the person has opened the link that was mailed.
+// banner stays until the user has confirmed their email address.
 func banner(email string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -177,8 +177,8 @@ func banner(email string) templ.Component {
 	})
 }
 
-// NavLink is a link of a navigation. It is the current one on its own page and on
-// those at or below the paths under.
+// NavLink is a navigation link. It is current on its own page and on pages at or below
+// the paths under.
 func NavLink(f Frame, path, label string, under ...string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

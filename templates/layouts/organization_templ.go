@@ -11,7 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "vestibule/models"
 
-// Organization is a Page of the organization in use.
+// Organization is a Page of the current organization.
 func Organization(f Frame, title string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

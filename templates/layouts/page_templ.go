@@ -14,7 +14,7 @@ import (
 	"vestibule/templates/components"
 )
 
-// Page is a page of the site, with what it is about as its children.
+// Page is a page of the site, with its content as children.
 func Page(f Frame, title string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -146,7 +146,7 @@ func Page(f Frame, title string) templ.Component {
 	})
 }
 
-// Card is a Page with one thing to do.
+// Card is a Page for a single task.
 func Card(f Frame, title, heading string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -209,7 +209,7 @@ func Card(f Frame, title, heading string) templ.Component {
 	})
 }
 
-// CardSection is what a Card shows in its frame.
+// CardSection is the content of a Card.
 func CardSection(heading string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -257,7 +257,7 @@ func CardSection(heading string) templ.Component {
 	})
 }
 
-// Section is a part of a page as wide as a text.
+// Section is a part of a page, as wide as a column of text.
 func Section(heading string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -305,7 +305,7 @@ func Section(heading string) templ.Component {
 	})
 }
 
-// Account is a Page on which a person sees to their own account.
+// Account is a Page of the user's account.
 func Account(f Frame, title string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -112,7 +112,7 @@ func layout(d Data, reason string) templ.Component {
 
 const ofAccount = "because you have an account"
 
-// button leads on, and spells out where.
+// button is a link as a button, with its address as text.
 func button(url, label string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

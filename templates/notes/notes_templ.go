@@ -2,7 +2,7 @@
 
 // templ: version: v0.3.1100
 
-// Package notes draws the example of a feature of your own.
+// Package notes draws the example feature.
 
 package notes
 
@@ -27,7 +27,7 @@ type Note struct {
 	Body  string `form:"body" label:"Text" noun:"a text" type:"textarea" autocomplete:"off" validate:"required,max=5000"`
 }
 
-// Notes is one page of notes, or of those that a search has found.
+// Notes is one page of notes, or of the results of a search.
 type Notes struct {
 	components.List[NoteRow]
 	Search string
@@ -204,7 +204,7 @@ func CreateForm(f layouts.Frame, form *Note) templ.Component {
 	})
 }
 
-// EditPage is the page of one note, where EditRow has no list to stand in.
+// EditPage is the page of one note, for use without htmx.
 func EditPage(f layouts.Frame, form *Note, id string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -284,7 +284,7 @@ func EditPage(f layouts.Frame, form *Note, id string) templ.Component {
 	})
 }
 
-// EditRow is the form of the note with that id, in the place of its row.
+// EditRow is the form of the note with that id, in place of its row.
 func EditRow(f layouts.Frame, form *Note, id string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -371,7 +371,7 @@ func EditRow(f layouts.Frame, form *Note, id string) templ.Component {
 	})
 }
 
-// NotesFound answers a search and, for a page further on, the row that asked.
+// NotesFound answers a search, and a row that requests a further page.
 func NotesFound(f layouts.Frame, notes Notes) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -94,8 +94,8 @@ func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) te
 	})
 }
 
-// NewEventRow makes the row of an event for other members. From where it was done
-// is left out: that is for the person themselves, and for operators.
+// NewEventRow returns the row of an event for other members. It leaves out IP address
+// and device, which only the user and operators may see.
 func NewEventRow(e models.Event) components.EventRow {
 	row := components.EventRow{Kind: e.Kind, At: e.CreatedAt}
 	if e.ByAnother() && e.User != nil {

@@ -16,14 +16,14 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// AcceptInvitation is the form whose button makes the person a member.
+// AcceptInvitation is the form whose button makes the user a member.
 type AcceptInvitation struct {
 	forms.Form
 	Token string `form:"token"`
 }
 
-// AcceptInvitationPage shows an invitation. A stranger signs in at signIn or up at
-// signUp, both of which lead back.
+// AcceptInvitationPage shows an invitation. A guest signs in at signIn or signs up at
+// signUp; both lead back.
 func AcceptInvitationPage(f layouts.Frame, form *AcceptInvitation, i *models.Invitation, signIn, signUp string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

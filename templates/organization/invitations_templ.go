@@ -17,14 +17,14 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Invite is the form that invites somebody.
+// Invite is the form that invites a new member.
 type Invite struct {
 	forms.Form
 	Email string `form:"email" label:"Email" noun:"an email address" type:"email" autocomplete:"off" validate:"required,max=254,address"`
 	Role  string `form:"role" label:"Role" type:"select" validate:"required"`
 }
 
-// InvitationRow is an invitation that nobody has accepted yet.
+// InvitationRow is a pending invitation.
 type InvitationRow struct {
 	ID        string
 	Email     string

@@ -15,14 +15,14 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Role is the form that makes or changes a role.
+// Role is the form that creates or changes a role.
 type Role struct {
 	forms.Form
 	Name        string   `form:"name" label:"Name" noun:"the role's name" autocomplete:"off" validate:"required,max=40"`
 	Permissions []string `form:"permissions" label:"Permissions" type:"choices"`
 }
 
-// RolePage shows the role of that name, which the form changes.
+// RolePage shows the form that changes the role of that name.
 func RolePage(f layouts.Frame, form *Role, name string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

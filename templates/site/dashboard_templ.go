@@ -16,8 +16,8 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// DashboardPage says when the session ends, and whether it renews when it is used
-// before: near its last day it does not.
+// DashboardPage says when the session ends, and whether using it before then extends
+// it, which it doesn't near its last day.
 func DashboardPage(f layouts.Frame, ends time.Time, renews bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

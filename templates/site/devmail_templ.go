@@ -18,7 +18,7 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Mail is one that was kept instead of sent.
+// Mail is a mail that was kept instead of sent.
 type Mail struct {
 	To      string
 	Subject string

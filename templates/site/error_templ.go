@@ -14,8 +14,8 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// ErrorPage says what went wrong and what the person can do. Under htmx a
-// components.Alert with the text stands for it.
+// ErrorPage says what went wrong and what the user can do. Under htmx a components.Alert
+// with the text replaces it.
 func ErrorPage(f layouts.Frame, status int, title, text, requestID string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

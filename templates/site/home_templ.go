@@ -2,7 +2,7 @@
 
 // templ: version: v0.3.1100
 
-// Package site draws the pages of no feature.
+// Package site draws the pages that belong to no feature.
 
 package site
 
