@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Says wants a sentence on the page, or in the fragment.
+// Says wants a sentence on the page or in the fragment.
 func (a *Answer) Says(sentence string) *Answer {
 	a.T.Helper()
 	if !strings.Contains(a.Text("body"), sentence) {
@@ -21,17 +21,17 @@ func (a *Answer) Says(sentence string) *Answer {
 	return a
 }
 
-// Gone wants the answer to a link that is no longer good.
+// Gone wants the answer to a link that no longer works.
 func (a *Answer) Gone() *Answer {
 	a.T.Helper()
 	return a.Wants(http.StatusGone).WantsHeader("Cache-Control", "no-store").Harmless().Says("This link has expired, was already used, or was replaced by a newer one.")
 }
 
-// Parsed does what a parser of HTML does to an attribute.
+// Parsed returns an attribute's value as an HTML parser reads it.
 var Parsed = strings.NewReplacer("\x00", "\uFFFD", "\r\n", "\n")
 
-// Harmless wants no element and no attribute that a stranger's text could have
-// made: no inline script, style or event handler.
+// Harmless wants no element or attribute that injected text could have created: no
+// inline script, style or event handler.
 func (a *Answer) Harmless() *Answer {
 	a.T.Helper()
 	if n := a.Find("script:not([src^='/assets/']), style, svg, iframe, object, embed, base, img:not([src^='/assets/'])").Length(); n > 0 {
@@ -52,11 +52,11 @@ func (a *Answer) Harmless() *Answer {
 type Answer struct {
 	*http.Response
 	T    testing.TB
-	Body string // the whole of it, read already
+	Body string // already read in full
 	doc  *goquery.Document
 }
 
-// NewAnswer returns an answer with that body, whose checks report to t.
+// NewAnswer returns an answer with that body. Its checks report to t.
 func NewAnswer(t testing.TB, response *http.Response, body string) *Answer {
 	return &Answer{Response: response, Body: body, T: t}
 }
@@ -103,7 +103,7 @@ func (a *Answer) Page() *Answer {
 	return a.IsHTML()
 }
 
-// Fragment wants HTML that begins with the one element selected, no page.
+// Fragment wants HTML that starts with the selected element and isn't a whole page.
 func (a *Answer) Fragment(selector string) *Answer {
 	a.T.Helper()
 	if strings.Contains(a.Body, "<html") || !a.Find("body").Children().First().Is(selector) {
@@ -112,7 +112,7 @@ func (a *Answer) Fragment(selector string) *Answer {
 	return a.IsHTML()
 }
 
-// IsHTML wants HTML, which differs under htmx.
+// IsHTML wants HTML that varies with htmx.
 func (a *Answer) IsHTML() *Answer {
 	a.T.Helper()
 	if vary := a.Header.Get("Vary"); !strings.Contains(vary, "HX-Request") {
@@ -133,8 +133,8 @@ func (a *Answer) Find(selector string) Selection {
 	return a.doc.Find(selector)
 }
 
-// Text returns what the selected elements say, as a reader sees it: with one space
-// between words, and between the texts of elements that stand apart.
+// Text returns the text of the selected elements as a reader sees it, with one space
+// between words and between block elements.
 func (a *Answer) Text(selector string) string {
 	a.T.Helper()
 	var b strings.Builder
@@ -144,7 +144,7 @@ func (a *Answer) Text(selector string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// inline are the elements that stand within a line of text.
+// inline are the elements within a line of text.
 var inline = map[string]bool{"b": true, "code": true, "i": true, "span": true, "strong": true, "time": true}
 
 func writeText(b *strings.Builder, n *html.Node) {
@@ -165,13 +165,13 @@ func writeText(b *strings.Builder, n *html.Node) {
 	}
 }
 
-// Value is what an input holds.
+// Value returns the value of an input.
 func (a *Answer) Value(name string) string {
 	a.T.Helper()
 	return a.Find(`input[name="`+name+`"]`).AttrOr("value", "")
 }
 
-// Errors are the sentences at the fields, by field.
+// Errors returns the errors of the fields, by field.
 func (a *Answer) Errors() map[string]string {
 	a.T.Helper()
 	sentences := map[string]string{}
@@ -188,7 +188,7 @@ func (a *Answer) Errors() map[string]string {
 	return sentences
 }
 
-// WantsErrors wants these sentences at these fields, and none elsewhere.
+// WantsErrors wants exactly these errors, by field.
 func (a *Answer) WantsErrors(want map[string]string) *Answer {
 	a.T.Helper()
 	if got := a.Errors(); !maps.Equal(got, want) {
@@ -219,7 +219,7 @@ func (a *Answer) Clears(name string) *Answer {
 // Selection is what goquery finds.
 type Selection = *goquery.Selection
 
-// TooEarly wants the refusal of a try that came too early.
+// TooEarly wants the refusal of an attempt that was too early.
 func (a *Answer) TooEarly() *Answer {
 	a.T.Helper()
 	a.Wants(http.StatusTooManyRequests).Says("Too many attempts. Try again in ")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Person is somebody with an account, or about to have one.
+// Person is someone who has an account or is about to create one.
 type Person struct{ Username, First, Last, Email, Password string }
 
 // The cast.
@@ -17,10 +17,10 @@ var (
 	Ben  = Person{"benjamin", "Ben", "Jones", "ben@example.com", "violet kettle thunder"}
 )
 
-// AnotherPassword is what somebody of the cast may change the password to.
+// AnotherPassword is a new password for any of the cast.
 const AnotherPassword = "zuvokelimantra 38"
 
-// Nth returns one of any number of people.
+// Nth returns the nth of any number of people.
 func Nth(n int) Person {
 	return Person{fmt.Sprintf("person%d", n), "Pat", "Smith", fmt.Sprintf("p%d@example.com", n), "violet kettle thunder"}
 }
@@ -51,7 +51,7 @@ func With(form url.Values, pairs ...string) url.Values {
 	return form
 }
 
-// NewEmail returns the form by which Anna asks for another address.
+// NewEmail returns the form with which Anna requests an email change.
 func NewEmail(email string) url.Values {
 	return Fill("email", email, "current_password", Anna.Password)
 }
@@ -69,13 +69,13 @@ func EmailOf(n int) string {
 	return a + strings.Repeat("h", n-len(a)-len(tail)) + tail
 }
 
-// Choice is a new password as it is typed, and the sentence at each field.
+// Choice is a new password as typed, and the error of each field.
 type Choice struct {
 	Typed url.Values
 	Wrong map[string]string
 }
 
-// BadPasswords are new passwords that Anna cannot have, wherever she chooses one.
+// BadPasswords are new passwords that every page refuses Anna.
 var BadPasswords = map[string]Choice{
 	"nothing":               {Twice(""), map[string]string{"password": "Enter your new password.", "confirm_password": "Enter your new password again."}},
 	"of 7":                  {Twice("zuvokel"), map[string]string{"password": AtLeast8}},

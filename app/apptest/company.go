@@ -45,7 +45,7 @@ func EachCompany(t *testing.T, test func(t *testing.T, s *Company)) {
 	})
 }
 
-// Company is an organization with somebody of every role in it.
+// Company is an organization with a member of every role.
 type Company struct {
 	*Site
 	Owner *Visitor
@@ -53,7 +53,7 @@ type Company struct {
 	Roles map[string]*Visitor
 }
 
-// NewCompany founds an organization. The site's first visitor is its owner.
+// NewCompany creates an organization owned by the site's first visitor.
 func NewCompany(t testing.TB, db *models.DB, change ...func(*app.Config)) *Company {
 	t.Helper()
 	s := NewSite(t, db, change...)
@@ -63,7 +63,7 @@ func NewCompany(t testing.TB, db *models.DB, change ...func(*app.Config)) *Compa
 	return &Company{Site: s, Owner: s.Visitor, First: s.Membership(Anna.Username), Roles: map[string]*Visitor{"Owner": s.Visitor}}
 }
 
-// Membership reads the user's membership of the company.
+// Membership returns the user's membership in the company.
 func (s *Site) Membership(username string) *models.Membership {
 	s.T.Helper()
 	m, err := s.DB.MembershipBySlug(s.T.Context(), "acme", s.User(username).ID)
@@ -87,7 +87,7 @@ func (s *Company) Role(name string) models.Role {
 	return roles[i]
 }
 
-// AddMember signs somebody up and makes them a member, past the pages.
+// AddMember signs someone up and makes them a member directly in the database.
 func (s *Company) AddMember(username, role string) *Visitor {
 	s.T.Helper()
 	v := s.Visit(s.T)
@@ -97,7 +97,7 @@ func (s *Company) AddMember(username, role string) *Visitor {
 	return v
 }
 
-// Admit makes somebody who has an account a member, past the pages.
+// Admit makes a user a member directly in the database.
 func (s *Company) Admit(username, role string) {
 	s.T.Helper()
 	u := s.User(username)
@@ -117,7 +117,7 @@ func (s *Company) Admit(username, role string) {
 	}
 }
 
-// AddMemberWith makes a role of these permissions and a member who has it.
+// AddMemberWith creates a role with these permissions and a member who has it.
 func (s *Company) AddMemberWith(username, role string, allowed ...models.Permission) *Visitor {
 	s.T.Helper()
 	if err := s.DB.CreateRole(s.T.Context(), s.First, role, allowed); err != nil {

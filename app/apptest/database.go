@@ -15,7 +15,7 @@ import (
 	"vestibule/models"
 )
 
-// Events returns the audit log, the oldest first.
+// Events returns the audit log, oldest first.
 func (s *Site) Events() []models.Event {
 	s.T.Helper()
 	var events []models.Event
@@ -23,17 +23,17 @@ func (s *Site) Events() []models.Event {
 		if err != nil {
 			s.T.Fatal(err)
 		}
-		e.User, e.Actor = nil, nil // by their ids, which stay when the accounts go
+		e.User, e.Actor = nil, nil // the ids remain when accounts are deleted
 		events = append(events, *e)
 	}
 	slices.Reverse(events)
 	return events
 }
 
-// Confirmed confirms everybody's address: notices go to no other.
+// Confirmed confirms every email address, because notices only go to confirmed ones.
 func (s *Site) Confirmed() { s.SetTime("users", "verified_at", time.Now()) }
 
-// SetTime sets a time of every row of a table: tests do not wait.
+// SetTime sets a time in every row of a table, so tests needn't wait.
 func (s *Site) SetTime(table, column string, to time.Time) {
 	s.T.Helper()
 	_, err := s.DB.Bun().ExecContext(s.T.Context(), "UPDATE ? SET ? = ?", bun.Ident(table), bun.Ident(column), to.UTC().Truncate(time.Microsecond))
@@ -131,7 +131,7 @@ func (s *Site) Sessions() (sessions []models.Session) {
 	return sessions
 }
 
-// Session returns the one session there is.
+// Session returns the only session.
 func (s *Site) Session() models.Session {
 	s.T.Helper()
 	all := s.Sessions()
@@ -141,19 +141,19 @@ func (s *Site) Session() models.Session {
 	return all[0]
 }
 
-// Age sets a time of every session: tests do not wait.
+// Age sets a time of every session, so tests needn't wait.
 func (s *Site) Age(column string, to time.Time) {
 	s.T.Helper()
 	s.SetTime("sessions", column, to)
 }
 
-// Queries notes what the database is asked.
+// Queries records database queries.
 type Queries struct {
 	mu  sync.Mutex
 	all []string
 }
 
-// Watch begins to note. Call it before anybody uses db.
+// Watch starts recording. Call it before db is used.
 func Watch(db *models.DB) *Queries {
 	q := new(Queries)
 	db.Bun().AddQueryHook(q) //lint:ignore SA1019 a copy, as WithQueryHook makes, would not see the application's queries
@@ -179,5 +179,5 @@ func (q *Queries) During(f func()) []string {
 	return slices.Clone(q.all)
 }
 
-// AgePassword makes the last proof of the password too old.
+// AgePassword makes the last reauthentication too old.
 func (s *Site) AgePassword() { s.Age("authenticated_at", time.Now().Add(-16*time.Minute)) }

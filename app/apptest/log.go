@@ -21,7 +21,7 @@ func (s *Site) Logged(message string) []LogLine {
 	return slices.DeleteFunc(s.Log.Lines(s.T), func(l LogLine) bool { return l["msg"] != message })
 }
 
-// LogBook is the site's log, and what must never be written into it.
+// LogBook is the site's log, and the secrets that must never be in it.
 type LogBook struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -38,7 +38,7 @@ func (b *LogBook) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// Hide notes a secret. Short ones would be found anywhere.
+// Hide adds a secret, unless it is so short that it could match by chance.
 func (b *LogBook) Hide(secret string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,7 +53,7 @@ func (b *LogBook) hidden() map[string]bool {
 	return maps.Clone(b.secrets)
 }
 
-// MayFail says that the test causes errors on purpose.
+// MayFail allows errors in the log, because the test causes them on purpose.
 func (b *LogBook) MayFail() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

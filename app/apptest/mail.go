@@ -10,13 +10,13 @@ import (
 	"vestibule/models"
 )
 
-// Mail is a mail as it reached somebody.
+// Mail is a mail as received.
 type Mail struct {
 	To, Subject, Text string
-	Link              string // what it asks to open, without the site's own address
+	Link              string // the path of its link
 }
 
-// Outbox returns the mail that development keeps, the oldest first.
+// Outbox returns the mail that development keeps, oldest first.
 func (s *Site) Outbox() []Mail {
 	s.T.Helper()
 	var all []Mail
@@ -29,7 +29,7 @@ func (s *Site) Outbox() []Mail {
 	return all
 }
 
-// Queue returns the mail that waits to be sent.
+// Queue returns the mail waiting to be sent.
 func (s *Site) Queue() (mails []models.Mail) {
 	s.T.Helper()
 	if err := s.DB.Bun().NewSelect().Model(&mails).Order("next_at", "id").Scan(s.T.Context()); err != nil {
@@ -38,8 +38,8 @@ func (s *Site) Queue() (mails []models.Mail) {
 	return mails
 }
 
-// Deliver has the site send its mail, and returns what that was, the oldest
-// first. The log must never show a token that was in it.
+// Deliver makes the site send its mail and returns it, oldest first. The log must never
+// show a token from it.
 func (s *Site) Deliver() []Mail {
 	s.T.Helper()
 	before := len(s.Outbox())
@@ -52,7 +52,7 @@ func (s *Site) Deliver() []Mail {
 	return sent
 }
 
-// MailTo has the site send its mail, and wants it to be one of that subject.
+// MailTo makes the site send its mail, and wants a single one with that subject.
 func (s *Site) MailTo(to, subject string) Mail {
 	s.T.Helper()
 	sent := s.Deliver()
@@ -62,7 +62,7 @@ func (s *Site) MailTo(to, subject string) Mail {
 	return sent[0]
 }
 
-// NoMail has the site send its mail, and wants that to be none.
+// NoMail makes the site send its mail, and wants none.
 func (s *Site) NoMail() {
 	s.T.Helper()
 	if sent := s.Deliver(); len(sent) > 0 {
@@ -80,8 +80,7 @@ func (s *Site) TokenOf(m Mail) string {
 	return u.Query().Get("token")
 }
 
-// Work runs the site's worker until done says so, and then lets it finish what
-// it has begun.
+// Work runs the site's worker until done returns true, and then lets it finish.
 func (s *Site) Work(done func() bool) {
 	s.T.Helper()
 	defer s.StartWork()()
@@ -96,7 +95,7 @@ func (s *Site) StartWork() (stop func()) {
 	return func() { cancel(); <-stopped }
 }
 
-// ResetToken makes a token as the mail for a forgotten password holds.
+// ResetToken creates a token as in a reset link.
 func (s *Site) ResetToken(email string) string {
 	s.T.Helper()
 	token, err := s.DB.CreateToken(s.T.Context(), nil, s.User(email), models.ResetPassword, email)

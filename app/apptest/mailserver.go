@@ -18,18 +18,18 @@ import (
 	"vestibule/app"
 )
 
-// MailServer is a mail server on loopback that keeps what it takes.
+// MailServer is a mail server on loopback that keeps the mail it accepts.
 type MailServer struct {
 	URL     string       // SMTP_URL
-	Down    atomic.Bool  // it hangs up on everybody; the port stays its own
-	Refusal atomic.Int32 // what it says to every recipient, if not 0
-	OnMail  func()       // is called as it takes a mail, if not nil
+	Down    atomic.Bool  // it hangs up on every client but keeps its port
+	Refusal atomic.Int32 // the reply code for every recipient, if not 0
+	OnMail  func()       // called when it accepts a mail, if not nil
 
 	mu    sync.Mutex
 	taken []Delivery
 }
 
-// Delivery is a mail that a server took.
+// Delivery is a mail that a server accepted.
 type Delivery struct {
 	To      string
 	Header  netmail.Header
@@ -42,7 +42,7 @@ var mailedURL = regexp.MustCompile(`https?://[^\s"<>]*[^\s"<>,.]`)
 // LinksIn returns the addresses in the text of a mail.
 func LinksIn(text string) []string { return mailedURL.FindAllString(text, -1) }
 
-// StartMailServer takes mail until the test ends.
+// StartMailServer accepts mail until the test ends.
 func StartMailServer(t *testing.T) *MailServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +57,7 @@ func StartMailServer(t *testing.T) *MailServer {
 	go func() { defer close(stopped); _ = server.Serve(mailListener{l, m}) }() // ends with the test
 	t.Cleanup(func() {
 		server.Close()
-		l.Close() // in case Serve has not begun yet
+		l.Close() // in case Serve hasn't started yet
 		<-stopped
 	})
 	return m
@@ -68,14 +68,14 @@ func (m *MailServer) Use(c *app.Config) {
 	c.SMTPURL, c.MailFrom = m.URL, "Vestibule <hello@example.com>"
 }
 
-// Deliveries returns the mail taken so far, the oldest first.
+// Deliveries returns the mail accepted so far, oldest first.
 func (m *MailServer) Deliveries() []Delivery {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.taken)
 }
 
-// To returns the mail of that subject that reached recipient, the oldest first.
+// To returns the mail to recipient with that subject, oldest first.
 func (m *MailServer) To(recipient, subject string) []Delivery {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +88,7 @@ func (m *MailServer) To(recipient, subject string) []Delivery {
 	return all
 }
 
-// mailListener lets nobody in while the server is down.
+// mailListener closes every connection while the server is down.
 type mailListener struct {
 	net.Listener
 	server *MailServer

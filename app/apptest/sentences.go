@@ -1,6 +1,6 @@
 package apptest
 
-// What people read, where more than one test wants it.
+// Sentences that several tests look for.
 const (
 	AtLeast5             = "Use at least 5 characters."
 	AtLeast8             = "Use at least 8 characters."

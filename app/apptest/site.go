@@ -1,6 +1,5 @@
-// Package apptest is what the tests of the site share: the site behind a real
-// server, visitors who send requests and look at the answers, a mail server, and
-// the people who take part.
+// Package apptest has what the tests of the site share: the site behind a real server,
+// visitors who send requests and check the answers, a mail server, and a cast of users.
 package apptest
 
 import (
@@ -22,9 +21,9 @@ const (
 	SessionMax  = 90 * Day // SESSION_MAX of a test's site
 )
 
-// Site is the application behind a real server on a real database, and its
-// first visitor. As the test ends it reads the whole log: there is no error in
-// it, and no password, token or session id.
+// Site is the application behind a real server on a real database, and its first
+// visitor. When the test ends, it checks that the log has no error, password, token or
+// session id.
 type Site struct {
 	*Visitor
 	App *app.App
@@ -82,8 +81,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 // OverHTTPS is a change for NewSite.
 func OverHTTPS(c *app.Config) { c.BaseURL = "https://example.com" }
 
-// EachWay runs test with htmx and without, each time on a fresh site of each
-// database.
+// EachWay runs test with and without htmx, each on a fresh site on each database.
 func EachWay(t *testing.T, test func(t *testing.T, s *Site, options ...Option), change ...func(*app.Config)) {
 	for name, options := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +108,7 @@ func Eventually(t testing.TB, done func() bool) {
 		select {
 		case <-tick:
 		case <-deadline:
-			t.Fatal("what is waited for does not come")
+			t.Fatal("the expected condition never became true")
 		}
 	}
 }

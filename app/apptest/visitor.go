@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Leaves has the visitor leave a field of the form, and wants that field back with
-// what is wrong, and no password in it.
+// Leaves leaves a field of the form, and wants the field back with these errors and
+// without a password.
 func (v *Visitor) Leaves(path, field string, form url.Values, wrong map[string]string) *Answer {
 	v.T.Helper()
 	a := v.Post(path+"?field="+field, form, HTMX).Wants(http.StatusOK).Fragment("#" + field + "-field").WantsErrors(wrong).Harmless()
@@ -25,8 +25,7 @@ func (v *Visitor) Leaves(path, field string, form url.Values, wrong map[string]s
 // FormType is the content type of a form.
 const FormType = "application/x-www-form-urlencoded"
 
-// Submit sends the form on a page as a browser does, with what the person
-// types.
+// Submit sends the form on a page as a browser does, with what the user types.
 func (v *Visitor) Submit(page *Answer, form string, typed url.Values, options ...Option) *Answer {
 	v.T.Helper()
 	if n := page.Find(form).Length(); n != 1 {
@@ -46,7 +45,7 @@ func (v *Visitor) Submit(page *Answer, form string, typed url.Values, options ..
 	return v.Post(page.Find(form).AttrOr("action", ""), values, options...)
 }
 
-// ChangePassword gives anna another password.
+// ChangePassword changes anna's password.
 func (v *Visitor) ChangePassword(options ...Option) *Answer {
 	v.T.Helper()
 	form := With(Twice(AnotherPassword), "current_password", Anna.Password)
@@ -76,7 +75,7 @@ type Visitor struct {
 // Option changes a request before it is sent.
 type Option func(*http.Request)
 
-// HTMX makes a request one of htmx.
+// HTMX makes a request look like htmx's.
 func HTMX(r *http.Request) { r.Header.Set("HX-Request", "true") }
 
 // Header sets a header of a request.
@@ -102,8 +101,8 @@ func (v *Visitor) Post(path string, form url.Values, options ...Option) *Answer 
 	return v.Send(http.MethodPost, path, strings.NewReader(form.Encode()), options...)
 }
 
-// secret returns a password that must not be seen again: not a short one, and
-// none that another field repeats.
+// secret returns a password that must never appear in an answer: not a short one, nor
+// one that another field repeats.
 func (v *Visitor) secret(form url.Values, field string) string {
 	secret := form.Get(field)
 	for name := range form {
@@ -114,7 +113,7 @@ func (v *Visitor) secret(form url.Values, field string) string {
 	return secret
 }
 
-// Send makes a request and checks what holds for each answer there is.
+// Send sends a request and checks what must hold for every answer.
 func (v *Visitor) Send(method, path string, body io.Reader, options ...Option) *Answer {
 	v.T.Helper()
 	r, err := http.NewRequestWithContext(v.T.Context(), method, v.Site.URL+path, body)
@@ -155,7 +154,7 @@ func (v *Visitor) Send(method, path string, body io.Reader, options ...Option) *
 	return a
 }
 
-// securityHeaders come with every answer.
+// securityHeaders are the headers of every answer.
 var securityHeaders = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -189,7 +188,7 @@ func (v *Visitor) SetCookie(name, value string) {
 	v.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }
 
-// SignedIn reports whether the browser is let in to the dashboard.
+// SignedIn reports whether the browser can open the dashboard.
 func (v *Visitor) SignedIn() bool {
 	v.T.Helper()
 	return v.Get("/dashboard").StatusCode == http.StatusOK
@@ -198,7 +197,7 @@ func (v *Visitor) SignedIn() bool {
 // Join signs p up and in.
 func (v *Visitor) Join(p Person) { v.T.Helper(); v.JoinAs(p.Form()) }
 
-// JoinAs signs up and in with that form.
+// JoinAs signs up and in with form.
 func (v *Visitor) JoinAs(form url.Values) {
 	v.T.Helper()
 	v.Post("/sign-up", form).LeadsTo("/dashboard")
