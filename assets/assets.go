@@ -21,7 +21,7 @@ var files embed.FS
 
 type asset struct {
 	name    string
-	content *Encoded
+	content *encoded
 }
 
 var all = sync.OnceValue(func() (hashed struct {
@@ -41,7 +41,7 @@ var all = sync.OnceValue(func() (hashed struct {
 		sum := sha256.Sum256(content)
 		ext := path.Ext(name)
 		p := "/assets/" + strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
-		hashed.paths[name], hashed.assets[p] = p, asset{name, Encode(content)}
+		hashed.paths[name], hashed.assets[p] = p, asset{name, encode(content)}
 	}
 	return hashed
 })
@@ -66,7 +66,7 @@ func Handler() http.Handler {
 		}
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		// Each content coding is a separate representation and needs its own ETag.
-		content, coding := a.content.For(r, w.Header())
+		content, coding := a.content.choose(r, w.Header())
 		w.Header().Set("ETag", `"`+path.Base(r.URL.Path)+coding+`"`)
 		if path.Ext(a.name) == ".svg" { // net/http omits its charset
 			w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")

@@ -12,17 +12,17 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// Encoded is content that is the same for every client. It is compressed once, as small
+// encoded is content that is the same for every client. It is compressed once, as small
 // as possible, on first use. Never use it for private content, which the length of a
 // compressed response can reveal (BREACH).
-type Encoded struct {
+type encoded struct {
 	plain        []byte
 	gzip, brotli func() []byte
 }
 
-// Encode returns content as an Encoded. The caller must not change content afterwards.
-func Encode(content []byte) *Encoded {
-	return &Encoded{
+// encode returns content, which the caller must not change afterwards, as encoded.
+func encode(content []byte) *encoded {
+	return &encoded{
 		plain: content,
 		gzip: sync.OnceValue(func() []byte {
 			return compressed(content, func(b io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(b, gzip.BestCompression) })
@@ -49,10 +49,10 @@ func compressed(content []byte, by func(io.Writer) (io.WriteCloser, error)) []by
 	return b.Bytes()
 }
 
-// For chooses the shortest form that a request's Accept-Encoding allows, and sets the
+// choose returns the shortest form that a request's Accept-Encoding allows, and sets the
 // matching headers. It returns the body and the name of its coding, or "" if the body
 // isn't compressed.
-func (e *Encoded) For(request *http.Request, answer http.Header) (body []byte, coding string) {
+func (e *encoded) choose(request *http.Request, answer http.Header) (body []byte, coding string) {
 	answer.Add("Vary", "Accept-Encoding")
 	body = e.plain
 	accepted := strings.Join(request.Header.Values("Accept-Encoding"), ",")
