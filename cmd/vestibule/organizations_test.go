@@ -29,7 +29,11 @@ func (v *visitor) followsMail(subject string) {
 
 // invitationBy is the subject of the mail by which p invites somebody.
 func invitationBy(p apptest.Person) string {
-	return p.First + " " + p.Last + " invited you to Vestibule"
+	inviter := []rune(p.First + " " + p.Last)
+	if len(inviter) > 40 { // which the subject does not hold
+		inviter = append(inviter[:39], '…')
+	}
+	return string(inviter) + " invited you to Vestibule"
 }
 
 // confirms opens the link that sign-up has mailed.
