@@ -106,7 +106,7 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 	weak := person("bench{n}")
 	weak.Set("confirm_password", "another")
 	cases := []testCase{
-		{name: "home page", path: "/", want: 200, floor: "Gin", target: 0.80},
+		{name: "home page", path: "/", want: 200, floor: "Gin", target: 0.65},
 		{name: "stylesheet", path: stylesheet, want: 200, floor: "Gin"},
 		{name: "stylesheet, not modified", path: stylesheet, header: http.Header{"If-None-Match": style.Header["Etag"]}, want: 304, floor: "Gin"},
 		{name: "dashboard", path: "/dashboard", header: cookie(1), want: 200, floor: "Gin and a query", target: map[string]float64{"PostgreSQL": 0.80}[name]},
