@@ -130,7 +130,7 @@ func DashboardPage(f layouts.Frame, ends time.Time, renews bool) templ.Component
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = components.Time(ends).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.TimeWithin("Until ", ends, "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
