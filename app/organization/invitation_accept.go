@@ -62,7 +62,7 @@ func (h Handlers) AcceptInvitation(c *gin.Context) error {
 			h.Record(c, models.EventEmailConfirmed, user)
 		}
 		h.RecordIn(c, i.OrganizationID, models.EventMemberJoined, user)
-		return h.RedirectWith(c, "joined", "/o/"+i.Organization.Slug)
+		return h.RedirectWith(c, "joined", layouts.OrganizationPath(i.Organization, ""))
 	}
 }
 

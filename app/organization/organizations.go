@@ -12,6 +12,7 @@ import (
 	"vestibule/app/password"
 	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/layouts"
 	view "vestibule/templates/organization"
 )
 
@@ -82,7 +83,7 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 		return err
 	}
 	h.RecordIn(c, o.ID, models.EventOrganizationCreated, web.Current(c).User)
-	return h.RedirectWith(c, "organization-created", "/o/"+o.Slug)
+	return h.RedirectWith(c, "organization-created", layouts.OrganizationPath(o, ""))
 }
 
 // CheckOrganization checks one field as the user leaves it. After the name it proposes

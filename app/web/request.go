@@ -56,7 +56,7 @@ func ID(c *gin.Context) uuid.UUID {
 
 // Within returns the path of a page of the organization in use.
 func Within(c *gin.Context, path string) string {
-	return "/o/" + Current(c).Member.Organization.Slug + path
+	return layouts.OrganizationPath(Current(c).Member.Organization, path)
 }
 
 // Origin returns the path of the page that a request comes from: its own path for a GET,

@@ -40,7 +40,10 @@ func (f Frame) current(path string, under []string) string {
 }
 
 // Within is the path of a page of the organization in use.
-func (f Frame) Within(path string) string { return "/o/" + f.Member.Organization.Slug + path }
+func (f Frame) Within(path string) string { return OrganizationPath(f.Member.Organization, path) }
+
+// OrganizationPath returns the path of a page of o.
+func OrganizationPath(o *models.Organization, path string) string { return "/o/" + o.Slug + path }
 
 // May reports whether the User's role in the organization in use allows p.
 func (f Frame) May(p models.Permission) bool { return f.Member.Role.May(p) }

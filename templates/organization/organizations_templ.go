@@ -107,9 +107,9 @@ func OrganizationsPage(f layouts.Frame, form *Create, memberships []models.Membe
 										return templ_7745c5c3_Err
 									}
 									var templ_7745c5c3_Var7 string
-									templ_7745c5c3_Var7, templ_7745c5c3_Err = templruntime.NewAttributeExpression("/o/" + m.Organization.Slug).ResolveURL(ctx)
+									templ_7745c5c3_Var7, templ_7745c5c3_Err = templruntime.NewAttributeExpression(layouts.OrganizationPath(m.Organization, "")).ResolveURL(ctx)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/organizations.templ`, Line: 25, Col: 50}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/organizations.templ`, Line: 25, Col: 67}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var7)
 									if templ_7745c5c3_Err != nil {
@@ -122,7 +122,7 @@ func OrganizationsPage(f layouts.Frame, form *Create, memberships []models.Membe
 									var templ_7745c5c3_Var8 string
 									templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(m.Organization.Name)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/organizations.templ`, Line: 25, Col: 82}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/organizations.templ`, Line: 25, Col: 99}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 									if templ_7745c5c3_Err != nil {
