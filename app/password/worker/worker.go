@@ -228,8 +228,7 @@ func Serve(in io.Reader, out io.WriteCloser) error {
 	if err := server.RegisterName("Engine", engine{}); err != nil {
 		return err
 	}
-	useHugePages()
-	stepBack()
+	defer runtime.KeepAlive(prepareHeap())
 	server.ServeConn(pipes{in, out, func() error { return nil }})
 	return nil
 }

@@ -2,5 +2,5 @@
 
 package worker
 
-// useHugePages does nothing.
-func useHugePages() {}
+// prepareHeap does nothing.
+func prepareHeap() []byte { return nil }

@@ -6,6 +6,3 @@ import "os/exec"
 
 // detach does nothing.
 func detach(*exec.Cmd) {}
-
-// stepBack does nothing.
-func stepBack() {}
