@@ -62,11 +62,11 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
-// purgeEvery is how often expired rows are deleted. No query uses them; the purge only
-// keeps the tables small.
+// purgeEvery is how often expired rows and unconfirmed accounts are deleted. No query
+// uses expired rows; their purge only keeps the tables small.
 const purgeEvery = 10 * time.Minute
 
-// Work sends mail and purges expired rows until ctx ends.
+// Work sends mail, and purges expired rows and unconfirmed accounts, until ctx ends.
 func (a *App) Work(ctx context.Context) {
 	if a.outbox != nil {
 		a.Log.Info("SMTP_URL is not set: mail is shown on /dev/mail, to this machine alone")
@@ -79,9 +79,12 @@ func (a *App) Work(ctx context.Context) {
 
 func (a *App) purge(ctx context.Context) {
 	for {
-		var n int
+		var n, unconfirmed int
 		err := survive(func() (err error) {
-			n, err = a.DB.Purge(ctx, a.config.AuditRetention)
+			if n, err = a.DB.Purge(ctx, a.config.AuditRetention); err != nil {
+				return err
+			}
+			unconfirmed, err = a.DB.PurgeUnconfirmed(ctx, a.config.UnconfirmedMax)
 			return err
 		})
 		switch {
@@ -90,6 +93,9 @@ func (a *App) purge(ctx context.Context) {
 			a.Log.Error("purge failed", "err", err)
 		case n > 0:
 			a.Log.Info("expired rows purged", "count", n)
+		}
+		if unconfirmed > 0 {
+			a.Log.Info("unconfirmed accounts deleted", "count", unconfirmed)
 		}
 		if !sleep(ctx, purgeEvery) {
 			return

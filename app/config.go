@@ -33,6 +33,7 @@ type Config struct {
 	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of a password hash over its memory."`
 	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of a password hash."`
 	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long events stay in the audit log."`
+	UnconfirmedMax time.Duration `env:"UNCONFIRMED_MAX" default:"336h" help:"An account is deleted this long after sign-up if its email address was never confirmed. 0s keeps it."`
 	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Limit on wrong passwords for an account, as FREE,FIRST,LONGEST,FORGET: the first FREE are immediate, then each must wait twice as long as the last, from FIRST up to LONGEST. The count restarts after FORGET without one. \"off\" disables it."`
 	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Limit on wrong passwords from an IP address, in the same form."`
 	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Limit on sign-ups, requests for mail, invitations and new organizations from an IP address, each counted separately, in the same form."`
@@ -99,6 +100,9 @@ func (c *Config) validate(site bool) error {
 	if c.AuditRetention < time.Hour {
 		wrong("AUDIT_RETENTION", c.AuditRetention.String(), "an hour (1h) or more")
 	}
+	if c.UnconfirmedMax != 0 && c.UnconfirmedMax < minUnconfirmed {
+		wrong("UNCONFIRMED_MAX", c.UnconfirmedMax.String(), "a day (24h) or more, or 0s")
+	}
 	if c.ShutdownDelay < 0 || c.ShutdownDelay > time.Minute {
 		wrong("SHUTDOWN_DELAY", c.ShutdownDelay.String(), "0s to a minute (1m)")
 	}
@@ -143,6 +147,9 @@ func splitAddr(addr string) (host, port string, err error) {
 // Sheet.
 const minArgon2Memory = 7 << 10
 
+// minUnconfirmed is how long the link in the first mail works.
+const minUnconfirmed = 24 * time.Hour
+
 // Production reports whether the site is in production, not in development.
 func (c *Config) Production() bool { return c.Env == "production" }
 
@@ -161,6 +168,8 @@ func (c *Config) web() web.Config {
 		LimitSignUp:  c.LimitSignUp,
 		LimitMail:    c.LimitMail,
 		LimitCheck:   c.LimitCheck,
+
+		UnconfirmedMax: c.UnconfirmedMax,
 	}
 }
 

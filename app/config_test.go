@@ -68,6 +68,8 @@ func TestConfigRefuses(t *testing.T) {
 		"memory below OWASP's least":   {func(c *app.Config) { c.Argon2Memory = 7167 }, []string{"ARGON2_MEMORY"}},
 		"memory above 256 MiB":         {func(c *app.Config) { c.Argon2Memory = 256<<10 + 1 }, []string{"ARGON2_MEMORY"}},
 		"no pass":                      {func(c *app.Config) { c.Argon2Time = 0 }, []string{"ARGON2_TIME"}},
+		"unconfirmed for an hour":      {func(c *app.Config) { c.UnconfirmedMax = time.Hour }, []string{"UNCONFIRMED_MAX"}},
+		"unconfirmed for less":         {func(c *app.Config) { c.UnconfirmedMax = -apptest.Day }, []string{"UNCONFIRMED_MAX"}},
 		"an audit log of half an hour": {func(c *app.Config) { c.AuditRetention = 30 * time.Minute }, []string{"AUDIT_RETENTION"}},
 		"a shutdown an hour away":      {func(c *app.Config) { c.ShutdownDelay = time.Hour }, []string{"SHUTDOWN_DELAY"}},
 		"a shutdown in the past":       {func(c *app.Config) { c.ShutdownDelay = -time.Second }, []string{"SHUTDOWN_DELAY"}},

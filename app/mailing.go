@@ -16,12 +16,13 @@ import (
 // one. It returns ErrNotFound if the recipient or the reason for the mail is gone.
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
 	data := view.Data{
-		Name:    m.Name,
-		Site:    a.config.BaseURL,
-		Email:   m.Detail.Email,
-		Browser: m.Detail.Browser,
-		IP:      m.Detail.IP,
-		When:    m.Detail.When,
+		Name:     m.Name,
+		Username: m.Detail.Username,
+		Site:     a.config.BaseURL,
+		Email:    m.Detail.Email,
+		Browser:  m.Detail.Browser,
+		IP:       m.Detail.IP,
+		When:     m.Detail.When,
 	}
 	to := m.Recipient
 	if !view.Known(m.Kind) {
@@ -56,6 +57,10 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		user, err := a.addressee(ctx, m)
 		if err != nil {
 			return mail.Message{}, err
+		}
+		data.Username = user.Username
+		if purpose == models.VerifyEmail {
+			data.DeletedAt = user.DeletedAt(a.config.UnconfirmedMax)
 		}
 		if purpose == models.ResetPassword {
 			// Send to the stored address. One that only folds to the same key may

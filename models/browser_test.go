@@ -31,6 +31,8 @@ func TestRememberBrowser(t *testing.T) {
 			if len(mails) > 0 != told {
 				t.Fatalf("queued are %+v", mails)
 			}
+			notice := notice
+			notice.Username = u.Username
 			if told && (mails[0].Kind != models.MailNewBrowser || mails[0].Recipient != u.Email || mails[0].Detail != notice) {
 				t.Errorf("queued is %+v, want the notice %+v", mails[0], notice)
 			}

@@ -26,6 +26,7 @@ const (
 	EventDisabled        = "disabled"
 	EventEnabled         = "enabled"
 	EventDeleted         = "deleted"
+	EventUnconfirmed     = "unconfirmed-deleted"
 	EventCreated         = "created"
 
 	EventOrganizationCreated = "organization-created"
@@ -68,8 +69,10 @@ type Event struct {
 func (e *Event) ByAnother() bool { return e.ActorID != uuid.Nil && e.ActorID != e.UserID }
 
 // ByOperator reports whether an operator did it on the command line, which has no
-// IP address.
-func (e *Event) ByOperator() bool { return e.ActorID == uuid.Nil && e.IP == "" }
+// IP address, and neither has PurgeUnconfirmed.
+func (e *Event) ByOperator() bool {
+	return e.ActorID == uuid.Nil && e.IP == "" && e.Kind != EventUnconfirmed
+}
 
 // Record adds e to the audit log.
 func (db *DB) Record(ctx context.Context, e Event) error {

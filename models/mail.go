@@ -43,10 +43,11 @@ type Mail struct {
 
 // MailDetail holds what the text of a mail needs. Each kind uses its own fields.
 type MailDetail struct {
-	Email   string    `json:"email,omitempty"`
-	Browser string    `json:"browser,omitempty"`
-	IP      string    `json:"ip,omitempty"`
-	When    time.Time `json:"when,omitzero"`
+	Username string    `json:"username,omitempty"` // of the account that it is about
+	Email    string    `json:"email,omitempty"`
+	Browser  string    `json:"browser,omitempty"`
+	IP       string    `json:"ip,omitempty"`
+	When     time.Time `json:"when,omitzero"`
 
 	Invitation uuid.UUID `json:"invitation,omitzero"`
 }
@@ -61,10 +62,11 @@ func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 }
 
 // mailUser queues mail of that kind to user's own address. An unverified address
-// gets only the mail that verifies it, without a name. Otherwise the owner of the
-// address, who may not be the user, would read about a stranger's account, and
-// whatever the stranger chose as a name.
+// gets only the mail that verifies it, with the username but without a name. Otherwise
+// the owner of the address, who may not be the user, would read about a stranger's
+// account, and whatever the stranger chose as a name.
 func (db *DB) mailUser(ctx context.Context, user *User, kind string, detail MailDetail) error {
+	detail.Username = user.Username
 	m := Mail{Kind: kind, Recipient: user.Email, UserID: user.ID, Detail: detail}
 	switch {
 	case user.Verified():

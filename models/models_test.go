@@ -25,6 +25,7 @@ func same(a, b *models.User) bool {
 	x, y := *a, *b
 	for _, u := range []*models.User{&x, &y} {
 		u.CreatedAt, u.UpdatedAt, u.VerifiedAt, u.DisabledAt = u.CreatedAt.UTC(), u.UpdatedAt.UTC(), u.VerifiedAt.UTC(), u.DisabledAt.UTC()
+		u.UnconfirmedSince = u.UnconfirmedSince.UTC()
 	}
 	return x == y
 }

@@ -20,7 +20,7 @@ func (db *DB) purgeBatch() int {
 // Purge deletes expired sessions and tokens, browsers not seen for BrowserLife,
 // invitations that expired more than invitationRetention ago, expired throttles and
 // events older than retention. It returns the number of deleted rows. It pauses
-// between batches, and so leaves two thirds of the time to others.
+// between batches.
 func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	total, batch := 0, db.purgeBatch()
 	for _, expired := range []struct {
@@ -55,12 +55,21 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 			}
 			slices.SortFunc(deleted, time.Time.Compare)
 			from = deleted[batch-1] // not the last, which may be of another row with the same key
-			select {
-			case <-ctx.Done():
-				return total, ctx.Err()
-			case <-time.After(2 * time.Since(start)):
+			if err := pauseSince(ctx, start); err != nil {
+				return total, err
 			}
 		}
 	}
 	return total, nil
+}
+
+// pauseSince pauses twice as long as the work since start took, and so leaves two thirds of
+// the time to others. It returns ctx's error if that ends first.
+func pauseSince(ctx context.Context, start time.Time) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(2 * time.Since(start)):
+		return nil
+	}
 }

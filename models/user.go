@@ -30,6 +30,11 @@ type User struct {
 	DisabledAt   time.Time `bun:",nullzero"` // since when the user can't sign in
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+
+	// UnconfirmedSince is when the time to confirm an address began. It is zero if the
+	// address was verified from the start, or if PurgeUnconfirmed hasn't seen the
+	// account yet.
+	UnconfirmedSince time.Time `bun:",nullzero"`
 }
 
 // FullName returns the first and last name.
@@ -37,6 +42,15 @@ func (u *User) FullName() string { return u.FirstName + " " + u.LastName }
 
 // Verified reports whether the user proved that they own their email address.
 func (u *User) Verified() bool { return !u.VerifiedAt.IsZero() }
+
+// DeletedAt returns when PurgeUnconfirmed with that retention deletes the user. It
+// returns the zero time if it never does, as far as is known.
+func (u *User) DeletedAt(retention time.Duration) time.Time {
+	if u.Verified() || u.Disabled() || u.UnconfirmedSince.IsZero() || retention == 0 {
+		return time.Time{}
+	}
+	return u.UnconfirmedSince.Add(retention)
+}
 
 // Disabled reports whether the user is kept from signing in.
 func (u *User) Disabled() bool { return !u.DisabledAt.IsZero() }
@@ -70,6 +84,9 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), Key(u.Email), Key(u.FullName())
 	u.CreatedAt = now()
 	u.UpdatedAt = u.CreatedAt
+	if !u.Verified() {
+		u.UnconfirmedSince = u.CreatedAt
+	}
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.bun.NewInsert().Model(u).Exec(ctx); err != nil {
 			return asTaken(err, userConstraints)
@@ -200,7 +217,7 @@ func (db *DB) RequestEmail(ctx context.Context, u *User, email string) error {
 		if err := tx.cancelMail(ctx, u.ID, MailChangeEmail); err != nil {
 			return err
 		}
-		return tx.QueueMail(ctx, Mail{Kind: MailChangeEmail, Recipient: email, UserID: u.ID, Detail: MailDetail{Email: email}})
+		return tx.QueueMail(ctx, Mail{Kind: MailChangeEmail, Recipient: email, UserID: u.ID, Detail: MailDetail{Username: u.Username, Email: email}})
 	})
 }
 
@@ -238,6 +255,21 @@ func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 	})
 }
 
+// VerifyUser records that u owns their email address, because an operator says so. It
+// returns ErrChanged if u has changed since it was read.
+func (db *DB) VerifyUser(ctx context.Context, u *User) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		locked, err := tx.lockUnchanged(ctx, u)
+		if err != nil {
+			return err
+		}
+		if locked.Email != u.Email || locked.Verified() {
+			return ErrChanged
+		}
+		return tx.markVerified(ctx, u)
+	})
+}
+
 // DisableUser keeps u from signing in and ends all their sessions.
 func (db *DB) DisableUser(ctx context.Context, u *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
@@ -265,17 +297,22 @@ func (db *DB) DeleteUser(ctx context.Context, u *User) error {
 		if _, err := tx.lockUnchanged(ctx, u); err != nil {
 			return err
 		}
-		if err := tx.leaveOrganizations(ctx, u); err != nil {
-			return err
-		}
-		if err := tx.cancelMail(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
-			return err
-		}
-		if _, err := tx.bun.NewDelete().Model(u).WherePK().Exec(ctx); err != nil {
-			return err
-		}
-		return tx.mailUser(ctx, u, MailAccountDeleted, MailDetail{})
+		return tx.deleteLocked(ctx, u)
 	})
+}
+
+// deleteLocked is DeleteUser for a user that is locked.
+func (db *DB) deleteLocked(ctx context.Context, u *User) error {
+	if err := db.leaveOrganizations(ctx, u); err != nil {
+		return err
+	}
+	if err := db.cancelMail(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
+		return err
+	}
+	if _, err := db.bun.NewDelete().Model(u).WherePK().Exec(ctx); err != nil {
+		return err
+	}
+	return db.mailUser(ctx, u, MailAccountDeleted, MailDetail{})
 }
 
 // UserByLogin finds a user by email address or username, in any case. A username

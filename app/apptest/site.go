@@ -45,6 +45,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		SessionIdle:    SessionIdle,
 		SessionMax:     SessionMax,
 		AuditRetention: 365 * Day,
+		UnconfirmedMax: 14 * Day,
 		Argon2Memory:   7168,
 		Argon2Time:     1,
 		Argon2Threads:  1,

@@ -39,7 +39,7 @@ func TestVerifyEmail(t *testing.T) {
 		for range 2 { // a program that looks at mail opens it too
 			page = s.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store").Says("Is anna@example.com your email address?")
 		}
-		if s.Users()[0].Verified() || s.Get("/account").Text(".banner p") != banner {
+		if s.Users()[0].Verified() || !strings.HasPrefix(s.Get("/account").Text(".banner p"), banner) {
 			t.Errorf("before the button is pressed, the banner says %q", s.Get("/account").Text(".banner p"))
 		}
 

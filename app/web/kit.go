@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"time"
 
 	"vestibule/app/password"
 	"vestibule/models"
@@ -33,6 +34,8 @@ type Config struct {
 	BaseURL  string // such as https://example.com, without a trailing slash
 	Secure   bool   // browsers reach the site by https
 	Lifetime models.Lifetime
+
+	UnconfirmedMax time.Duration // see [models.DB.PurgeUnconfirmed]
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
 }

@@ -23,6 +23,9 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		Member: r.Member,
 		Next:   LocalPath(c.Query("next")),
 	}
+	if f.User != nil {
+		f.DeletedAt = f.User.DeletedAt(k.Config.UnconfirmedMax)
+	}
 	if IsHTMX(c) { // the browser has the frame already
 		return f
 	}

@@ -21,6 +21,7 @@ type users struct {
 	Show        usersShow        `cmd:"" help:"Show one user."`
 	Create      usersCreate      `cmd:"" help:"Create a user, with a password read from standard input."`
 	SetPassword usersSetPassword `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
+	Verify      usersVerify      `cmd:"" help:"Mark a user's email address as verified."`
 	Disable     usersDisable     `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Enable      usersEnable      `cmd:"" help:"Let a disabled user sign in again."`
 	Delete      usersDelete      `cmd:"" help:"Permanently delete a user and everything they own."`
@@ -93,14 +94,16 @@ func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger
 		if err != nil {
 			return err
 		}
+		deleted := user.DeletedAt(config.UnconfirmedMax).UTC()
 		if c.JSON {
 			return printJSON(os.Stdout, struct {
 				userRow
-				Sessions int `json:"sessions"`
-			}{newUserRow(user), len(sessions)})
+				Sessions    int       `json:"sessions"`
+				DeleteAfter time.Time `json:"delete_after,omitzero"`
+			}{newUserRow(user), len(sessions), deleted})
 		}
 		table := newTable(os.Stdout)
-		for _, line := range [][]string{
+		lines := [][]string{
 			{"Username", user.Username},
 			{"Email", user.Email},
 			{"Name", user.FullName()},
@@ -110,7 +113,11 @@ func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger
 			{"Changed (UTC)", formatTime(user.UpdatedAt)},
 			{"Sessions", fmt.Sprint(len(sessions))},
 			{"ID", user.ID.String()},
-		} {
+		}
+		if !deleted.IsZero() {
+			lines = append(lines, []string{"Deleted after (UTC)", formatTime(deleted)})
+		}
+		for _, line := range lines {
 			printCells(table, line...)
 		}
 		return table.Flush()
@@ -137,6 +144,9 @@ func (c usersCreate) Run(ctx context.Context, config *app.Config, log *slog.Logg
 			return fmt.Errorf("the user was not created:\n%w", err)
 		}
 		fmt.Printf("Created %s with ID %s\n", plain(user.Username), user.ID)
+		if at := user.DeletedAt(config.UnconfirmedMax); !at.IsZero() {
+			fmt.Printf("Unless the email address is confirmed, the account will be deleted at %s UTC (UNCONFIRMED_MAX)\n", formatTime(at))
+		}
 		return nil
 	})
 }

@@ -259,8 +259,11 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 			"--first-name= Anna ", "--last-name=Smith", "--verified")
 		anna := o.user("anna.smith")
 		wantEqual(o.T, "create", printed, "Created Anna.Smith with ID "+anna.ID.String()+"\n")
-		o.types(oldPassword, "users", "create", "--username=benjamin", "--email=ben@example.com", "--first-name=Ben", "--last-name=Jones")
+		printed = o.types(oldPassword, "users", "create", "--username=benjamin", "--email=ben@example.com", "--first-name=Ben", "--last-name=Jones")
 		ben := o.user("benjamin")
+		deleted := ben.CreatedAt.Add(14 * 24 * time.Hour)
+		wantEqual(o.T, "create without --verified", printed, "Created benjamin with ID "+ben.ID.String()+"\n"+
+			"Unless the email address is confirmed, the account will be deleted at "+deleted.Format(time.DateTime)+" UTC (UNCONFIRMED_MAX)\n")
 		if !anna.Verified() || ben.Verified() || anna.FirstName != "Anna" {
 			o.Errorf("stored: %+v, %+v", anna, ben)
 		}
@@ -321,6 +324,15 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 			o.Errorf("sessions after delete: %v, %v", left, err)
 		}
 		wantEqual(o.T, "left", fieldsOf(readJSON[[]object](o, o.does("users", "list", "--json")), "username"), []string{"benjamin"})
+
+		shown := cellsOf(o.does("users", "show", "benjamin"))
+		wantEqual(o.T, "show of an unconfirmed account", shown[len(shown)-1], []string{"Deleted after (UTC)", deleted.Format(time.DateTime)})
+		wantEqual(o.T, "delete_after", readJSON[object](o, o.does("users", "show", "benjamin", "--json"))["delete_after"], deleted.Format(time.RFC3339Nano))
+		wantEqual(o.T, "verify", o.does("users", "verify", "benjamin"), "Marked the email address of benjamin as verified\n")
+		since = o.user("benjamin").VerifiedAt
+		wantEqual(o.T, "verify again", o.does("users", "verify", "benjamin"),
+			"The email address of benjamin has been verified since "+since.Format(time.DateTime)+" UTC\n")
+		wantEqual(o.T, "kept", readJSON[object](o, o.does("users", "show", "benjamin", "--json"))["delete_after"], nil)
 	})
 }
 
@@ -358,7 +370,7 @@ func TestOperatorHearsWhatIsWrong(t *testing.T) {
 		o.wantsSignedIn(cookie, true)
 
 		for _, args := range [][]string{
-			{"users", "show"}, {"users", "set-password"}, {"users", "disable"}, {"users", "enable"}, {"users", "delete", "--yes"},
+			{"users", "show"}, {"users", "set-password"}, {"users", "verify"}, {"users", "disable"}, {"users", "enable"}, {"users", "delete", "--yes"},
 			{"sessions", "list"}, {"sessions", "revoke", "--user"},
 		} {
 			o.fails("no user nobody", oldPassword, append(args, "nobody")...)

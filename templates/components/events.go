@@ -38,6 +38,7 @@ var eventLabels = map[string]string{
 	models.EventDisabled:        "Account disabled",
 	models.EventEnabled:         "Account enabled",
 	models.EventDeleted:         "Account deleted",
+	models.EventUnconfirmed:     "Unconfirmed account deleted",
 	models.EventCreated:         "Account created",
 
 	models.EventOrganizationCreated: "Created organization",

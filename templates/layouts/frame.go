@@ -4,6 +4,7 @@ package layouts
 import (
 	"net/url"
 	"strings"
+	"time"
 
 	"vestibule/models"
 )
@@ -18,6 +19,8 @@ type Frame struct {
 	Memberships []models.Membership // to switch between, on a page of an organization
 	Toast       string
 	Next        string // where sign-in leads
+
+	DeletedAt time.Time // when User is deleted unless they confirm their address; zero if never
 }
 
 // In reports whether the page is at path or below it.

@@ -24,11 +24,23 @@ type Data struct {
 	URL  string // where its button leads
 	Site string
 
+	Username  string    // of the account that it is about; may be empty
+	DeletedAt time.Time // when that is deleted unless its address is confirmed; zero if never
+
 	Email        string    // the new address
 	Browser, IP  string    // of a new sign-in
 	When         time.Time // likewise
 	Organization string    // of an invitation
 	Inviter      string    // likewise
+}
+
+// Account names the account that the mail is about, after "your" or "the". Mail that an
+// earlier version queued doesn't know its username.
+func (d Data) Account() string {
+	if d.Username == "" {
+		return "account"
+	}
+	return "account " + d.Username
 }
 
 // htmlBodies are the components by kind.

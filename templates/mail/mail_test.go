@@ -12,17 +12,17 @@ func TestRender(t *testing.T) {
 	data := Data{
 		Name: "<b>Zoë</b>", Email: "new@example.org", URL: "https://example.com/verify-email?token=x_-1&a=b", Site: "https://example.com",
 		Browser: "Firefox on <i>Linux</i>", IP: "2001:db8::1", Organization: "Acme & Sons", Inviter: "Ada Lovelace",
-		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC),
+		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
 	}
 	shows := map[string][]string{ // besides the name and the link
-		"verify-email":     {"24 hours"},
-		"change-email":     {data.Email, "24 hours"},
-		"email-changed":    {data.Email},
-		"reset-password":   {"1 hour"},
-		"password-changed": nil,
-		"password-reset":   nil,
-		"new-browser":      {"Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
-		"account-deleted":  nil,
+		"verify-email":     {data.Username, "3 February 2026, 15:04 UTC", "24 hours"},
+		"change-email":     {data.Username, data.Email, "24 hours"},
+		"email-changed":    {data.Username, data.Email},
+		"reset-password":   {data.Username, "1 hour"},
+		"password-changed": {data.Username},
+		"password-reset":   {data.Username},
+		"new-browser":      {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
+		"account-deleted":  {data.Username},
 		"invitation":       {data.Inviter, "Sons", "7 days"},
 	}
 	names, err := fs.Glob(files, "*.txt")

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/google/uuid"
+
+	"vestibule/app"
+	"vestibule/models"
+)
+
+type usersVerify struct{ login }
+
+// Help returns the details that --help prints below the summary.
+func (usersVerify) Help() string {
+	return "Use it for somebody who can't receive the link, and whom you know. It leaves their password and sessions as they are. " +
+		"Accounts whose address is never verified are deleted after UNCONFIRMED_MAX."
+}
+
+func (c usersVerify) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+		if user.Verified() { // keep the original time
+			fmt.Printf("The email address of %s has been verified since %s UTC\n", plain(user.Username), formatTime(user.VerifiedAt))
+			return nil
+		}
+		err := audited(ctx, db, models.EventEmailConfirmed, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.VerifyUser(ctx, user) })
+		if err != nil {
+			return err
+		}
+		fmt.Printf("Marked the email address of %s as verified\n", plain(user.Username))
+		return nil
+	})
+}

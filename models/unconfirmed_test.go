@@ -1,0 +1,121 @@
+package models_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+const fortnight = 14 * 24 * time.Hour
+
+// unconfirmedSince sets when u's time began, unless that is zero: then it has not.
+func unconfirmedSince(t *testing.T, db *models.DB, u *models.User, since time.Time) {
+	t.Helper()
+	u.UnconfirmedSince = since.UTC().Truncate(time.Microsecond)
+	if _, err := db.Bun().NewUpdate().Model(u).WherePK().Column("unconfirmed_since").Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPurgeUnconfirmed(t *testing.T) {
+	t.Parallel()
+	long := time.Now().Add(-fortnight - time.Minute)
+	tests := map[string]struct {
+		since time.Time
+		then  func(t *testing.T, db *models.DB, u *models.User)
+		kept  bool
+	}{
+		"long ago":           {since: long},
+		"a moment too young": {since: long.Add(2 * time.Minute), kept: true},
+		"of an earlier version": {kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
+			setTime(t, db, "users", "created_at", long.Add(-fortnight))
+		}},
+		"confirmed": {since: long, then: verify, kept: true},
+		"confirmed by mail": {since: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
+			if err := db.ConfirmEmail(t.Context(), token(t, db, newToken(t, db, u, models.VerifyEmail))); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"disabled": {since: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
+			if err := db.DisableUser(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"alone in an organization": {since: long, then: func(t *testing.T, db *models.DB, u *models.User) {
+			newOrganization(t, db, u, u.Username)
+		}},
+		"last owner of others": {since: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
+			newMember(t, db, newOrganization(t, db, u, u.Username), "colleague", "Member")
+		}},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				u := newUser(t, db, "u"+uuid.NewString()[:8])
+				signIn(t, db, u)
+				if tt.then != nil {
+					tt.then(t, db, u)
+				}
+				unconfirmedSince(t, db, u, tt.since)
+				emptyQueue(t, db)
+				if n, err := db.PurgeUnconfirmed(t.Context(), 0); n != 0 || err != nil {
+					t.Errorf("a retention of zero deletes %d (%v)", n, err)
+				}
+				n, err := db.PurgeUnconfirmed(t.Context(), fortnight)
+				if err != nil || n > 1 || (n == 0) != tt.kept {
+					t.Errorf("%d are deleted (%v)", n, err)
+				}
+				wantsQueue(t, db) // nobody asked for mail to that address
+				if tt.kept {
+					if got := stored(t, db, u); got.UnconfirmedSince.IsZero() && !got.Verified() {
+						t.Error("its time has not begun")
+					}
+					wantsSessions(t, db, u, map[bool]int{true: 0, false: 1}[u.Disabled()])
+					return
+				}
+				again := &models.User{Username: u.Username, Email: u.Email}
+				if err := db.CreateUser(t.Context(), again); err != nil {
+					t.Errorf("name and address are not free: %v", err)
+				}
+				events, err := db.Events(t.Context(), u.ID, uuid.Nil, 1)
+				if err != nil || len(events) != 1 || events[0].Kind != models.EventUnconfirmed || events[0].ByOperator() {
+					t.Errorf("recorded is %+v (%v)", events, err)
+				}
+			})
+		}
+	})
+}
+
+// TestPurgeManyUnconfirmed has more accounts than a batch, of the same moment, some of
+// which stay.
+func TestPurgeManyUnconfirmed(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		const n = 1100
+		since := time.Now().UTC().Truncate(time.Microsecond).Add(-fortnight)
+		for batch := range 11 {
+			rows := make([]models.User, n/11)
+			for i := range rows {
+				name := uuid.NewString()
+				rows[i] = models.User{ID: uuid.Must(uuid.NewV7()), Username: name, UsernameKey: name, Email: name, EmailKey: name, CreatedAt: since, UpdatedAt: since}
+				if batch%2 == 0 { // of an earlier version
+					rows[i].UnconfirmedSince = since
+				}
+			}
+			if _, err := db.Bun().NewInsert().Model(&rows).Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if deleted, err := db.PurgeUnconfirmed(t.Context(), fortnight); err != nil || deleted != n/11*6 {
+			t.Errorf("%d are deleted (%v), want %d", deleted, err, n/11*6)
+		}
+		setTime(t, db, "users", "unconfirmed_since", since)
+		if deleted, err := db.PurgeUnconfirmed(t.Context(), fortnight); err != nil || deleted != n/11*5 || count(t, db, "users") != 0 {
+			t.Errorf("%d are deleted later (%v), want %d", deleted, err, n/11*5)
+		}
+	})
+}
