@@ -180,7 +180,7 @@ func FuzzToken(f *testing.F) {
 		f.Add(token)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		for _, path := range []string{"/verify-email", "/reset-password"} {
+		for _, path := range []string{"/verify-email", "/verify-email/password", "/reset-password"} {
 			query := url.Values{"token": {token}}
 			if len(query.Encode()) > 16<<10 {
 				t.Skip("no server takes a line so long")

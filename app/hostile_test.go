@@ -112,11 +112,14 @@ func inert(a *apptest.Answer) *apptest.Answer {
 func TestNothingTypedRuns(t *testing.T) {
 	t.Parallel()
 	forms := map[string][]string{
-		"/sign-up":           {"username", "first_name", "last_name", "email", "password", "confirm_password"},
-		"/sign-in":           {"login", "password"},
-		"/forgot-password":   {"email"},
-		"/reset-password":    {"token", "password", "confirm_password"},
-		"/verify-email":      {"token"},
+		"/sign-up":         {"username", "first_name", "last_name", "email", "password", "confirm_password"},
+		"/sign-in":         {"login", "password"},
+		"/forgot-password": {"email"},
+		"/reset-password":  {"token", "password", "confirm_password"},
+		"/verify-email":    {"token", "password"},
+		"/verify-email/password": {
+			"token", "password", "confirm_password"},
+		"/sign-out":          {"next"},
 		"/password-strength": {"username", "first_name", "email", "password"},
 		"/sign-up/check?field=username": {
 			"username", "first_name", "last_name", "email", "password", "confirm_password"},

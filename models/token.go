@@ -41,6 +41,20 @@ type Token struct {
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
 
+// MaySetPassword reports whether holding the token is enough to set another password
+// for user, its user. The link that confirms a first address is: nobody has proved yet
+// that the account is theirs. The link that confirms a change isn't: the account belongs
+// to the one who asked, who may have mistyped a stranger's address.
+func (t *Token) MaySetPassword(user *User) bool {
+	switch t.Purpose {
+	case ResetPassword:
+		return user.EmailKey == Key(t.Email)
+	case VerifyEmail:
+		return user.EmailKey == Key(t.Email) && !user.Verified()
+	}
+	return false
+}
+
 // CreateToken creates a token for user, to be sent to email, and returns the secret
 // for the link. It voids older tokens with that purpose. If the token is for a
 // queued mail m, CreateToken returns ErrNotFound if m was removed from the queue in

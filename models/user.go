@@ -156,25 +156,25 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 	return token, err
 }
 
-// ResetPassword consumes token and stores the hash of a new password for its user.
-// It ends every session, forgets the known browsers, voids other emailed tokens and
-// notifies the user by email. It returns ErrNotFound if the token was used in the
-// meantime, or the user is now disabled or has another address.
+// ResetPassword consumes token and stores the hash of a new password for its user. The
+// token came from the user's inbox, so it also verifies the address. ResetPassword ends
+// every session, forgets the known browsers, voids other emailed tokens and notifies the
+// user by email. It returns ErrNotFound if the token was used in the meantime or doesn't
+// allow this (see Token.MaySetPassword), or the user is now disabled.
 func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u, err := tx.lockUser(ctx, token.UserID)
 		if err != nil {
 			return err
 		}
-		if u.Disabled() || u.EmailKey != Key(token.Email) {
+		if u.Disabled() || !token.MaySetPassword(u) {
 			return ErrNotFound
 		}
 		if err := tx.useToken(ctx, token); err != nil {
 			return err
 		}
-		if !u.Verified() { // the token came from their inbox
-			u.VerifiedAt = now()
-			if err := tx.updateUser(ctx, u, "verified_at"); err != nil {
+		if !u.Verified() {
+			if err := tx.markVerified(ctx, u); err != nil {
 				return err
 			}
 		}
@@ -225,6 +225,10 @@ func (db *DB) RequestEmail(ctx context.Context, u *User, email string) error {
 // it replaces the old one, which gets a notification. It returns ErrNotFound if the
 // token was used in the meantime or is for an outdated address, or the user is
 // disabled, and a *TakenError if the address is taken by now.
+//
+// It leaves the user's sessions and password as they are. So the caller must know that
+// the token was used by the one who set them: by their session, or their password.
+// Anybody else proves the address by ResetPassword.
 func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u, err := tx.lockUser(ctx, token.UserID)
@@ -237,16 +241,13 @@ func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 		if err := tx.useToken(ctx, token); err != nil {
 			return err
 		}
-		old := *u
-		u.VerifiedAt = now()
-		if token.Purpose == ChangeEmail {
-			u.Email = token.Email
+		if token.Purpose != ChangeEmail {
+			return tx.markVerified(ctx, u)
 		}
+		old := *u
+		u.VerifiedAt, u.Email = now(), token.Email
 		if err := tx.updateUser(ctx, u, "email", "email_key", "verified_at"); err != nil {
 			return err
-		}
-		if token.Purpose != ChangeEmail {
-			return nil
 		}
 		if err := tx.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword); err != nil {
 			return err

@@ -44,6 +44,50 @@ func TestChangeEmail(t *testing.T) {
 	})
 }
 
+// Whoever reads mail at the new address can't take the account: the one who asked for
+// the change may have mistyped it.
+func TestChangeEmailInAnotherBrowser(t *testing.T) {
+	t.Parallel()
+	const email = "new@example.com"
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		for name, confirmed := range map[string]bool{"unconfirmed": false, "confirmed": true} {
+			t.Run(name, func(t *testing.T) {
+				person, email := apptest.Anna, name+email
+				person.Username, person.Email = name, name+person.Email
+				v := s.Visit(t)
+				v.Join(person)
+				s.Deliver()
+				if confirmed {
+					s.Confirmed()
+				}
+				v.Post("/account/email", apptest.NewEmail(email)).Wants(http.StatusOK)
+				mail := s.MailTo(email, apptest.ChangeSubject)
+				if !strings.Contains(mail.Text, "account "+name) {
+					t.Errorf("the mail does not name the account: %s", mail.Text)
+				}
+				stranger := s.Visit(t)
+				page := stranger.Get(mail.Link).Wants(http.StatusOK).Page().Says("It's for the account " + name + " (Anna Smith).").
+					Says("Your account's email address will change to " + email + ".")
+				if page.Find("main a[href^='/verify-email']").Length() > 0 {
+					t.Error("it leads to a new password")
+				}
+				form := apptest.With(apptest.Twice(apptest.AnotherPassword), "token", s.TokenOf(mail))
+				stranger.Post("/verify-email/password", form, options...).Gone()
+				stranger.Post("/reset-password", form, options...).Gone()
+				stranger.Submit(page, "form#verify", nil, options...).Wants(http.StatusUnprocessableEntity)
+				if got := s.User(name); got.Email != person.Email || stranger.SignedIn() || !v.SignedIn() {
+					t.Errorf("the link alone does something: %+v", got)
+				}
+				stranger.Submit(page, "form#verify", apptest.Fill("password", person.Password), options...).LeadsTo("/dashboard")
+				if got := s.User(name); got.Email != email || !got.Verified() || !stranger.SignedIn() {
+					t.Errorf("with the password, the user is %+v", got)
+				}
+				s.Deliver()
+			})
+		}
+	})
+}
+
 func TestChangeEmailRules(t *testing.T) {
 	t.Parallel()
 	const own, wantsNew = "This is already your email address.", "Enter your new email address."

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/app/web"
@@ -18,50 +19,125 @@ import (
 func (h Handlers) ShowVerifyEmail(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	form := forms.New(&view.VerifyEmail{Token: c.Query("token")})
+	form.Focus = &form.Password
 	token, err := h.linkToken(c, form.Token, models.VerifyEmail, models.ChangeEmail)
 	if err != nil {
 		return err
 	}
-	f := h.Frame(c, http.StatusOK)
-	page := view.VerifyEmailPage(f, form, token.Email, token.Purpose == models.ChangeEmail)
-	return web.Render(c, f, page, page)
+	if isAnothers(c, token) {
+		return h.renderAnotherAccount(c, http.StatusOK, token, view.VerifyEmailPath(form.Token))
+	}
+	return h.renderVerifyEmail(c, http.StatusOK, form, token)
 }
 
-// VerifyEmail confirms the address that the token was mailed to.
+func (h Handlers) renderVerifyEmail(c *gin.Context, status int, form *view.VerifyEmail, token *models.Token) error {
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.VerifyEmailPage(f, form, token), view.VerifyEmailForm(f, form, token))
+}
+
+// renderAnotherAccount says that a link is for another account. It leads back to path
+// after signing out.
+func (h Handlers) renderAnotherAccount(c *gin.Context, status int, token *models.Token, path string) error {
+	f := h.Frame(c, status)
+	if web.IsHTMX(c) {
+		c.Header("HX-Retarget", "#main")
+		c.Header("HX-Reswap", "innerHTML")
+	}
+	return web.Render(c, f, view.AnotherAccountPage(f, token, path), view.AnotherAccountCard(f, token, path))
+}
+
+// isAnothers reports whether somebody is signed in who isn't the token's user.
+func isAnothers(c *gin.Context, token *models.Token) bool {
+	user := web.Current(c).User
+	return user != nil && user.ID != token.UserID
+}
+
+// VerifyEmail confirms the address that the token was mailed to. The link alone proves
+// only that its user reads mail there, not that the account is theirs: whoever created
+// the account, or asked for the change, may have typed another's address. So the user is
+// signed in to the account, or enters its password.
 func (h Handlers) VerifyEmail(c *gin.Context) error {
 	form := forms.New(new(view.VerifyEmail))
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	token, err := h.linkToken(c, form.Token, models.VerifyEmail, models.ChangeEmail)
-	if err != nil {
-		return err
-	}
-	err = h.DB.ConfirmEmail(c.Request.Context(), token)
-	taken := new(models.TakenError)
 	switch {
-	case errors.Is(err, models.ErrNotFound):
-		return web.Fail(http.StatusGone)
-	case errors.As(err, &taken):
-		return web.Refuse(http.StatusConflict, "This email address is taken", "Another account now uses this email address, so yours wasn't changed.")
 	case err != nil:
 		return err
-	default:
-		h.Record(c, models.EventEmailConfirmed, token.User)
-		next := "/sign-in"
-		if web.Current(c).User != nil {
-			next = layouts.Home
-		}
-		return h.RedirectWith(c, "verified", next)
+	case isAnothers(c, token):
+		return h.renderAnotherAccount(c, http.StatusConflict, token, view.VerifyEmailPath(form.Token))
+	case web.Current(c).User == nil:
+		return h.verifyEmailByPassword(c, form, token)
 	}
+	err = h.DB.InTx(c.Request.Context(), func(tx *models.DB) error { return confirmEmail(c, tx, token) })
+	if err != nil {
+		return asConfirmFailure(err)
+	}
+	return h.RedirectWith(c, "verified", layouts.Home)
+}
+
+// verifyEmailByPassword confirms the address if the password is right, and signs the
+// user in.
+func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, token *models.Token) error {
+	if !form.Valid() {
+		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
+	}
+	user := token.User
+	match, limited, err := h.attemptSignIn(c, &form.Form, user, form.Password)
+	switch {
+	case err != nil:
+		return err
+	case limited:
+		return h.renderVerifyEmail(c, http.StatusTooManyRequests, form, token)
+	case !match:
+		h.Record(c, models.EventSignInFailed, user)
+		form.Fail("password", "That isn't the password of this account.")
+		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
+	}
+	e, err := h.startSession(c, models.EventSignIn, true, func(tx *models.DB) (*models.User, error) {
+		return user, confirmEmail(c, tx, token)
+	})
+	if err != nil {
+		return asConfirmFailure(err)
+	}
+	return h.finishSignIn(c, e, "verified")
+}
+
+// confirmEmail confirms the address of token, and records it.
+func confirmEmail(c *gin.Context, tx *models.DB, token *models.Token) error {
+	if err := tx.ConfirmEmail(c.Request.Context(), token); err != nil {
+		return err
+	}
+	return recordConfirmed(c, tx, token.User)
+}
+
+// recordConfirmed records that user confirmed an address.
+func recordConfirmed(c *gin.Context, tx *models.DB, user *models.User) error {
+	entry := web.Event(c, uuid.Nil, models.EventEmailConfirmed, user)
+	entry.ActorID = user.ID
+	return tx.Record(c.Request.Context(), entry)
+}
+
+// asConfirmFailure returns the [web.Refusal] for an address that wasn't confirmed.
+func asConfirmFailure(err error) error {
+	switch {
+	case errors.Is(err, models.ErrChanged):
+		return err
+	case errors.Is(err, models.ErrNotFound):
+		return web.Fail(http.StatusGone)
+	case errors.As(err, new(*models.TakenError)):
+		return web.Refuse(http.StatusConflict, "This email address is taken", "Another account now uses this email address, so yours wasn't changed.")
+	}
+	return err
 }
 
 // linkToken returns the token of a mailed link, or a [web.Refusal] if the link was used
-// or replaced, has expired or is wrong.
+// or replaced, has expired or is wrong, or its user is disabled.
 func (h Handlers) linkToken(c *gin.Context, secret string, purposes ...models.Purpose) (*models.Token, error) {
 	token, err := h.DB.TokenBySecret(c.Request.Context(), secret, purposes...)
-	if errors.Is(err, models.ErrNotFound) {
-		err = web.Fail(http.StatusGone)
+	if errors.Is(err, models.ErrNotFound) || err == nil && token.User.Disabled() {
+		return nil, web.Fail(http.StatusGone)
 	}
 	return token, err
 }

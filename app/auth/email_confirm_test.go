@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
+	"vestibule/templates/components"
 )
 
 func TestSignUpQueuesOneMail(t *testing.T) {
@@ -31,16 +33,27 @@ func TestSignUpQueuesOneMail(t *testing.T) {
 
 func TestVerifyEmail(t *testing.T) {
 	t.Parallel()
-	const banner = "Confirm your email address. We sent a link to anna@example.com."
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		s.Join(apptest.Anna)
-		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		deleted := components.FormatTime(s.Users()[0].CreatedAt.Add(14 * apptest.Day))
+		banner := "Confirm your email address. We sent a link to anna@example.com. Unless you open it, your account will be deleted on " + deleted + "."
+		mail := s.MailTo(apptest.Anna.Email, apptest.VerifySubject)
+		for _, want := range []string{"the account anna.smith:", deleted} {
+			if !strings.Contains(mail.Text, want) {
+				t.Errorf("the mail does not say %q: %s", want, mail.Text)
+			}
+		}
+		link := mail.Link
 		var page *apptest.Answer
 		for range 2 { // a program that looks at mail opens it too
-			page = s.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store").Says("Is anna@example.com your email address?")
+			page = s.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store").
+				Says("Is anna@example.com your email address?").Says("It's for the account anna.smith (Anna Smith).")
 		}
-		if s.Users()[0].Verified() || !strings.HasPrefix(s.Get("/account").Text(".banner p"), banner) {
-			t.Errorf("before the button is pressed, the banner says %q", s.Get("/account").Text(".banner p"))
+		if page.Find("input[type=password]").Length() > 0 {
+			t.Error("it asks somebody signed in for the password")
+		}
+		if s.Users()[0].Verified() || s.Get("/account").Text(".banner p") != banner {
+			t.Errorf("before the button is pressed, the banner says %q, want %q", s.Get("/account").Text(".banner p"), banner)
 		}
 
 		s.Submit(page, "form#verify", nil, options...).LeadsTo("/dashboard")
@@ -54,30 +67,143 @@ func TestVerifyEmail(t *testing.T) {
 	})
 }
 
+// In a browser that isn't signed in, the link alone neither signs in nor confirms: the
+// password shows that the account is the reader's.
 func TestVerifyEmailInAnotherBrowser(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		s.Join(apptest.Anna)
 		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
-		stranger := s.Visit(t)
-		stranger.Submit(stranger.Get(link), "form#verify", nil, options...).LeadsTo("/sign-in")
-		stranger.Get("/sign-in").Says("Email address confirmed")
-		if stranger.SignedIn() || !s.User(apptest.Anna.Email).Verified() {
-			t.Error("the link signs in, or does not verify")
+		phone := s.Visit(t)
+		page := phone.Get(link).Wants(http.StatusOK).Page().WantsErrors(nil).WantsHeader("Cache-Control", "no-store").
+			Says("Is anna@example.com your email address?").Says("It's for the account anna.smith (Anna Smith).")
+		for typed, wrong := range map[string]string{"": "Enter your password.", apptest.AnotherPassword: "That isn't the password of this account."} {
+			a := phone.Submit(page, "form#verify", apptest.Fill("password", typed), options...).
+				Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"password": wrong})
+			if a.Value("password") != "" || a.Value("token") != s.TokenOf(apptest.Mail{Link: link}) {
+				t.Error("the password came back, or the token is lost")
+			}
 		}
+		if phone.SignedIn() || s.User(apptest.Anna.Email).Verified() {
+			t.Error("the link alone signs in, or confirms")
+		}
+		phone.Submit(page, "form#verify", apptest.Fill("password", apptest.Anna.Password), options...).LeadsTo("/dashboard")
+		phone.Get("/dashboard").Wants(http.StatusOK).Says("Email address confirmed")
+		if !s.User(apptest.Anna.Email).Verified() || !s.SignedIn() {
+			t.Error("it does not confirm, or signs out who knew the password")
+		}
+		s.Submit(page, "form#verify", apptest.Fill("password", apptest.Anna.Password), options...).Gone()
+		s.NoMail()
 	})
 }
 
+// A stranger signs up with an address that isn't theirs. Whoever reads mail there gets
+// the account without them.
+func TestVerifyEmailOfAnAccountThatSomebodyElsePrepared(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna) // not Anna
+		mail := s.MailTo(apptest.Anna.Email, apptest.VerifySubject)
+		s.Post("/account/email", apptest.NewEmail("evil@example.com")).Wants(http.StatusOK)
+		evil := s.MailTo("evil@example.com", apptest.ChangeSubject)
+		reset := "/reset-password?token=" + s.ResetToken(apptest.Anna.Email)
+
+		v := s.Visit(t)
+		to := v.Get(mail.Link).Find("main p.aside a").AttrOr("href", "")
+		page := v.Get(to).Wants(http.StatusOK).Page().WantsErrors(nil).WantsHeader("Cache-Control", "no-store").
+			Says("It's for the account anna.smith (Anna Smith).").
+			Says("Close this page. The account will be deleted on " + components.FormatTime(s.Users()[0].CreatedAt.Add(14*apptest.Day)) + ".")
+		before := s.Users()[0]
+		for name, tt := range apptest.BadPasswords {
+			a := v.Submit(page, "form#verify-password", tt.Typed, options...).Wants(http.StatusUnprocessableEntity).WantsErrors(tt.Wrong)
+			if a.Value("password")+a.Value("confirm_password") != "" {
+				t.Errorf("%s: the passwords came back", name)
+			}
+		}
+		form := apptest.Fill("token", s.TokenOf(mail), "password", "sunshine")
+		v.Leaves("/verify-email/password/check", "password", form, map[string]string{"password": apptest.TooCommon})
+		if s.Users()[0] != before || !s.SignedIn() {
+			t.Errorf("a bad password changes something: %+v", s.Users()[0])
+		}
+
+		v.Submit(page, "form#verify-password", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/dashboard")
+		v.Get("/dashboard").Wants(http.StatusOK).Says("Password changed, other devices signed out")
+		if s.SignedIn() || len(s.Sessions()) != 1 {
+			t.Error("the stranger's session lives on")
+		}
+		if u := s.Users()[0]; !u.Verified() || u.Email != apptest.Anna.Email {
+			t.Errorf("the user is %+v", u)
+		}
+		s.MailTo(apptest.Anna.Email, apptest.WasResetSubject)
+		s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).Wants(http.StatusUnprocessableEntity)
+		s.Visit(t).Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).LeadsTo("/dashboard")
+		for _, void := range []string{mail.Link, to, evil.Link, reset} {
+			s.Visit(t).Get(void).Gone()
+		}
+		v.Submit(page, "form#verify-password", apptest.Twice("another one altogether"), options...).Gone()
+		s.Post("/verify-email/password/check?field=password", form, apptest.HTMX).Wants(http.StatusNoContent)
+	})
+}
+
+// The password at a link is throttled as at sign-in.
+func TestVerifyEmailByPasswordIsLimited(t *testing.T) {
+	t.Parallel()
+	three := models.Limit{Free: 3, First: time.Minute, Longest: time.Hour, Forget: time.Hour}
+	for name, change := range map[string]func(*app.Config){
+		"account": func(c *app.Config) { c.LimitAccount = three },
+		"address": func(c *app.Config) { c.LimitAddress = three },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+				s.Join(apptest.Anna)
+				page := s.Visit(t).Get(s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link)
+				v := s.Visit(t)
+				for range 3 {
+					v.Submit(page, "form#verify", apptest.Fill("password", apptest.AnotherPassword), options...).Wants(http.StatusUnprocessableEntity)
+				}
+				v.Submit(page, "form#verify", apptest.Fill("password", apptest.Anna.Password), options...).TooEarly()
+				v.Post("/sign-in", apptest.Anna.Credentials(), options...).TooEarly()
+				if s.Users()[0].Verified() {
+					t.Error("it confirms all the same")
+				}
+			}, change)
+		})
+	}
+}
+
+// A link that is opened in a browser signed in to another account does nothing there. It
+// says whose it is, and goes on after signing out.
 func TestLinkActsForItsOwnUserAlone(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		s.Join(apptest.Anna)
-		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		mail := s.MailTo(apptest.Anna.Email, apptest.VerifySubject)
+		token := url.Values{"token": {s.TokenOf(mail)}}
 		other := s.Visit(t)
 		other.Join(apptest.Ben)
-		other.Submit(other.Get(link), "form#verify", nil, options...).LeadsTo("/dashboard")
-		if s.User("benjamin").Verified() || !s.User("anna.smith").Verified() {
-			t.Error("the link verifies who opens it")
+		for path, form := range map[string]url.Values{
+			"/verify-email":          apptest.Fill("token", token.Get("token"), "password", apptest.Anna.Password),
+			"/verify-email/password": apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token.Get("token")),
+		} {
+			link := path + "?" + token.Encode()
+			for _, a := range []*apptest.Answer{other.Get(link).Wants(http.StatusOK).Page(), other.Post(path, form, options...).Wants(http.StatusConflict)} {
+				a.WantsHeader("Cache-Control", "no-store").Harmless().
+					Says("It confirms an email address of the account anna.smith (Anna Smith). You're signed in as benjamin, so nothing was confirmed.")
+				if a.Find("main form:not([action='/sign-out'])").Length() > 0 {
+					t.Error("there is a button that confirms")
+				}
+			}
+			if s.User("benjamin").Verified() || s.User("anna.smith").Verified() || !s.SignedIn() || !other.SignedIn() {
+				t.Error("the link does something")
+			}
+			switched := s.Visit(t)
+			switched.Post("/sign-in", apptest.Ben.Credentials()).LeadsTo("/dashboard")
+			switched.Submit(switched.Get(link), "main form[action='/sign-out']", nil, options...).LeadsTo(link)
+			switched.Get(link).Wants(http.StatusOK).Says("Signed out").Says("It's for the account anna.smith (Anna Smith).")
+			if switched.SignedIn() || !other.SignedIn() {
+				t.Error("the browser is still signed in, or another is not")
+			}
 		}
 	})
 }
@@ -107,8 +233,9 @@ func TestLinksThatAreNotGood(t *testing.T) {
 		verify := s.TokenOf(s.MailTo(apptest.Anna.Email, apptest.VerifySubject))
 		reset := s.ResetToken(apptest.Anna.Email)
 		pages := map[string]struct{ token, other string }{
-			"/verify-email":   {verify, reset},
-			"/reset-password": {reset, verify},
+			"/verify-email":          {verify, reset},
+			"/verify-email/password": {verify, reset},
+			"/reset-password":        {reset, verify},
 		}
 		refuse := func(t *testing.T, path, token string) {
 			t.Helper()

@@ -45,6 +45,31 @@ func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bo
 	return match, nil
 }
 
+// attemptSignIn reports whether pw is the password of user, for somebody who isn't signed
+// in. It reports whether there were too many attempts; form then has that error.
+func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.User, pw string) (match, limited bool, err error) {
+	account, known, err := h.PerAccount(c, user)
+	if err != nil {
+		return false, false, err
+	}
+	attempts := []web.Attempt{account}
+	if !known { // a known browser counts only for its account, so others at its address can't block it
+		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
+	}
+	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
+		return false, limited, err
+	}
+	match, err = h.authenticate(c, user, pw)
+	if err != nil {
+		h.Refund(c, attempts...)
+	}
+	if match && !user.Disabled() {
+		h.Refund(c, attempts[:len(attempts)-1]...)
+		h.ResetAttempts(c, account)
+	}
+	return match, false, err
+}
+
 // CheckCurrentPassword sets an error in form if the current password is wrong. It
 // reports whether there were too many attempts; form then has that error instead.
 func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw string) (limited bool, err error) {

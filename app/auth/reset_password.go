@@ -35,7 +35,7 @@ func (h Handlers) ShowResetPassword(c *gin.Context) error {
 
 func (h Handlers) renderResetPassword(c *gin.Context, status int, form *view.ResetPassword, user *models.User) error {
 	f := h.Frame(c, status)
-	return web.Render(c, f, view.ResetPasswordPage(f, form, user.Username), view.ResetPasswordForm(form, user.Username))
+	return web.Render(c, f, view.ResetPasswordPage(f, form, user), view.ResetPasswordForm(f, form, user))
 }
 
 // ResetPassword sets the new password and signs the user in.
@@ -52,13 +52,21 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderResetPassword(c, http.StatusUnprocessableEntity, form, token.User)
 	}
-	hash, err := h.Hash(c, form.Password)
+	return h.setPassword(c, token, form.Password)
+}
+
+// setPassword sets the new password of a mailed link's user, and signs the user in. The
+// link also confirms the address.
+func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) error {
+	hash, err := h.Hash(c, pw)
 	if err != nil {
 		return err
 	}
 	e, err := h.startSession(c, models.EventPasswordReset, true, func(tx *models.DB) (*models.User, error) {
-		err := tx.ResetPassword(c.Request.Context(), token, hash)
-		return token.User, err
+		if err := tx.ResetPassword(c.Request.Context(), token, hash); err != nil || token.Purpose != models.VerifyEmail {
+			return token.User, err
+		}
+		return token.User, recordConfirmed(c, tx, token.User)
 	})
 	switch {
 	case errors.Is(err, models.ErrNotFound):
@@ -76,7 +84,12 @@ func (h Handlers) CheckResetPassword(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	token, err := h.DB.TokenBySecret(c.Request.Context(), form.Token, models.ResetPassword)
+	return h.checkNewPassword(c, &form.Form, form.Token, form.Password, models.ResetPassword)
+}
+
+// checkNewPassword checks one field of a form that a mailed link leads to.
+func (h Handlers) checkNewPassword(c *gin.Context, form *forms.Form, secret, pw string, purpose models.Purpose) error {
+	token, err := h.DB.TokenBySecret(c.Request.Context(), secret, purpose)
 	switch {
 	case errors.Is(err, models.ErrNotFound): // the form was sent in the meantime
 		c.Status(http.StatusNoContent)
@@ -84,7 +97,7 @@ func (h Handlers) CheckResetPassword(c *gin.Context) error {
 	case err != nil:
 		return err
 	default:
-		ApplyPasswordRules(&form.Form, form.Password, token.User)
+		ApplyPasswordRules(form, pw, token.User)
 		return web.CheckFields(c, form.Refresh(c.Query("field")))
 	}
 }

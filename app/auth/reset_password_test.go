@@ -89,6 +89,10 @@ func TestResetPasswordInABrowserThatIsSignedIn(t *testing.T) {
 				s.JoinAs(person)
 				old := s.Cookie("session")
 				page := s.Get("/reset-password?token=" + s.ResetToken(apptest.Anna.Email)).Wants(http.StatusOK)
+				page.Says("It's for the account anna.smith (Anna Smith).")
+				if name == "as another" {
+					page.Says("You're signed in as benjamin. Setting the password signs you in to the other account instead.")
+				}
 				s.Submit(page, "form#reset-password", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/dashboard")
 				if got := s.Get("/account").Value("username"); got != "anna.smith" || s.Cookie("session") == old {
 					t.Errorf("signed in is %s", got)

@@ -46,24 +46,12 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	account, known, err := h.PerAccount(c, user)
-	if err != nil {
-		return err
-	}
-	attempts := []web.Attempt{account}
-	if !known { // a known browser counts only for its account, so others at its address can't block it
-		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
-	}
-	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
-		return err
-	} else if limited {
-		return h.renderSignIn(c, http.StatusTooManyRequests, form)
-	}
-	match, err := h.authenticate(c, user, form.Password)
+	match, limited, err := h.attemptSignIn(c, &form.Form, user, form.Password)
 	switch {
 	case err != nil:
-		h.Refund(c, attempts...)
 		return err
+	case limited:
+		return h.renderSignIn(c, http.StatusTooManyRequests, form)
 	case !match:
 		if nobody {
 			user = nil
@@ -77,8 +65,6 @@ func (h Handlers) SignIn(c *gin.Context) error {
 		form.Error = "This account is disabled. Please contact the site's administrator."
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}
-	h.Refund(c, attempts[:len(attempts)-1]...)
-	h.ResetAttempts(c, account)
 	e, err := h.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
 	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or with a new password in the meantime
 		return h.RedirectWith(c, "changed", layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))))

@@ -9,7 +9,8 @@ import (
 	"vestibule/models"
 )
 
-// SignOut ends the session, if there is one.
+// SignOut ends the session, if there is one. It leads to the page in the field next, if
+// there is one.
 func (h Handlers) SignOut(c *gin.Context) error {
 	if s := web.Current(c).Session; s != nil {
 		if err := h.DB.DeleteSession(c.Request.Context(), s.UserID, s.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
@@ -18,5 +19,9 @@ func (h Handlers) SignOut(c *gin.Context) error {
 		h.Record(c, models.EventSignOut, s.User)
 	}
 	h.ClearSessionCookie(c)
-	return h.RedirectWith(c, "signed-out", "/")
+	next := "/"
+	if back := c.PostForm("next"); back != "" {
+		next = web.LocalPath(back)
+	}
+	return h.RedirectWith(c, "signed-out", next)
 }

@@ -9,6 +9,17 @@ import (
 	"vestibule/models/modelstest"
 )
 
+func TestSignOutLeadsBack(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		for next, want := range map[string]string{
+			"": "/", "/invitation?token=x": "/invitation?token=x", "//evil.example": "/dashboard", "https://evil.example": "/dashboard", "/\\evil.example": "/dashboard",
+		} {
+			s.Post("/sign-out", apptest.Fill("next", next), options...).LeadsTo(want)
+		}
+	})
+}
+
 func TestSignOut(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

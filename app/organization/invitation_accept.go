@@ -26,7 +26,7 @@ func (h Handlers) ShowInvitation(c *gin.Context) error {
 	here := invitationPath(form.Token)
 	signUp := layouts.WithNext("/sign-up", here) + "&" + url.Values{"email": {i.Email}}.Encode()
 	f := h.Frame(c, http.StatusOK)
-	page := view.AcceptInvitationPage(f, form, i, layouts.WithNext("/sign-in", here), signUp)
+	page := view.AcceptInvitationPage(f, form, i, here, layouts.WithNext("/sign-in", here), signUp)
 	return web.Render(c, f, page, page)
 }
 

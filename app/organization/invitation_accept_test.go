@@ -69,6 +69,8 @@ func TestInvitationIsForItsAddressAlone(t *testing.T) {
 		}
 		other.Post("/invitation", token).LeadsTo(link)
 		other.Get("/o/acme").Wants(http.StatusNotFound)
+		other.Submit(a, "main form[action='/sign-out']", nil).LeadsTo(link)
+		other.Get(link).Wants(http.StatusOK).Says("Sign in to join")
 
 		// Not verified, and the token was sent to another spelling.
 		shouted := s.Visit(t)
@@ -78,7 +80,7 @@ func TestInvitationIsForItsAddressAlone(t *testing.T) {
 		shouted.Get("/o/acme").Wants(http.StatusNotFound)
 		for _, secret := range []string{"", "x", strings.Repeat("A", 43)} {
 			s.Visit(t).Get("/invitation?token=" + secret).Gone()
-			other.Post("/invitation", apptest.Fill("token", secret)).Gone()
+			shouted.Post("/invitation", apptest.Fill("token", secret)).Gone()
 		}
 	})
 }

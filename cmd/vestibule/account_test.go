@@ -118,6 +118,39 @@ func TestVerifyEmail(t *testing.T) {
 	})
 }
 
+// TestVerifyEmailElsewhere opens the link in a browser that is signed in to another
+// account, then in the same one signed out, and takes the account from whoever made it.
+func TestVerifyEmailElsewhere(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		stranger := f.friend()
+		stranger.signsUp(apptest.Anna)
+		link := f.mailed(apptest.Anna.Email, apptest.VerifySubject)
+		f.signsUp(apptest.Ben)
+		f.opens(link)
+		f.wantsHeading("This link is for another account")
+		f.wantsText("You're signed in as " + apptest.Ben.Username + ", so nothing was confirmed.")
+		f.presses("Sign out and continue")
+		f.wantsHeading("Confirm your email address")
+		f.wantsToasts("Signed out")
+		f.wantsText("It's for the account " + apptest.Anna.Username)
+		f.fills("password", "not the password")
+		f.presses("Confirm")
+		f.wantsErrors(sentences{"password": "That isn't the password of this account."})
+		f.wantsFocus("password")
+		f.follows("Choose a new password")
+		f.wantsHeading("Choose a new password")
+		f.fills("password", anotherPassword)
+		f.fills("confirm_password", anotherPassword)
+		f.presses("Set password and confirm")
+		f.wantsPage("/dashboard", "Dashboard")
+		f.wantsToasts("Password changed, other devices signed out")
+		f.wants(`document.querySelector(".banner")`, nil)
+		f.wantsGone(link)
+		stranger.opens("/dashboard")
+		stranger.wants(`location.pathname`, "/sign-in")
+	})
+}
+
 func TestChangeEmail(t *testing.T) {
 	eachFlow(t, func(f *flow) {
 		const changed = "countess@example.com"
