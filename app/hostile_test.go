@@ -119,7 +119,6 @@ func TestNothingTypedRuns(t *testing.T) {
 		"/verify-email":    {"token", "password"},
 		"/verify-email/password": {
 			"token", "password", "confirm_password"},
-		"/sign-out":          {"next"},
 		"/password-strength": {"username", "first_name", "email", "password"},
 		"/sign-up/check?field=username": {
 			"username", "first_name", "last_name", "email", "password", "confirm_password"},

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
 	"vestibule/models"
@@ -194,6 +195,56 @@ func TestNoTokenForMailTakenBack(t *testing.T) {
 		wantsNotFound(t, err)
 		if n, err := db.Bun().NewSelect().Model((*models.Token)(nil)).Count(t.Context()); err != nil || n != 0 {
 			t.Errorf("%d tokens are left (%v)", n, err)
+		}
+	})
+}
+
+// The link that confirms a first address sets a password, but only that one. No sign-in
+// at the same moment, with the password from before, outlives it.
+func TestTokenThatSetsAPassword(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		purpose           models.Purpose
+		verified, allowed bool
+	}{
+		"first address":              {models.VerifyEmail, false, true},
+		"first address, confirmed":   {models.VerifyEmail, true, false},
+		"change":                     {models.ChangeEmail, false, false},
+		"change of a confirmed one":  {models.ChangeEmail, true, false},
+		"reset":                      {models.ResetPassword, false, true},
+		"reset of a confirmed one's": {models.ResetPassword, true, true},
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				for range 5 {
+					u := newUser(t, db, uuid.NewString()[:8])
+					if tt.verified {
+						verify(t, db, u)
+					}
+					prepared := *u
+					signIn(t, db, u)
+					found := token(t, db, newToken(t, db, u, tt.purpose))
+					var group sync.WaitGroup
+					var set, enter error
+					group.Go(func() { set = db.ResetPassword(t.Context(), found, "another") })
+					group.Go(func() { _, _, enter = db.CreateSession(t.Context(), &prepared, models.Device{}, life) })
+					group.Wait()
+					if enter != nil && !errors.Is(enter, models.ErrChanged) {
+						t.Error(enter)
+					}
+					if !tt.allowed {
+						wantsNotFound(t, set)
+						wantsSessions(t, db, u, 2)
+						continue
+					}
+					if got := stored(t, db, u); set != nil || got.PasswordHash != "another" || !got.Verified() {
+						t.Errorf("stored is %+v (%v)", got, set)
+					}
+					wantsSessions(t, db, u, 0)
+					wantsNotFound(t, db.ResetPassword(t.Context(), found, "a third"))
+				}
+			})
 		}
 	})
 }

@@ -132,7 +132,7 @@ func TestVerifyEmailElsewhere(t *testing.T) {
 		f.presses("Sign out and continue")
 		f.wantsHeading("Confirm your email address")
 		f.wantsToasts("Signed out")
-		f.wantsText("It's for the account " + apptest.Anna.Username)
+		f.wantsText("This link is for the account " + apptest.Anna.Username)
 		f.fills("password", "not the password")
 		f.presses("Confirm")
 		f.wantsErrors(sentences{"password": "That isn't the password of this account."})

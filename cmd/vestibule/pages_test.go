@@ -51,6 +51,16 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		// Those whose addresses hold a token or an id.
 		v.followsMail(apptest.VerifySubject)
 		look(v, "/verify-email")
+		token, err := v.evaluate("location.search")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.opens("/verify-email/password" + token.(string))
+		look(v, "/verify-email/password")
+		v.losesCookies()
+		v.opens("/verify-email" + token.(string))
+		look(v, "/verify-email") // asks for the password
+		v.fills("password", p.Password)
 		v.presses("Confirm")
 		v.wantsPage("/dashboard", "Dashboard")
 		v.opens("/forgot-password")

@@ -179,7 +179,7 @@ func VerifyEmailForm(f layouts.Frame, form *VerifyEmail, token *models.Token) te
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = whoseAccount("It's for the account ", token.User, ".").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = whoseAccount("This link is for the account ", token.User, ".").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

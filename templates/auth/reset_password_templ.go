@@ -95,7 +95,7 @@ func ResetPasswordForm(f layouts.Frame, form *ResetPassword, user *models.User) 
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = whoseAccount("It's for the account ", user, ".").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = whoseAccount("This link is for the account ", user, ".").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
