@@ -109,6 +109,9 @@ func FuzzSessionCookie(f *testing.F) {
 		f.Add(cookie)
 	}
 	f.Fuzz(func(t *testing.T, cookie string) {
+		for _, name := range []string{"session", "toast", "browser"} {
+			cookie = strings.ReplaceAll(cookie, name+"=", s.CookieName(name)+"=")
+		}
 		for _, path := range []string{"/", "/dashboard"} {
 			r := httptest.NewRequest(http.MethodGet, path, nil)
 			r.Header["Cookie"] = []string{cookie}
@@ -164,7 +167,7 @@ func FuzzSignIn(f *testing.F) {
 			t.Skip("it may know the password")
 		}
 		w := wantsCalm(t, s, "/sign-in", kind, string(body))
-		if w.Code == http.StatusOK || w.Code == http.StatusSeeOther || w.Header().Get("Set-Cookie") != "" {
+		if w.Code == http.StatusOK || w.Code == http.StatusSeeOther || strings.Contains(w.Header().Get("Set-Cookie"), "session") {
 			t.Errorf("%q is let in with %d", body, w.Code)
 		}
 	})

@@ -200,11 +200,20 @@ func (a *Answer) WantsErrors(want map[string]string) *Answer {
 // Sets returns the cookie of that name that the answer sets, or nil.
 func (a *Answer) Sets(name string) *http.Cookie {
 	for _, c := range a.Cookies() {
-		if c.Name == name {
+		if c.Name == fullCookieName(name, a.Request.URL) {
 			return c
 		}
 	}
 	return nil
+}
+
+// Keeps wants the answer not to touch the cookie.
+func (a *Answer) Keeps(name string) *Answer {
+	a.T.Helper()
+	if c := a.Sets(name); c != nil {
+		a.Failf("the cookie %s is touched: %v", name, c)
+	}
+	return a
 }
 
 // Clears wants the answer to delete the cookie.

@@ -65,6 +65,13 @@ func (s *Site) Visit(t testing.TB) *Visitor {
 	}}
 }
 
+// VisitWithoutCookies opens a new browser that keeps no cookie.
+func (s *Site) VisitWithoutCookies(t testing.TB) *Visitor {
+	v := s.Visit(t)
+	v.client.Jar = nil
+	return v
+}
+
 // Visitor is one browser: it keeps its cookies and does not follow redirects.
 type Visitor struct {
 	T      testing.TB
@@ -134,7 +141,7 @@ func (v *Visitor) Send(method, path string, body io.Reader, options ...Option) *
 	}
 	a := NewAnswer(v.T, response, string(content))
 	for _, c := range response.Cookies() {
-		if strings.HasSuffix(c.Name, "session") {
+		if strings.Contains(c.Name, "session") {
 			v.Site.Log.Hide(c.Value)
 		}
 	}
@@ -165,6 +172,23 @@ var securityHeaders = map[string]string{
 	"Cross-Origin-Resource-Policy": "same-origin",
 }
 
+// CookieName returns the full name of the site's cookie: by plain http it ends with the
+// port.
+func (s *Site) CookieName(name string) string {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return fullCookieName(name, u)
+}
+
+func fullCookieName(name string, site *url.URL) string {
+	if site.Scheme == "https" {
+		return name
+	}
+	return name + "-" + site.Port()
+}
+
 // Cookie returns the cookie of that name that the browser holds, or nothing.
 func (v *Visitor) Cookie(name string) string {
 	u, err := url.Parse(v.Site.URL)
@@ -172,7 +196,7 @@ func (v *Visitor) Cookie(name string) string {
 		v.T.Fatal(err)
 	}
 	for _, c := range v.client.Jar.Cookies(u) {
-		if c.Name == name {
+		if c.Name == v.Site.CookieName(name) {
 			return c.Value
 		}
 	}
@@ -185,7 +209,7 @@ func (v *Visitor) SetCookie(name, value string) {
 	if err != nil {
 		v.T.Fatal(err)
 	}
-	v.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
+	v.client.Jar.SetCookies(u, []*http.Cookie{{Name: v.Site.CookieName(name), Value: value, Path: "/"}})
 }
 
 // SignedIn reports whether the browser can open the dashboard.

@@ -2,26 +2,73 @@ package web
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/device"
+	"vestibule/app/mail"
 	"vestibule/models"
 )
 
-// cookieName has the __Host- prefix where browsers accept it: they then keep
-// the cookie to this host and to https (RFC 6265bis, 4.1.3.2).
-func (k *Kit) cookieName() string { return k.prefixed("session") }
+// The site's cookies, before [Kit.cookieName] completes their names.
+const (
+	sessionCookie = "session" // the token of the session
+	browserCookie = "browser" // the mark that identifies the browser
+	toastCookie   = "toast"   // the key of the message that the next page shows
+)
 
-func (k *Kit) prefixed(name string) string {
-	if k.Config.Secure {
-		return "__Host-" + name
+// cookieName returns the full name of one of the site's cookies.
+//
+// The name has the __Host- prefix where browsers accept it: they then keep the cookie to
+// this host and to https (RFC 6265bis, 4.1.3.2). On localhost it ends with the port,
+// because cookies ignore ports, and other programs there may use the same name.
+func (k *Kit) cookieName(name string) string { return k.cookiePrefix + name + k.cookieSuffix }
+
+// cookieAffixes returns what cookieName puts before and after a name.
+func cookieAffixes(config Config) (prefix, suffix string) {
+	if config.Secure {
+		prefix = "__Host-"
 	}
-	return name
+	base, err := url.Parse(config.BaseURL)
+	if err != nil || !isLocalhost(config.BaseURL) {
+		return prefix, ""
+	}
+	switch {
+	case base.Port() != "":
+		return prefix, "-" + base.Port()
+	case config.Secure:
+		return prefix, "-443"
+	}
+	return prefix, "-80"
 }
 
+// isLocalhost reports whether baseURL is on this machine alone: localhost, a name below
+// it (RFC 6761, 6.3) or a loopback address.
+func isLocalhost(baseURL string) bool {
+	base, err := url.Parse(baseURL)
+	if err != nil {
+		return false
+	}
+	host := strings.TrimSuffix(strings.ToLower(base.Hostname()), ".")
+	return mail.IsLoopback(host) || strings.HasSuffix(host, ".localhost")
+}
+
+// cookie returns the value of one of the site's cookies, or "".
+func (k *Kit) cookie(c *gin.Context, name string) string {
+	value, _ := c.Cookie(k.cookieName(name)) // a missing cookie counts as an empty one
+	return value
+}
+
+// setCookie sets one of the site's cookies, until the browser is closed if maxAge is 0.
+// It replaces what the answer sets already: a name must not be in it twice (RFC 6265, 4.1.1).
 func (k *Kit) setCookie(c *gin.Context, name, value string, maxAge time.Duration) {
+	name = k.cookieName(name)
+	header := c.Writer.Header()
+	header["Set-Cookie"] = slices.DeleteFunc(header["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
 	http.SetCookie(c.Writer, &http.Cookie{ // #nosec G124 -- Secure is off only on localhost, see Config
 		Name:     name,
 		Value:    value,
@@ -37,24 +84,23 @@ func (k *Kit) clearCookie(c *gin.Context, name string) { k.setCookie(c, name, ""
 
 // SetSessionCookie gives the browser the token of s until s expires.
 func (k *Kit) SetSessionCookie(c *gin.Context, token string, s *models.Session) {
-	k.setCookie(c, k.cookieName(), token, time.Until(s.ExpiresAt))
+	k.setCookie(c, sessionCookie, token, time.Until(s.ExpiresAt))
 }
 
 // ClearSessionCookie removes the token from the browser.
-func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, k.cookieName()) }
+func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, sessionCookie) }
 
 // RememberBrowser stores the browser that user signs in from, and returns the mark for
 // its cookie. If quietly is false, a new browser is announced by mail.
 func (k *Kit) RememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) (string, error) {
-	mark, _ := c.Cookie(k.prefixed("browser")) // a missing cookie counts as an empty one
 	client := ThisDevice(c)
 	notice := models.MailDetail{Browser: device.Name(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
-	return db.RememberBrowser(c.Request.Context(), user, mark, notice, quietly)
+	return db.RememberBrowser(c.Request.Context(), user, k.cookie(c, browserCookie), notice, quietly)
 }
 
 // SetBrowserCookie gives the browser the mark by which it is recognized.
 func (k *Kit) SetBrowserCookie(c *gin.Context, mark string) {
-	k.setCookie(c, k.prefixed("browser"), mark, models.BrowserLife)
+	k.setCookie(c, browserCookie, mark, models.BrowserLife)
 }
 
 // ThisDevice returns the device that sent the request.

@@ -97,7 +97,7 @@ func TestFailuresFromWithin(t *testing.T) {
 		"changed meanwhile": {
 			handler: returns(fmt.Errorf("rename: %w", models.ErrChanged)),
 			status:  http.StatusSeeOther,
-			headers: map[string]string{"Location": "/", "Set-Cookie": "toast=changed; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
+			headers: map[string]string{"Location": "/", "Set-Cookie": "toast-8080=changed; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
 			log:     "changed meanwhile",
 		},
 		"not found": {

@@ -78,8 +78,7 @@ func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 // signed in before, counts separately, so strangers who guess can't lock the user out
 // (OWASP: device cookies).
 func (k *Kit) PerAccount(c *gin.Context, user *models.User) (a Attempt, known bool, err error) {
-	mark, _ := c.Cookie(k.prefixed("browser"))
-	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, mark)
+	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, k.cookie(c, browserCookie))
 	return Attempt{"password of " + user.ID.String() + " by " + browser, k.Config.LimitAccount}, browser != "", err
 }
 

@@ -73,8 +73,9 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // newSecurityHeaders returns the headers of every answer (OWASP Secure Headers
-// Project).
-func newSecurityHeaders(secure bool) http.Header {
+// Project). Localhost never gets Strict-Transport-Security, which would lock the other
+// programs there out of plain http.
+func newSecurityHeaders(httpsOnly bool) http.Header {
 	h := http.Header{}
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -83,7 +84,7 @@ func newSecurityHeaders(secure bool) http.Header {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-	if secure {
+	if httpsOnly {
 		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains") // ASVS 5.0, 3.4.1
 	}
 	return h
@@ -131,7 +132,7 @@ func (k *Kit) SameOrigin(c *gin.Context) error {
 func (k *Kit) Session(c *gin.Context) error {
 	c.Header("Vary", "Cookie, HX-Request")
 	c.Header("Cache-Control", "no-cache")
-	token, err := c.Cookie(k.cookieName())
+	token, err := c.Cookie(k.cookieName(sessionCookie))
 	if err != nil {
 		return nil
 	}

@@ -40,28 +40,35 @@ func TestSessionIsStoredAsAHash(t *testing.T) {
 
 func TestSessionCookie(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		change func(*app.Config)
-		name   string
-		secure bool
-	}{
-		"http on localhost": {func(*app.Config) {}, "session", false},
-		"https":             {apptest.OverHTTPS, "__Host-session", true},
-		"https in capitals": {func(c *app.Config) { c.BaseURL = "https://EXAMPLE.com/" }, "__Host-session", true},
+	const localhost = "" // gets no Strict-Transport-Security
+	tests := map[string]struct{ base, name, hsts string }{
+		"https":                        {"https://example.com", "__Host-session", "max-age=63072000; includeSubDomains"},
+		"https in capitals":            {"https://EXAMPLE.com/", "__Host-session", "max-age=63072000; includeSubDomains"},
+		"https on another port":        {"https://example.com:8443", "__Host-session", "max-age=63072000; includeSubDomains"},
+		"https, localhost in its name": {"https://localhost.example.com", "__Host-session", "max-age=63072000; includeSubDomains"},
+		"https on localhost":           {"https://localhost:8443", "__Host-session-8443", localhost},
+		"https on Localhost.":          {"https://Localhost.", "__Host-session-443", localhost},
+		"https below localhost":        {"https://app.localhost", "__Host-session-443", localhost},
+		"https on 127.0.0.1":           {"https://127.0.0.1:8443", "__Host-session-8443", localhost},
+		"https on ::1":                 {"https://[::1]:8443", "__Host-session-8443", localhost},
+		"http on localhost":            {"http://localhost", "session-80", localhost},
+		"http on localhost, with port": {"http://localhost:8080", "session-8080", localhost},
+		"http on ::1":                  {"http://[::1]:8080", "session-8080", localhost},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				s := apptest.NewSite(t, db, tt.change)
+				s := apptest.NewSite(t, db, func(c *app.Config) { c.BaseURL = tt.base })
 				a := s.Post("/sign-up", apptest.Anna.Form()).LeadsTo("/dashboard")
+				secure := strings.HasPrefix(tt.base, "https")
 				for _, c := range a.Cookies() {
-					if c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != tt.secure || c.Domain != "" ||
-						strings.HasPrefix(c.Name, "__Host-") != tt.secure {
+					if c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != secure || c.Domain != "" ||
+						strings.HasPrefix(c.Name, "__Host-") != secure {
 						t.Errorf("the cookie is %s", c.Raw)
 					}
 				}
-				c := a.Sets(tt.name)
+				c := sets(a, tt.name)
 				if c == nil {
 					t.Fatalf("there is no cookie %s in %v", tt.name, a.Cookies())
 				}
@@ -71,17 +78,58 @@ func TestSessionCookie(t *testing.T) {
 				if !s.SignedIn() {
 					t.Error("the cookie lets nobody in")
 				}
-				hsts := ""
-				if tt.secure {
-					hsts = "max-age=63072000; includeSubDomains"
-				}
 				for _, path := range []string{"/", "/dashboard", "/no-such-page", "/favicon.ico", "/healthz", "/assets/none.css"} {
-					s.Get(path).WantsHeader("Strict-Transport-Security", hsts)
+					s.Get(path).WantsHeader("Strict-Transport-Security", tt.hsts)
 				}
-				s.Post("/sign-out", nil).LeadsTo("/").Clears(tt.name)
+				if c := sets(s.Post("/sign-out", nil).LeadsTo("/"), tt.name); c == nil || c.MaxAge >= 0 {
+					t.Errorf("the cookie is not cleared: %v", c)
+				}
 			})
 		})
 	}
+}
+
+// sets returns the cookie with exactly that name that the answer sets, or nil.
+func sets(a *apptest.Answer, name string) *http.Cookie {
+	for _, c := range a.Cookies() {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// TestProgramsOnLocalhost opens two sites in one browser, which sends the cookies of each
+// to both, because cookies ignore ports.
+func TestProgramsOnLocalhost(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		first, second := apptest.NewSite(t, db), apptest.NewSite(t, db)
+		here := first.Visit(t)
+		there := *here // the same browser
+		there.Site = second
+		here.Join(apptest.Anna)
+		there.Join(apptest.Ben)
+		there.Get("/dashboard").Says("Welcome! Your account is ready")
+		here.Get("/dashboard").Says("Hello, Anna").Says("Welcome! Your account is ready")
+		there.Post("/sign-out", nil).LeadsTo("/")
+		if !here.SignedIn() || there.SignedIn() {
+			t.Error("one site signs out of the other, or nobody does")
+		}
+
+		foreign := "session=" + strings.Repeat("A", 43) + "; toast=welcome; browser=" + strings.Repeat("x", 4000) + "; probe=0; __Host-session=y"
+		for _, path := range []string{"/", "/sign-in", "/dashboard"} {
+			a := first.Visit(t).Get(path, apptest.Header("Cookie", foreign))
+			for _, c := range a.Cookies() {
+				if !strings.HasSuffix(c.Name, here.Site.CookieName("")) {
+					a.Failf("the cookie %s of another program is touched", c.Name)
+				}
+			}
+			if got := a.Text("#toasts"); got != "" {
+				a.Failf("a foreign toast says %q", got)
+			}
+		}
+	})
 }
 
 func TestDeadCookiesAreCleared(t *testing.T) {
@@ -120,7 +168,7 @@ func TestDeadCookiesAreCleared(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				for _, path := range []string{"/", "/sign-in"} {
 					v := s.Visit(t)
-					cookie := apptest.Header("Cookie", "session="+tt.cookie(s.Cookie("session")))
+					cookie := apptest.Header("Cookie", s.CookieName("session")+"="+tt.cookie(s.Cookie("session")))
 					var a *apptest.Answer
 					if got := q.During(func() { a = v.Get(path, cookie) }); len(got) != tt.queries {
 						t.Errorf("%d queries, want %d: %q", len(got), tt.queries, got)
@@ -130,7 +178,7 @@ func TestDeadCookiesAreCleared(t *testing.T) {
 						t.Error("a stranger is signed in")
 					}
 				}
-				s.Visit(t).Get("/dashboard", apptest.Header("Cookie", "session="+tt.cookie(s.Cookie("session")))).LeadsTo("/sign-in").Clears("session")
+				s.Visit(t).Get("/dashboard", apptest.Header("Cookie", s.CookieName("session")+"="+tt.cookie(s.Cookie("session")))).LeadsTo("/sign-in").Clears("session")
 			})
 		}
 		if !s.SignedIn() {

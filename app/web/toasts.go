@@ -57,15 +57,15 @@ func (k *Kit) toastText(toast string) string {
 // Flash shows a toast on the next page.
 func (k *Kit) Flash(c *gin.Context, toast string) {
 	_ = k.toastText(toast) // panic here, not on the next page
-	k.setCookie(c, k.prefixed("toast"), toast, time.Minute)
+	k.setCookie(c, toastCookie, toast, time.Minute)
 }
 
 // takeFlash returns the toast of the previous request, and deletes its cookie.
 func (k *Kit) takeFlash(c *gin.Context) string {
-	key, err := c.Cookie(k.prefixed("toast"))
-	if err != nil {
+	key := k.cookie(c, toastCookie)
+	if key == "" {
 		return ""
 	}
-	k.clearCookie(c, k.prefixed("toast"))
+	k.clearCookie(c, toastCookie)
 	return k.toasts[key]
 }

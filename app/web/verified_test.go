@@ -52,7 +52,7 @@ func TestVerifiedOnly(t *testing.T) {
 					t.Fatal(err)
 				}
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-				r.AddCookie(&http.Cookie{Name: "session", Value: token})
+				r.AddCookie(&http.Cookie{Name: "session-8080", Value: token})
 				r.Header.Set("HX-Request", tt.htmx)
 				w := httptest.NewRecorder()
 				e.ServeHTTP(w, r)

@@ -92,10 +92,17 @@ var registerFunctions = sync.OnceFunc(func() {
 // tokenBits returns the token of session n, which its cookie holds.
 func tokenBits(n int64) [sha256.Size]byte { return sha256.Sum256(fmt.Appendf(nil, "session%d", n)) }
 
+// Every site has the same address, so that a cookie is good at each of them: its name
+// ends with the port.
+const (
+	baseURL       = "http://localhost:8080"
+	sessionCookie = "session-8080"
+)
+
 // cookie returns the request header of session n.
 func cookie(n int64) http.Header {
 	bits := tokenBits(n)
-	return http.Header{"Cookie": {"session=" + base64.RawURLEncoding.EncodeToString(bits[:])}}
+	return http.Header{"Cookie": {sessionCookie + "=" + base64.RawURLEncoding.EncodeToString(bits[:])}}
 }
 
 // filler writes rows in bulk.

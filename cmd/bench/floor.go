@@ -128,7 +128,7 @@ func sessions(database string) (func(c *gin.Context, prepared bool) bool, error)
 		return nil, err
 	}
 	return func(c *gin.Context, prepared bool) bool {
-		token, err := c.Cookie("session")
+		token, err := c.Cookie(sessionCookie)
 		if err != nil {
 			return false
 		}
