@@ -1,7 +1,9 @@
 package models
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,8 +24,18 @@ type Session struct {
 	LastSeenAt      time.Time
 	ExpiresAt       time.Time
 
+	PreviousTokenHash []byte    // of the token that TokenHash replaced
+	ReplacedAt        time.Time `bun:",nullzero"`
+
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
+
+	// Replaced reports that the session was found by its previous token.
+	Replaced bool `bun:"-"`
 }
+
+// replacedLife is how long a replaced token still works: longer than any request takes,
+// so that those under way are not signed out.
+const replacedLife = time.Minute
 
 // Lifetime limits a session: Idle is the time without a request, Max the time since
 // sign-in.
@@ -92,16 +104,23 @@ func (db *DB) CreateSession(ctx context.Context, user *User, device Device, life
 // SessionByToken finds the active session with that token, and its user, in one
 // query. It returns ErrNotFound if the session is unknown or expired, and does so
 // without a query if the token is malformed.
+//
+// A token that was replaced less than replacedLife ago finds its session too, but not
+// as one whose user entered the password: only the new token says so.
 func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error) {
 	hash, ok := hashSecret(token)
 	if !ok {
 		return nil, ErrNotFound
 	}
-	s := new(Session)
-	err := db.bun.NewSelect().Conn(db.prepared(hash, db.timeArg(now()))).Model(s).Relation("User").
-		Where("s.token_hash = ?", db.parameter(1)).Where("s.expires_at > ?", db.parameter(2)).Scan(ctx)
+	s, t := new(Session), now()
+	err := db.bun.NewSelect().Conn(db.prepared(hash, db.timeArg(t), db.timeArg(t.Add(-replacedLife)))).Model(s).Relation("User").
+		Where("s.token_hash = ?0 OR s.previous_token_hash = ?0 AND s.replaced_at > ?1", db.parameter(1), db.parameter(3)).
+		Where("s.expires_at > ?", db.parameter(2)).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
+	}
+	if s.Replaced = !bytes.Equal(s.TokenHash, hash); s.Replaced {
+		s.AuthenticatedAt = time.Time{}
 	}
 	return s, nil
 }
@@ -111,38 +130,69 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 const lastSeenInterval = time.Minute
 
 // TouchSession records that s is in use. Once half of the idle lifetime has passed
-// it extends s and returns true; the caller must then send the cookie again.
+// it extends s and returns true; the caller must then send the cookie again. A request
+// with a replaced token extends nothing: its cookie would hide the new one.
 func (db *DB) TouchSession(ctx context.Context, s *Session, life Lifetime) (renewed bool, err error) {
 	t := now()
 	expires := life.expiry(s.CreatedAt, t)
-	renewed = s.ExpiresAt.Sub(t) < life.Idle/2 && expires.After(s.ExpiresAt)
+	renewed = s.ExpiresAt.Sub(t) < life.Idle/2 && expires.After(s.ExpiresAt) && !s.Replaced
 	if !renewed && t.Sub(s.LastSeenAt) < lastSeenInterval {
 		return false, nil
 	}
 	s.LastSeenAt = t
+	query := db.bun.NewUpdate().Model(s).WherePK().Column("last_seen_at")
 	if renewed {
 		s.ExpiresAt = expires
+		query = query.Column("expires_at").Where("token_hash = ?", s.TokenHash)
 	}
-	_, err = db.bun.NewUpdate().Model(s).WherePK().Column("last_seen_at", "expires_at").Exec(ctx)
-	return renewed, err
+	result, err := query.Exec(ctx)
+	if err != nil || !renewed {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
 }
 
 // RenewSession records that the user has just entered the password again, and
-// returns a new token for the cookie, so that a leaked one stops working. It
-// returns ErrChanged if the session has ended or was renewed in the meantime.
+// returns a new token for the cookie, so that a leaked one stops working. The token
+// of the request works for replacedLife more.
+//
+// If another request has just replaced the token, its answer carries the new one, and
+// RenewSession returns none. It returns ErrChanged if the session has ended.
 func (db *DB) RenewSession(ctx context.Context, s *Session) (token string, err error) {
-	token, hash := newSecret()
-	t := now()
-	result, err := db.bun.NewUpdate().Model((*Session)(nil)).
-		Set("token_hash = ?", hash).Set("authenticated_at = ?", t).
-		Where("id = ?", s.ID).Where("token_hash = ?", s.TokenHash).Exec(ctx)
+	of, t := s.TokenHash, now()
+	if s.Replaced { // the answer with the new token was lost
+		of = s.PreviousTokenHash
+	}
+	token, err = db.replaceToken(ctx, s, of)
+	if !errors.Is(err, ErrChanged) {
+		return token, err
+	}
+	result, err := db.bun.NewUpdate().Model((*Session)(nil)).Set("authenticated_at = ?", t).Where("id = ?", s.ID).
+		Where("previous_token_hash = ?", of).Where("replaced_at > ?", t.Add(-replacedLife)).Exec(ctx)
+	if err != nil {
+		return "", err
+	}
+	return "", asChanged(requireRows(result))
+}
+
+// replaceToken gives s a new token. The one with the hash previous, which may be nil,
+// works for replacedLife more. It returns ErrChanged if the session has ended or got
+// another token in the meantime.
+func (db *DB) replaceToken(ctx context.Context, s *Session, previous []byte) (token string, err error) {
+	renewed := *s
+	token, renewed.TokenHash = newSecret()
+	renewed.AuthenticatedAt = now()
+	renewed.PreviousTokenHash, renewed.ReplacedAt, renewed.Replaced = previous, renewed.AuthenticatedAt, false
+	result, err := db.bun.NewUpdate().Model(&renewed).WherePK().Where("token_hash = ?", s.TokenHash).
+		Column("token_hash", "authenticated_at", "previous_token_hash", "replaced_at").Exec(ctx)
 	if err != nil {
 		return "", err
 	}
 	if err := asChanged(requireRows(result)); err != nil {
 		return "", err
 	}
-	s.TokenHash, s.AuthenticatedAt = hash, t
+	*s = renewed
 	return token, nil
 }
 

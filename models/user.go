@@ -143,7 +143,7 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 		keep := uuid.Nil
 		if s != nil {
 			keep = s.ID
-			if token, err = tx.RenewSession(ctx, s); err != nil {
+			if token, err = tx.replaceToken(ctx, s, nil); err != nil { // a stolen token ends at once
 				return err
 			}
 		}

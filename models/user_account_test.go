@@ -181,6 +181,10 @@ func TestRenewSession(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if got, err := db.SessionByToken(t.Context(), old); err != nil || got.ID != s.ID || !got.AuthenticatedAt.IsZero() {
+			t.Errorf("within a minute the old token finds %+v (%v), want the session without the password", got, err)
+		}
+		setTime(t, db, "sessions", "replaced_at", time.Now().Add(-time.Minute))
 		_, err = db.SessionByToken(t.Context(), old)
 		wantsNotFound(t, err)
 		twice := *s

@@ -97,7 +97,9 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	if err != nil {
 		return err
 	}
-	h.SetSessionCookie(c, token, r.Session)
+	if token != "" { // otherwise another request's answer has it
+		h.SetSessionCookie(c, token, r.Session)
+	}
 	h.RecordIn(c, uuid.Nil, models.EventReauthenticated, r.User)
 	if asked && next != thenSend {
 		return web.Redirect(c, c.Request.URL.Path)

@@ -62,10 +62,15 @@ func TestSensitivePagesAskForThePassword(t *testing.T) {
 				if s.Get(path).Wants(http.StatusOK).Find(form).Length() != 1 {
 					t.Error("the page is not the one asked for")
 				}
+				if s.Cookie("session") == before {
+					t.Error("the token is not renewed")
+				}
 				thief := s.Visit(t)
 				thief.SetCookie("session", before)
-				if s.Cookie("session") == before || thief.SignedIn() {
-					t.Error("the token is not renewed")
+				asksForPassword(thief.Get(path), path)
+				s.Age("replaced_at", time.Now().Add(-time.Minute))
+				if thief.SignedIn() || !s.SignedIn() {
+					t.Error("the old token works for more than a minute, or the new one doesn't")
 				}
 			})
 		}

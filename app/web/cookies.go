@@ -87,7 +87,9 @@ func (k *Kit) SetSessionCookie(c *gin.Context, token string, s *models.Session) 
 	k.setCookie(c, sessionCookie, token, time.Until(s.ExpiresAt))
 }
 
-// ClearSessionCookie removes the token from the browser.
+// ClearSessionCookie removes the token from the browser. Only call it when this request
+// has ended the session: any other answer may come late, when the browser has the token
+// of a newer one.
 func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, sessionCookie) }
 
 // RememberBrowser stores the browser that user signs in from, and returns the mark for

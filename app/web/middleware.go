@@ -127,8 +127,9 @@ func (k *Kit) SameOrigin(c *gin.Context) error {
 	return nil
 }
 
-// Session finds the user of the request, in one query. It clears a cookie whose session
-// has ended.
+// Session finds the user of the request, in one query. The cookie of a session that has
+// ended stays until the next sign-in replaces it: when this answer arrives, the browser
+// may have the cookie of a newer session, which clearing would remove.
 func (k *Kit) Session(c *gin.Context) error {
 	c.Header("Vary", "Cookie, HX-Request")
 	c.Header("Cache-Control", "no-cache")
@@ -138,11 +139,6 @@ func (k *Kit) Session(c *gin.Context) error {
 	}
 	s, err := k.DB.SessionByToken(c.Request.Context(), token)
 	if errors.Is(err, models.ErrNotFound) {
-		// Only if the browser opens a page: the late answer to a request sent before a
-		// renewal must not remove the new cookie.
-		if opensPage(c) {
-			k.ClearSessionCookie(c)
-		}
 		Current(c).Expired = true
 		return nil
 	}
@@ -160,13 +156,6 @@ func (k *Kit) Session(c *gin.Context) error {
 		k.SetSessionCookie(c, token, s)
 	}
 	return nil
-}
-
-// opensPage reports whether the browser will show the answer as a page (Fetch Metadata,
-// which old browsers and other programs don't send).
-func opensPage(c *gin.Context) bool {
-	mode := c.GetHeader("Sec-Fetch-Mode")
-	return c.Request.Method == http.MethodGet && !IsHTMX(c) && (mode == "" || mode == "navigate")
 }
 
 // GuestsOnly redirects a signed-in user, who may have signed in on another tab, to the
