@@ -26,6 +26,7 @@ func (h Handlers) ShowResetPassword(c *gin.Context) error {
 	form := newResetPassword()
 	form.Token = c.Query("token")
 	form.Focus = &form.Password
+	form.Error = h.InsecurePage(c)
 	token, err := h.linkToken(c, form.Token, models.ResetPassword)
 	if err != nil {
 		return err
@@ -34,6 +35,7 @@ func (h Handlers) ShowResetPassword(c *gin.Context) error {
 }
 
 func (h Handlers) renderResetPassword(c *gin.Context, status int, form *view.ResetPassword, user *models.User) error {
+	h.ProbeCookies(c)
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.ResetPasswordPage(f, form, user), view.ResetPasswordForm(f, form, user))
 }
@@ -49,6 +51,7 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 		return err
 	}
 	ApplyPasswordRules(&form.Form, form.Password, token.User)
+	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderResetPassword(c, http.StatusUnprocessableEntity, form, token.User)
 	}

@@ -19,10 +19,12 @@ import (
 func (h Handlers) ShowSignIn(c *gin.Context) error {
 	form := forms.New(new(view.SignIn))
 	form.Focus = &form.Login
+	form.Error = h.InsecurePage(c)
 	return h.renderSignIn(c, http.StatusOK, form)
 }
 
 func (h Handlers) renderSignIn(c *gin.Context, status int, form *view.SignIn) error {
+	h.ProbeCookies(c)
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.SignInPage(f, form), view.SignInForm(f, form))
 }
@@ -33,6 +35,7 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
+	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}

@@ -29,10 +29,12 @@ func newUser(form *view.SignUp) *models.User {
 func (h Handlers) ShowSignUp(c *gin.Context) error {
 	form := NewSignUp()
 	form.Email = c.Query("email") // from an invitation
+	form.Error = h.InsecurePage(c)
 	return h.renderSignUp(c, http.StatusOK, form)
 }
 
 func (h Handlers) renderSignUp(c *gin.Context, status int, form *view.SignUp) error {
+	h.ProbeCookies(c)
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.SignUpPage(f, form), view.SignUpForm(f, form))
 }
@@ -42,6 +44,9 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	form := NewSignUp()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
+	}
+	if form.Error = h.CookieProblem(c); form.Error != "" {
+		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
 	if limited, err := h.Limited(c, &form.Form, h.EnumerationLimit(c)); err != nil {
 		return err

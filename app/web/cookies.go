@@ -19,6 +19,7 @@ const (
 	sessionCookie = "session" // the token of the session
 	browserCookie = "browser" // the mark that identifies the browser
 	toastCookie   = "toast"   // the key of the message that the next page shows
+	probeCookie   = "probe"   // shows that the browser keeps cookies
 )
 
 // cookieName returns the full name of one of the site's cookies.

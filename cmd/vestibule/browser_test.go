@@ -38,6 +38,9 @@ var chromium struct {
 	err error
 }
 
+// otherHost is a name of this machine that the browser doesn't take for localhost.
+const otherHost = "vestibule.test"
+
 // openChromium starts the browser at the first call.
 func openChromium() (context.Context, error) {
 	chromium.Do(func() { chromium.ctx, chromium.err = newChromium() })
@@ -54,6 +57,7 @@ func newChromium() (context.Context, error) {
 		chromedp.NoSandbox, // root cannot have one
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+otherHost+" 127.0.0.1"),
 	)...)
 	ctx, _ := chromedp.NewContext(allocator)
 	return ctx, chromedp.Do(ctx) // nothing but the start

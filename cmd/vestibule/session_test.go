@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"strings"
 	"testing"
 
 	"vestibule/app/apptest"
@@ -79,6 +80,53 @@ func execute(v *visitor, database, query string, args ...any) {
 	if _, err := db.Bun().ExecContext(v.Context(), query, args...); err != nil {
 		v.Fatal(err)
 	}
+}
+
+// TestDroppedCookies opens a site by http that is on https: the browser drops its cookies,
+// which are Secure.
+func TestDroppedCookies(t *testing.T) {
+	const opened = "This page was opened without https, so you can't sign in here. Open https://example.com instead."
+	eitherWay(t, func(t *testing.T, scripts bool, database string) {
+		s := serve(t, "DATABASE_URL="+database, "BASE_URL=https://example.com")
+		s.signUp(apptest.Anna)
+		s.url = strings.Replace(s.url, "127.0.0.1", otherHost, 1)
+		v := s.visitor(t, scripts)
+		v.expects("Cross-Origin-Opener-Policy header has been ignored")
+		v.opens("/account")
+		v.wantsPage("/sign-in?next=%2Faccount", "Sign in")
+		v.wantsText(opened)
+		for range 2 {
+			v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
+			v.wantsValue("password", "") // the answer is there
+			v.wantsValue("login", apptest.Anna.Username)
+			v.wantsText(opened)
+		}
+		v.wantsPage("/sign-in?next=%2Faccount", "Sign in")
+		v.opens("/sign-up")
+		v.wantsText(opened)
+		v.fillsIn(apptest.Ben)
+		v.presses("Sign up")
+		v.wantsValue("password", "")
+		v.wantsValue("username", apptest.Ben.Username)
+		v.wantsText(opened)
+		if got := rows(v, database, "sessions"); got != 1 { // of the sign-up past the browser
+			t.Errorf("%d sessions are left, want 1", got)
+		}
+	})
+}
+
+// rows returns how many rows a table has.
+func rows(v *visitor, database, table string) (n int) {
+	v.Helper()
+	db, err := models.Open(v.Context(), database, 2)
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Bun().QueryRowContext(v.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+		v.Fatal(err)
+	}
+	return n
 }
 
 func TestBackAfterSignOut(t *testing.T) {
