@@ -41,10 +41,10 @@ func (h Handlers) ReauthenticateFromRow(c *gin.Context) error {
 // wholePage the whole content of the page.
 func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	r := web.Current(c)
-	if time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
-		return nil
-	}
 	form := forms.New(new(view.Reauthenticate))
+	if time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
+		return confirmed(c, form)
+	}
 	var kept []forms.Field // what was typed on the page
 	next := thenOpen
 	ask := func(status int, form *view.Reauthenticate) error {
@@ -102,6 +102,22 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	}
 	h.RecordIn(c, uuid.Nil, models.EventReauthenticated, r.User)
 	if asked && next != thenSend {
+		return web.Redirect(c, c.Request.URL.Path)
+	}
+	return nil
+}
+
+// confirmed continues a request that needs no password. Its form may ask for one still, if
+// another tab has confirmed it meanwhile.
+func confirmed(c *gin.Context, form *view.Reauthenticate) error {
+	if c.Request.Method == http.MethodGet {
+		return nil
+	}
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	web.Current(c).Reauthenticated = form.Sudo != ""
+	if form.Sudo == thenOpen {
 		return web.Redirect(c, c.Request.URL.Path)
 	}
 	return nil

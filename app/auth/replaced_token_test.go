@@ -125,6 +125,24 @@ func (h *together) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.C
 
 func (h *together) AfterQuery(context.Context, *bun.QueryEvent) {}
 
+// TestConfirmedInAnotherTab confirms the password in two tabs, one after the other. The
+// second form goes on as the first did.
+func TestConfirmedInAnotherTab(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.AgePassword()
+		asked := map[string]*apptest.Answer{}
+		for path := range sensitive {
+			asked[path] = asksForPassword(s.Get(path), path)
+		}
+		for path, page := range asked {
+			s.Submit(page, apptest.SudoForm, apptest.Fill("current_password", apptest.Anna.Password), options...).LeadsTo(path)
+			s.Get(path).Wants(http.StatusOK)
+		}
+	})
+}
+
 // TestLostAnswer replaces the token in an answer that never arrives.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
