@@ -31,6 +31,9 @@ func (h Handlers) ShowVerifyEmail(c *gin.Context) error {
 }
 
 func (h Handlers) renderVerifyEmail(c *gin.Context, status int, form *view.VerifyEmail, token *models.Token) error {
+	if web.Current(c).User == nil {
+		h.ProbeCookies(c)
+	}
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.VerifyEmailPage(f, form, token), view.VerifyEmailForm(f, form, token))
 }
@@ -80,6 +83,7 @@ func (h Handlers) VerifyEmail(c *gin.Context) error {
 // verifyEmailByPassword confirms the address if the password is right, and signs the
 // user in.
 func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, token *models.Token) error {
+	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}

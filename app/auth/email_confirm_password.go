@@ -37,6 +37,7 @@ func (h Handlers) ShowVerifyEmailPassword(c *gin.Context) error {
 }
 
 func (h Handlers) renderVerifyEmailPassword(c *gin.Context, status int, form *view.VerifyEmailPassword, token *models.Token) error {
+	h.ProbeCookies(c)
 	f := h.Frame(c, status)
 	page := view.VerifyEmailPasswordPage(f, form, token, token.User.DeletedAt(h.Config.UnconfirmedMax))
 	return web.Render(c, f, page, view.VerifyEmailPasswordForm(form, token))
@@ -57,6 +58,7 @@ func (h Handlers) VerifyEmailPassword(c *gin.Context) error {
 		return h.renderAnotherAccount(c, http.StatusConflict, token, view.VerifyEmailPasswordPath(form.Token))
 	}
 	ApplyPasswordRules(&form.Form, form.Password, token.User)
+	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderVerifyEmailPassword(c, http.StatusUnprocessableEntity, form, token)
 	}

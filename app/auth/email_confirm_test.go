@@ -157,8 +157,8 @@ func TestVerifyEmailByPasswordIsLimited(t *testing.T) {
 			t.Parallel()
 			apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 				s.Join(apptest.Anna)
-				page := s.Visit(t).Get(s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link)
 				v := s.Visit(t)
+				page := v.Get(s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link)
 				for range 3 {
 					v.Submit(page, "form#verify", apptest.Fill("password", apptest.AnotherPassword), options...).Wants(http.StatusUnprocessableEntity)
 				}
