@@ -47,7 +47,7 @@ func (a *App) routes() (http.Handler, error) {
 	account := account.Handlers{Kit: a.Kit}
 	organization := organization.Handlers{Kit: a.Kit}
 
-	public := a.Group(e)
+	public := a.Group(e, auth.SameUser)
 	public.GET("/", a.ShowHome)
 	public.POST("/sign-out", auth.SignOut)
 	public.POST("/sign-up/check", auth.CheckSignUp)
@@ -74,7 +74,8 @@ func (a *App) routes() (http.Handler, error) {
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
 
-	signedIn := public.Group("/", a.SignedInOnly)
+	signedIn := public.Group("/", auth.SignedInOnly)
+	signedIn.POST("/sign-in/again", auth.SignedInAgain)
 	signedIn.GET("/dashboard", a.ShowDashboard)
 	signedIn.GET("/account", account.ShowProfile)
 	signedIn.POST("/account", account.SaveProfile)

@@ -1,6 +1,7 @@
-// What htmx doesn't do: show and hide passwords, dismiss toasts, keep the keyboard
-// focus, and report that the server doesn't answer. Listeners are on the document, so
-// they also work for content that is swapped in later.
+// What htmx doesn't do: show and hide passwords and keep them after an error, ask in a
+// dialog, dismiss toasts, keep the keyboard focus, and report that the server doesn't
+// answer. Listeners are on the document, so they also work for content that is swapped
+// in later.
 
 document.documentElement.classList.add("js");
 
@@ -54,6 +55,42 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   (button ?? main()).focus({ preventScroll: true });
 });
 
+// The server never sends passwords back. When a form comes back with an error, keep those
+// that were typed, except a current password that is wrong.
+const passwords = (root) => [...root.querySelectorAll("[autocomplete$=-password]")].filter(({ id }) => id);
+document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+  const { sourceElement, response } = ctx;
+  if (response?.status >= 400 && sourceElement.matches("form")) ctx.passwords = passwords(sourceElement);
+});
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  for (const { id, value, isConnected } of ctx.passwords ?? []) {
+    const input = document.getElementById(id);
+    if (isConnected || !value || input?.matches("[autocomplete=current-password]:is([autofocus], [aria-invalid=true])") !== false) continue;
+    input.value = value;
+    const again = input.closest(".field").querySelector("[data-again]");
+    if (again) input.setAttribute("aria-describedby", input.getAttribute("aria-describedby").replace(again.id, "").trim());
+    again?.remove();
+    input.dispatchEvent(new Event("input", { bubbles: true })); // for the strength meter
+  }
+});
+
+// The dialog asks to sign in again, or whose form it is. Then the page sends the request
+// that had to wait: nothing that was typed has left it.
+const dialog = document.getElementById("dialog");
+let waiting;
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.target !== "#dialog") return;
+  waiting = ctx.sourceElement;
+  if (!dialog.open) dialog.showModal();
+});
+document.addEventListener("signed-in", () => {
+  dialog.close();
+  if (!waiting?.isConnected) return;
+  if (waiting.matches("form")) waiting.requestSubmit();
+  else waiting.click();
+});
+dialog.addEventListener("close", () => dialog.replaceChildren());
+
 // Remove a notice after a while, unless the user is reading it. Alerts stay.
 const expire = (toast) => setTimeout(() => {
   if (toast.matches(":hover, :focus-within")) expire(toast);
@@ -65,7 +102,18 @@ new MutationObserver((changes) => {
   for (const { addedNodes } of changes) addedNodes.forEach((node) => node.matches?.(".toast") && expire(node));
 }).observe(notices, { childList: true });
 
-document.addEventListener("htmx:error", ({ detail }) => {
-  if (detail.ctx?.response) return; // the server answered
+// Say that the server doesn't answer, or that something else answers in its place, such
+// as a proxy. The check of a field fails silently.
+const reportOffline = ({ request }) => {
+  if (/[?&]field=/.test(request.action)) return;
   document.getElementById("alerts").replaceChildren(document.getElementById("offline").content.cloneNode(true));
+};
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  if (ctx && !ctx.response) reportOffline(ctx);
+});
+document.addEventListener("htmx:before:response", (event) => {
+  const { ctx } = event.detail;
+  if (/HX-Request/i.test(ctx.response.headers.get("Vary"))) return; // the site's own answer
+  event.preventDefault();
+  reportOffline(ctx);
 });

@@ -240,3 +240,26 @@ func (a *Answer) TooEarly() *Answer {
 
 // SudoForm is the form that asks for the password again.
 const SudoForm = "form#sudo"
+
+// AsksToSignIn wants the form that stands in for a page, or in a dialog above it, until
+// the user has signed in.
+func (a *Answer) AsksToSignIn(status int) *Answer {
+	a.T.Helper()
+	a.Wants(status).WantsHeader("Cache-Control", "no-store").Harmless()
+	if a.Find("form#sign-in-again").Length() != 1 {
+		a.Failf("it doesn't ask to sign in: %s", a.Text("body"))
+	}
+	if a.Request.Header.Get("HX-Request") == "true" {
+		return a.Fragment("h2").WantsHeader("HX-Retarget", "#dialog").WantsHeader("HX-Reswap", "innerHTML")
+	}
+	return a.Page()
+}
+
+// Silent wants that status, and nothing to show.
+func (a *Answer) Silent(status int) *Answer {
+	a.T.Helper()
+	if a.Wants(status); a.Body != "" {
+		a.Failf("the answer to a check says %s", a.Body)
+	}
+	return a.WantsHeader("HX-Redirect", "").WantsHeader("HX-Retarget", "").WantsHeader("HX-Reswap", "none")
+}

@@ -1,10 +1,8 @@
 package auth
 
 import (
-	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -69,16 +67,9 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	if next = form.Sudo; !asked {
 		next = thenSend
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
-		switch {
-		case name == "current_password" || name == "sudo":
-		case strings.Contains(name, "password"):
-			next = thenOpen // passwords aren't sent back, so the user must type it again
-		default:
-			for _, value := range c.Request.PostForm[name] {
-				kept = append(kept, forms.Field{Name: name, Value: value})
-			}
-		}
+	kept, passwords := web.Typed(c)
+	if slices.ContainsFunc(passwords, func(name string) bool { return name != "current_password" }) {
+		next = thenOpen // passwords aren't sent back, so the user must type it again
 	}
 	if !asked && form.CurrentPassword == "" {
 		return ask(http.StatusForbidden, forms.New(new(view.Reauthenticate)))

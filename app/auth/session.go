@@ -42,9 +42,18 @@ func (h Handlers) startSession(c *gin.Context, kind string, quietly bool, prepar
 // finishSignIn sends the new session to the browser, and redirects to the page that the
 // user requested.
 func (h Handlers) finishSignIn(c *gin.Context, e *newSession, toast string) error {
+	h.useSession(c, e)
+	h.Flash(c, toast)
+	return web.Redirect(c, web.LocalPath(c.Query("next")))
+}
+
+// useSession sends the new session to the browser, and ends the one that it replaces.
+// The rest of the request is the new user's.
+func (h Handlers) useSession(c *gin.Context, e *newSession) {
 	r := web.Current(c)
-	r.User = e.session.User           // for the log
-	if old := r.Session; old != nil { // its cookie is about to be replaced
+	old := r.Session
+	r.Session, r.User, r.Expired = e.session, e.session.User, false
+	if old != nil { // its cookie is about to be replaced
 		ctx, cancel := web.Detached(c)
 		defer cancel()
 		if err := h.DB.DeleteSession(ctx, old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
@@ -53,6 +62,4 @@ func (h Handlers) finishSignIn(c *gin.Context, e *newSession, toast string) erro
 	}
 	h.SetSessionCookie(c, e.token, e.session)
 	h.SetBrowserCookie(c, e.browser)
-	h.Flash(c, toast)
-	return web.Redirect(c, web.LocalPath(c.Query("next")))
 }

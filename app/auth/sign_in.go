@@ -35,37 +35,21 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
+	if web.Current(c).User != nil {
+		return h.signedInMeanwhile(c, &form.Form, form.Login, func() error { return h.renderSignIn(c, http.StatusConflict, form) })
+	}
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}
-	user, err := h.DB.UserByLogin(c.Request.Context(), form.Login)
-	nobody := errors.Is(err, models.ErrNotFound)
-	if nobody {
-		// Treated as a user with another password, so that neither the answer nor
-		// its time reveals who has an account.
-		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(models.Key(form.Login)), 8)}, nil
-	}
-	if err != nil {
-		return err
-	}
-	match, limited, err := h.attemptSignIn(c, &form.Form, user, form.Password)
+	user, limited, err := h.checkSignIn(c, &form.Form, form.Login, form.Password)
 	switch {
 	case err != nil:
 		return err
 	case limited:
 		return h.renderSignIn(c, http.StatusTooManyRequests, form)
-	case !match:
-		if nobody {
-			user = nil
-		}
-		h.Record(c, models.EventSignInFailed, user)
-		form.Error = "Wrong email, username or password."
+	case user == nil:
 		form.Focus = &form.Password
-		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
-	case user.Disabled():
-		h.Record(c, models.EventSignInFailed, user)
-		form.Error = "This account is disabled. Please contact the site's administrator."
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}
 	e, err := h.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
@@ -76,4 +60,48 @@ func (h Handlers) SignIn(c *gin.Context) error {
 		return err
 	}
 	return h.finishSignIn(c, e, "signed-in")
+}
+
+// signedInMeanwhile answers a guest's form that a signed-in user sends, because they have
+// signed in on another tab. One who typed their own name goes on to the page they wanted;
+// otherwise nothing is done, and render shows the form again.
+func (h Handlers) signedInMeanwhile(c *gin.Context, form *forms.Form, typed string, render func() error) error {
+	user := web.Current(c).User
+	if key := models.Key(typed); key == user.UsernameKey || key == user.EmailKey {
+		return web.Redirect(c, web.LocalPath(c.Query("next")))
+	}
+	form.Error = "You're signed in as " + user.Username + " now. Sign out on another tab, then try again here."
+	return render()
+}
+
+// checkSignIn returns the user who may sign in with that password. If it is nil, nobody
+// may, and form has the error; limited reports whether there were too many attempts.
+func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string) (user *models.User, limited bool, err error) {
+	user, err = h.DB.UserByLogin(c.Request.Context(), login)
+	nobody := errors.Is(err, models.ErrNotFound)
+	if nobody {
+		// Treated as a user with another password, so that neither the answer nor
+		// its time reveals who has an account.
+		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(models.Key(login)), 8)}, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	match, limited, err := h.attemptSignIn(c, form, user, pw)
+	switch {
+	case err != nil || limited:
+		return nil, limited, err
+	case !match:
+		if nobody {
+			user = nil
+		}
+		h.Record(c, models.EventSignInFailed, user)
+		form.Error = "Wrong email, username or password."
+		return nil, false, nil
+	case user.Disabled():
+		h.Record(c, models.EventSignInFailed, user)
+		form.Error = "This account is disabled. Please contact the site's administrator."
+		return nil, false, nil
+	}
+	return user, false, nil
 }

@@ -45,6 +45,9 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
+	if web.Current(c).User != nil {
+		return h.signedInMeanwhile(c, &form.Form, form.Username, func() error { return h.renderSignUp(c, http.StatusConflict, form) })
+	}
 	if form.Error = h.CookieProblem(c); form.Error != "" {
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}

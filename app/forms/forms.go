@@ -155,6 +155,7 @@ type Field struct {
 	Focus     bool   // the field gets the focus
 	CheckURL  string // see Form.CheckURL
 	OOB       bool   // not the main part of an htmx response
+	Withheld  bool   // a password was typed and isn't wrong, but doesn't come back
 	Options   []Option
 }
 
@@ -183,7 +184,9 @@ func (f *Form) draw(fd *field) Field {
 		out.CheckURL = f.CheckURL
 	}
 	values := f.values(fd)
-	if !fd.secret() && !fd.list {
+	if fd.secret() {
+		out.Withheld = values[0] != "" && out.Error == ""
+	} else if !fd.list {
 		out.Value = values[0]
 	}
 	if options := f.offered[fd.Name]; options != nil {
@@ -218,7 +221,7 @@ func (f *Form) Refresh(name string) []Field {
 		}
 		out := f.draw(fd)
 		out.Focus = false // the user is moving to another field
-		out.OOB = repeats
+		out.OOB, out.Withheld = repeats, false
 		fresh = append(fresh, out)
 	}
 	return fresh

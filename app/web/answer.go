@@ -50,7 +50,11 @@ func (k *Kit) RespondToast(c *gin.Context, status int, toast, path string) error
 // Bind fills form from the request. It returns a [Refusal] if the body is too large or
 // not a form.
 func Bind(c *gin.Context, form *forms.Form) error {
-	err := form.Bind(c.Request)
+	return unreadable(form.Bind(c.Request))
+}
+
+// unreadable returns a [Refusal] for the error of reading a form.
+func unreadable(err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -14,8 +14,8 @@ import (
 	"vestibule/templates/site"
 )
 
-// Refusal is an error that a user sees on a separate page. Under htmx it is a toast, and
-// the form on the page keeps what was typed.
+// Refusal is an error that a user sees on a separate page, with what was typed. Under
+// htmx it is a toast, and the form on the page keeps what was typed.
 type Refusal struct {
 	Status      int
 	Title, Text string
@@ -54,16 +54,37 @@ var failures = map[int]struct{ Title, Text string }{
 func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	c.Abort()
 	c.Header("Cache-Control", "no-store")
+	if IsCheck(c) {
+		Quietly(c, r.Status)
+		return
+	}
 	if IsHTMX(c) {
 		c.Header("HX-Retarget", "#alerts")
 		c.Header("HX-Reswap", "beforeend")
 	}
 	f := k.Frame(c, r.Status)
-	page := site.ErrorPage(f, r.Status, r.Title, r.Text, Current(c).ID)
+	typed, _ := Typed(c)
+	again := site.Again{Fields: shown(typed)}
+	if retryable[r.Status] && c.Request.Method == http.MethodPost {
+		again.Path, again.All = c.Request.URL.RequestURI(), typed
+	}
+	page := site.ErrorPage(f, r.Status, r.Title, r.Text, Current(c).ID, again)
 	if err := Render(c, f, page, components.Alert(r.Text)); err != nil {
 		c.Status(r.Status) // rather than 200, without a page
 		Current(c).Log().Error("error page failed", "err", err)
 	}
+}
+
+// retryable are the statuses after which the same request may succeed.
+var retryable = map[int]bool{
+	http.StatusTooManyRequests: true, http.StatusInternalServerError: true, http.StatusServiceUnavailable: true,
+}
+
+// Quietly ends a request that a person has not made, and leaves the page as it is.
+func Quietly(c *gin.Context, status int) {
+	c.Abort()
+	c.Header("HX-Reswap", "none")
+	c.Status(status)
 }
 
 // retryAfter is how long to wait after a full queue, in seconds.
@@ -83,6 +104,10 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		// Repeating the request could be wrong now. The page shows what the user may
 		// still do.
 		log.Info("changed meanwhile")
+		if IsCheck(c) {
+			Quietly(c, http.StatusConflict)
+			return
+		}
 		k.Flash(c, "changed")
 		_ = Redirect(c, Origin(c))
 		return

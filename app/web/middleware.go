@@ -14,7 +14,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/models"
-	"vestibule/templates/layouts"
 )
 
 // Begin gives a request an id and a logger, and logs one line at its end. The line
@@ -159,24 +158,13 @@ func (k *Kit) Session(c *gin.Context) error {
 }
 
 // GuestsOnly redirects a signed-in user, who may have signed in on another tab, to the
-// page they wanted.
+// page they wanted. A form that they send is left to its handler, which keeps what was
+// typed.
 func GuestsOnly(c *gin.Context) error {
-	if Current(c).User == nil {
+	if Current(c).User == nil || c.Request.Method == http.MethodPost {
 		return nil
 	}
 	return Redirect(c, LocalPath(c.Query("next")))
-}
-
-// SignedInOnly redirects a guest to sign in, and then back.
-func (k *Kit) SignedInOnly(c *gin.Context) error {
-	if Current(c).User != nil {
-		return nil
-	}
-	c.Header("Cache-Control", "no-store")
-	if Current(c).Expired {
-		k.Flash(c, "expired")
-	}
-	return Redirect(c, layouts.WithNext("/sign-in", Origin(c)))
 }
 
 // VerifiedOnly is middleware for routes that require a confirmed email address. Put it

@@ -9,6 +9,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
+	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
 
@@ -58,7 +59,8 @@ func RenderFragment(c *gin.Context, status int, component templ.Component) error
 	defer buffers.Put(b)
 	b.Reset()
 	// Detached from the request's context: the page about a timeout is drawn after it.
-	if err := component.Render(context.Background(), b); err != nil {
+	ctx := components.WithUser(context.Background(), Current(c).User)
+	if err := component.Render(ctx, b); err != nil {
 		return err
 	}
 	c.Data(status, "text/html; charset=utf-8", b.Bytes())

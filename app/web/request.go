@@ -91,3 +91,7 @@ func LocalPath(next string) string {
 
 // IsHTMX reports whether htmx sent the request.
 func IsHTMX(c *gin.Context) bool { return c.Request.Header.Get("HX-Request") == "true" }
+
+// IsCheck reports whether htmx sent the request by itself while a person types: the check
+// of one field, or the rating of a password. What goes wrong in it is not shown.
+func IsCheck(c *gin.Context) bool { return IsHTMX(c) && c.Query("field") != "" }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/auth"
 	"vestibule/app/web"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -40,7 +41,7 @@ func TestVerifiedOnly(t *testing.T) {
 					t.Fatal(err)
 				}
 				e := gin.New()
-				e.Use(k.Begin, k.Handle(k.Session), k.Handle(k.SignedInOnly), k.Handle(web.VerifiedOnly))
+				e.Use(k.Begin, k.Handle(k.Session), k.Handle(auth.Handlers{Kit: k}.SignedInOnly), k.Handle(web.VerifiedOnly))
 				e.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "come in") })
 
 				user := &models.User{Username: "anna.smith", Email: "anna@example.com", VerifiedAt: tt.verified}

@@ -1,0 +1,143 @@
+package auth
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/app/web"
+	"vestibule/models"
+	view "vestibule/templates/auth"
+	"vestibule/templates/components"
+	"vestibule/templates/layouts"
+)
+
+// A form that was drawn for a user acts for nobody else. If their session has ended, or
+// someone else has signed in on another tab, the site asks what to do in place of the
+// page, and then goes on with what was typed. Without JavaScript, hidden fields keep
+// that, except passwords. Under htmx a dialog asks, and the page below it keeps it all.
+
+// SameUser is middleware for all forms. It refuses one that was drawn for another user
+// than the one who is signed in now. A form that names nobody, such as a program's,
+// passes. It also signs in those whom it or SignedInOnly has asked to.
+func (h Handlers) SameUser(c *gin.Context) error {
+	if err := web.ReadForm(c); err != nil {
+		return err
+	}
+	if c.Request.PostForm.Has(web.LoginField) {
+		return h.signInAgain(c)
+	}
+	owner := components.ParseOwner(c.Request.PostForm.Get(components.OwnerField))
+	if user := web.Current(c).User; user == nil || owner.ID == uuid.Nil || owner.ID == user.ID {
+		return nil
+	}
+	if web.IsCheck(c) {
+		web.Quietly(c, http.StatusConflict)
+		return nil
+	}
+	return h.askOwner(c, owner)
+}
+
+// SignedInOnly is middleware that asks a guest to sign in: in place of the page if they
+// send a form, otherwise on the sign-in page, which leads back.
+func (h Handlers) SignedInOnly(c *gin.Context) error {
+	if web.Current(c).User != nil {
+		return nil
+	}
+	if web.IsCheck(c) {
+		web.Quietly(c, http.StatusForbidden)
+		return nil
+	}
+	owner := components.ParseOwner(c.Request.PostForm.Get(components.OwnerField))
+	typed, passwords := web.Typed(c)
+	if web.IsHTMX(c) || owner.ID != uuid.Nil || len(typed)+len(passwords) > 0 {
+		return h.askToSignIn(c, http.StatusForbidden, newSignInAgain(owner), owner)
+	}
+	c.Header("Cache-Control", "no-store")
+	if web.Current(c).Expired {
+		h.Flash(c, "expired")
+	}
+	return web.Redirect(c, layouts.WithNext("/sign-in", web.Origin(c)))
+}
+
+// SignedInAgain tells the page below the dialog to send its request again. SameUser has
+// signed the user in.
+func (h Handlers) SignedInAgain(c *gin.Context) error {
+	c.Header("HX-Trigger", "signed-in")
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func newSignInAgain(owner components.Owner) *view.SignInAgain {
+	form := forms.New(&view.SignInAgain{Login: owner.Username, For: owner.String()})
+	if form.Focus = &form.Login; form.Login != "" {
+		form.Focus = &form.Password
+	}
+	return form
+}
+
+// signInAgain signs in whoever was asked to, and goes on with the request if the form
+// that it carries is theirs.
+func (h Handlers) signInAgain(c *gin.Context) error {
+	form := newSignInAgain(components.Owner{})
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	owner := components.ParseOwner(form.For)
+	if !form.Valid() {
+		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
+	}
+	user, limited, err := h.checkSignIn(c, &form.Form, form.Login, form.Password)
+	switch {
+	case err != nil:
+		return err
+	case limited:
+		return h.askToSignIn(c, http.StatusTooManyRequests, form, owner)
+	case user == nil:
+		form.Focus = &form.Password
+		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
+	}
+	e, err := h.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
+	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or with a new password in the meantime
+		form.Error = "Your account changed in the meantime. Please sign in again."
+		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
+	}
+	if err != nil {
+		return err
+	}
+	h.useSession(c, e)
+	c.Header("Cache-Control", "no-store")
+	if !web.IsHTMX(c) && owner.ID != uuid.Nil && owner.ID != user.ID {
+		return h.askOwner(c, owner)
+	}
+	return nil
+}
+
+// askOwner tells the user whose form they have sent.
+func (h Handlers) askOwner(c *gin.Context, owner components.Owner) error {
+	web.Current(c).Log().Warn("form of another user refused", "owner_id", owner.ID)
+	return h.askToSignIn(c, http.StatusConflict, newSignInAgain(owner), owner)
+}
+
+// askToSignIn asks to sign in, as owner if that isn't the zero one, before the request
+// goes on.
+func (h Handlers) askToSignIn(c *gin.Context, status int, form *view.SignInAgain, owner components.Owner) error {
+	c.Abort()
+	c.Header("Cache-Control", "no-store")
+	again := view.Again{Owner: owner, Path: c.Request.URL.RequestURI()}
+	again.Typed, _ = web.Typed(c)
+	f := h.Frame(c, status)
+	switch {
+	case !web.IsHTMX(c):
+		return web.RenderFragment(c, status, view.SignInAgainPage(f, form, again))
+	case c.Request.PostForm.Has(web.LoginField): // the dialog is open
+		return web.RenderFragment(c, status, view.SignInAgainInDialog(f, form, again))
+	default:
+		c.Header("HX-Retarget", "#dialog")
+		c.Header("HX-Reswap", "innerHTML")
+		return web.RenderFragment(c, status, view.SignInAgainDialog(f, form, again))
+	}
+}

@@ -1,0 +1,56 @@
+package web
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/templates/components"
+)
+
+// The fields by which the site asks for something in place of a page. See the forms
+// Reauthenticate and SignInAgain of templates/auth.
+const (
+	ContinueField = "sudo"        // what happens after the password
+	LoginField    = "again_login" // who signs in again
+	ForField      = "again_for"   // whose form goes on after that
+)
+
+// ReadForm reads the form in a request's body, if there is one. It returns a [Refusal]
+// if the body is too large or broken.
+func ReadForm(c *gin.Context) error {
+	if c.Request.Method != http.MethodPost || c.ContentType() != "application/x-www-form-urlencoded" {
+		return nil
+	}
+	return unreadable(c.Request.ParseForm())
+}
+
+// Typed returns what was sent in a form that ReadForm has read, to send it again. It
+// leaves out passwords, and returns their names.
+func Typed(c *gin.Context) (typed []forms.Field, passwords []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
+		switch {
+		case name == components.OwnerField || name == ContinueField || name == LoginField || name == ForField:
+		case strings.Contains(name, "password"):
+			passwords = append(passwords, name)
+		default:
+			for _, value := range c.Request.PostForm[name] {
+				typed = append(typed, forms.Field{Name: name, Value: value})
+			}
+		}
+	}
+	return typed, passwords
+}
+
+// shown returns those of the fields that a person has typed, to show them: neither the
+// token of a link nor an id, and nothing that is empty.
+func shown(typed []forms.Field) []forms.Field {
+	return slices.DeleteFunc(slices.Clone(typed), func(f forms.Field) bool {
+		return f.Name == "token" || strings.TrimSpace(f.Value) == "" || uuid.Validate(f.Value) == nil
+	})
+}

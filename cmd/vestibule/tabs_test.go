@@ -1,0 +1,156 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"net/http/cookiejar"
+	"net/url"
+	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp/kb"
+
+	"vestibule/app/apptest"
+)
+
+// signsInElsewhere is what a visitor does in another tab: the browser then has the
+// cookies of p.
+func (v *visitor) signsInElsewhere(p apptest.Person) {
+	v.Helper()
+	client := v.site.client()
+	if _, err := client.PostForm(v.site.url+"/sign-in", p.Credentials()); err != nil {
+		v.Fatal(err)
+	}
+	u, err := url.Parse(v.site.url)
+	if err != nil {
+		v.Fatal(err)
+	}
+	for _, c := range client.Jar.(*cookiejar.Jar).Cookies(u) {
+		call(v, network.SetCookie, network.SetCookieParams{Name: c.Name, Value: c.Value, URL: v.site.url})
+	}
+}
+
+// signsInAgain fills and sends the form that stands in for a page, or above it. The
+// login is there already if the page knew it.
+func (v *visitor) signsInAgain(login, password string) {
+	v.Helper()
+	v.fills("again_login", login)
+	v.fills("again_password", password)
+	v.presses("Sign in and continue")
+}
+
+// TestSomeoneElseSignsIn opens Anna's profile, and sends it when Ben is signed in.
+func TestSomeoneElseSignsIn(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		v.expects("status of 409", "status of 403")
+		v.site.signUp(apptest.Ben)
+		v.signsUp(apptest.Anna)
+		v.opens("/account")
+		if v.scripts {
+			v.marks()
+		}
+		v.fills("first_name", "Augusta")
+		v.signsInElsewhere(apptest.Ben)
+		v.presses("Save changes")
+		v.wantsText("This page was opened by anna.smith, but benjamin is signed in now.")
+		v.wants(`document.getElementById("again_login").value`, apptest.Anna.Username)
+		v.wantsFocus("again_password")
+
+		v.signsInAgain(apptest.Ben.Username, apptest.Ben.Password) // who still has no right to the form
+		v.wantsValue("again_password", "")
+		v.wantsText("This page was opened by anna.smith, but benjamin is signed in now.")
+		v.signsInAgain(apptest.Anna.Username, apptest.Anna.Password)
+		v.wantsToasts("Changes saved")
+		v.wantsValue("first_name", "Augusta")
+		if v.scripts {
+			v.wantsSamePage()
+		}
+		v.reloads()
+		v.wantsValue("username", apptest.Anna.Username)
+		v.wantsValue("first_name", "Augusta")
+
+		v.fills("first_name", "Benedict")
+		v.signsInElsewhere(apptest.Ben)
+		v.presses("Save changes")
+		v.presses("Continue as benjamin")
+		v.wantsText("This username is already taken.") // Anna's, which the form carries along
+		v.wantsValue("first_name", "Benedict")
+	})
+}
+
+// TestNothingTypedIsLostWithTheSession ends the session under a note that is half
+// written, beside a search and a note that is edited.
+func TestNothingTypedIsLostWithTheSession(t *testing.T) {
+	eitherWay(t, func(t *testing.T, scripts bool, database string) {
+		s := serve(t, "DATABASE_URL="+database)
+		v := s.visitor(t, scripts)
+		v.expects("status of 403", "status of 422")
+		v.signsUp(apptest.Anna)
+		v.opens("/organizations")
+		v.fills("name", "Engines")
+		v.presses("Create organization")
+		v.wantsPage("/o/engines", "Engines")
+		v.opens("/o/engines/notes")
+		v.fills("title", "Relays")
+		v.fills("body", "There are\n13,000 <of> them")
+		if scripts {
+			v.marks()
+		}
+		endSessions(v, database)
+		if scripts {
+			v.hits(kb.Tab) // checks the text, in silence
+			v.wants(checksAsked+` > 0`, true)
+			v.wants(`document.querySelector("dialog").open`, false)
+			v.wantsToasts()
+			v.clicks(`document.querySelector("[name=q]")`)
+			v.hits("moth") // a search asks, and Escape goes back to the page
+			v.wants(`document.querySelector("dialog").open`, true)
+			v.hits(kb.Escape)
+			v.wants(`document.querySelector("dialog").open`, false)
+		}
+		v.presses("Add note")
+		v.wantsText("Your session has ended. What you typed is still here.")
+		v.signsInAgain(apptest.Anna.Username, "not my password")
+		v.wantsText(apptest.WrongSignIn)
+		v.signsInAgain(apptest.Anna.Username, apptest.Anna.Password)
+		v.wantsPage("/o/engines/notes", "Engines notes")
+		v.wantsToasts("Note added")
+		v.wantsText("13,000 <of> them")
+	})
+}
+
+// TestPasswordsStayAfterAnError sends forms of which something else is wrong.
+func TestPasswordsStayAfterAnError(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		const again = "Enter it again. For your safety, we don't send passwords back."
+		kept := func(id, value string) {
+			v.Helper()
+			if !v.scripts {
+				value = ""
+			}
+			v.wantsValue(id, value)
+			v.wants(`document.getElementById("`+id+`").closest(".field").innerText.includes("`+again+`")`, !v.scripts)
+		}
+		v.signsUp(apptest.Anna)
+		v.opens("/account/password")
+		v.fills("current_password", "not mine")
+		v.fills("password", apptest.AnotherPassword)
+		v.fills("confirm_password", apptest.AnotherPassword)
+		v.presses("Change password")
+		v.wantsErrors(sentences{"current_password": apptest.WrongPassword})
+		v.wantsFocus("current_password")
+		v.wantsValue("current_password", "")
+		kept("password", apptest.AnotherPassword)
+		kept("confirm_password", apptest.AnotherPassword)
+		if v.scripts {
+			v.wants(`document.getElementById("password-strength").innerText.includes("Strength")`, true)
+		}
+		v.opens("/account/email")
+		v.fills("email", "anna at example.com")
+		v.fills("current_password", apptest.Anna.Password)
+		v.presses("Send confirmation link")
+		v.wantsErrors(sentences{"email": apptest.WantsAddress})
+		v.wantsFocus("email")
+		kept("current_password", apptest.Anna.Password)
+	})
+}
