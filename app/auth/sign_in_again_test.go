@@ -56,7 +56,7 @@ func TestFormsKnowWhoseTheyAre(t *testing.T) {
 					a := ben.Post(action, typed, options...).AsksToSignIn(http.StatusConflict)
 					a.Says("This page was opened by anna.smith, but benjamin is signed in now. Nothing was changed")
 					for name, values := range typed {
-						if got := a.Find(`form[action="` + action + `"] input[type=hidden][name="` + name + `"]`).AttrOr("value", ""); !strings.Contains(name, "password") && name != "signed_in_as" && got != values[0] {
+						if got := a.Find(`form[action="`+action+`"] input[type=hidden][name="`+name+`"]`).AttrOr("value", ""); !strings.Contains(name, "password") && name != "signed_in_as" && got != values[0] {
 							a.Failf("%s is %q, want %q", name, got, values[0])
 						}
 					}
@@ -138,7 +138,9 @@ func TestSignInAgain(t *testing.T) {
 func TestSigningInAgainIsThrottled(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitAccount = models.Limit{Free: 3, First: time.Minute, Longest: time.Hour, Forget: apptest.Day} })
+		s := apptest.NewSite(t, db, func(c *app.Config) {
+			c.LimitAccount = models.Limit{Free: 3, First: time.Minute, Longest: time.Hour, Forget: apptest.Day}
+		})
 		s.Visit(t).Join(apptest.Anna)
 		guess := apptest.Fill("again_login", "anna.smith", "again_password", "not mine, really", "first_name", "Eve")
 		for range 3 {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp/kb"
+
 	"vestibule/app/apptest"
 )
 
@@ -67,5 +69,46 @@ func TestNotes(t *testing.T) {
 		v.clicks(`document.querySelector("#notes form button")`)
 		v.wantsToasts("Note deleted")
 		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"Relays"})
+	})
+}
+
+// TestNotesOutliveTheSession ends the session under a note that is half
+// written, beside a search and a note that is edited.
+func TestNotesOutliveTheSession(t *testing.T) {
+	eitherWay(t, func(t *testing.T, scripts bool, database string) {
+		s := serve(t, "DATABASE_URL="+database)
+		v := s.visitor(t, scripts)
+		v.expects("status of 403", "status of 422")
+		v.signsUp(apptest.Anna)
+		v.opens("/organizations")
+		v.fills("name", "Engines")
+		v.presses("Create organization")
+		v.wantsPage("/o/engines", "Engines")
+		v.opens("/o/engines/notes")
+		v.fills("title", "Relays")
+		v.fills("body", "There are\n13,000 <of> them")
+		if scripts {
+			v.marks()
+		}
+		endSessions(v, database)
+		if scripts {
+			v.hits(kb.Tab) // checks the text, in silence
+			v.wants(checksAsked+` > 0`, true)
+			v.wants(`document.querySelector("dialog").open`, false)
+			v.wantsToasts()
+			v.clicks(`document.querySelector("[name=q]")`)
+			v.hits("moth") // a search asks, and Escape goes back to the page
+			v.wants(`document.querySelector("dialog").open`, true)
+			v.hits(kb.Escape)
+			v.wants(`document.querySelector("dialog").open`, false)
+		}
+		v.presses("Add note")
+		v.wantsText("Your session has ended. What you typed is still here.")
+		v.signsInAgain(apptest.Anna.Username, "not my password")
+		v.wantsText(apptest.WrongSignIn)
+		v.signsInAgain(apptest.Anna.Username, apptest.Anna.Password)
+		v.wantsPage("/o/engines/notes", "Engines notes")
+		v.wantsToasts("Note added")
+		v.wantsText("13,000 <of> them")
 	})
 }
