@@ -63,7 +63,7 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 		c.Header("HX-Reswap", "beforeend")
 	}
 	f := k.Frame(c, r.Status)
-	typed, _ := Typed(c)
+	typed := k.typedBefore(c)
 	again := site.Again{Fields: shown(typed)}
 	if retryable[r.Status] && c.Request.Method == http.MethodPost {
 		again.Path, again.All = c.Request.URL.RequestURI(), typed
@@ -108,9 +108,12 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 			Quietly(c, http.StatusConflict)
 			return
 		}
-		k.Flash(c, "changed")
-		_ = Redirect(c, Origin(c))
-		return
+		if len(shown(k.typedBefore(c))) == 0 {
+			k.Flash(c, "changed")
+			_ = Redirect(c, Origin(c))
+			return
+		}
+		err = Refuse(http.StatusConflict, failures[http.StatusConflict].Title, k.toastText("changed")) // a redirect would lose what was typed
 	case errors.Is(err, models.ErrNotFound):
 		err = Fail(http.StatusNotFound)
 	case errors.Is(err, models.ErrNotAllowed):

@@ -47,6 +47,18 @@ func Typed(c *gin.Context) (typed []forms.Field, passwords []string) {
 	return typed, passwords
 }
 
+// typedBefore is Typed for a request that has failed, maybe before its form was read. It
+// returns nothing that another site has sent.
+func (k *Kit) typedBefore(c *gin.Context) []forms.Field {
+	if c.Request.PostForm == nil {
+		if k.crossOrigin.Check(c.Request) != nil || LimitBody(c) != nil || ReadForm(c) != nil {
+			return nil
+		}
+	}
+	typed, _ := Typed(c)
+	return typed
+}
+
 // shown returns those of the fields that a person has typed, to show them: neither the
 // token of a link nor an id, and nothing that is empty.
 func shown(typed []forms.Field) []forms.Field {
