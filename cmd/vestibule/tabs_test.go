@@ -3,11 +3,15 @@
 package main_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"vestibule/app/apptest"
 )
@@ -111,5 +115,57 @@ func TestPasswordsStayAfterAnError(t *testing.T) {
 		v.wantsErrors(sentences{"email": apptest.WantsAddress})
 		v.wantsFocus("email")
 		kept("current_password", apptest.Anna.Password)
+	})
+}
+
+// answers lets something else than the site answer every held request.
+func (v *visitor) answers(status int64, body string) {
+	v.Helper()
+	v.mu.Lock()
+	held := v.held
+	v.held = nil
+	v.mu.Unlock()
+	for _, request := range held {
+		// An error means that the page has given the request up.
+		_, _ = chromedp.Call(v.ctx, fetch.FulfillRequest, fetch.FulfillRequestParams{RequestID: request.RequestID, ResponseCode: status,
+			ResponseHeaders: []*fetch.HeaderEntry{{Name: "Content-Type", Value: "text/html"}}, Body: []byte(body)})
+	}
+}
+
+// TestProxyAnswers has a proxy answer in place of the site: the form stays, and what
+// nobody asked for fails in silence.
+func TestProxyAnswers(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.expects("status of 502")
+		v.opens("/sign-up")
+		v.fillsIn(apptest.Anna)
+		v.holds("/sign-up", "/sign-up/check?field=username")
+		for _, status := range []int64{502, 200} {
+			wrong := fmt.Sprint("anna ", status)
+			v.fills("username", wrong)
+			v.hits(kb.Tab)
+			if !waitFor(func() bool { return v.requests("/sign-up/check?field=username") == 1 }) {
+				v.Fatal("the field is not checked")
+			}
+			v.answers(status, "<h1>Bad gateway</h1>")
+			v.wantsToasts()
+			v.presses("Sign up")
+			if !waitFor(func() bool { return v.requests("/sign-up") == 1 }) {
+				v.Fatal("no request goes out")
+			}
+			v.answers(status, "<h1>Bad gateway</h1>")
+			v.wantsToasts(noAnswer)
+			v.presses("Dismiss")
+			v.wantsHeading("Create your account")
+			v.wantsValue("username", wrong)
+			v.wantsValue("password", apptest.Anna.Password)
+		}
+		v.releases()
+		v.site.stop()
+		v.expects("net::ERR_CONNECTION_REFUSED", "Failed to fetch")
+		v.fills("username", "anna smith")
+		v.hits(kb.Tab)
+		v.wants(checksAsked+` >= 3`, true)
+		v.wantsToasts()
 	})
 }
