@@ -11,9 +11,21 @@ import (
 
 // ShowDashboard shows a signed-in user their start page.
 func (a *App) ShowDashboard(c *gin.Context) error {
-	s := web.Current(c).Session
-	renews := s.ExpiresAt.Before(s.CreatedAt.Add(a.config.SessionMax))
+	r := web.Current(c)
+	invitations, err := a.DB.InvitationsFor(c.Request.Context(), r.User)
+	if err != nil {
+		return err
+	}
+	memberships, err := a.DB.Memberships(c.Request.Context(), r.User.ID)
+	if err != nil {
+		return err
+	}
 	f := a.Frame(c, http.StatusOK)
-	page := site.DashboardPage(f, s.ExpiresAt, renews)
+	page := site.DashboardPage(f, site.Dashboard{
+		Ends:        r.Session.ExpiresAt,
+		Renews:      r.Session.ExpiresAt.Before(r.Session.CreatedAt.Add(a.config.SessionMax)),
+		Memberships: memberships,
+		Invitations: invitations,
+	})
 	return web.Render(c, f, page, page)
 }

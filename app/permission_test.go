@@ -68,7 +68,7 @@ var ownedByOrganizations []owned
 var open = []string{
 	"GET /", "GET /assets/*name", "GET /favicon.ico", "GET /healthz", "GET /readyz", "GET /dev/mail",
 	"GET /sign-up", "POST /sign-up", "POST /sign-up/check", "GET /sign-in", "POST /sign-in", "POST /sign-out",
-	"POST /password-strength", "GET /verify-email", "POST /verify-email",
+	"POST /theme", "POST /password-strength", "GET /verify-email", "POST /verify-email",
 	"GET /verify-email/password", "POST /verify-email/password", "POST /verify-email/password/check",
 	"GET /forgot-password", "POST /forgot-password", "GET /reset-password", "POST /reset-password", "POST /reset-password/check", "GET /invitation",
 }

@@ -49,6 +49,7 @@ func (a *App) routes() (http.Handler, error) {
 
 	public := a.Group(e, auth.SameUser)
 	public.GET("/", a.ShowHome)
+	public.POST("/theme", a.SetTheme)
 	public.POST("/sign-out", auth.SignOut)
 	public.POST("/sign-up/check", auth.CheckSignUp)
 	public.POST("/password-strength", auth.PasswordStrength)
@@ -74,7 +75,7 @@ func (a *App) routes() (http.Handler, error) {
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
 
-	signedIn := public.Group("/", auth.SignedInOnly)
+	signedIn := public.Group("/", auth.SignedInOnly, a.Confirm)
 	signedIn.POST("/sign-in/again", auth.SignedInAgain)
 	signedIn.GET("/dashboard", a.ShowDashboard)
 	signedIn.GET("/account", account.ShowProfile)
@@ -92,6 +93,8 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/organizations", organization.ShowOrganizations)
 	signedIn.POST("/organizations", organization.CreateOrganization)
 	signedIn.POST("/organizations/check", organization.CheckOrganization)
+	signedIn.GET("/organizations/switcher", organization.ShowSwitcher)
+	signedIn.POST("/invitations/:id/accept", organization.AcceptWaitingInvitation)
 
 	sensitive := signedIn.Group("/", auth.Reauthenticate)
 	sensitive.GET("/account/email", account.ShowEmail)

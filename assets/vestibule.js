@@ -1,7 +1,7 @@
 // What htmx doesn't do: show and hide passwords and keep them after an error, ask in a
-// dialog, dismiss toasts, keep the keyboard focus, and report that the server doesn't
-// answer. Listeners are on the document, so they also work for content that is swapped
-// in later.
+// dialog, write times in the user's zone, dismiss toasts, keep the keyboard focus, and
+// report that the server doesn't answer. Listeners are on the document, so they also work
+// for content that is swapped in later.
 
 document.documentElement.classList.add("js");
 
@@ -101,6 +101,41 @@ for (const toast of notices.children) expire(toast);
 new MutationObserver((changes) => {
   for (const { addedNodes } of changes) addedNodes.forEach((node) => node.matches?.(".toast") && expire(node));
 }).observe(notices, { childList: true });
+
+// Ask before an action in the page's own dialog. Its button says what the action's does.
+document.addEventListener("htmx:confirm", (event) => {
+  const { ctx, issueRequest, dropRequest } = event.detail;
+  const dialog = document.getElementById("confirm");
+  event.preventDefault();
+  document.getElementById("confirm-question").textContent = ctx.confirm;
+  dialog.querySelector(".grave").textContent = ctx.sourceElement.querySelector("[name=confirm_label]").value;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => (dialog.returnValue ? issueRequest() : dropRequest()), { once: true });
+  dialog.showModal();
+});
+
+// Write times in the user's zone: near ones as a distance, with the exact time as title.
+const units = [["minute", 60], ["hour", 3600], ["day", 86400]];
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
+const distance = (seconds) => {
+  if (Math.abs(seconds) < 45) return seconds < 0 ? "just now" : "in a moment";
+  const [unit, size] = units.findLast(([, size]) => Math.abs(seconds) >= size) ?? units[0];
+  return relative.format(Math.trunc(seconds / size) || Math.sign(seconds), unit);
+};
+const writeTimes = () => {
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    const seconds = (at - Date.now()) / 1000;
+    const near = !("exact" in time.dataset) && Math.abs(seconds) < 7 * 86400;
+    const text = near ? distance(seconds) : absolute.format(at);
+    if (near) time.title = absolute.format(at);
+    if (time.textContent !== text) time.textContent = text;
+  }
+};
+writeTimes();
+setInterval(writeTimes, 30_000);
+document.addEventListener("htmx:after:swap", writeTimes);
 
 // Say that the server doesn't answer, or that something else answers in its place, such
 // as a proxy. The check of a field fails silently.

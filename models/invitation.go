@@ -131,6 +131,23 @@ func (db *DB) InvitationsBy(ctx context.Context, inviter uuid.UUID) ([]Invitatio
 	return all, err
 }
 
+// InvitationsFor lists the invitations that user can accept without their links, oldest
+// first, with organization, role and inviter. There are none unless user's address is
+// verified.
+func (db *DB) InvitationsFor(ctx context.Context, user *User) ([]Invitation, error) {
+	var all []Invitation
+	if !user.Verified() {
+		return all, nil
+	}
+	err := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").Relation("Inviter", publicColumns).
+		Where("i.email_key = ?", user.EmailKey).Where("i.expires_at > ?", now()).Where("i.token_hash IS NOT NULL").
+		Order("i.id").Limit(maxInvitationsShown).Scan(ctx)
+	return all, err
+}
+
+// maxInvitationsShown is how many invitations a person sees at once.
+const maxInvitationsShown = 10
+
 // InvitationByID finds an invitation of an organization. It returns ErrNotFound if
 // there is none.
 func (db *DB) InvitationByID(ctx context.Context, organization, id uuid.UUID) (*Invitation, error) {

@@ -94,6 +94,11 @@ func (db *DB) Members(ctx context.Context, organization uuid.UUID, search Member
 	return members, err
 }
 
+// CountMembers returns how many members an organization has.
+func (db *DB) CountMembers(ctx context.Context, organization uuid.UUID) (int64, error) {
+	return db.bun.NewSelect().Model((*Membership)(nil)).Where("organization_id = ?", organization).Count(ctx)
+}
+
 // escapeLike escapes text for a LIKE pattern whose escape character is "!".
 func escapeLike(text string) string {
 	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)

@@ -107,7 +107,7 @@ func TestDeleteAccountOfAnOwner(t *testing.T) {
 		if !s.Owner.SignedIn() {
 			t.Fatal("the account is gone")
 		}
-		member.Submit(member.Get("/o/acme"), `form[action$="/leave"]`, nil).LeadsTo("/organizations")
+		member.Submit(member.Get("/o/acme/members"), `form[action$="/leave"]`, nil).LeadsTo("/organizations")
 		s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("Your organization Acme has no other members, so this deletes it too.")
 		s.Owner.Post("/account/delete", typed, options...).LeadsTo("/")
 		if left := s.Dump("organizations") + s.Dump("memberships"); strings.Contains(left, s.First.OrganizationID.String()) {

@@ -25,7 +25,8 @@ func (v *Visitor) Leaves(path, field string, form url.Values, wrong map[string]s
 // FormType is the content type of a form.
 const FormType = "application/x-www-form-urlencoded"
 
-// Submit sends the form on a page as a browser does, with what the user types.
+// Submit sends the form on a page as a browser does, with what the user types. Without
+// htmx it agrees when a page asks first.
 func (v *Visitor) Submit(page *Answer, form string, typed url.Values, options ...Option) *Answer {
 	v.T.Helper()
 	if n := page.Find(form).Length(); n != 1 {
@@ -42,7 +43,11 @@ func (v *Visitor) Submit(page *Answer, form string, typed url.Values, options ..
 		}
 	})
 	maps.Copy(values, typed)
-	return v.Post(page.Find(form).AttrOr("action", ""), values, options...)
+	a := v.Post(page.Find(form).AttrOr("action", ""), values, options...)
+	if values.Has("confirm") && a.Request.Header.Get("HX-Request") == "" && a.StatusCode == http.StatusOK {
+		return v.Submit(a.Page().Says(values.Get("confirm")), "main form", nil, options...)
+	}
+	return a
 }
 
 // ChangePassword changes anna's password.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -64,6 +65,30 @@ func (h Handlers) AcceptInvitation(c *gin.Context) error {
 		h.RecordIn(c, i.OrganizationID, models.EventMemberJoined, user)
 		return h.RedirectWith(c, "joined", layouts.OrganizationPath(i.Organization, ""))
 	}
+}
+
+// AcceptWaitingInvitation makes the user a member without the link, by the invitation's
+// row on the dashboard.
+func (h Handlers) AcceptWaitingInvitation(c *gin.Context) error {
+	user := web.Current(c).User
+	waiting, err := h.DB.InvitationsFor(c.Request.Context(), user)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(waiting, func(i models.Invitation) bool { return i.ID == web.ID(c) })
+	if at < 0 {
+		return web.Fail(http.StatusGone)
+	}
+	i := &waiting[at]
+	err = h.DB.AcceptInvitation(c.Request.Context(), i, user)
+	if errors.Is(err, models.ErrNotFound) {
+		err = web.Fail(http.StatusGone)
+	}
+	if err != nil {
+		return err
+	}
+	h.RecordIn(c, i.OrganizationID, models.EventMemberJoined, user)
+	return h.RedirectWith(c, "joined", layouts.OrganizationPath(i.Organization, ""))
 }
 
 // invitation returns the invitation of a link, or a [web.Refusal] if it was used or

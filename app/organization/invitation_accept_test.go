@@ -50,7 +50,7 @@ func TestInvitationOfSomebodyKnown(t *testing.T) {
 		to := guest.Get(link).Wants(http.StatusOK).Find("main a:not(.quiet)").AttrOr("href", "")
 		guest.Post(to, apptest.Credentials("benjamin", apptest.Ben.Form().Get("password")), options...).LeadsTo(link)
 		guest.Submit(guest.Get(link), "form#accept", nil, options...).LeadsTo("/o/acme")
-		guest.Get("/o/acme/members").Wants(http.StatusOK).Says("Ben Jones You Member")
+		guest.Get("/o/acme/members").Wants(http.StatusOK).Says("Ben Jones You benjamin · ben@example.com Member")
 	})
 }
 

@@ -93,7 +93,7 @@ func TestInvitationsPages(t *testing.T) {
 			}
 			more := a.Find("li > a.quiet:only-child")
 			path = more.AttrOr("href", "")
-			if more.AttrOr("hx-get", "") != path || path != "" && more.AttrOr("hx-target", "") != "closest li" {
+			if more.AttrOr("hx-get", "") != path || path != "" && more.AttrOr("hx-target", "") != "closest .rows > li" {
 				t.Errorf("more comes by %q", more.AttrOr("hx-get", ""))
 			}
 		}

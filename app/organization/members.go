@@ -42,6 +42,7 @@ func seesEmails(actor *models.Membership) bool {
 func newMemberRow(actor, m *models.Membership, roles []forms.Option) view.MemberRow {
 	row := view.MemberRow{
 		ID:       m.ID.String(),
+		UserID:   m.UserID,
 		Name:     m.User.FullName(),
 		Username: m.User.Username,
 		Self:     m.ID == actor.ID,

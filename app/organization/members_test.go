@@ -107,7 +107,7 @@ func TestChangeAndRemoveMembers(t *testing.T) {
 		member.Get("/o/acme").Wants(http.StatusNotFound)
 		admin.Post(path+"/remove", nil, options...).Wants(http.StatusNotFound)
 
-		admin.Submit(admin.Get("/o/acme"), `form[action$="/leave"]`, nil, options...).LeadsTo("/organizations")
+		admin.Submit(admin.Get("/o/acme/members"), `form[action$="/leave"]`, nil, options...).LeadsTo("/organizations")
 		admin.Get("/organizations").Says("You've left the organization")
 		admin.Get("/o/acme").Wants(http.StatusNotFound)
 		s.Owner.Post("/o/acme/leave", nil, options...).Wants(http.StatusConflict).Says("An organization needs an owner. Make someone else an owner first")

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/web"
 	"vestibule/models"
@@ -12,8 +13,26 @@ import (
 
 // ShowOverview shows the start page of an organization.
 func (h Handlers) ShowOverview(c *gin.Context) error {
+	actor := web.Current(c).Member
+	o := view.Overview{}
+	var err error
+	if o.Members, err = h.DB.CountMembers(c.Request.Context(), actor.OrganizationID); err != nil {
+		return err
+	}
+	if o.Faces, err = h.DB.Members(c.Request.Context(), actor.OrganizationID, models.MemberSearch{Limit: 8}); err != nil {
+		return err
+	}
+	if actor.Role.May(models.SeeActivity) {
+		events, err := h.DB.OrganizationEvents(c.Request.Context(), actor.OrganizationID, uuid.Nil, 5)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			o.Events = append(o.Events, view.NewEventRow(e))
+		}
+	}
 	f := h.Frame(c, http.StatusOK)
-	page := view.OverviewPage(f)
+	page := view.OverviewPage(f, o)
 	return web.Render(c, f, page, page)
 }
 

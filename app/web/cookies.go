@@ -20,6 +20,7 @@ const (
 	browserCookie = "browser" // the mark that identifies the browser
 	toastCookie   = "toast"   // the key of the message that the next page shows
 	probeCookie   = "probe"   // shows that the browser keeps cookies
+	themeCookie   = "theme"   // the chosen theme
 )
 
 // cookieName returns the full name of one of the site's cookies.

@@ -30,12 +30,7 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 	if IsHTMX(c) { // the browser has the frame already
 		return f
 	}
-	if f.Member != nil {
-		var err error
-		if f.Memberships, err = k.DB.Memberships(c.Request.Context(), f.User.ID); err != nil && !ClientGone(c) {
-			r.Log().Error("memberships not read", "err", err) // show the page without the list
-		}
-	}
+	f.Theme = k.theme(c)
 	if status < http.StatusBadRequest {
 		f.Toast = k.takeFlash(c)
 	}

@@ -90,7 +90,6 @@ type visitor struct {
 	problems []string // what went wrong in the browser by itself
 	expected []string // what is to go wrong
 	held     []*fetch.EventRequestPaused
-	asked    []string // by dialogs, which the visitor agrees to
 	trace    []traced // what a trace has told
 	complete bool     // whether it has told all
 }
@@ -202,11 +201,7 @@ func (v *visitor) notice(event any) {
 	case *fetch.EventRequestPaused:
 		v.held = append(v.held, e)
 	case *page.EventJavascriptDialogOpening:
-		v.asked = append(v.asked, e.Message)
-		// Not here: the answer comes by the loop that calls this.
-		go func() {
-			_, _ = chromedp.Call(v.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
-		}()
+		v.problems = append(v.problems, "the browser's own dialog: "+e.Message)
 	}
 }
 
@@ -452,12 +447,26 @@ func (v *visitor) wantsHeading(text string) {
 // wantsNavigation waits for the links and buttons at the top.
 func (v *visitor) wantsNavigation(names ...string) {
 	v.Helper()
-	v.wants(`[...document.querySelectorAll("body > header nav :is(a, button)")].map(e => e.innerText)`, names)
+	v.wants(`[...document.querySelectorAll("body > header :is(nav a, .opener)")].filter(e => e.checkVisibility()).map(e => (e.ariaLabel || e.innerText).trim())`, names)
+}
+
+// signsOut does so in the account's menu.
+func (v *visitor) signsOut() {
+	v.Helper()
+	v.presses("Your account and menu")
+	v.clicks(`document.querySelector("#account-menu form[action='/sign-out'] button")`)
+}
+
+// agrees answers a question, which a dialog asks or, without JavaScript, a page.
+func (v *visitor) agrees(question, button string) {
+	v.Helper()
+	v.wants(`document.querySelector("dialog[open] h2, main h1")?.innerText`, question)
+	v.clicks(named("dialog[open] button, main .danger button", button))
 }
 
 var (
 	forGuests = []string{"Sign in", "Sign up"}
-	forPeople = []string{"Dashboard", "Organizations", "Account", "Sign out"}
+	forPeople = []string{"Organizations", "Dashboard", "Your account and menu"}
 )
 
 // wantsText waits for words anywhere on the page.

@@ -169,7 +169,7 @@ func TestLeavingANewPassword(t *testing.T) {
 		v.wants(`checks`, map[string]int{"config": 2, "finally": 2})
 		v.wants(checksAsked, 3)
 		v.releases()
-		v.wantsPage("/account", "Account")
+		v.wantsPage("/account", "Profile")
 		v.wantsToasts("Password changed, other devices signed out")
 	})
 }
@@ -266,7 +266,7 @@ func TestNothingToClickInVain(t *testing.T) {
 		v := s.visitor(t, false)
 		v.signsUp(apptest.Anna)
 		v.wants(`[...document.querySelectorAll("[type=button]")].filter(e => e.checkVisibility()).length`, 0)
-		v.presses("Sign out")
+		v.signsOut()
 		v.wantsPage("/", "Welcome")
 		for _, path := range []string{"/sign-in", "/sign-up"} {
 			v.opens(path)

@@ -28,7 +28,7 @@ func (v *visitor) makesOneOfNotes() []string {
 func TestNotes(t *testing.T) {
 	eachVisitorEitherWay(t, func(v *visitor) {
 		v.signsUp(apptest.Anna)
-		v.follows("Organizations")
+		v.opens("/organizations")
 		v.fills("name", "Engines")
 		v.presses("Create organization")
 		v.wantsPage("/o/engines", "Engines")
@@ -66,7 +66,9 @@ func TestNotes(t *testing.T) {
 		if v.scripts { // in the row, and not at the button that deletes the next one
 			v.wants(`document.activeElement === document.querySelector("#notes li")`, true)
 		}
+		v.clicks(`document.querySelector("#notes .more")`)
 		v.clicks(`document.querySelector("#notes form button")`)
+		v.agrees("Delete First bug?", "Delete")
 		v.wantsToasts("Note deleted")
 		v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"Relays"})
 	})

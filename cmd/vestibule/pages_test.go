@@ -211,9 +211,11 @@ func TestKeyboard(t *testing.T) {
 		v.hits(kb.Enter)
 		v.wantsPage("/dashboard", "Dashboard")
 
+		v.tabsTo("Your account and menu")
+		v.hits(kb.Enter)
 		v.tabsTo("Account")
 		v.hits(kb.Enter)
-		v.wantsPage("/account", "Account")
+		v.wantsPage("/account", "Profile")
 		v.tabsTo("last_name")
 		v.hits("King") // over the selected text
 		v.hits(kb.Enter)
@@ -221,6 +223,8 @@ func TestKeyboard(t *testing.T) {
 		v.wantsValue("last_name", "King")
 
 		v.opens("/dashboard")
+		v.tabsTo("Your account and menu")
+		v.hits(kb.Enter)
 		v.tabsTo("Sign out")
 		v.hits(" ")
 		v.wantsPage("/", "Welcome")

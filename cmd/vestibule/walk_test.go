@@ -26,7 +26,7 @@ func TestWalk(t *testing.T) {
 		v.wantsToasts("Welcome! Your account is ready")
 		v.wantsNavigation(forPeople...)
 
-		v.presses("Sign out")
+		v.signsOut()
 		v.wantsPage("/", "Welcome")
 		v.wantsNavigation(forGuests...)
 		v.wantsToasts("Signed out")
@@ -37,7 +37,7 @@ func TestWalk(t *testing.T) {
 			v.signsIn(login, apptest.Anna.Password)
 			v.wantsPage("/dashboard", "Dashboard")
 			v.wantsNavigation(forPeople...)
-			v.presses("Sign out")
+			v.signsOut()
 			v.wantsPage("/", "Welcome")
 		}
 
@@ -45,8 +45,9 @@ func TestWalk(t *testing.T) {
 		v.wantsPage("/sign-in", "Sign in")
 		v.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		v.wantsPage("/dashboard", "Dashboard")
+		v.presses("Your account and menu")
 		v.follows("Account")
-		v.wantsPage("/account", "Account")
+		v.wantsPage("/account", "Profile")
 		v.wantsText(apptest.Anna.Email)
 		v.marks()
 		v.fills("first_name", "Augusta")
@@ -63,7 +64,7 @@ func TestWalk(t *testing.T) {
 		v.wantsPage("/dashboard", "Dashboard")
 		v.wantsHeading("Hello, Augusta")
 		v.wantsText("countess")
-		v.presses("Sign out")
+		v.signsOut()
 		v.wantsPage("/", "Welcome")
 
 		v.follows("Sign in")

@@ -1,6 +1,10 @@
 package components
 
-import "vestibule/models"
+import (
+	"time"
+
+	"vestibule/models"
+)
 
 // EventLabel says in words what happened.
 func EventLabel(kind string) string {
@@ -55,4 +59,65 @@ var eventLabels = map[string]string{
 	models.EventRoleCreated:         "Created a role",
 	models.EventRoleChanged:         "Changed a role",
 	models.EventRoleDeleted:         "Deleted a role",
+}
+
+// eventIcon returns the icon of an event of that kind.
+func eventIcon(kind string) string {
+	if icon, ok := eventIcons[kind]; ok {
+		return icon
+	}
+	return "activity"
+}
+
+// eventWarns reports whether an event of that kind may be the work of an attacker.
+func eventWarns(kind string) bool { return kind == models.EventSignInFailed }
+
+var eventIcons = map[string]string{
+	models.EventSignUp:          "user-plus",
+	models.EventSignIn:          "log-in",
+	models.EventSignInFailed:    "triangle-alert",
+	models.EventSignOut:         "log-out",
+	models.EventReauthenticated: "lock",
+	models.EventProfileChanged:  "user",
+	models.EventPasswordChanged: "key-round",
+	models.EventPasswordReset:   "key-round",
+	models.EventEmailRequested:  "mail",
+	models.EventEmailConfirmed:  "mail",
+	models.EventSessionEnded:    "log-out",
+	models.EventSessionsEnded:   "log-out",
+	models.EventAllEnded:        "log-out",
+	models.EventDisabled:        "lock",
+	models.EventEnabled:         "user",
+	models.EventDeleted:         "trash-2",
+	models.EventCreated:         "user-plus",
+
+	models.EventOrganizationCreated: "building-2",
+	models.EventOrganizationRenamed: "building-2",
+	models.EventOrganizationDeleted: "trash-2",
+	models.EventInvited:             "send",
+	models.EventInvitationResent:    "send",
+	models.EventInvitationRevoked:   "x",
+	models.EventMemberJoined:        "user-plus",
+	models.EventMemberLeft:          "user-minus",
+	models.EventMemberRemoved:       "user-minus",
+	models.EventMemberRoleChanged:   "shield",
+	models.EventOwnershipMoved:      "shield",
+	models.EventRoleCreated:         "shield",
+	models.EventRoleChanged:         "shield",
+	models.EventRoleDeleted:         "trash-2",
+}
+
+// dayLabel names the day of t, seen from now.
+func dayLabel(t, now time.Time) string {
+	day := t.UTC().Truncate(24 * time.Hour)
+	switch today := now.UTC().Truncate(24 * time.Hour); {
+	case day.Equal(today):
+		return "Today"
+	case day.Equal(today.AddDate(0, 0, -1)):
+		return "Yesterday"
+	case day.Year() == today.Year():
+		return day.Format("Monday 2 January")
+	default:
+		return day.Format("Monday 2 January 2006")
+	}
 }

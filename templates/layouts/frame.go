@@ -2,6 +2,7 @@
 package layouts
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -16,9 +17,9 @@ type Frame struct {
 	User   *models.User       // nil for a stranger
 	Member *models.Membership // the User's place in the organization of the page; nil on other pages
 
-	Memberships []models.Membership // to switch between, on a page of an organization
-	Toast       string
-	Next        string // where sign-in leads
+	Theme string // "light", "dark" or empty for the system's
+	Toast string
+	Next  string // where sign-in leads
 
 	DeletedAt time.Time // when User is deleted unless they confirm their address; zero if never
 }
@@ -40,6 +41,23 @@ func (f Frame) current(path string, under []string) string {
 		}
 	}
 	return ""
+}
+
+// switcherPath is the path of the organizations to switch between.
+func (f Frame) switcherPath() string {
+	if f.Member == nil {
+		return "/organizations/switcher"
+	}
+	return "/organizations/switcher?" + url.Values{"current": {f.Member.Organization.Slug}}.Encode()
+}
+
+// Title adds "Error: " to the title of a page whose form was refused, so that screen
+// readers say it first (GOV.UK Design System, error summary).
+func (f Frame) Title(title string) string {
+	if f.Status == http.StatusUnprocessableEntity {
+		return "Error: " + title
+	}
+	return title
 }
 
 // Within is the path of a page of the organization in use.

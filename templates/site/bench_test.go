@@ -21,12 +21,12 @@ func BenchmarkPages(b *testing.B) {
 	now := time.Now()
 	ada := &models.User{ID: uuid.New(), Username: "ada", FirstName: "Ada", LastName: "Lovelace", Email: "ada@example.com", VerifiedAt: now, CreatedAt: now}
 	f := layouts.Frame{Path: "/dashboard", User: ada}
-	draw(b, "dashboard", func() templ.Component { return site.DashboardPage(f, now.Add(700*time.Hour), true) })
+	draw(b, "dashboard", func() templ.Component { return site.DashboardPage(f, site.Dashboard{Ends: now.Add(700*time.Hour), Renews: true}) })
 
 	acme := &models.Organization{ID: uuid.New(), Name: "Acme", Slug: "acme"}
 	owner := &models.Role{ID: uuid.New(), Kind: models.RoleOwner, Name: "Owner"}
 	m := &models.Membership{ID: uuid.New(), OrganizationID: acme.ID, Organization: acme, User: ada, Role: owner, RoleID: owner.ID}
-	f = layouts.Frame{Path: "/o/acme/members", User: ada, Member: m, Memberships: []models.Membership{*m}}
+	f = layouts.Frame{Path: "/o/acme/members", User: ada, Member: m}
 	roles := []forms.Option{{Value: uuid.NewString(), Label: "Owner"}, {Value: uuid.NewString(), Label: "Admin"}, {Value: uuid.NewString(), Label: "Member"}}
 	list := organization.Members{List: components.List[organization.MemberRow]{More: "/o/acme/members?after=x"}}
 	for range 20 {

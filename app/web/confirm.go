@@ -1,0 +1,42 @@
+package web
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/templates/site"
+)
+
+// Confirm is middleware that asks before an action whose form has a field "confirm" with
+// the question. Under htmx a dialog has asked already. The page sends the other fields
+// again.
+func (k *Kit) Confirm(c *gin.Context) error {
+	if c.Request.Method != http.MethodPost || IsHTMX(c) {
+		return nil
+	}
+	var form struct {
+		forms.Form
+		Question string `form:"confirm"`
+		Label    string `form:"confirm_label"`
+	}
+	if err := Bind(c, &forms.New(&form).Form); err != nil || form.Question == "" {
+		return nil // the handler says what is wrong
+	}
+	var kept []forms.Field
+	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
+		if name == "confirm" || name == "confirm_label" {
+			continue
+		}
+		for _, value := range c.Request.PostForm[name] {
+			kept = append(kept, forms.Field{Name: name, Value: value})
+		}
+	}
+	c.Abort()
+	f := k.Frame(c, http.StatusOK)
+	page := site.ConfirmPage(f, form.Question, form.Label, Origin(c), kept)
+	return Render(c, f, page, page)
+}
