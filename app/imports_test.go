@@ -20,6 +20,7 @@ var floors = []map[string]bool{
 	{"app/*": true}, // features: every folder of app without a floor of its own
 	{"app/web": true},
 	{"app/device": true, "app/forms": true, "app/mail": true, "app/password": true, "models": true, "migrations": true, "templates": true, "assets": true},
+	{"app/text": true},
 }
 
 // sideways are the imports on one floor that are allowed.
