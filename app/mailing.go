@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vestibule/app/mail"
+	"vestibule/app/text"
 	"vestibule/models"
 	view "vestibule/templates/mail"
 )
@@ -19,7 +20,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		Name:     m.Name,
 		Username: m.Detail.Username,
 		Site:     a.config.BaseURL,
-		Email:    m.Detail.Email,
+		Email:    text.ShowEmail(m.Detail.Email),
 		Browser:  m.Detail.Browser,
 		IP:       m.Detail.IP,
 		When:     m.Detail.When,
@@ -94,7 +95,7 @@ func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, erro
 	if err != nil {
 		return nil, err
 	}
-	if user.Disabled() || m.Kind == models.MailVerifyEmail && (user.Verified() || user.Email != m.Recipient) {
+	if user.Disabled() || m.Kind == models.MailVerifyEmail && (user.Verified() || user.Email != text.Email(m.Recipient)) {
 		return nil, models.ErrNotFound
 	}
 	return user, nil

@@ -8,13 +8,15 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"vestibule/app/text"
 )
 
 // AllUsers iterates over the users in the order they signed up: all of them, or
 // those whose username, email address or full name contains search, in any case.
 // The search runs here and not in SQL, where the two databases fold case differently.
 func (db *DB) AllUsers(ctx context.Context, search string) iter.Seq2[*User, error] {
-	search = Key(search)
+	search = Key(text.Line(search))
 	users := paginate(func(after uuid.UUID) ([]User, error) { return db.Users(ctx, after, pageSize) },
 		func(u *User) uuid.UUID { return u.ID })
 	return func(yield func(*User, error) bool) {
@@ -26,11 +28,11 @@ func (db *DB) AllUsers(ctx context.Context, search string) iter.Seq2[*User, erro
 	}
 }
 
-// matches reports whether the user's username, email address or name contains key,
-// which Key has folded.
+// matches reports whether the user's username, email address, in either spelling, or name
+// contains key, which Key has folded.
 func (u *User) matches(key string) bool {
-	return strings.Contains(u.UsernameKey, key) || strings.Contains(u.EmailKey, key) ||
-		strings.Contains(u.NameKey, key)
+	return strings.Contains(u.UsernameKey, key) || strings.Contains(u.EmailKey, text.EmailSearch(key)) ||
+		strings.Contains(Key(text.ShowEmail(u.Email)), key) || strings.Contains(u.NameKey, key)
 }
 
 // AllSessions iterates over the active sessions in the order they were created:

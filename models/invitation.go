@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"vestibule/app/text"
 )
 
 // invitationLife is how long an invitation can be accepted.
@@ -41,25 +43,31 @@ type Invitation struct {
 // Expired reports whether the invitation is too old to accept.
 func (i *Invitation) Expired() bool { return !now().Before(i.ExpiresAt) }
 
+// ShownEmail returns the address as people read it.
+func (i *Invitation) ShownEmail() string { return text.ShowEmail(i.Email) }
+
 // IsFor reports whether user is the person invited.
-func (i *Invitation) IsFor(user *User) bool { return i.EmailKey == user.EmailKey }
+func (i *Invitation) IsFor(user *User) bool { return text.EmailKey(i.Email) == user.EmailKey }
 
 // ProvesEmailOf reports whether holding the token proves that user owns their
 // address. The addresses must be identical: one that differs in case may be
 // someone else's.
-func (i *Invitation) ProvesEmailOf(user *User) bool { return i.Email == user.Email }
+func (i *Invitation) ProvesEmailOf(user *User) bool {
+	return text.Email(i.Email) == text.Email(user.Email)
+}
 
 // Invite invites an email address to join actor's organization. It returns
 // ErrNotAllowed if actor's role does not cover role, and a *TakenError if the
 // address is already invited or belongs to a member.
 func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role uuid.UUID) error {
+	email = text.Email(email)
 	i := &Invitation{
 		ID:             newID(),
 		OrganizationID: actor.OrganizationID,
 		RoleID:         role,
 		InviterID:      actor.UserID,
 		Email:          email,
-		EmailKey:       Key(email),
+		EmailKey:       text.EmailKey(email),
 		CreatedAt:      now(),
 	}
 	i.ExpiresAt = i.CreatedAt.Add(invitationLife)

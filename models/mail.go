@@ -3,11 +3,12 @@ package models
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"vestibule/app/text"
 )
 
 // The kinds of mail. Each has templates of that name in templates/mail.
@@ -174,11 +175,11 @@ func (db *DB) ResendVerification(ctx context.Context, user *User) error {
 	})
 }
 
-// sanitize returns a client's text as a database and a page can hold it: valid
-// UTF-8 without NUL, at most maxBytes long.
+// sanitize returns a client's text as a database and a page can hold it: what can be
+// printed of its first maxBytes bytes.
 func sanitize(s string, maxBytes int) string {
-	if len(s) > maxBytes {
-		s = s[:maxBytes]
+	for range 2 { // the normal form can be longer
+		s = text.Printable(s[:min(len(s), maxBytes)])
 	}
-	return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
+	return s
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"vestibule/app/text"
 )
 
 // Membership makes a user a member of an organization, with a role.
@@ -75,17 +77,18 @@ const maxSearch = 300
 func (db *DB) Members(ctx context.Context, organization uuid.UUID, search MemberSearch) ([]Membership, error) {
 	var members []Membership
 	query := db.bun.NewSelect().Model(&members).Relation("User", publicColumns).Relation("Role").Order("m.id").Limit(search.Limit)
-	if text := Key(sanitize(search.Text, maxSearch)); text == "" {
+	if key := Key(sanitize(search.Text, maxSearch)); key == "" {
 		query = query.Conn(db.prepared(organization, search.After)).
 			Where("m.organization_id = ?", db.parameter(1)).Where("m.id > ?", db.parameter(2))
 	} else { // not prepared: the best plan depends on how many rows match
-		like := "%" + escapeLike(text) + "%"
+		like := "%" + escapeLike(key) + "%"
 		query = query.Where("m.organization_id = ?", organization).Where("m.id > ?", search.After)
 		query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
 			q = q.Where("?.name_key LIKE ? ESCAPE '!'", bun.Ident("user"), like).
 				WhereOr("?.username_key LIKE ? ESCAPE '!'", bun.Ident("user"), like)
 			if search.Emails {
-				q = q.WhereOr("?.email_key LIKE ? ESCAPE '!'", bun.Ident("user"), like)
+				email := "%" + escapeLike(text.EmailSearch(key)) + "%"
+				q = q.WhereOr("?.email_key LIKE ? ESCAPE '!'", bun.Ident("user"), email)
 			}
 			return q
 		})

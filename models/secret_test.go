@@ -6,7 +6,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
-	"unicode/utf8"
+
+	"vestibule/app/text"
 )
 
 // FuzzSecret reads arbitrary text as a secret. Each secret has only one spelling.
@@ -40,10 +41,10 @@ func FuzzSanitize(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := sanitize(s, maxUserAgent)
-		if !utf8.ValidString(got) || strings.Contains(got, "\x00") || len(got) > maxUserAgent {
+		if !text.IsLine(got) || len(got) > maxUserAgent {
 			t.Errorf("%q is cleaned to %q", s, got)
 		}
-		if len(s) <= maxUserAgent && utf8.ValidString(s) && !strings.Contains(s, "\x00") && got != s {
+		if len(s) <= maxUserAgent && text.IsLine(s) && text.Line(s) == s && got != s {
 			t.Errorf("%q needs no cleaning and becomes %q", s, got)
 		}
 		if again := sanitize(got, maxUserAgent); again != got {

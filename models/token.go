@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"vestibule/app/text"
 )
 
 // Purpose is the only thing that an emailed token can be used for.
@@ -48,9 +50,9 @@ type Token struct {
 func (t *Token) MaySetPassword(user *User) bool {
 	switch t.Purpose {
 	case ResetPassword:
-		return user.EmailKey == Key(t.Email)
+		return user.EmailKey == text.EmailKey(t.Email)
 	case VerifyEmail:
-		return user.EmailKey == Key(t.Email) && !user.Verified()
+		return user.EmailKey == text.EmailKey(t.Email) && !user.Verified()
 	}
 	return false
 }

@@ -4,16 +4,15 @@ import (
 	"context"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+
+	"vestibule/app/text"
 )
 
-// User is a person with an account. Username and Email are stored as typed; their
-// keys make both unique regardless of case.
+// User is a person with an account. Their names are stored as typed and Email in the
+// form of [text.Email]; keys make username and email unique regardless of case.
 type User struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 
@@ -40,6 +39,9 @@ type User struct {
 // FullName returns the first and last name.
 func (u *User) FullName() string { return u.FirstName + " " + u.LastName }
 
+// ShownEmail returns the address as people read it.
+func (u *User) ShownEmail() string { return text.ShowEmail(u.Email) }
+
 // Verified reports whether the user proved that they own their email address.
 func (u *User) Verified() bool { return !u.VerifiedAt.IsZero() }
 
@@ -55,20 +57,15 @@ func (u *User) DeletedAt(retention time.Duration) time.Time {
 // Disabled reports whether the user is kept from signing in.
 func (u *User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
-// Key folds case and normalizes s (NFC). Usernames and email addresses with the same
-// key are the same.
-func Key(s string) string {
-	upper := strings.Map(upperCherokee, norm.NFC.String(s))
-	return norm.NFC.String(cases.Fold().String(upper))
-}
+// Key returns what is equal for two names that differ only in case, normal form or
+// characters that nobody sees. The key of an email address is [text.EmailKey].
+func Key(s string) string { return text.Key(s) }
 
-// upperCherokee returns the upper case of a Cherokee letter and any other rune
-// unchanged. cases.Fold swaps the cases of Cherokee letters.
-func upperCherokee(r rune) rune {
-	if unicode.Is(unicode.Cherokee, r) {
-		return unicode.ToUpper(r)
-	}
-	return r
+// setKeys brings the email address into the form in which it is stored, and computes
+// the keys.
+func (u *User) setKeys() {
+	u.Email = text.Email(u.Email)
+	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), text.EmailKey(u.Email), Key(u.FullName())
 }
 
 var userConstraints = map[string]string{
@@ -81,7 +78,7 @@ var userConstraints = map[string]string{
 // *TakenError if the username or email address is taken.
 func (db *DB) CreateUser(ctx context.Context, u *User) error {
 	u.ID = newID()
-	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), Key(u.Email), Key(u.FullName())
+	u.setKeys()
 	u.CreatedAt = now()
 	u.UpdatedAt = u.CreatedAt
 	if !u.Verified() {
@@ -100,7 +97,7 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 
 // updateUser stores the given columns of u. It returns ErrChanged if u was deleted.
 func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error {
-	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), Key(u.Email), Key(u.FullName())
+	u.setKeys()
 	u.UpdatedAt = now()
 	result, err := db.bun.NewUpdate().Model(u).WherePK().Column(append(columns, "updated_at")...).Exec(ctx)
 	if err != nil {
@@ -207,6 +204,7 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 // confirms it the old address stays. It returns ErrChanged if u has changed since
 // it was read.
 func (db *DB) RequestEmail(ctx context.Context, u *User, email string) error {
+	email = text.Email(email)
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.lockUnchanged(ctx, u); err != nil {
 			return err
@@ -235,7 +233,7 @@ func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 		if err != nil {
 			return err
 		}
-		if u.Disabled() || token.Purpose != ChangeEmail && u.EmailKey != Key(token.Email) {
+		if u.Disabled() || token.Purpose != ChangeEmail && u.EmailKey != text.EmailKey(token.Email) {
 			return ErrNotFound
 		}
 		if err := tx.useToken(ctx, token); err != nil {
@@ -316,16 +314,16 @@ func (db *DB) deleteLocked(ctx context.Context, u *User) error {
 	return db.mailUser(ctx, u, MailAccountDeleted, MailDetail{})
 }
 
-// UserByLogin finds a user by email address or username, in any case. A username
+// UserByLogin finds a user by email address or username, in any case and spelling. A username
 // can't contain an @, so the two never clash. It returns ErrNotFound if there is
 // none.
 func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
-	column := "username_key"
+	column, key := "username_key", Key(login)
 	if strings.Contains(login, "@") {
-		column = "email_key"
+		column, key = "email_key", text.EmailKey(login)
 	}
 	u := new(User)
-	err := db.bun.NewSelect().Conn(db.prepared(Key(login))).Model(u).Where("? = ?", bun.Ident(column), db.parameter(1)).Scan(ctx)
+	err := db.bun.NewSelect().Conn(db.prepared(key)).Model(u).Where("? = ?", bun.Ident(column), db.parameter(1)).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
 	}
@@ -381,7 +379,7 @@ func (db *DB) lockUnchanged(ctx context.Context, u *User) (*User, error) {
 // Taken returns which of username and email belong to a user other than self, as
 // names of form fields. Empty ones belong to nobody.
 func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string) ([]string, error) {
-	usernameKey, emailKey := Key(username), Key(email)
+	usernameKey, emailKey := Key(username), text.EmailKey(email)
 	var users []User
 	err := db.bun.NewSelect().Conn(db.prepared(usernameKey, emailKey, self)).Model(&users).Column("username_key", "email_key").
 		Where("username_key = ? OR email_key = ?", db.parameter(1), db.parameter(2)).

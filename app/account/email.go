@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/account"
@@ -15,7 +16,7 @@ func newEmail(user *models.User) *view.Email {
 	form := forms.New(new(view.Email))
 	form.CheckURL = "/account/email/check"
 	form.Check = func() {
-		if models.Key(form.Email) == user.EmailKey {
+		if text.EmailKey(form.Email) == user.EmailKey {
 			form.Fail("email", "This is already your email address.")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
@@ -34,7 +35,7 @@ func (h Handlers) ForgotPassword(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderForgotPassword(c, http.StatusUnprocessableEntity, view.ForgotPasswordForm(form))
 	}
-	attempts := []web.Attempt{web.PerIP(c, "forgot-password", h.Config.LimitSignUp), web.NewAttempt("forgot-password of "+models.Key(form.Email), h.Config.LimitMail)}
+	attempts := []web.Attempt{web.PerIP(c, "forgot-password", h.Config.LimitSignUp), web.NewAttempt("forgot-password of "+text.MailboxKey(form.Email), h.Config.LimitMail)}
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
@@ -28,7 +29,7 @@ func newUser(form *view.SignUp) *models.User {
 // ShowSignUp shows the sign-up form.
 func (h Handlers) ShowSignUp(c *gin.Context) error {
 	form := NewSignUp()
-	form.Email = c.Query("email") // from an invitation
+	form.Email = text.Line(c.Query("email")) // from an invitation
 	form.Error = h.InsecurePage(c)
 	return h.renderSignUp(c, http.StatusOK, form)
 }
@@ -62,7 +63,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
-	attempts := []web.Attempt{web.PerIP(c, "sign-up", h.Config.LimitSignUp), web.NewAttempt("sign-up of "+models.Key(form.Email), h.Config.LimitMail)}
+	attempts := []web.Attempt{web.PerIP(c, "sign-up", h.Config.LimitSignUp), web.NewAttempt("sign-up of "+text.MailboxKey(form.Email), h.Config.LimitMail)}
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {

@@ -1,6 +1,6 @@
-// Package forms carries an HTML form from the request to the page and back:
-// it binds, trims and checks what a user typed, and keeps an error for each wrong
-// field. It knows no page.
+// Package forms carries an HTML form from the request to the page and back: it binds
+// what a user typed, brings it into normal form, checks it, and keeps an error for each
+// wrong field. It knows no page.
 //
 // A form is a struct that embeds [Form], and may embed others for the fields that
 // forms share. Tags on each of its strings, or lists of strings, describe a field:
@@ -10,7 +10,7 @@
 //	noun          what a sentence calls it, such as "your email"; "your" and the
 //	              label in lower case if absent
 //	type          the input's type; "text" if absent. A "password" is never
-//	              trimmed and never sent back. A "textarea" holds lines. A
+//	              changed and never sent back. A "textarea" holds lines. A
 //	              "select" holds one and "choices", a list, any of what
 //	              Form.Offer offers
 //	autocomplete  the token for browsers and password managers
@@ -82,7 +82,7 @@ func (f *Form) Offer(ptr any, options []Option) {
 	f.offered[f.find(ptr).Name] = options
 }
 
-// Bind fills the form from r's body, trims it and checks it. It returns ErrUnreadable
+// Bind fills the form from r's body, brings it into normal form and checks it. It returns ErrUnreadable
 // if the body is not a form, and *http.MaxBytesError if it is too large. The first
 // value of a repeated field counts, unless the field is a list.
 func (f *Form) Bind(r *http.Request) error {
@@ -109,7 +109,7 @@ func (f *Form) Bind(r *http.Request) error {
 	return nil
 }
 
-// Validate trims and checks a form that isn't filled by a request. The error has a line
+// Validate brings into normal form and checks a form that isn't filled by a request. The error has a line
 // for each wrong field, with its label.
 func (f *Form) Validate() error {
 	f.check()

@@ -5,11 +5,10 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-playground/validator/v10"
+
+	"vestibule/app/text"
 )
 
 var rules = newRules()
@@ -20,8 +19,10 @@ func newRules() *validator.Validate {
 	for name, f := range map[string]func(string) bool{
 		"username": regexp.MustCompile(`^[A-Za-z0-9._-]*$`).MatchString,
 		"slug":     regexp.MustCompile(`^([a-z0-9]+(-[a-z0-9]+)*)?$`).MatchString,
-		"line":     isLine,
-		"wording":  isWording,
+		"nolink":   func(s string) bool { return !text.HasLink(s) },
+		"nophone":  func(s string) bool { return !text.HasPhone(s) },
+		"local":    func(s string) bool { return !errors.Is(text.CheckEmail(s), text.ErrLongLocal) },
+		"mailable": func(s string) bool { return !errors.Is(text.CheckEmail(s), text.ErrNoEmail) },
 	} {
 		err := v.RegisterValidation(name, func(fl validator.FieldLevel) bool { return f(fl.Field().String()) })
 		if err != nil {
@@ -30,44 +31,27 @@ func newRules() *validator.Validate {
 	}
 	// A quoted local part is another spelling of the same mailbox (RFC 5321, 4.1.2),
 	// and there are endless ones.
-	v.RegisterAlias("address", `email,excludes="`)
+	v.RegisterAlias("address", `email,excludes=",local,mailable`)
+	// Names go into mail to strangers, who must read nothing of a sender that they
+	// could follow.
+	v.RegisterAlias("wording", "nolink,nophone")
 	return v
 }
 
-// isWording reports whether s has no web address, so it is safe in mail to strangers.
-func isWording(s string) bool {
-	s = strings.ToLower(s)
-	return !strings.Contains(s, "://") && !strings.Contains(s, "www.")
-}
-
-// isLine reports whether s is one line of text: valid UTF-8 without control characters
-// or characters that change the direction of text. PostgreSQL rejects NUL, and mail
-// headers reject CR and LF.
-func isLine(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
-	})
-}
-
-// lines replaces the line breaks of a text area, which browsers send as CR LF, by LF.
-var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
-
-// isText is isLine, except that line breaks and tabs are allowed.
-func isText(s string) bool { return isLine(strings.NewReplacer("\n", "", "\t", "").Replace(s)) }
-
-// check trims the fields and applies the rules of the tags and of Check.
+// check brings the fields into normal form and applies the rules of the tags and of
+// Check.
 func (f *Form) check() {
 	for i := range f.fields {
 		fd := &f.fields[i]
 		if fd.secret() {
 			continue
 		}
-		holds := isLine
+		normal, holds := text.Line, text.IsLine
 		if fd.Type == "textarea" {
-			holds = isText
+			normal, holds = text.Lines, text.IsLines
 		}
 		if value := f.in.FieldByIndex(fd.index); !fd.list {
-			value.SetString(strings.TrimSpace(lines.Replace(value.String())))
+			value.SetString(normal(value.String()))
 		}
 		for _, value := range f.values(fd) {
 			if !holds(value) {
@@ -83,7 +67,7 @@ func (f *Form) check() {
 		for _, e := range wrong {
 			for i := range f.fields {
 				if fd := &f.fields[i]; fd.Name == e.Field() {
-					f.Fail(fd.Name, sentence(fd, e.Tag(), e.Param()))
+					f.Fail(fd.Name, sentence(fd, e.ActualTag(), e.Param()))
 				}
 			}
 		}
@@ -108,9 +92,13 @@ func sentence(fd *field, rule, param string) string {
 		return "Use only lowercase letters a to z, digits, and hyphens between them."
 	case "oneof":
 		return "Choose one of the options."
-	case "wording":
+	case "nolink":
 		return "Leave out web addresses."
-	case "address", "email":
+	case "nophone":
+		return "Leave out phone numbers."
+	case "local":
+		return "Use at most 64 characters before the @."
+	case "email", "excludes", "mailable":
 		return "Enter an email address such as name@example.com."
 	case "eqfield":
 		return "The passwords don't match."

@@ -65,7 +65,7 @@ func (h Handlers) ShowNotes(c *gin.Context) error {
 
 // notes returns the page of notes that the request asks for.
 func (h Handlers) notes(c *gin.Context) (view.Notes, error) {
-	search := c.Query("q")
+	search := web.Search(c)
 	notes, err := h.DB.Notes(c.Request.Context(), web.Current(c).Member.OrganizationID, search, web.PageStart(c, "before"), web.PageSize+1)
 	list := web.NewList(c, "before", notes, func(n models.Note) uuid.UUID { return n.ID }, newNoteRow)
 	return view.Notes{List: list, Search: search}, err

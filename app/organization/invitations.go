@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	"vestibule/templates/components"
@@ -47,7 +48,7 @@ func (h Handlers) invitations(c *gin.Context) (components.List[view.InvitationRo
 	return web.NewList(c, "before", all, func(i models.Invitation) uuid.UUID { return i.ID }, func(i models.Invitation) view.InvitationRow {
 		return view.InvitationRow{
 			ID:        i.ID.String(),
-			Email:     i.Email,
+			Email:     i.ShownEmail(),
 			Role:      i.Role.Name,
 			Inviter:   i.Inviter.FullName(),
 			ExpiresAt: i.ExpiresAt,
@@ -124,7 +125,7 @@ var invitedSentences = map[string]string{
 func (h Handlers) inviteAttempts(c *gin.Context, email string) []web.Attempt {
 	return []web.Attempt{
 		web.PerIP(c, "invite", h.Config.LimitSignUp),
-		web.NewAttempt("invitation to "+models.Key(email), h.Config.LimitMail),
+		web.NewAttempt("invitation to "+text.MailboxKey(email), h.Config.LimitMail),
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // ShowMembers shows the members of an organization, or those that a search finds.
 func (h Handlers) ShowMembers(c *gin.Context) error {
 	actor := web.Current(c).Member
-	search := models.MemberSearch{Text: c.Query("q"), Emails: seesEmails(actor), After: web.PageStart(c, "after"), Limit: web.PageSize + 1}
+	search := models.MemberSearch{Text: web.Search(c), Emails: seesEmails(actor), After: web.PageStart(c, "after"), Limit: web.PageSize + 1}
 	members, err := h.DB.Members(c.Request.Context(), actor.OrganizationID, search)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func newMemberRow(actor, m *models.Membership, roles []forms.Option) view.Member
 		RoleID:   m.RoleID.String(),
 	}
 	if seesEmails(actor) || row.Self {
-		row.Email = m.User.Email
+		row.Email = m.User.ShownEmail()
 	}
 	if actor.Role.May(models.ManageMembers) && actor.Role.Covers(m.Role) {
 		row.Roles = roles

@@ -40,6 +40,18 @@ func toASCII(domain string) (string, error) {
 // EmailKey returns what is equal for two spellings of one address.
 func EmailKey(s string) string { return Key(Email(strings.ToValidUTF8(s, "\uFFFD"))) }
 
+// EmailSearch returns part of an address as an EmailKey would contain it.
+func EmailSearch(s string) string {
+	if strings.Contains(s, "@") {
+		return EmailKey(s)
+	}
+	key := Key(Line(s))
+	if ascii, err := toASCII(key); err == nil && !isASCII(key) {
+		return ascii
+	}
+	return key
+}
+
 // MailboxKey is EmailKey for counting what is sent to somebody: many providers deliver
 // "anna+news@" and "an.na@" to "anna@". It must never decide who somebody is, since
 // elsewhere these are different people.
@@ -74,12 +86,15 @@ func ShowEmail(s string) string {
 	return local + "@" + shown
 }
 
-// ASCIILocal reports whether the part of an address before the @ is ASCII. Others need
-// a mail server with SMTPUTF8 (RFC 6531).
-func ASCIILocal(s string) bool {
+// Local returns the part of an address before the @.
+func Local(s string) string {
 	local, _, _ := cutEmail(s)
-	return isASCII(local)
+	return local
 }
+
+// NeedsUTF8 reports whether the part of an address before the @ isn't ASCII. Only mail
+// servers with SMTPUTF8 (RFC 6531) can write to it.
+func NeedsUTF8(s string) bool { return !isASCII(Local(s)) }
 
 // Errors of CheckEmail.
 var (

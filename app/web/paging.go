@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/text"
 	"vestibule/templates/components"
 )
 
@@ -19,6 +20,9 @@ func PageStart(c *gin.Context, key string) uuid.UUID {
 	return id
 }
 
+// Search returns the text that the list is searched for, or "".
+func Search(c *gin.Context) string { return text.Printable(c.Query("q")) }
+
 // NewList returns a page of models, which were read after PageStart with a limit of
 // PageSize+1. The extra one shows that there is a next page, whose path has the last id
 // of this page under key.
@@ -27,7 +31,7 @@ func NewList[Model, Row any](c *gin.Context, key string, models []Model, id func
 	if len(models) > PageSize {
 		models = models[:PageSize]
 		next := url.Values{key: {id(models[PageSize-1]).String()}}
-		if search := c.Query("q"); search != "" {
+		if search := Search(c); search != "" {
 			next.Set("q", search)
 		}
 		list.More = c.Request.URL.Path + "?" + next.Encode()

@@ -75,7 +75,7 @@ func (c usersList) Run(ctx context.Context, config *app.Config, log *slog.Logger
 			if err != nil {
 				return err
 			}
-			err := list.add(newUserRow(user), user.Username, user.Email, user.FullName(),
+			err := list.add(newUserRow(user), user.Username, user.ShownEmail(), user.FullName(),
 				formatTime(user.VerifiedAt), formatTime(user.DisabledAt), formatTime(user.CreatedAt), user.ID.String())
 			if err != nil {
 				return err
@@ -105,7 +105,7 @@ func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger
 		table := newTable(os.Stdout)
 		lines := [][]string{
 			{"Username", user.Username},
-			{"Email", user.Email},
+			{"Email", user.ShownEmail()},
 			{"Name", user.FullName()},
 			{"Verified (UTC)", formatTime(user.VerifiedAt)},
 			{"Disabled (UTC)", formatTime(user.DisabledAt)},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/models"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
@@ -119,9 +120,9 @@ func VerifyEmailPasswordForm(form *VerifyEmailPassword, token *models.Token) tem
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var5 string
-			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(token.Email)
+			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(text.ShowEmail(token.Email))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/email_confirm_password.templ`, Line: 35, Col: 40}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/email_confirm_password.templ`, Line: 36, Col: 56}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {

@@ -153,7 +153,7 @@ func Page(f Frame, title string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if f.User != nil && !f.User.Verified() {
-			templ_7745c5c3_Err = banner(f.User.Email, f.DeletedAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = banner(f.User.ShownEmail(), f.DeletedAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
