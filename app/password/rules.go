@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
@@ -65,7 +66,7 @@ func Check(pw string, personal ...string) error {
 		}
 	}
 	for _, word := range words(personal) {
-		if strings.Contains(folded, word) {
+		if mentions(folded, word) {
 			return ErrPersonal
 		}
 	}
@@ -94,9 +95,36 @@ func isCommon(pw string) bool {
 		strings.Contains("01234567890", pw)
 }
 
+// shortWord is the length in characters below which a word counts only if no letter stands
+// beside it, or a user called Ian could not use "piano" in a passphrase.
+const shortWord = 4
+
+// mentions reports whether the folded pw contains word, one of [words].
+func mentions(pw, word string) bool {
+	if utf8.RuneCountInString(word) >= shortWord {
+		return strings.Contains(pw, word)
+	}
+	for from := 0; ; {
+		i := strings.Index(pw[from:], word)
+		if i < 0 {
+			return false
+		}
+		start := from + i
+		before, _ := utf8.DecodeLastRuneInString(pw[:start])
+		after, _ := utf8.DecodeRuneInString(pw[start+len(word):])
+		if !isOfWord(before) && !isOfWord(after) { // RuneError, at the ends, isn't
+			return true
+		}
+		_, size := utf8.DecodeRuneInString(pw[start:])
+		from = start + size
+	}
+}
+
+func isOfWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
+
 // words returns what a password must not contain: each personal string and the
-// local part of each email address, folded. It skips words below 3 characters, or a
-// user called Al could not use "natural" in a passphrase.
+// local part of each email address, folded. It skips words below 3 characters: "Al" and
+// "Li" are words of many a passphrase.
 func words(personal []string) []string {
 	var list []string
 	for _, p := range personal {

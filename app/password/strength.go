@@ -51,7 +51,8 @@ func Strength(pw string, personal ...string) Score {
 	}
 	runes := []rune(Normalize(pw))
 	pw = string(runes[:min(len(runes), maxScored)])
-	return min(score(pw, words(personal)), score(unleet.Replace(pw), words(personal)))
+	list := slices.DeleteFunc(words(personal), func(word string) bool { return utf8.RuneCountInString(word) < shortWord })
+	return min(score(pw, list), score(unleet.Replace(pw), list))
 }
 
 // score is zxcvbn's, without its package matching, which finds the patterns. That
