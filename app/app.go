@@ -46,6 +46,7 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 		a.outbox = mail.NewOutbox()
 		a.sender = a.outbox
 	}
+	a.Reaches = a.sender.Reaches
 	if a.handler, err = a.routes(); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
@@ -66,12 +67,14 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // uses expired rows; their purge only keeps the tables small.
 const purgeEvery = 10 * time.Minute
 
-// Work sends mail, and purges expired rows and unconfirmed accounts, until ctx ends.
+// Work sends mail, purges expired rows and unconfirmed accounts, and renews what earlier
+// versions stored, until ctx ends.
 func (a *App) Work(ctx context.Context) {
 	if a.outbox != nil {
 		a.Log.Info("SMTP_URL is not set: mail is shown on /dev/mail, to this machine alone")
 	}
 	var group sync.WaitGroup
+	group.Go(func() { a.renewEmails(ctx) })
 	group.Go(func() { a.sendMail(ctx) })
 	group.Go(func() { a.purge(ctx) })
 	group.Wait()
@@ -100,6 +103,23 @@ func (a *App) purge(ctx context.Context) {
 		if !sleep(ctx, purgeEvery) {
 			return
 		}
+	}
+}
+
+// renewEmails brings the addresses of an earlier version into the present form.
+func (a *App) renewEmails(ctx context.Context) {
+	err := survive(func() error {
+		renewed, taken, err := a.DB.RenewEmails(ctx)
+		if renewed > 0 {
+			a.Log.Info("email addresses renewed", "count", renewed)
+		}
+		for _, user := range taken {
+			a.Log.Warn("another account has the same email address, so this user can sign in by username alone", "user_id", user.String())
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		a.Log.Error("email addresses not renewed", "err", err)
 	}
 }
 

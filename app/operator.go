@@ -6,7 +6,9 @@ import (
 
 	"vestibule/app/auth"
 	"vestibule/app/forms"
+	"vestibule/app/mail"
 	"vestibule/app/password"
+	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
 )
@@ -21,6 +23,10 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 	form.Password, form.ConfirmPassword = pw, again
 	if err := form.Validate(); err != nil {
 		return err
+	}
+	if sender, err := mail.NewSMTP(config.SMTPURL, config.MailFrom); err == nil && !user.Verified() && !sender.Reaches(ctx, form.Email) {
+		web.Unreachable(&form.Form)
+		return form.Validate()
 	}
 	hash, err := hashOnce(ctx, config, pw)
 	if err != nil {

@@ -142,6 +142,16 @@ func (db *DB) RetryMail(ctx context.Context, m *Mail) (bool, error) {
 	return true, err
 }
 
+// PostponeMail schedules m, which wasn't tried, for later.
+func (db *DB) PostponeMail(ctx context.Context, m *Mail, wait time.Duration) error {
+	if m.Attempts--; now().Sub(m.CreatedAt) > mailLife {
+		return db.DeleteMail(ctx, m)
+	}
+	m.NextAt = now().Add(wait)
+	_, err := db.bun.NewUpdate().Model(m).WherePK().Column("next_at", "attempts").Exec(ctx)
+	return err
+}
+
 // resendInterval is how long a user must wait before the link can be sent again.
 const resendInterval = time.Minute
 

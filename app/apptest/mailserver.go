@@ -43,7 +43,7 @@ var mailedURL = regexp.MustCompile(`https?://[^\s"<>]*[^\s"<>,.]`)
 func LinksIn(text string) []string { return mailedURL.FindAllString(text, -1) }
 
 // StartMailServer accepts mail until the test ends.
-func StartMailServer(t *testing.T) *MailServer {
+func StartMailServer(t *testing.T, change ...func(*smtp.Server)) *MailServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,6 +52,9 @@ func StartMailServer(t *testing.T) *MailServer {
 	m := &MailServer{URL: "smtp://" + l.Addr().String()}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &mailSession{server: m}, nil }))
 	server.Domain = "localhost"
+	for _, c := range change {
+		c(server)
+	}
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); _ = server.Serve(mailListener{l, m}) }() // ends with the test

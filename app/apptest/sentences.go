@@ -10,6 +10,8 @@ const (
 	AtMost254            = "Use at most 254 characters."
 	PlainUsername        = "Use only letters a to z, digits, dots, underscores and hyphens."
 	WantsAddress         = "Enter an email address such as name@example.com."
+	LongLocal            = "Use at most 64 characters before the @."
+	UnreachableAddress   = "We can't send mail to this address. Use one with only letters a to z, digits and symbols before the @."
 	OddCharacter         = "This contains a character that can't be used here."
 	TooCommon            = "This password is too common. Try a few unrelated words."
 	Personal             = "Don't use your own name, username or email address in the password."

@@ -32,6 +32,7 @@ func (h Handlers) ForgotPassword(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
+	h.FailUnreachable(c.Request.Context(), &form.Form)
 	if !form.Valid() {
 		return h.renderForgotPassword(c, http.StatusUnprocessableEntity, view.ForgotPasswordForm(form))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"vestibule/app/apptest"
+	"vestibule/app/text"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -53,6 +54,13 @@ func TestSignUpRules(t *testing.T) {
 		{"last name with marks", fields{"last_name": "O'Connor-d’Été Jr., 山田"}, nil},
 		{"first name that leads away", fields{"first_name": "Unlock it at HTTPS://evil.example"}, fields{"first_name": "Leave out web addresses."}},
 		{"last name that leads away", fields{"last_name": "Www.evil.example"}, fields{"last_name": "Leave out web addresses."}},
+		{"last name to call", fields{"last_name": "Call +1 (555) 010-9999"}, fields{"last_name": "Leave out phone numbers."}},
+		{"last name with a domain", fields{"last_name": "You have won: prize.example.com/500"}, fields{"last_name": "Leave out web addresses."}},
+		{"last name with an initial", fields{"last_name": "J.Smith"}, nil},
+		{"first name of nothing but ZWSP", fields{"first_name": "\u200b"}, fields{"first_name": "Enter your first name."}},
+		{"both names of nothing visible", fields{"first_name": "\u3164\u2800", "last_name": "\ufeff\u0301"}, fields{"first_name": "Enter your first name.", "last_name": "Enter your last name."}},
+		{"last name in Persian", fields{"last_name": "نیک\u200cنام"}, nil},
+		{"username of 4 and ZWSP", fields{"username": "abcd\u200b"}, fields{"username": apptest.AtLeast5}},
 		{"last name with a tab", fields{"last_name": "Smith\tJones"}, fields{"last_name": apptest.OddCharacter}},
 		{"last name turned around", fields{"last_name": "Smith\u202eJones"}, fields{"last_name": apptest.OddCharacter}},
 		{"last name not UTF-8", fields{"last_name": "Sm\xffith"}, fields{"last_name": apptest.OddCharacter}},
@@ -70,6 +78,18 @@ func TestSignUpRules(t *testing.T) {
 		{"email with a tag", fields{"email": "anna+news@mail.example.co.uk"}, nil},
 		{"email with spaces around", fields{"email": "  spaces@example.com "}, nil},
 		{"email of other scripts", fields{"email": "用户@例子.广告"}, nil},
+		{"email with ZWSP", fields{"email": "mira\u200b@exam\ufeffple.com"}, nil},
+		{"email with a local part of 64", fields{"email": strings.Repeat("p", 64) + "@example.com"}, nil},
+		{"email with a local part of 65", fields{"email": strings.Repeat("p", 65) + "@example.com"}, fields{"email": apptest.LongLocal}},
+		{"email with a local part of 66 bytes", fields{"email": strings.Repeat("ü", 33) + "@example.com"}, fields{"email": apptest.LongLocal}},
+		{"email at an IP address", fields{"email": "anna@[127.0.0.1]"}, fields{"email": apptest.WantsAddress}},
+		{"email at one label", fields{"email": "anna@localhost"}, fields{"email": apptest.WantsAddress}},
+		{"email at a root", fields{"email": "anna@example.com."}, fields{"email": apptest.WantsAddress}},
+		{"email at an underscore", fields{"email": "anna@ex_ample.com"}, fields{"email": apptest.WantsAddress}},
+		{"email at a label of 64", fields{"email": "anna@" + strings.Repeat("h", 64) + ".com"}, fields{"email": apptest.WantsAddress}},
+		{"email at no A-label", fields{"email": "anna@xn--zzzzzzz-.example"}, fields{"email": apptest.WantsAddress}},
+		{"password with a short name in a word", fields{"first_name": "Ian", "password": "piano lantern 27 fog", "confirm_password": "piano lantern 27 fog"}, nil},
+		{"password with a short name", fields{"first_name": "Ian", "password": "the ian lantern 27", "confirm_password": "the ian lantern 27"}, fields{"password": apptest.Personal}},
 		{"email of 254", fields{"email": apptest.EmailOf(254)}, nil},
 		{"email of 255", fields{"email": apptest.EmailOf(255)}, fields{"email": apptest.AtMost254}},
 
@@ -117,7 +137,7 @@ func TestSignUpRules(t *testing.T) {
 				}
 				a.Wants(http.StatusUnprocessableEntity).Page().WantsErrors(tt.wrong)
 				for _, name := range []string{"username", "first_name", "last_name", "email"} {
-					if got, want := a.Value(name), apptest.Parsed.Replace(strings.TrimSpace(person.Get(name))); got != want {
+					if got, want := a.Value(name), apptest.Parsed.Replace(text.Line(person.Get(name))); got != want {
 						t.Errorf("%s holds %q, want what was typed, %q", name, got, want)
 					}
 				}

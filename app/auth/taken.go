@@ -28,9 +28,10 @@ func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 
-// FailTaken sets an error in form if the username or email is taken, so users see it
-// together with all other errors. The database's constraints have the final say.
+// FailTaken sets an error in form if the username or email is taken, or no mail can reach
+// the email, so users see it together with all other errors. The database's constraints have the final say.
 func (h Handlers) FailTaken(c *gin.Context, form *forms.Form) error {
+	h.FailUnreachable(c.Request.Context(), form)
 	if form.ValidValue("username") == "" && form.ValidValue("email") == "" {
 		return nil
 	}

@@ -73,6 +73,10 @@ func TestBind(t *testing.T) {
 	if form.trip != want || !form.Valid() {
 		t.Errorf("bound is %+v, valid %v; want %+v", form.trip, form.Valid(), want)
 	}
+	form = bind(t, with(with(with(good(), "name", "\ufeffA\u200bda\u2060"), "email", "ada\u200b@example.com"), "secret", "\u200bs3cret"))
+	if form.Name != "Ada" || form.Email != "ada@example.com" || form.Secret != "\u200bs3cret" {
+		t.Errorf("bound is %+q, want a password as typed and the others without what nobody sees", form.trip)
+	}
 	form = bind(t, url.Values{"name": {"first", "second"}})
 	if form.Name != "first" {
 		t.Errorf("of a repeated field, %q counts", form.Name)
@@ -130,6 +134,8 @@ func TestSentences(t *testing.T) {
 		"turned around":      {"name", "A\u2066b", "This contains a character that can't be used here."},
 		"not UTF-8":          {"name", "A\xff", "This contains a character that can't be used here."},
 		"joined emoji":       {"name", "👩\u200d🚀", ""},
+		"nothing visible":    {"name", "\u200b\u3164", "Enter your full name."},
+		"longest, composed":  {"name", "e\u0301e\u0301e\u0301e\u0301\u200be\u0301", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,9 +16,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
+
+	"vestibule/app/text"
 )
 
 const (
@@ -42,6 +43,8 @@ type Message struct {
 // an email address. It is safe for concurrent use.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
+	// Reaches reports whether mail to address can be sent at all, or may be.
+	Reaches(ctx context.Context, address string) bool
 }
 
 var errUnsendable = errors.New("mail: the message cannot be sent")
@@ -73,6 +76,8 @@ type SMTP struct {
 	implicit       bool // TLS from the first byte (RFC 8314), not by STARTTLS
 	local          bool // the server is on this machine, so encryption is optional
 	tls            *tls.Config
+
+	utf8 utf8Support
 }
 
 // NewSMTP returns a sender through the server of smtpURL, with the mailbox from,
@@ -117,6 +122,7 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail: the sender is %q: it must be an address such as Vestibule <hello@example.com>", from)
 	}
+	author.Address = text.Email(author.Address)
 
 	local := !implicit && IsLoopback(u.Hostname())
 	return &SMTP{
@@ -161,7 +167,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	client, err := gomail.NewClient(s.host, s.options(ctx, msg)...)
+	client, err := gomail.NewClient(s.host, s.options(ctx, msg.GetTo()[0].Address)...)
 	if err != nil {
 		return fmt.Errorf("mail: %w", err)
 	}
@@ -194,6 +200,8 @@ func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 	if err := msg.To(m.To); err != nil { // err repeats the recipient
 		return nil, fmt.Errorf("%w: its recipient is no address", errUnsendable)
 	}
+	to := msg.GetTo()[0]
+	to.Address = text.Email(to.Address)
 	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
 	msg.SetMessageIDWithValue(m.ID + "@" + domain)
 	msg.SetDate()
@@ -206,7 +214,7 @@ func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 
 // options configures a client whose connection ends with ctx. go-mail alone uses ctx
 // only to dial, and leaves the connection open if a handshake fails.
-func (s *SMTP) options(ctx context.Context, msg *gomail.Msg) []gomail.Option {
+func (s *SMTP) options(ctx context.Context, recipient string) []gomail.Option {
 	dial := new(net.Dialer).DialContext
 	if s.implicit {
 		dial = (&tls.Dialer{Config: s.tls}).DialContext
@@ -243,11 +251,53 @@ func (s *SMTP) options(ctx context.Context, msg *gomail.Msg) []gomail.Option {
 	}
 	// A message that requests SMTPUTF8 (RFC 6531) needlessly may bounce at a later
 	// server without it.
-	recipient := msg.GetTo()[0].Address
-	if !strings.ContainsFunc(s.from.Address+recipient, func(r rune) bool { return r > unicode.MaxASCII }) {
+	if !text.NeedsUTF8(s.from.Address) && !text.NeedsUTF8(recipient) {
 		opts = append(opts, gomail.WithoutSMTPUTF8())
 	}
 	return opts
+}
+
+// utf8Support remembers whether the mail server offers SMTPUTF8.
+type utf8Support struct {
+	mu      sync.Mutex
+	offered bool
+	until   time.Time // then it is asked again
+}
+
+// Reaches reports false if the part of address before the @ isn't ASCII and the server
+// doesn't offer SMTPUTF8 (RFC 6531). It asks the server at most every 10 minutes, for up
+// to 5 seconds. A server that doesn't answer may offer it.
+func (s *SMTP) Reaches(ctx context.Context, address string) bool {
+	if !text.NeedsUTF8(address) {
+		return true
+	}
+	s.utf8.mu.Lock()
+	defer s.utf8.mu.Unlock()
+	if time.Now().Before(s.utf8.until) {
+		return s.utf8.offered
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	offered, err := s.offersUTF8(ctx, address)
+	if err != nil {
+		return true
+	}
+	s.utf8.offered, s.utf8.until = offered, time.Now().Add(10*time.Minute)
+	return offered
+}
+
+func (s *SMTP) offersUTF8(ctx context.Context, address string) (bool, error) {
+	client, err := gomail.NewClient(s.host, s.options(ctx, address)...)
+	if err != nil {
+		return false, err
+	}
+	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return false, err
+	}
+	offered, _ := conn.Extension("SMTPUTF8")
+	_ = client.CloseWithSMTPClient(conn) // the answer is known
+	return offered, nil
 }
 
 // Outbox keeps messages for development instead of sending them.
@@ -277,6 +327,9 @@ func (o *Outbox) Send(_ context.Context, m Message) error {
 	}
 	return nil
 }
+
+// Reaches reports true: nothing leaves this machine.
+func (o *Outbox) Reaches(context.Context, string) bool { return true }
 
 // Messages returns what was sent, newest first.
 func (o *Outbox) Messages() []Sent {

@@ -40,6 +40,7 @@ type server struct {
 	mechanisms             []string
 	onRcpt                 func()
 	hangUp                 bool // once it has a message
+	ascii                  bool // it has no SMTPUTF8
 
 	mu       sync.Mutex
 	received []envelope
@@ -60,7 +61,7 @@ func (s *server) start(t *testing.T, cert *tls.Certificate, implicit bool) strin
 	}))
 	srv.Domain = "localhost"
 	srv.AllowInsecureAuth = true
-	srv.EnableSMTPUTF8 = true
+	srv.EnableSMTPUTF8 = !s.ascii
 	srv.ErrorLog = quiet{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -213,6 +214,68 @@ func TestSend(t *testing.T) {
 			}
 			checkMessage(t, got.data)
 		})
+	}
+}
+
+// TestSendToAnyScript writes to domains in ASCII, and asks for SMTPUTF8 only if what
+// stands before the @ needs it.
+func TestSendToAnyScript(t *testing.T) {
+	t.Parallel()
+	for to, want := range map[string]envelope{
+		"zoe@bücher.example":            {to: "zoe@xn--bcher-kva.example"},
+		"Zoë <zoe@bücher.example>":      {to: "zoe@xn--bcher-kva.example"},
+		"zoe@xn--bcher-kva.example":     {to: "zoe@xn--bcher-kva.example"},
+		"zoë@bücher.example":            {to: "zoë@xn--bcher-kva.example", utf8: true},
+		"用户@例子.广告":                      {to: "用户@xn--fsqu00a.xn--4rr70v", utf8: true},
+		"Zoe.Smith+news@Example.Com":    {to: "Zoe.Smith+news@Example.Com"},
+		`"zoe smith"@bücher.example`:    {to: `zoe smith@xn--bcher-kva.example`},
+		"zoe@r3---sn-x.bücher.example":  {to: "zoe@r3---sn-x.xn--bcher-kva.example"},
+		"zoe@xn--zzzzzzz-.test.example": {to: "zoe@xn--zzzzzzz-.test.example"},
+	} {
+		t.Run(to, func(t *testing.T) {
+			t.Parallel()
+			srv := &server{ascii: !want.utf8}
+			s := newSMTP(t, "smtp://"+srv.start(t, nil, false))
+			m := message
+			m.To = to
+			if err := s.Send(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			if got := srv.only(t); got.to != want.to || got.utf8 != want.utf8 {
+				t.Errorf("envelope to %q, SMTPUTF8 %t; want %q, %t", got.to, got.utf8, want.to, want.utf8)
+			}
+		})
+	}
+}
+
+func TestReaches(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		srv     *server // nil is down
+		address string
+		want    bool
+	}{
+		"ASCII":                         {&server{ascii: true}, "zoe@bücher.example", true},
+		"other letters":                 {&server{}, "zoë@example.org", true},
+		"other letters by ASCII":        {&server{ascii: true}, "zoë@example.org", false},
+		"other letters, server is down": {nil, "zoë@example.org", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := "127.0.0.1:1"
+			if tt.srv != nil {
+				addr = tt.srv.start(t, nil, false)
+			}
+			s := newSMTP(t, "smtp://"+addr)
+			for range 2 {
+				if got := s.Reaches(t.Context(), tt.address); got != tt.want {
+					t.Errorf("it reaches %s: %v, want %v", tt.address, got, tt.want)
+				}
+			}
+		})
+	}
+	if !NewOutbox().Reaches(t.Context(), "zoë@example.org") {
+		t.Error("the outbox reaches nobody")
 	}
 }
 
@@ -427,7 +490,7 @@ func TestSendRefusesBadMessages(t *testing.T) {
 
 func TestNewSMTP(t *testing.T) {
 	t.Parallel()
-	for url, want := range map[string]SMTP{
+	for url, want := range map[string]*SMTP{
 		"smtp://mail.example.com":             {addr: "mail.example.com:587"},
 		"smtp://mail.example.com/":            {addr: "mail.example.com:587"},
 		"smtps://joe:p%40ss@mail.example.com": {addr: "mail.example.com:465", implicit: true, user: "joe", password: "p@ss"},

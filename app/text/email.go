@@ -14,11 +14,11 @@ import (
 var domains = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.BidiRule(), idna.Transitional(false), idna.CheckHyphens(false))
 
 // Email returns an address as it is stored and mailed: as [Line] has it, its domain in
-// lower-case ASCII (the A-label, RFC 5890). What is no address stays as Line has it.
+// ASCII (the A-label, RFC 5890). What is no address stays as Line has it.
 func Email(s string) string {
 	s = Line(s)
 	local, domain, found := cutEmail(s)
-	if !found || !utf8.ValidString(s) {
+	if !found || isASCII(domain) || !utf8.ValidString(s) {
 		return s
 	}
 	ascii, err := toASCII(domain)
@@ -73,6 +73,7 @@ func MailboxKey(s string) string {
 // it could be taken for another one.
 func ShowEmail(s string) string {
 	local, domain, found := cutEmail(s)
+	domain = strings.ToLower(domain)
 	if !found || len(domain) > 253 || !strings.Contains(domain, "xn--") {
 		return s
 	}

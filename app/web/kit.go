@@ -19,6 +19,8 @@ type Kit struct {
 	Log    *slog.Logger
 	Config Config
 	Hasher *password.Hasher
+	// Reaches reports whether mail to address can be sent at all. If nil, it always can.
+	Reaches func(ctx context.Context, address string) bool
 
 	toasts  map[string]string // by key
 	exports map[string]Export // by key in the downloaded data
@@ -41,6 +43,7 @@ type Config struct {
 	UnconfirmedMax time.Duration // see [models.DB.PurgeUnconfirmed]
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
+	LimitInvite, LimitInviteDay                                    models.Limit
 }
 
 // NewKit returns a Kit. It returns an error if BaseURL isn't an origin.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app"
+	"vestibule/app/text"
 	"vestibule/models"
 )
 
@@ -224,7 +225,7 @@ func confirmDelete(ctx context.Context, user *models.User) error {
 	if err != nil {
 		return err
 	}
-	if models.Key(strings.TrimSpace(typed)) != user.UsernameKey {
+	if models.Key(text.Line(typed)) != user.UsernameKey {
 		return errors.New("the username doesn't match: nothing was deleted")
 	}
 	return nil
@@ -251,7 +252,7 @@ func (l login) onUser(ctx context.Context, config *app.Config, log *slog.Logger,
 }
 
 func findUser(ctx context.Context, db *models.DB, login string) (*models.User, error) {
-	user, err := db.UserByLogin(ctx, strings.TrimSpace(strings.ToValidUTF8(login, "\uFFFD")))
+	user, err := db.UserByLogin(ctx, text.Line(strings.ToValidUTF8(login, "\uFFFD")))
 	if errors.Is(err, models.ErrNotFound) {
 		return nil, noUser(login)
 	}

@@ -388,6 +388,32 @@ func TestOperatorHearsWhatIsWrong(t *testing.T) {
 	})
 }
 
+// TestOperatorPastes names a user in other spellings, and with characters that nobody sees.
+func TestOperatorPastes(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		o.creates("\ufeffmira\u200b.k", "\u202amira\u200b@bücher.example\u202c", "Zoe\u0308\u00ad", "\u2060Kovács")
+		mira := o.user("mira.k")
+		wantEqual(o.T, "stored", []string{mira.Username, mira.Email, mira.FullName()}, []string{"mira.k", "mira@xn--bcher-kva.example", "Zoë Kovács"})
+		for _, login := range []string{"mira@bücher.example", "MIRA@xn--bcher-kva.example", "mi\u200bra@bu\u0308cher.example", "\u202amira.k\u202c "} {
+			wantEqual(o.T, "show", cellsOf(o.does("users", "show", login))[:3], [][]string{
+				{"Username", "mira.k"}, {"Email", "mira@bücher.example"}, {"Name", "Zoë Kovács"},
+			})
+			o.enters(login, oldPassword)
+		}
+		for _, search := range []string{"bücher", "BÜCHER.ex", "xn--bcher", "mira@bücher.example", "zoe\u0308", " Zoë\u200b Kovács "} {
+			wantEqual(o.T, "list --search="+search, fieldsOf(readJSON[[]object](o, o.does("users", "list", "--json", "--search="+search)), "username"), []string{"mira.k"})
+		}
+		o.fails("the user was not created:\n"+
+			"First name: Leave out phone numbers.\n"+
+			"Last name: Enter your last name.\n"+
+			"Email: Use at most 64 characters before the @.", oldPassword,
+			"users", "create", "--username=benjamin", "--email="+strings.Repeat("p", 65)+"@example.com", "--first-name=Call 555 0100", "--last-name=\u3164\u200b")
+		o.fails("the user was not created:\nEmail: There's already an account with this email address.", oldPassword,
+			"users", "create", "--username=benjamin", "--email=mira@bücher.example", "--first-name=Ben", "--last-name=Jones")
+		o.does("users", "delete", "--yes", "mira@bücher.example")
+	})
+}
+
 func TestOperatorSessions(t *testing.T) {
 	eachOperator(t, func(o *operator) {
 		o.creates("anna.smith", "anna@example.com", "Anna", "Smith")
