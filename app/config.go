@@ -37,7 +37,9 @@ type Config struct {
 	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Limit on wrong passwords for an account, as FREE,FIRST,LONGEST,FORGET: the first FREE are immediate, then each must wait twice as long as the last, from FIRST up to LONGEST. The count restarts after FORGET without one. \"off\" disables it."`
 	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Limit on wrong passwords from an IP address, in the same form."`
 	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Limit on sign-ups, requests for mail, invitations and new organizations from an IP address, each counted separately, in the same form."`
-	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form."`
+	LimitInvite    models.Limit  `env:"LIMIT_INVITE" default:"30,1h,1h,1h" help:"Limit on invitations by an account and, counted separately, to an organization, in the same form."`
+	LimitInviteDay models.Limit  `env:"LIMIT_INVITE_DAY" default:"100,24h,24h,24h" help:"A second limit on the same invitations, for longer times."`
+	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form. Addresses that differ in dots or in what follows a + before the @ count as one."`
 	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken, in the same form."`
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
@@ -170,6 +172,7 @@ func (c *Config) web() web.Config {
 		LimitCheck:   c.LimitCheck,
 
 		UnconfirmedMax: c.UnconfirmedMax,
+		LimitInvite: c.LimitInvite, LimitInviteDay: c.LimitInviteDay,
 	}
 }
 

@@ -37,6 +37,9 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		purpose, page = models.VerifyEmail, "/verify-email"
 	case models.MailChangeEmail:
 		purpose, page = models.ChangeEmail, "/verify-email"
+		if local := text.Local(data.Email); local != text.ForStranger(local, "") { // such as victim+call-555-0100@
+			data.Email = "this address"
+		}
 	case models.MailResetPassword:
 		purpose, page = models.ResetPassword, "/reset-password"
 	case models.MailNewBrowser:
@@ -46,7 +49,8 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if err != nil {
 			return mail.Message{}, err
 		}
-		data.Organization, data.Inviter = i.Organization.Name, i.Inviter.FullName()
+		data.Organization = text.ForStranger(i.Organization.Name, "an organization")
+		data.Inviter = text.ForStranger(i.Inviter.FullName(), text.ForStranger(i.Inviter.Username, "Someone"))
 		data.URL = a.config.BaseURL + "/invitation?" + url.Values{"token": {token}}.Encode()
 		id = fmt.Sprintf("%s.%d", id, m.Attempts)
 	case models.MailEmailChanged, models.MailAccountDeleted:
@@ -133,6 +137,25 @@ func (a *App) sendMail(ctx context.Context) {
 	}
 }
 
+// toStranger calls send, which sends m. If m is for somebody who may not know who caused
+// it, and had too many such mails from everybody together (LIMIT_MAIL), it returns a
+// *models.ThrottledError instead. This limit is not in the forms, because it would tell
+// a user whom others write to.
+func (a *App) toStranger(ctx context.Context, m *models.Mail, send func() error) error {
+	if m.Kind != models.MailInvitation && m.Kind != models.MailChangeEmail {
+		return send()
+	}
+	key := "mail by others to " + text.MailboxKey(m.Recipient)
+	if err := a.DB.Attempt(ctx, key, a.config.LimitMail); err != nil {
+		return err
+	}
+	err := send()
+	if err != nil {
+		err = errors.Join(err, a.DB.RefundAttempt(context.WithoutCancel(ctx), key))
+	}
+	return err
+}
+
 // sendTimeout is how long one delivery may take.
 const sendTimeout = 30 * time.Second
 
@@ -143,12 +166,15 @@ func (a *App) deliver(ctx context.Context, m *models.Mail) (done *models.Mail) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	err := survive(func() error {
-		message, err := a.compose(ctx, m)
-		if err != nil {
-			return err
-		}
-		return a.sender.Send(ctx, message)
+		return a.toStranger(ctx, m, func() error {
+			message, err := a.compose(ctx, m)
+			if err != nil {
+				return err
+			}
+			return a.sender.Send(ctx, message)
+		})
 	})
+	early := new(models.ThrottledError)
 	switch {
 	case err == nil:
 		log.Info("mail sent")
@@ -156,6 +182,12 @@ func (a *App) deliver(ctx context.Context, m *models.Mail) (done *models.Mail) {
 	case errors.Is(err, models.ErrNotFound):
 		log.Info("mail dropped: nobody to send it to")
 		return m
+	case errors.As(err, &early):
+		log.Info("mail postponed: its recipient had too much of this kind", "after", early.After)
+		if err := a.DB.PostponeMail(ctx, m, early.After); err != nil {
+			log.Error("mail queue not written", "err", err)
+		}
+		return nil
 	case mail.Permanent(err):
 		log.Error("mail refused for good", "err", err)
 		return m

@@ -203,6 +203,27 @@ func TestMailHasNoHeadersOfStrangers(t *testing.T) {
 	})
 }
 
+// TestMailToStrangersCarriesNoMessage asks for a new address whose first part, which its
+// owner's mailbox ignores, speaks to them.
+func TestMailToStrangersCarriesNoMessage(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Deliver()
+		for email, says := range map[string]string{
+			"new+tag@example.com":               "Confirm new+tag@example.com as",
+			"ben+you-won.prize.com@example.com": "Confirm this address as",
+			"ben+call-555-0100@example.com":     "Confirm this address as",
+		} {
+			s.Post("/account/email", apptest.NewEmail(email)).Wants(http.StatusOK)
+			if m := s.MailTo(email, apptest.ChangeSubject); !strings.Contains(m.Text, says) || strings.Contains(m.Text, "Anna") {
+				t.Errorf("the mail to %s says %s", email, m.Text)
+			}
+		}
+	})
+}
+
 func TestLettersLinkToTheSiteAlone(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

@@ -80,7 +80,7 @@ func (h Handlers) DownloadData(c *gin.Context) error {
 	u := web.Current(c).User
 	data := &ownData{
 		Username:   u.Username,
-		Email:      u.Email,
+		Email:      u.ShownEmail(),
 		FirstName:  u.FirstName,
 		LastName:   u.LastName,
 		VerifiedAt: u.VerifiedAt,
@@ -168,7 +168,7 @@ func (h Handlers) ownOrganizations(ctx context.Context, u *models.User, data *ow
 func (h Handlers) ownInvitations(ctx context.Context, u *models.User, data *ownData) error {
 	invitations, err := h.DB.InvitationsBy(ctx, u.ID)
 	data.Invitations = listed(invitations, func(i models.Invitation) ownInvitation {
-		return ownInvitation{i.Organization.Name, i.Email, i.Role.Name, i.CreatedAt, i.ExpiresAt}
+		return ownInvitation{i.Organization.Name, i.ShownEmail(), i.Role.Name, i.CreatedAt, i.ExpiresAt}
 	})
 	return err
 }

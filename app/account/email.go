@@ -57,7 +57,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderEmail(c, http.StatusUnprocessableEntity, form)
 	}
-	attempts := []web.Attempt{web.PerIP(c, "mail", h.Config.LimitSignUp), web.NewAttempt("mail to "+models.Key(form.Email), h.Config.LimitMail)}
+	attempts := []web.Attempt{web.PerIP(c, "mail", h.Config.LimitSignUp), web.NewAttempt("mail to "+text.MailboxKey(form.Email)+" by "+user.ID.String(), h.Config.LimitMail)}
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {

@@ -75,6 +75,7 @@ func (h Handlers) Invite(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
+	h.FailUnreachable(c.Request.Context(), &form.Form)
 	if !form.Valid() {
 		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
 	}
@@ -113,7 +114,11 @@ func (h Handlers) CheckInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return web.CheckField(c, &form.Form)
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	h.FailUnreachable(c.Request.Context(), &form.Form)
+	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 
 var invitedSentences = map[string]string{
@@ -121,11 +126,19 @@ var invitedSentences = map[string]string{
 	"member": "This person is already a member.",
 }
 
-// inviteAttempts returns the attempts to count for an invitation to email.
+// inviteAttempts returns the attempts to count for an invitation to email. Those to a
+// recipient count for each inviter alone, because a common limit would tell one what
+// others do; the mail queue has that one (see app.toStranger).
 func (h Handlers) inviteAttempts(c *gin.Context, email string) []web.Attempt {
+	actor := web.Current(c).Member
+	by, to := "invitations by "+actor.UserID.String(), "invitations of "+actor.OrganizationID.String()
 	return []web.Attempt{
 		web.PerIP(c, "invite", h.Config.LimitSignUp),
-		web.NewAttempt("invitation to "+text.MailboxKey(email), h.Config.LimitMail),
+		web.NewAttempt("invitation to "+text.MailboxKey(email)+" by "+actor.UserID.String(), h.Config.LimitMail),
+		web.NewAttempt(by, h.Config.LimitInvite),
+		web.NewAttempt(by+" in a day", h.Config.LimitInviteDay),
+		web.NewAttempt(to, h.Config.LimitInvite),
+		web.NewAttempt(to+" in a day", h.Config.LimitInviteDay),
 	}
 }
 

@@ -3,9 +3,12 @@ package organization_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"vestibule/app"
 	"vestibule/app/apptest"
@@ -124,5 +127,145 @@ func TestInvitationsAreThrottled(t *testing.T) {
 		if got := a.Value("email"); got != "ben@example.com" {
 			t.Errorf("the field holds %q", got)
 		}
+	})
+}
+
+// invitationsTo has the owner invite these people, and returns the status of each answer.
+func invitationsTo(s *apptest.Company, emails ...string) (statuses []int) {
+	for _, email := range emails {
+		a := s.Owner.Post("/o/acme/invitations", apptest.Fill("email", email, "role", s.Role("Member").ID.String()))
+		statuses = append(statuses, a.StatusCode)
+	}
+	return statuses
+}
+
+// TestInvitationsOfOneAccount invites more strangers than an account and an organization
+// may, by each way around the limits.
+func TestInvitationsOfOneAccount(t *testing.T) {
+	t.Parallel()
+	const sent, early = http.StatusSeeOther, http.StatusTooManyRequests
+	two := models.Limit{Free: 2, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
+	for name, limit := range map[string]func(*app.Config){
+		"in an hour": func(c *app.Config) { c.LimitInvite = two },
+		"in a day":   func(c *app.Config) { c.LimitInviteDay = two },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := apptest.NewCompany(t, db, limit)
+				admin := s.AddMember("the.admin", "Admin")
+				other := s.AddMember("benjamin", "Member")
+				s.Confirmed()
+				if got := invitationsTo(s, "a@example.com", "b@example.com", "c@example.com"); !slices.Equal(got, []int{sent, sent, early}) {
+					t.Errorf("the invitations of one account get %v", got)
+				}
+				// Neither another organization of the account nor another account of the
+				// organization gets around it.
+				s.Owner.Post("/organizations", apptest.Fill("name", "Other")).LeadsTo("/o/other")
+				roles := s.Owner.Get("/o/other/invitations").Find("#role option")
+				form := apptest.Fill("email", "d@example.com", "role", roles.First().AttrOr("value", ""))
+				s.Owner.Post("/o/other/invitations", form).Wants(early)
+				admin.Post("/o/acme/invitations", apptest.With(form, "role", s.Role("Member").ID.String())).Wants(early)
+				resend := s.Owner.Get("/o/acme/invitations").Find(`form[action$="/resend"]`).First().AttrOr("action", "")
+				s.Owner.Post(resend, nil).Wants(early)
+				other.Post("/organizations", apptest.Fill("name", "Third")).LeadsTo("/o/third")
+				role := other.Get("/o/third/invitations").Find("#role option").First().AttrOr("value", "")
+				other.Post("/o/third/invitations", apptest.With(form, "role", role)).LeadsTo("/o/third/invitations")
+			})
+		})
+	}
+}
+
+// TestInvitationsToOnePerson has several people invite one, in other spellings too. The
+// limit of each is their own, and the person still gets no more than the limit.
+func TestInvitationsToOnePerson(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewCompany(t, db, func(c *app.Config) {
+			c.LimitMail = models.Limit{Free: 2, First: time.Hour, Longest: time.Hour, Forget: 24 * time.Hour}
+		})
+		other := s.AddMember("benjamin", "Member")
+		s.Confirmed()
+		if _, err := db.Bun().ExecContext(t.Context(), "DELETE FROM mails"); err != nil {
+			t.Fatal(err)
+		}
+		sent, early := http.StatusSeeOther, http.StatusTooManyRequests
+		if got := invitationsTo(s, "carla@example.com", "car.la+x@example.com", "c.a.r.l.a@example.com", "CARLA+y@EXAMPLE.com"); !slices.Equal(got, []int{sent, sent, early, early}) {
+			t.Errorf("the invitations of one to one get %v", got)
+		}
+		other.Post("/organizations", apptest.Fill("name", "Third")).LeadsTo("/o/third")
+		form := apptest.Fill("email", "carla@example.com", "role", other.Get("/o/third/invitations").Find("#role option").First().AttrOr("value", ""))
+		other.Post("/o/third/invitations", form).LeadsTo("/o/third/invitations")
+		other.Post("/account/email", apptest.Fill("email", "carla@example.com", "current_password", apptest.Ben.Password)).Wants(http.StatusOK)
+		s.Work(func() bool { return len(s.Logged("mail postponed: its recipient had too much of this kind")) == 2 })
+		var got []string
+		for _, m := range s.Outbox() {
+			got = append(got, m.To+": "+m.Subject)
+		}
+		if want := []string{"carla@example.com: Anna Smith invited you to Vestibule", "car.la+x@example.com: Anna Smith invited you to Vestibule"}; !slices.Equal(got, want) {
+			t.Errorf("sent are %q, want %q", got, want)
+		}
+		left := s.Queue()
+		for _, m := range left {
+			if m.Attempts != 0 || time.Until(m.NextAt) < 50*time.Minute {
+				t.Errorf("left is %+v", m)
+			}
+		}
+		s.SetTime("throttles", "until", time.Now())
+		s.SetTime("mails", "next_at", time.Now())
+		s.Work(func() bool { return len(s.Outbox()) == 3 })
+		if len(left) != 2 || len(s.Queue()) != 1 {
+			t.Errorf("%d were left, then %d", len(left), len(s.Queue()))
+		}
+	})
+}
+
+// TestInvitationSaysNothingOfStrangers names people and organizations, as they may have
+// been called before the forms refused it, in a way that would make a mail an
+// advertisement.
+func TestInvitationSaysNothingOfStrangers(t *testing.T) {
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
+		for name, tt := range map[string]struct {
+			first, last, username, organization string
+			subject                             string
+			says                                []string
+		}{
+			"plain":         {"Anna", "Smith", "anna.smith", "Acme", "Anna Smith invited you to Vestibule", []string{"Anna Smith invited you to join Acme."}},
+			"a link":        {"You have won", "500: prize.example.com/500", "anna.smith", "Acme", "anna.smith invited you to Vestibule", []string{"anna.smith invited you to join Acme."}},
+			"links all":     {"See", "t.co", "prize.com", "Win at prize．com", "Someone invited you to Vestibule", []string{"Someone invited you to join an organization."}},
+			"in two parts":  {"Call 0800", "123 456", "5550100999", "Call +1 555 010 9999", "Someone invited you to Vestibule", []string{"Someone invited you to join an organization."}},
+			"hidden":        {"See", "pri\u200bze.co\u00adm", "anna.smith", "w\u2060ww.evil", "anna.smith invited you to Vestibule", []string{"anna.smith invited you to join an organization."}},
+			"much to say":   {strings.Repeat("ü", 100), "Smith", "anna.smith", "Acme", strings.Repeat("ü", 39) + "… invited you to Vestibule", []string{strings.Repeat("ü", 39) + "… invited"}},
+			"only a number": {"Anna", "Smith", "anna.smith", "Studio 54", "Anna Smith invited you to Vestibule", []string{"to join Studio 54."}},
+		} {
+			for column, value := range map[string]string{"first_name": tt.first, "last_name": tt.last, "username": tt.username} {
+				if _, err := s.DB.Bun().NewUpdate().Table("users").Set("? = ?", bun.Ident(column), value).Where("id = ?", s.First.UserID).Exec(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.DB.Bun().NewUpdate().Table("organizations").Set("name = ?", tt.organization).Where("TRUE").Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			email := strings.ReplaceAll(name, " ", "-") + "@example.org"
+			if got := invitationsTo(s, email); got[0] != http.StatusSeeOther {
+				t.Errorf("%s: the answer is %d", name, got[0])
+			}
+			m := s.MailTo(email, tt.subject)
+			for _, want := range tt.says {
+				if !strings.Contains(m.Text, want) {
+					t.Errorf("%s: the mail says %s", name, m.Text)
+				}
+			}
+			for _, link := range apptest.LinksIn(m.Text) {
+				if !strings.HasPrefix(link, s.URL) {
+					t.Errorf("%s: the mail links to %s", name, link)
+				}
+			}
+		}
+		wrong := map[string]string{"name": "Leave out web addresses."}
+		s.Owner.Post("/o/acme/settings", apptest.Fill("name", "Win at prize.com")).Wants(http.StatusUnprocessableEntity).WantsErrors(wrong)
+		s.Owner.Post("/organizations", apptest.Fill("name", "Win at prize.com")).Wants(http.StatusUnprocessableEntity).WantsErrors(wrong)
+		s.Owner.Post("/o/acme/settings", apptest.Fill("name", "Call 555 0100 now")).Wants(http.StatusUnprocessableEntity).
+			WantsErrors(map[string]string{"name": "Leave out phone numbers."})
 	})
 }
