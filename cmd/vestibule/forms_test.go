@@ -216,6 +216,29 @@ func TestWrongSignIn(t *testing.T) {
 	})
 }
 
+// TestEmailInAnyScript types one address into two kinds of field. Browsers send the
+// A-label of its domain from an email field, and from a text field what was typed.
+func TestEmailInAnyScript(t *testing.T) {
+	eachVisitorEitherWay(t, func(v *visitor) {
+		const typed, sent = "anna@bücher.example", "anna@xn--bcher-kva.example"
+		p := apptest.Anna
+		p.Email = sent
+		v.opens("/sign-up")
+		v.fillsIn(p)
+		v.wants(`(e => { e.focus(); e.select(); return document.activeElement === e; })(document.getElementById("email"))`, true)
+		call(v, input.InsertText, input.InsertTextParams{Text: typed})
+		v.wantsValue("email", sent)
+		v.presses("Sign up")
+		v.wantsPage("/dashboard", "Dashboard")
+		v.wantsText(typed)
+		v.presses("Sign out")
+		v.wantsPage("/", "Welcome")
+		v.opens("/sign-in")
+		v.signsIn(typed, p.Password)
+		v.wantsPage("/dashboard", "Dashboard")
+	})
+}
+
 func (v *visitor) reloadsSignIn() {
 	v.Helper()
 	v.opens("/sign-in")
