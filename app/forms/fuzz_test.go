@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 )
 
 type fuzzForm struct {
@@ -26,7 +27,8 @@ type fuzzForm struct {
 func FuzzBind(f *testing.F) {
 	good := url.Values{"username": {"anna.smith"}, "email": {"anna@example.com"}, "name": {"Anna"}, "password": {"correct horse"}, "again": {"correct horse"}}
 	for _, kind := range []string{"application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-8", "multipart/form-data; boundary=x", "application/json", "", ";"} {
-		for _, body := range []string{good.Encode(), "", "&&==", "username=%zz", "a;b", "username=%00&name=%ff", "name=%E2%80%AE", "name=+a%0d%0ab+", "email=a%40b&email=c%40d"} {
+		for _, body := range []string{good.Encode(), "", "&&==", "username=%zz", "a;b", "username=%00&name=%ff", "name=%E2%80%AE", "name=+a%0d%0ab+", "email=a%40b&email=c%40d",
+			"name=%E2%80%8B&email=mira%E2%80%8B%40b%C3%BCcher.example", "username=%EF%BB%BFmira.k", "name=%E2%80%AAa%E2%80%AC%E3%85%A4"} {
 			f.Add(kind, body)
 		}
 	}
@@ -58,7 +60,7 @@ func FuzzBind(f *testing.F) {
 			return
 		}
 		for name, value := range map[string]string{"username": form.Username, "email": form.Email, "name": form.Name} {
-			if !utf8.ValidString(value) || strings.TrimSpace(value) != value || strings.ContainsAny(value, "\x00\r\n\u202e") || value == "query" {
+			if !utf8.ValidString(value) || text.Line(value) != value || !text.IsLine(value) || strings.ContainsAny(value, "\x00\r\n\u202e") || value == "query" {
 				t.Errorf("%s is %q and valid", name, value)
 			}
 		}
