@@ -172,7 +172,7 @@ func (c *Config) web() web.Config {
 		LimitCheck:   c.LimitCheck,
 
 		UnconfirmedMax: c.UnconfirmedMax,
-		LimitInvite: c.LimitInvite, LimitInviteDay: c.LimitInviteDay,
+		LimitInvite:    c.LimitInvite, LimitInviteDay: c.LimitInviteDay,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
@@ -67,7 +68,7 @@ func (h Handlers) SignIn(c *gin.Context) error {
 // otherwise nothing is done, and render shows the form again.
 func (h Handlers) signedInMeanwhile(c *gin.Context, form *forms.Form, typed string, render func() error) error {
 	user := web.Current(c).User
-	if key := models.Key(typed); key == user.UsernameKey || key == user.EmailKey {
+	if key := text.EmailKey(typed); key == user.UsernameKey || key == user.EmailKey {
 		return web.Redirect(c, web.LocalPath(c.Query("next")))
 	}
 	form.Error = "You're signed in as " + user.Username + " now. Sign out on another tab, then try again here."
@@ -82,7 +83,7 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 	if nobody {
 		// Treated as a user with another password, so that neither the answer nor
 		// its time reveals who has an account.
-		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(models.Key(login)), 8)}, nil
+		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(text.EmailKey(login)), 8)}, nil
 	}
 	if err != nil {
 		return nil, false, err
