@@ -18,7 +18,7 @@ import (
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
 	data := view.Data{
 		Name:     m.Name,
-		Username: m.Detail.Username,
+		Username: text.ForStranger(m.Detail.Username, ""),
 		Site:     a.config.BaseURL,
 		Email:    text.ShowEmail(m.Detail.Email),
 		Browser:  m.Detail.Browser,
@@ -63,7 +63,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if err != nil {
 			return mail.Message{}, err
 		}
-		data.Username = user.Username
+		data.Username = text.ForStranger(user.Username, "") // a stranger may have signed up with this address
 		if purpose == models.VerifyEmail {
 			data.DeletedAt = user.DeletedAt(a.config.UnconfirmedMax)
 		}

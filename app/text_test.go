@@ -72,7 +72,7 @@ func TestInvisibleCharacters(t *testing.T) {
 			}
 		}
 		for _, q := range []string{"mira", paste("nagy"), paste("mira@example.com")} {
-			s.Get("/o/acme/members?q=" + url.QueryEscape(q)).Wants(http.StatusOK).Says("Mira Nagy You mira.k, mira@example.com")
+			s.Get("/o/acme/members?q=" + url.QueryEscape(q)).Wants(http.StatusOK).Says("Mira Nagy You mira.k · mira@example.com")
 		}
 		m, err := db.MembershipBySlug(t.Context(), "acme", u.ID)
 		if err != nil {

@@ -34,8 +34,8 @@ type Data struct {
 	Inviter      string    // likewise
 }
 
-// Account names the account that the mail is about, after "your" or "the". Mail that an
-// earlier version queued doesn't know its username.
+// Account names the account that the mail is about, after "your" or "the". The username
+// is missing if an earlier version queued the mail, or if it looks like a link.
 func (d Data) Account() string {
 	if d.Username == "" {
 		return "account"
