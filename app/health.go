@@ -16,8 +16,8 @@ func (a *App) Healthz(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 // readyTimeout is how long the database may take to answer.
 const readyTimeout = 2 * time.Second
 
-// Readyz tells a load balancer whether to send requests: the database answers and has
-// every migration, and the program isn't stopping.
+// Readyz tells a load balancer whether to send requests: the database takes writes and
+// has every migration, and the program isn't stopping.
 func (a *App) Readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()

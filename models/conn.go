@@ -1,11 +1,6 @@
 package models
 
-import (
-	"context"
-	"net"
-
-	"github.com/uptrace/bun/driver/pgdriver"
-)
+import "net"
 
 // conn is a network connection to PostgreSQL that closes at its first error,
 // such as a timeout. pgdriver keeps a connection on which a prepared statement
@@ -30,16 +25,4 @@ func (c conn) Write(b []byte) (int, error) {
 		_ = c.Close()
 	}
 	return n, err
-}
-
-// withClosingConn is a [pgdriver.Option] that dials a conn.
-func withClosingConn(config *pgdriver.Config) {
-	dial := config.Dialer
-	config.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return conn{c}, nil
-	}
 }

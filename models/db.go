@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -23,7 +24,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect"
-	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"github.com/uptrace/bun/driver/pgdriver"
 	"modernc.org/sqlite"
@@ -49,6 +49,7 @@ type DB struct {
 	bun  bun.IDB // runs the queries: the pool, or a bun.Tx inside InTx
 	pool *bun.DB
 	path string // of the SQLite file; empty for PostgreSQL
+	name string // for people, without the password
 	url  string // that it was opened with
 
 	statements *sync.Map // prepared statements: *sql.Stmt by query
@@ -65,59 +66,36 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 		return openPostgres(ctx, databaseURL, maxConns, statementTimeout)
 	case "sqlite":
 		return openSQLite(ctx, strings.TrimPrefix(rest, "//"), maxConns)
+	case "jdbc":
+		return nil, errors.New(`the database URL must start with "postgres://" or "sqlite:": remove "jdbc:"`)
 	}
-	return nil, errors.New(`the database URL must start with "postgres://" or "sqlite:"`)
+	return nil, errScheme
 }
 
-// statementTimeout limits one statement on PostgreSQL, so that statements waiting
-// for a lock cannot use up its connections. The server must enforce it: the driver
-// only closes the connection, and leaves the statement running.
-const statementTimeout = 10 * time.Second
+var errScheme = errors.New(`the database URL must start with "postgres://" or "sqlite:", such as postgres://user:password@host/database`)
+
+// OpenExisting is Open, but returns an error if the SQLite file is missing.
+func OpenExisting(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
+	if rest, ok := strings.CutPrefix(databaseURL, "sqlite:"); ok {
+		path := strings.TrimPrefix(rest, "//")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && path != "" && path != ":memory:" {
+			return nil, fmt.Errorf("there is no SQLite file %s", absolute(path))
+		}
+	}
+	return Open(ctx, databaseURL, maxConns)
+}
+
+// absolute returns the whole path, as far as it is known.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
+}
 
 // discardUnknown ignores columns that no model has: while a new version migrates
 // the database, the old one is still running.
 var discardUnknown = bun.WithDiscardUnknownColumns()
-
-// openPostgres opens a pool on which a statement may take at most limit; 0 means no
-// limit.
-func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit time.Duration) (*DB, error) {
-	// An error of net/url repeats the URL, and with it the password.
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		return nil, errors.New("the database URL cannot be read: percent-encode special characters in its password")
-	}
-	query := u.Query()
-	query.Set("timezone", "UTC")
-	if limit == 0 || !query.Has("statement_timeout") {
-		query.Set("statement_timeout", limit.String())
-	}
-	u.RawQuery = query.Encode()
-	if _, err := pgdriver.NewDriver().OpenConnector(u.String()); err != nil {
-		return nil, err // NewConnector would panic
-	}
-	options := []pgdriver.Option{
-		pgdriver.WithReadTimeout(limit + 5*time.Second), // in case the server does not even report its timeout
-		pgdriver.WithDSN(u.String()),
-		pgdriver.WithResetSessionFunc(alive),
-		withClosingConn,
-	}
-	if limit == 0 {
-		options = append(options, pgdriver.WithReadTimeout(0))
-	}
-	if maxConns == 0 {
-		maxConns = max(16, 4*runtime.GOMAXPROCS(0))
-	}
-	pool := sql.OpenDB(pgdriver.NewConnector(options...))
-	pool.SetMaxOpenConns(maxConns)
-	pool.SetMaxIdleConns(maxConns)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	pool.SetConnMaxLifetime(time.Hour) // to follow the changes of a load balancer
-	if err := pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("PostgreSQL is not answering: %w", err), pool.Close())
-	}
-	db := bun.NewDB(pool, pgdialect.New(), discardUnknown)
-	return &DB{bun: db, pool: db, url: databaseURL, statements: new(sync.Map)}, nil
-}
 
 func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	if path == "" {
@@ -153,7 +131,7 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 		return nil, errors.Join(err, pool.Close())
 	}
 	db := bun.NewDB(pool, sqlitedialect.New(), discardUnknown)
-	return &DB{bun: db, pool: db, path: path, url: "sqlite:" + path, statements: new(sync.Map)}, nil
+	return &DB{bun: db, pool: db, path: path, name: "SQLite file " + absolute(path), url: "sqlite:" + path, statements: new(sync.Map)}, nil
 }
 
 // escapePath escapes the characters that end the path of an SQLite file: URI.
@@ -175,6 +153,10 @@ func (db *DB) Bun() *bun.DB { return db.pool }
 
 // Path returns the path of the SQLite file, or "" for PostgreSQL.
 func (db *DB) Path() string { return db.path }
+
+// Name returns what the database is called, for people: its kind, name and server, or
+// its file.
+func (db *DB) Name() string { return db.name }
 
 // Postgres reports whether the database is PostgreSQL.
 func (db *DB) Postgres() bool { return db.pool.Dialect().Name() == dialect.PG }
@@ -225,8 +207,11 @@ func asTaken(err error, constraints map[string]string) error {
 	return err
 }
 
-// Ready returns nil if the database answers.
-func (db *DB) Ready(ctx context.Context) error { return db.pool.PingContext(ctx) }
+// Ready returns nil if the database takes writes: it deletes no session.
+func (db *DB) Ready(ctx context.Context) error {
+	_, err := db.bun.NewDelete().Model((*Session)(nil)).Where("1 = 0").Exec(ctx)
+	return err
+}
 
 // Unavailable reports whether err means that the database can't answer right now,
 // so that trying again may help.
@@ -235,7 +220,7 @@ func Unavailable(err error) bool {
 	var pgErr pgdriver.Error
 	var liteErr *sqlite.Error
 	switch {
-	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, context.DeadlineExceeded),
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, errReadOnly), errors.Is(err, sql.ErrConnDone), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &netErr):
 		return true
 	case errors.As(err, &pgErr):
@@ -246,7 +231,7 @@ func Unavailable(err error) bool {
 		return slices.Contains([]string{"08", "40", "53", "57", "58"}, code[:min(2, len(code))]) || code == "25006"
 	case errors.As(err, &liteErr):
 		switch liteErr.Code() & 0xff { // the primary of an extended result code
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
 			return true
 		}
 	}

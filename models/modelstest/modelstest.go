@@ -88,15 +88,16 @@ func PostgreSQL(t *testing.T) string {
 func EmptyPostgreSQL(t *testing.T) string { return newDatabase(t, "") }
 
 // Own starts a cluster for this test alone, which may kill it, even where
-// TEST_DATABASE_URL is set. It stops when the test ends.
-func Own(t *testing.T) *Cluster {
+// TEST_DATABASE_URL is set. It stops when the test ends. Settings ("name=value") come on
+// top of those that make it fast.
+func Own(t *testing.T, settings ...string) *Cluster {
 	t.Helper()
 	NotShort(t, "PostgreSQL")
 	bin, err := pick(installations())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := launch(bin, nil)
+	c, err := launch(bin, settings)
 	if err != nil {
 		t.Fatal(err)
 	}

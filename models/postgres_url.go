@@ -1,0 +1,258 @@
+package models
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun/driver/pgdriver"
+)
+
+// postgresURL is a database URL as libpq reads it (PostgreSQL, 32.1.1.2). The driver
+// reads a part of that: it knows one host, no fallback and no options.
+type postgresURL struct {
+	user, password, database, application string
+
+	servers     []postgresServer // to try, in order
+	dialTimeout time.Duration
+	readTimeout time.Duration     // 0 if the URL has none
+	settings    map[string]string // of the session
+}
+
+// postgresServer is one way to reach a server.
+type postgresServer struct {
+	network, addr string
+	tls           *tls.Config // nil for a connection in the clear
+}
+
+// parsePostgresURL reads a URL that begins with postgres:// or postgresql://. Its errors
+// are sentences for the operator, and repeat nothing that may be part of a password.
+func parsePostgresURL(databaseURL string) (*postgresURL, error) {
+	_, rest, ok := strings.Cut(databaseURL, "://")
+	if !ok {
+		return nil, errScheme
+	}
+	rest, rawQuery, _ := strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(rest, "/")
+	if strings.ContainsAny(path, "/@") || !strings.Contains(authority, "@") && strings.Contains(rawQuery, "@") {
+		return nil, errEncode
+	}
+	userinfo, hosts := "", authority
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		userinfo, hosts = authority[:i], authority[i+1:]
+	}
+	user, password, _ := strings.Cut(userinfo, ":")
+	for _, part := range []*string{&user, &password, &path} {
+		var err error
+		if *part, err = url.PathUnescape(*part); err != nil {
+			return nil, errEncode
+		}
+	}
+	query, err := url.ParseQuery(strings.ReplaceAll(rawQuery, "+", "%2B")) // libpq takes no + for a space
+	if err != nil {
+		return nil, errEncode
+	}
+	take := func(name string) string {
+		values := query[name]
+		delete(query, name)
+		if len(values) == 0 {
+			return ""
+		}
+		return values[len(values)-1]
+	}
+
+	u := &postgresURL{settings: map[string]string{}}
+	u.user = cmp.Or(take("user"), user, os.Getenv("PGUSER"), "postgres")
+	u.password = cmp.Or(take("password"), password, os.Getenv("PGPASSWORD"))
+	u.database = cmp.Or(take("dbname"), path, os.Getenv("PGDATABASE"), u.user)
+	u.application = cmp.Or(take("application_name"), take("fallback_application_name"))
+	delete(query, "fallback_application_name")
+	if u.dialTimeout, err = seconds("connect_timeout", cmp.Or(take("connect_timeout"), take("dial_timeout"))); err != nil {
+		return nil, err
+	}
+	if u.readTimeout, err = seconds("read_timeout", take("read_timeout")); err != nil {
+		return nil, err
+	}
+	switch target := take("target_session_attrs"); target {
+	case "", "any", "read-write", "primary": // each connection must take writes anyway
+	default:
+		return nil, fmt.Errorf("the database URL has target_session_attrs=%q: it must be read-write, as every connection writes", target)
+	}
+	if err := u.options(take("options")); err != nil {
+		return nil, err
+	}
+	if u.servers, err = postgresServers(hosts, take); err != nil {
+		return nil, err
+	}
+	for name := range query {
+		value := take(name)
+		switch _, known := ignored[name]; {
+		case known:
+		case !settingName.MatchString(name):
+			return nil, errEncode
+		default:
+			u.settings[strings.ToLower(name)] = value
+		}
+	}
+	return u, nil
+}
+
+var errEncode = errors.New("the database URL cannot be read: percent-encode special characters in its password")
+
+// ignored are parameters of libpq that change nothing here: the system keeps
+// connections alive, and hosts are always tried in order.
+var ignored = map[string]struct{}{
+	"keepalives": {}, "keepalives_idle": {}, "keepalives_interval": {}, "keepalives_count": {}, "tcp_user_timeout": {},
+	"gssencmode": {}, "gssdelegation": {}, "sslcompression": {}, "sslsni": {}, "load_balance_hosts": {},
+}
+
+// settingName is what the name of a setting of the server looks like.
+var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
+
+// seconds reads a time as libpq does, in seconds, or with a unit.
+func seconds(name, value string) (time.Duration, error) {
+	if value == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(value, 10, 16); err == nil {
+		return time.Duration(n) * time.Second, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("the database URL has a wrong %s: it must be a number of seconds", name)
+	}
+	return d, nil
+}
+
+// options reads the switches of a server's command line that set something for the
+// session: -c name=value, -cname=value and --name=value.
+func (u *postgresURL) options(line string) error {
+	words := strings.Fields(line)
+	for i := 0; i < len(words); i++ {
+		setting, long := strings.CutPrefix(words[i], "--")
+		if !long {
+			var short bool
+			setting, short = strings.CutPrefix(words[i], "-c")
+			if short && setting == "" && i+1 < len(words) {
+				i++
+				setting = words[i]
+			}
+			if !short {
+				setting = ""
+			}
+		}
+		name, value, ok := strings.Cut(setting, "=")
+		name = strings.ReplaceAll(name, "-", "_")
+		if !ok || !settingName.MatchString(name) {
+			return errors.New("the database URL has options other than -c name=value: remove options")
+		}
+		u.settings[strings.ToLower(name)] = value
+	}
+	return nil
+}
+
+// postgresServers returns every way to reach the hosts of a URL.
+func postgresServers(authority string, take func(string) string) ([]postgresServer, error) {
+	hosts, ports := strings.Split(authority, ","), []string{""}
+	for i, host := range hosts {
+		if bare, port, err := net.SplitHostPort(host); err == nil {
+			hosts[i] = bare
+			if i == 0 {
+				ports = make([]string, len(hosts))
+			}
+			if len(ports) == len(hosts) {
+				ports[i] = port
+			}
+		} else {
+			hosts[i] = strings.Trim(host, "[]")
+		}
+		var err error
+		if hosts[i], err = url.PathUnescape(hosts[i]); err != nil { // a socket's folder is %2Fvar%2Frun…
+			return nil, errEncode
+		}
+	}
+	if list := take("host"); list != "" {
+		hosts = strings.Split(list, ",")
+	}
+	if list := take("port"); list != "" {
+		ports = strings.Split(list, ",")
+	}
+	if take("hostaddr") != "" {
+		return nil, errors.New("the database URL has hostaddr: use host")
+	}
+	if len(ports) > 1 && len(ports) != len(hosts) {
+		return nil, errors.New("the database URL must have one port, or one for each host")
+	}
+
+	security := url.Values{}
+	for _, name := range []string{"sslmode", "sslrootcert", "sslcert", "sslkey"} {
+		if value := cmp.Or(take(name), os.Getenv("PG"+strings.ToUpper(name))); value != "" {
+			security.Set(name, value)
+		}
+	}
+	mode := cmp.Or(security.Get("sslmode"), "require")
+	if take("ssl") == "true" {
+		mode = "require"
+	}
+	if security.Get("sslrootcert") == "system" { // the default of verify-full
+		security.Del("sslrootcert")
+		mode = "verify-full"
+	}
+	switch binding := take("channel_binding"); binding {
+	case "", "prefer", "disable":
+	case "require": // the driver can't bind, so the certificate must show who the server is
+		mode = "verify-full"
+	default:
+		return nil, fmt.Errorf("the database URL has channel_binding=%q: it must be require, prefer or disable", binding)
+	}
+	if negotiation := take("sslnegotiation"); negotiation != "" && negotiation != "postgres" {
+		return nil, errors.New("the database URL has sslnegotiation: remove it")
+	}
+	if security.Has("sslcert") != security.Has("sslkey") {
+		return nil, errors.New("the database URL must have both sslcert and sslkey, or neither")
+	}
+	security.Set("sslmode", mode)
+
+	var servers []postgresServer
+	for i, host := range hosts {
+		host = cmp.Or(host, os.Getenv("PGHOST"), "localhost")
+		port := ports[0]
+		if len(ports) > 1 {
+			port = ports[i]
+		}
+		port = cmp.Or(port, os.Getenv("PGPORT"), "5432")
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, errors.New("the database URL cannot be read: its port must be 1 to 65535, and special characters in its password must be percent-encoded")
+		}
+		if filepath.IsAbs(host) {
+			servers = append(servers, postgresServer{network: "unix", addr: filepath.Join(host, ".s.PGSQL."+port)})
+			continue
+		}
+		secure := postgresServer{network: "tcp", addr: net.JoinHostPort(host, port)}
+		clear := secure
+		one := url.URL{Scheme: "postgres", Host: secure.addr, RawQuery: security.Encode()}
+		connector, err := pgdriver.NewDriver().OpenConnector(one.String())
+		if err != nil {
+			return nil, fmt.Errorf("the database URL: %s", strings.TrimPrefix(err.Error(), "pgdriver: "))
+		}
+		secure.tls = connector.(*pgdriver.Connector).Config().TLSConfig
+		switch mode {
+		case "prefer":
+			servers = append(servers, secure, clear)
+		case "allow":
+			servers = append(servers, clear, secure)
+		default: // disable has no tls
+			servers = append(servers, secure)
+		}
+	}
+	return servers, nil
+}
