@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ type App struct {
 	outbox  *mail.Outbox // in development without a mail server
 	handler http.Handler
 	ready   func(context.Context) error
+
+	proxies        []netip.Prefix // that are trusted to name the client
+	unknownAddress sync.Once      // logs that one of them doesn't
 }
 
 // New returns the site on a migrated database, with hashes for passwords. The
@@ -36,6 +40,9 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	}
 	a := &App{config: config, ready: db.Ready}
 	if a.Kit, err = web.NewKit(config.web(), db, log, hasher); err != nil {
+		return nil, err
+	}
+	if a.proxies, err = config.trustedProxies(); err != nil {
 		return nil, err
 	}
 	if config.SMTPURL != "" {
@@ -70,8 +77,11 @@ const purgeEvery = 10 * time.Minute
 // Work sends mail, purges expired rows and unconfirmed accounts, and renews what earlier
 // versions stored, until ctx ends.
 func (a *App) Work(ctx context.Context) {
-	if a.outbox != nil {
+	switch {
+	case a.showsMail():
 		a.Log.Info("SMTP_URL is not set: mail is shown on /dev/mail, to this machine alone")
+	case a.outbox != nil:
+		a.Log.Warn("SMTP_URL is not set: nobody gets mail, and /dev/mail is absent because BASE_URL is not on localhost")
 	}
 	var group sync.WaitGroup
 	group.Go(func() { a.renewEmails(ctx) })

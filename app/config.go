@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
@@ -66,7 +65,7 @@ func (c *Config) validate(site bool) error {
 	}
 	host, port, err := splitAddr(c.Addr)
 	if err != nil {
-		wrong("ADDR", c.Addr, "host:port, such as localhost:8080")
+		wrong("ADDR", c.Addr, "host:port, such as localhost:8080, or :8080 for every address")
 	}
 	switch {
 	case c.BaseURL != "" || err != nil:
@@ -78,17 +77,17 @@ func (c *Config) validate(site bool) error {
 	case site:
 		say("BASE_URL is not set: production needs the site's address, such as https://example.com")
 	}
-	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	base, err := url.Parse(c.BaseURL)
-	switch {
+	switch origin, err := normalizeBaseURL(c.BaseURL); {
+	case c.BaseURL == "":
 	case strings.Contains(c.BaseURL, "@"): // may follow a password
 		say("BASE_URL holds a user or a password: it must be https://HOST alone")
-	case c.BaseURL != "" && (err != nil || base.Hostname() == "" || c.BaseURL != base.Scheme+"://"+base.Host ||
-		base.Scheme != "https" && !(base.Scheme == "http" && mail.IsLoopback(base.Hostname()))):
-		wrong("BASE_URL", c.BaseURL, "https://HOST with no path, or http:// on localhost alone")
+	case err != nil:
+		say("BASE_URL is %q: %w", c.BaseURL, err)
+	default:
+		c.BaseURL = origin
 	}
 	if _, err := c.trustedProxies(); err != nil {
-		wrong("TRUSTED_PROXIES", c.TrustedProxies, "IP addresses or networks such as 10.0.0.0/8, separated by commas")
+		wrong("TRUSTED_PROXIES", c.TrustedProxies, "IP addresses or networks such as 10.0.0.0/8, separated by commas, and not everybody's")
 	}
 	if c.DatabaseConns < 0 || c.DatabaseConns == 1 { // a migration takes two
 		wrong("DATABASE_CONNS", fmt.Sprint(c.DatabaseConns), "0, or 2 or more")
@@ -113,7 +112,13 @@ func (c *Config) validate(site bool) error {
 			wrong(name, fmt.Sprint(value), fmt.Sprintf("%d to %d", least, most))
 		}
 	}
-	between("ARGON2_MEMORY", c.Argon2Memory, minArgon2Memory, password.MaxMemory)
+	least := minArgon2Memory[len(minArgon2Memory)-1]
+	if c.Argon2Time > 0 && int(c.Argon2Time) < len(minArgon2Memory) {
+		least = minArgon2Memory[c.Argon2Time-1]
+	}
+	if c.Argon2Memory < least || c.Argon2Memory > password.MaxMemory {
+		wrong("ARGON2_MEMORY", fmt.Sprint(c.Argon2Memory), fmt.Sprintf("%d to %d with ARGON2_TIME=%d; fewer passes need more memory", least, password.MaxMemory, c.Argon2Time))
+	}
 	between("ARGON2_TIME", c.Argon2Time, 1, password.MaxIterations)
 	between("ARGON2_THREADS", uint32(c.Argon2Threads), 1, password.MaxParallelism)
 	switch {
@@ -145,9 +150,9 @@ func splitAddr(addr string) (host, port string, err error) {
 	return host, port, err
 }
 
-// minArgon2Memory is 7 MiB, in KiB: the minimum in OWASP's Password Storage Cheat
-// Sheet.
-const minArgon2Memory = 7 << 10
+// minArgon2Memory is the least memory for one, two, three, four and more passes, in
+// KiB: the equivalent pairs of OWASP's Password Storage Cheat Sheet.
+var minArgon2Memory = [...]uint32{46 << 10, 19 << 10, 12 << 10, 9 << 10, 7 << 10}
 
 // minUnconfirmed is how long the link in the first mail works.
 const minUnconfirmed = 24 * time.Hour
@@ -182,19 +187,21 @@ func (c *Config) argon2() argon2id.Params {
 	return params
 }
 
-func (c *Config) trustedProxies() ([]string, error) {
-	var proxies []string
-	for p := range strings.SplitSeq(c.TrustedProxies, ",") {
-		p = strings.TrimSpace(p)
-		if p == "" {
-			continue
+// trustedProxies returns the networks of TRUSTED_PROXIES.
+func (c *Config) trustedProxies() ([]netip.Prefix, error) {
+	var proxies []netip.Prefix
+	for _, p := range strings.FieldsFunc(c.TrustedProxies, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) }) {
+		network, err := netip.ParsePrefix(p)
+		if ip, errIP := netip.ParseAddr(strings.Trim(p, "[]")); errIP == nil && ip.Zone() == "" {
+			network, err = ip.Unmap().Prefix(ip.Unmap().BitLen())
 		}
-		if ip, err := netip.ParseAddr(p); err != nil || ip.Zone() != "" {
-			if _, err := netip.ParsePrefix(p); err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return nil, err
 		}
-		proxies = append(proxies, p)
+		if network.Bits() == 0 { // everybody could claim any address
+			return nil, errors.New("every address is trusted")
+		}
+		proxies = append(proxies, network.Masked())
 	}
 	return proxies, nil
 }

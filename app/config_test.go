@@ -60,11 +60,21 @@ func TestConfigRefuses(t *testing.T) {
 		"a proxy by name":              {func(c *app.Config) { c.TrustedProxies = "10.0.0.1,proxy" }, []string{"TRUSTED_PROXIES"}},
 		"a proxy with a zone":          {func(c *app.Config) { c.TrustedProxies = "fe80::1%eth0" }, []string{"TRUSTED_PROXIES"}},
 		"a network too small":          {func(c *app.Config) { c.TrustedProxies = "10.0.0.0/33" }, []string{"TRUSTED_PROXIES"}},
+		"everybody a proxy":            {func(c *app.Config) { c.TrustedProxies = "0.0.0.0/0" }, []string{"TRUSTED_PROXIES"}},
+		"everybody a proxy, by a star": {func(c *app.Config) { c.TrustedProxies = "*" }, []string{"TRUSTED_PROXIES"}},
+		"a URL with an empty path":     {func(c *app.Config) { c.BaseURL = "https://example.com/app/" }, []string{"BASE_URL"}},
+		"a URL with no such port":      {func(c *app.Config) { c.BaseURL = "https://example.com:99999" }, []string{"BASE_URL"}},
+		"a URL with an odd name":       {func(c *app.Config) { c.BaseURL = "https://exa$mple.com" }, []string{"BASE_URL"}},
+		"a URL of one colon":           {func(c *app.Config) { c.BaseURL = "https:example.com" }, []string{"BASE_URL"}},
+		"an address of a port alone":   {func(c *app.Config) { c.Addr = "8080" }, []string{"ADDR"}},
 		"one connection":               {func(c *app.Config) { c.DatabaseConns = 1 }, []string{"DATABASE_CONNS"}},
 		"fewer connections than none":  {func(c *app.Config) { c.DatabaseConns = -1 }, []string{"DATABASE_CONNS"}},
 		"no idle time":                 {func(c *app.Config) { c.SessionIdle = 0 }, []string{"SESSION_IDLE"}},
 		"idle for 59 seconds":          {func(c *app.Config) { c.SessionIdle = 59 * time.Second }, []string{"SESSION_IDLE"}},
 		"idle longer than at most":     {func(c *app.Config) { c.SessionMax = apptest.SessionIdle - 1 }, []string{"SESSION_MAX"}},
+		"7 MiB with four passes":       {func(c *app.Config) { c.Argon2Memory, c.Argon2Time = 9215, 4 }, []string{"ARGON2_MEMORY"}},
+		"7 MiB with one pass":          {func(c *app.Config) { c.Argon2Memory, c.Argon2Time = 7168, 1 }, []string{"ARGON2_MEMORY"}},
+		"19 MiB with one pass":         {func(c *app.Config) { c.Argon2Memory, c.Argon2Time = 19456, 1 }, []string{"ARGON2_MEMORY"}},
 		"memory below OWASP's least":   {func(c *app.Config) { c.Argon2Memory = 7167 }, []string{"ARGON2_MEMORY"}},
 		"memory above 256 MiB":         {func(c *app.Config) { c.Argon2Memory = 256<<10 + 1 }, []string{"ARGON2_MEMORY"}},
 		"no pass":                      {func(c *app.Config) { c.Argon2Time = 0 }, []string{"ARGON2_TIME"}},
@@ -125,8 +135,8 @@ func TestConfigAccepts(t *testing.T) {
 	}{
 		"the defaults":         {func(*app.Config) {}, "http://localhost:8080", false},
 		"every address":        {func(c *app.Config) { c.Addr = ":8080" }, "http://localhost:8080", false},
-		"every IPv4 address":   {func(c *app.Config) { c.Addr = "0.0.0.0:80" }, "http://localhost:80", false},
-		"every IPv6 address":   {func(c *app.Config) { c.Addr = "[::]:80" }, "http://localhost:80", false},
+		"every IPv4 address":   {func(c *app.Config) { c.Addr = "0.0.0.0:80" }, "http://localhost", false},
+		"every IPv6 address":   {func(c *app.Config) { c.Addr = "[::]:80" }, "http://localhost", false},
 		"IPv6":                 {func(c *app.Config) { c.Addr = "[::1]:8080" }, "http://[::1]:8080", false},
 		"any loopback":         {func(c *app.Config) { c.BaseURL = "http://127.0.0.2:1" }, "http://127.0.0.2:1", false},
 		"production":           {production, "https://example.com", true},
@@ -136,8 +146,20 @@ func TestConfigAccepts(t *testing.T) {
 		"an address and a URL": {func(c *app.Config) { c.Addr, c.BaseURL = "10.0.0.1:80", "https://example.com" }, "https://example.com", true},
 		"proxies":              {func(c *app.Config) { c.TrustedProxies = " 10.0.0.0/8 ,::1,, 192.0.2.1" }, "http://localhost:8080", false},
 		"the least": {func(c *app.Config) {
-			c.SessionIdle, c.SessionMax, c.Argon2Memory, c.Argon2Time = time.Minute, time.Minute, 7168, 1
+			c.SessionIdle, c.SessionMax, c.Argon2Memory, c.Argon2Time = time.Minute, time.Minute, 7168, 5
 		}, "http://localhost:8080", false},
+		"one pass":                {func(c *app.Config) { c.Argon2Memory, c.Argon2Time = 47104, 1 }, "http://localhost:8080", false},
+		"three passes":            {func(c *app.Config) { c.Argon2Memory, c.Argon2Time = 12288, 3 }, "http://localhost:8080", false},
+		"capitals":                {func(c *app.Config) { c.BaseURL = "HTTPS://WWW.Example.COM" }, "https://www.example.com", true},
+		"the default port":        {func(c *app.Config) { c.BaseURL = "https://example.com:443/" }, "https://example.com", true},
+		"the port of http":        {func(c *app.Config) { c.BaseURL = "http://LOCALHOST:80" }, "http://localhost", false},
+		"a port with a zero":      {func(c *app.Config) { c.BaseURL = "https://example.com:08443" }, "https://example.com:8443", true},
+		"two slashes at the end":  {func(c *app.Config) { c.BaseURL = "https://example.com//" }, "https://example.com", true},
+		"a dot at the end":        {func(c *app.Config) { c.BaseURL = "https://example.com." }, "https://example.com", true},
+		"an international name":   {func(c *app.Config) { c.BaseURL = "https://BÜCHER.example" }, "https://xn--bcher-kva.example", true},
+		"a name with underscores": {func(c *app.Config) { c.BaseURL = "https://my_site.example.com" }, "https://my_site.example.com", true},
+		"a long IPv6 address":     {func(c *app.Config) { c.BaseURL = "https://[2001:DB8:0:0::1]:443" }, "https://[2001:db8::1]", true},
+		"proxies with spaces":     {func(c *app.Config) { c.TrustedProxies = "10.0.0.1/8 [::1];fd00::/8\n" }, "http://localhost:8080", false},
 		"the most":                {func(c *app.Config) { c.Argon2Memory, c.Argon2Time, c.Argon2Threads = 256<<10, 16, 16 }, "http://localhost:8080", false},
 		"two connections":         {func(c *app.Config) { c.DatabaseConns = 2 }, "http://localhost:8080", false},
 		"a log level in capitals": {func(c *app.Config) { c.LogLevel = "WARN" }, "http://localhost:8080", false},
@@ -242,8 +264,8 @@ func TestBaseURLInCapitals(t *testing.T) {
 	t.Parallel()
 	c := valid()
 	c.BaseURL = "HTTPS://example.com"
-	if err := c.ValidateSite(); err == nil && !c.Secure() {
-		t.Errorf("%s is accepted, and its cookies are not Secure", c.BaseURL)
+	if err := c.ValidateSite(); err != nil || !c.Secure() {
+		t.Errorf("the cookies of %s are not Secure (%v)", c.BaseURL, err)
 	}
 }
 
@@ -257,7 +279,7 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, env, addr, baseURL, proxies, level string) {
 		c := valid()
 		c.Env, c.Addr, c.BaseURL, c.TrustedProxies, c.LogLevel = env, addr, baseURL, proxies, level
-		c.Argon2Memory, c.Argon2Time = 7168, 1
+		c.Argon2Memory, c.Argon2Time = 7168, 5
 		mailed(&c)
 		if err := c.ValidateSite(); err != nil {
 			for sentence := range strings.SplitSeq(err.Error(), "\n") {

@@ -3,6 +3,7 @@ package app
 import (
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,10 +13,17 @@ import (
 	"vestibule/templates/site"
 )
 
+// showsMail reports whether the site has the page /dev/mail: it keeps mail instead of
+// sending it, and is for this machine alone.
+func (a *App) showsMail() bool {
+	base, err := url.Parse(a.config.BaseURL)
+	return a.outbox != nil && err == nil && mail.IsLoopback(base.Hostname())
+}
+
 // ShowDevMail shows the mail that development keeps instead of sending it. Only this
 // machine can see it.
 func (a *App) ShowDevMail(c *gin.Context) error {
-	if !mail.IsLoopback(hostOf(c.Request.RemoteAddr)) || !mail.IsLoopback(hostOf(c.Request.Host)) {
+	if !fromHere(c) {
 		return models.ErrNotFound
 	}
 	var messages []site.Mail
@@ -25,6 +33,18 @@ func (a *App) ShowDevMail(c *gin.Context) error {
 	f := a.Frame(c, http.StatusOK)
 	page := site.DevMailPage(f, messages)
 	return web.Render(c, f, page, page)
+}
+
+// fromHere reports whether a program on this machine sent the request, and not a proxy
+// on behalf of another. A proxy adds a header, or speaks HTTP/1.0 as nginx does.
+func fromHere(c *gin.Context) bool {
+	for _, name := range []string{"Forwarded", "Via", forwardedFor, "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-Ip"} {
+		if c.Request.Header[name] != nil {
+			return false
+		}
+	}
+	return c.Request.ProtoAtLeast(1, 1) && !web.Current(c).AddressUnknown &&
+		mail.IsLoopback(hostOf(c.Request.RemoteAddr)) && mail.IsLoopback(hostOf(c.Request.Host))
 }
 
 // hostOf returns an address without its port.

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -227,7 +229,8 @@ func TestMailToStrangersCarriesNoMessage(t *testing.T) {
 func TestLettersLinkToTheSiteAlone(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db, apptest.OverHTTPS)
+		const site = "https://localhost:8443"
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.BaseURL = site })
 		evil := []apptest.Option{
 			func(r *http.Request) { r.Host = "evil.example" },
 			apptest.Header("X-Forwarded-Host", "evil.example"), apptest.Header("X-Forwarded-Proto", "http"), apptest.Header("Forwarded", "host=evil.example"),
@@ -240,7 +243,7 @@ func TestLettersLinkToTheSiteAlone(t *testing.T) {
 		sent = append(sent, s.Deliver()...)
 		s.Post("/account/email", apptest.Fill("email", "new@example.com", "current_password", apptest.Anna.Password), evil...).Wants(http.StatusOK)
 		sent = append(sent, s.Deliver()...)
-		link := strings.TrimPrefix(sent[len(sent)-1].Link, "https://example.com")
+		link := strings.TrimPrefix(sent[len(sent)-1].Link, site)
 		s.Submit(s.Get(link, evil...), "form#verify", nil, evil...).LeadsTo("/dashboard")
 		s.Post("/account/password", apptest.Fill("current_password", apptest.Anna.Password, "password", apptest.AnotherPassword, "confirm_password", apptest.AnotherPassword), evil...).LeadsTo("/account")
 		sent = append(sent, s.Deliver()...)
@@ -253,7 +256,7 @@ func TestLettersLinkToTheSiteAlone(t *testing.T) {
 				t.Errorf("the letter links to %q: %s", links, l.Text)
 			}
 			for _, link := range links {
-				if link != "https://example.com" && !strings.HasPrefix(link, "https://example.com/") {
+				if link != site && !strings.HasPrefix(link, site+"/") {
 					t.Errorf("%q links to %s", l.Subject, link)
 				}
 			}
@@ -283,20 +286,41 @@ func TestMailOfUnknownKindWaits(t *testing.T) {
 func TestDevMailIsForThisMachineAlone(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db)
+		plain := apptest.NewSite(t, db)
+		trusting := apptest.NewSite(t, db, func(c *app.Config) { c.TrustedProxies = "127.0.0.1, 192.0.2.7" })
+		public := apptest.NewSite(t, db, apptest.OverHTTPS)
+		secure := apptest.NewSite(t, db, func(c *app.Config) { c.BaseURL = "https://localhost:8443" })
+		here, local := "127.0.0.1:5000", "localhost:8080"
+		header := func(name, value string) http.Header { return http.Header{name: {value}} }
 		for name, tt := range map[string]struct {
+			site          *apptest.Site
 			address, host string
+			header        http.Header
+			proto         int // the minor number of HTTP/1
 			status        int
 		}{
-			"here":                {"127.0.0.1:5000", "localhost:8080", http.StatusOK},
-			"here, IPv6":          {"[::1]:5000", "[::1]:8080", http.StatusOK},
-			"another machine":     {"192.0.2.7:5000", "localhost:8080", http.StatusNotFound},
-			"through a proxy":     {"127.0.0.1:5000", "example.com", http.StatusNotFound},
-			"a name rebound here": {"127.0.0.1:5000", "localhost.evil.example:8080", http.StatusNotFound},
+			"here":                               {plain, here, local, nil, 1, http.StatusOK},
+			"here, IPv6":                         {plain, "[::1]:5000", "[::1]:8080", nil, 1, http.StatusOK},
+			"here, with trusted proxies":         {trusting, here, local, nil, 1, http.StatusOK},
+			"here, by https":                     {secure, here, "localhost:8443", nil, 1, http.StatusOK},
+			"another machine":                    {plain, "192.0.2.7:5000", local, nil, 1, http.StatusNotFound},
+			"through a proxy":                    {plain, here, "example.com", nil, 1, http.StatusNotFound},
+			"a name rebound here":                {plain, here, "localhost.evil.example:8080", nil, 1, http.StatusNotFound},
+			"a proxy that rewrites Host":         {plain, here, local, header("X-Forwarded-For", "203.0.113.5"), 1, http.StatusNotFound},
+			"a trusted proxy, a client":          {trusting, here, local, header("X-Forwarded-For", "203.0.113.5"), 1, http.StatusNotFound},
+			"a trusted proxy, a client with us":  {trusting, here, local, header("X-Forwarded-For", "127.0.0.1"), 1, http.StatusNotFound},
+			"a trusted proxy, nonsense":          {trusting, here, local, header("X-Forwarded-For", "unknown"), 1, http.StatusNotFound},
+			"a trusted machine claims to be us":  {trusting, "192.0.2.7:5000", local, header("X-Forwarded-For", "127.0.0.1"), 1, http.StatusNotFound},
+			"a proxy with another header":        {plain, here, local, header("X-Real-Ip", "203.0.113.5"), 1, http.StatusNotFound},
+			"a proxy with the standard's header": {plain, here, local, header("Forwarded", "for=203.0.113.5"), 1, http.StatusNotFound},
+			"a proxy that says only its name":    {plain, here, local, header("Via", "1.1 proxy"), 1, http.StatusNotFound},
+			"nginx as it is installed":           {plain, here, local, nil, 0, http.StatusNotFound},
+			"a site for everybody":               {public, here, local, nil, 1, http.StatusNotFound},
 		} {
 			r := httptest.NewRequest(http.MethodGet, "/dev/mail", nil)
-			r.RemoteAddr, r.Host = tt.address, tt.host
-			if w := s.Serve(r); w.Code != tt.status {
+			r.RemoteAddr, r.Host, r.Proto, r.ProtoMinor = tt.address, tt.host, fmt.Sprintf("HTTP/1.%d", tt.proto), tt.proto
+			maps.Copy(r.Header, tt.header)
+			if w := tt.site.Serve(r); w.Code != tt.status {
 				t.Errorf("%s: the answer is %d, want %d", name, w.Code, tt.status)
 			}
 		}

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -382,6 +383,17 @@ func TestClientAddress(t *testing.T) {
 		"the proxy says nothing":        {trust("127.0.0.1"), nil, "127.0.0.1"},
 		"the proxy says nonsense":       {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "<script>"}, "127.0.0.1"},
 		"the proxy names a v6 address":  {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "2001:db8::1"}, "2001:db8::1"},
+		"with a port, as Azure":         {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "203.0.113.5:41234"}, "203.0.113.5"},
+		"with ports, two proxies":       {trust("127.0.0.1,10.0.0.0/8"), map[string]string{"X-Forwarded-For": "198.51.100.7, 203.0.113.5:41234, 10.1.1.1:80"}, "203.0.113.5"},
+		"a v6 address with a port":      {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "[2001:db8::1]:443"}, "2001:db8::1"},
+		"a v6 address in brackets":      {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "[2001:db8::1]"}, "2001:db8::1"},
+		"a v6 address with a zone":      {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "fe80::1%eth0"}, "fe80::1"},
+		"a v4 address in v6":            {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "::ffff:203.0.113.5"}, "203.0.113.5"},
+		"as in the header Forwarded":    {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": `For="[2001:db8::1]:443";proto=https`}, "2001:db8::1"},
+		"empty entries":                 {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": ", 203.0.113.5,, "}, "203.0.113.5"},
+		"nonsense before the client":    {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "unknown, 203.0.113.5"}, "203.0.113.5"},
+		"nonsense after the client":     {trust("127.0.0.1"), map[string]string{"X-Forwarded-For": "203.0.113.5, _hidden"}, "203.0.113.5"},
+		"a stranger forges a port":      {trust("10.0.0.0/8"), map[string]string{"X-Forwarded-For": "203.0.113.5:41234"}, "127.0.0.1"},
 		"a client writes a line of log": {trust(""), map[string]string{"X-Forwarded-For": `1", "level":"ERROR`}, "127.0.0.1"},
 	}
 	for name, tt := range tests {
@@ -412,6 +424,41 @@ func TestForwardedForInTwoLines(t *testing.T) {
 		if len(lines) != 1 || lines[0]["ip"] != "192.0.2.1" {
 			t.Errorf("the log says %v, want one line with ip 192.0.2.1", lines)
 		}
+	})
+}
+
+// TestUnknownAddress is a trusted proxy that doesn't name its clients. Their wrong
+// passwords must not keep each other out. A stranger's header changes nothing.
+func TestUnknownAddress(t *testing.T) {
+	t.Parallel()
+	for trusted, want := range map[string]int{"127.0.0.1": http.StatusUnprocessableEntity, "10.0.0.0/8": http.StatusTooManyRequests} {
+		t.Run(trusted, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := apptest.NewSite(t, db, func(c *app.Config) {
+					c.TrustedProxies, c.LimitAddress = trusted, models.Limit{Free: 2, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
+				})
+				unknown := apptest.Header("X-Forwarded-For", "unknown")
+				for i := range 2 {
+					s.Post("/sign-in", apptest.Credentials(fmt.Sprint("somebody", i), "x"), unknown).Wants(http.StatusUnprocessableEntity)
+				}
+				s.Post("/sign-in", apptest.Credentials("another", "x"), unknown).Wants(want)
+				if n := len(s.Logged("a trusted proxy names no client in X-Forwarded-For: nobody is limited by IP address")); (n == 1) != (want == http.StatusUnprocessableEntity) {
+					t.Errorf("the log says so %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// TestBaseURLAsPasted takes BASE_URL in a form that browsers don't write. Their posts
+// must not be refused when a proxy changes Host.
+func TestBaseURLAsPasted(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.BaseURL = "HTTPS://BÜCHER.Example:443/" })
+		s.Post("/sign-in", apptest.Credentials("somebody", "x"), apptest.Header("Origin", "https://xn--bcher-kva.example")).Wants(http.StatusUnprocessableEntity)
+		s.Post("/sign-in", apptest.Credentials("somebody", "x"), apptest.Header("Origin", "https://evil.example")).Wants(http.StatusForbidden)
 	})
 }
 

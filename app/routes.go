@@ -17,9 +17,9 @@ import (
 // routes lists every URL of the site. A feature with a function Routes lists its
 // own there.
 func (a *App) routes() (http.Handler, error) {
-	proxies, err := a.config.trustedProxies()
-	if err != nil {
-		return nil, err
+	var proxies []string
+	for _, network := range a.proxies {
+		proxies = append(proxies, network.String())
 	}
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
@@ -31,7 +31,7 @@ func (a *App) routes() (http.Handler, error) {
 
 	e.RemoteIPHeaders = []string{"X-Forwarded-For"} // the one that proxies append to
 
-	e.Use(a.Begin, a.Recover, a.Headers)
+	e.Use(a.Begin, a.ForwardedFor, a.Recover, a.Headers)
 	e.GET("/assets/*name", gin.WrapH(assets.Handler()))
 	e.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusFound, assets.Path("favicon.svg")) })
 
@@ -65,7 +65,7 @@ func (a *App) routes() (http.Handler, error) {
 	public.GET("/reset-password", auth.ShowResetPassword)
 	public.POST("/reset-password", auth.ResetPassword)
 	public.POST("/reset-password/check", auth.CheckResetPassword)
-	if a.outbox != nil {
+	if a.showsMail() {
 		public.GET("/dev/mail", a.ShowDevMail)
 	}
 

@@ -54,9 +54,12 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 	for _, c := range change {
 		c(&config)
 	}
+	passes := config.Argon2Time
+	config.Argon2Time = 5 // a pair that is strong enough; the tests hash faster
 	if err := config.ValidateSite(); err != nil {
 		t.Fatal(err)
 	}
+	config.Argon2Time = passes
 	s := &Site{DB: db, Log: &LogBook{secrets: map[string]bool{"$argon2id$": true}}}
 	log := slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error

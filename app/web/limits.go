@@ -61,8 +61,12 @@ func TooMany(c *gin.Context, early *models.ThrottledError) string {
 }
 
 // PerIP is an attempt from the IP address of the request. An IPv6 address counts by its
-// /64, which is what one household or server has.
+// /64, which is what one household or server has. An attempt from an unknown address
+// isn't counted: it would count for everybody.
 func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
+	if Current(c).AddressUnknown {
+		return Attempt{}
+	}
 	address := c.ClientIP()
 	if ip, err := netip.ParseAddr(address); err == nil {
 		ip = ip.Unmap() // IPv4 address mapped to IPv6

@@ -25,6 +25,7 @@ type Request struct {
 	User            *models.User       // nil for a guest
 	Member          *models.Membership // the User's membership in the organization of the URL; nil on other pages
 	Expired         bool               // the guest's session has ended
+	AddressUnknown  bool               // a trusted proxy sent the request and doesn't say for whom
 	Reauthenticated bool               // the request was continued after Reauthenticate asked for the password
 }
 

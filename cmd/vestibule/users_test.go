@@ -74,7 +74,7 @@ func eachOperator(t *testing.T, test func(o *operator)) {
 			SessionMax:     time.Hour,
 			AuditRetention: time.Hour,
 			Argon2Memory:   7168,
-			Argon2Time:     1,
+			Argon2Time:     5,
 			Argon2Threads:  1,
 			LogLevel:       "info",
 		}
@@ -104,7 +104,7 @@ func (o *operator) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(o.Context(), program, args...)
 	cmd.Dir = o.TempDir()
-	cmd.Env = []string{"DATABASE_URL=" + o.url, "ARGON2_MEMORY=7168", "ARGON2_TIME=1", "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"DATABASE_URL=" + o.url, "ARGON2_MEMORY=7168", "ARGON2_TIME=5", "PATH=" + os.Getenv("PATH")}
 	return cmd
 }
 
