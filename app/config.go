@@ -23,12 +23,12 @@ type Config struct {
 	Env            string        `env:"ENV" default:"development" help:"\"development\" or \"production\"."`
 	Addr           string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, listens on all interfaces."`
 	BaseURL        string        `env:"BASE_URL" help:"Address of the site as people type it, such as https://example.com. Required in production; the default is http://ADDR."`
-	DatabaseURL    string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\"."`
+	DatabaseURL    string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\", with the parameters of libpq. As a flag, it must not have a password."`
 	DatabaseConns  int           `env:"DATABASE_CONNS" default:"0" help:"Maximum number of database connections: 2 or more, or 0 to choose by the number of cores."`
 	TrustedProxies string        `env:"TRUSTED_PROXIES" help:"IP addresses or networks of the proxies whose X-Forwarded-For is trusted, separated by commas."`
 	SessionIdle    time.Duration `env:"SESSION_IDLE" default:"720h" help:"A session ends after this long without use. It is renewed after half that time."`
 	SessionMax     time.Duration `env:"SESSION_MAX" default:"2160h" help:"A session ends this long after sign-in, even if it is in use."`
-	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory for a password hash, in KiB."`
+	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory for a password hash, in KiB. The fewer passes, the more it must be: 47104 for one, 19456 for two, 12288 for three, 9216 for four, 7168 for five."`
 	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of a password hash over its memory."`
 	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of a password hash."`
 	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long events stay in the audit log."`
@@ -40,7 +40,7 @@ type Config struct {
 	LimitInviteDay models.Limit  `env:"LIMIT_INVITE_DAY" default:"100,24h,24h,24h" help:"A second limit on the same invitations, for longer times."`
 	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form. Addresses that differ in dots or in what follows a + before the @ count as one."`
 	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken, in the same form."`
-	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only."`
+	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
 	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
 	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`

@@ -9,10 +9,12 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -43,25 +45,73 @@ func Up(ctx context.Context, db *models.DB) ([]string, error) {
 // returns no name if no migration has run.
 func Down(ctx context.Context, db *models.DB) ([]string, error) {
 	return run(ctx, db, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
-		applied, err := m.AppliedMigrations(ctx)
-		if err != nil || len(applied) == 0 {
+		last, err := latest(ctx, m)
+		if err != nil || last == nil {
 			return nil, err
 		}
-		last := slices.MaxFunc(applied, func(a, b migrate.Migration) int { return cmp.Compare(a.ID, b.ID) })
-		all, err := m.MigrationsWithStatus(ctx)
-		if err != nil {
-			return nil, err
+		if err := last.Down(ctx, m, last); err != nil { // recordMigration removes its record
+			return nil, fmt.Errorf("%s: down: %w", last.Name, err)
 		}
-		i := slices.IndexFunc(all, func(m migrate.Migration) bool { return m.ID == last.ID })
-		if i < 0 || all[i].Down == nil {
-			return nil, fmt.Errorf("the latest migration is %s, and this program has no migration that reverts it", last.Name)
-		}
-		if err := all[i].Down(ctx, m, &all[i]); err != nil { // recordMigration removes its record
-			return nil, fmt.Errorf("%s: down: %w", all[i].Name, err)
-		}
-		return all[i : i+1], nil
+		return migrate.MigrationSlice{*last}, nil
 	})
 }
+
+// latest returns the migration that ran last, or nil if none has.
+func latest(ctx context.Context, m *migrate.Migrator) (*migrate.Migration, error) {
+	applied, err := m.AppliedMigrations(ctx)
+	if err != nil || len(applied) == 0 {
+		return nil, err
+	}
+	last := slices.MaxFunc(applied, func(a, b migrate.Migration) int { return cmp.Compare(a.ID, b.ID) })
+	all, err := m.MigrationsWithStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all, func(m migrate.Migration) bool { return m.ID == last.ID })
+	if i < 0 || all[i].Down == nil {
+		return nil, fmt.Errorf("the latest migration is %s, and this program has no migration that reverts it", last.Name)
+	}
+	return &all[i], nil
+}
+
+// Reversal is what [Down] would do.
+type Reversal struct {
+	Name  string   // of the migration
+	Drops []string // the statements that drop something
+}
+
+// Latest returns what [Down] would do, or nil if no migration has run. It only reads.
+func Latest(ctx context.Context, db *models.DB) (*Reversal, error) {
+	m, err := migrator(db)
+	if err != nil {
+		return nil, err
+	}
+	last, err := latest(ctx, m)
+	if models.IsMissingTable(err) || err == nil && last == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &Reversal{Name: last.String()}
+	paths, err := fs.Glob(files, last.Name+"_*.down.sql")
+	for _, path := range paths {
+		text, errRead := files.ReadFile(path)
+		err = errors.Join(err, errRead)
+		for statement := range strings.SplitSeq(comment.ReplaceAllString(string(text), ""), ";") {
+			statement = strings.Join(strings.Fields(statement), " ")
+			if drops.MatchString(statement) {
+				r.Drops = append(r.Drops, statement)
+			}
+		}
+	}
+	return r, err
+}
+
+var (
+	comment = regexp.MustCompile(`(?m)--.*$`)
+	drops   = regexp.MustCompile(`(?i)\b(drop|delete|truncate)\b`)
+)
 
 // Step is a migration and when it ran; the zero time means not yet.
 type Step struct {
@@ -69,17 +119,20 @@ type Step struct {
 	At   time.Time
 }
 
-// Status lists every migration of this program by number. On a database where none
-// ever ran, it creates the table that records them.
+// Status lists every migration of this program by number. It only reads.
 func Status(ctx context.Context, db *models.DB) ([]Step, error) {
 	m, err := migrator(db)
 	if err != nil {
 		return nil, err
 	}
-	if err := withLock(ctx, db, func() error { return m.Init(ctx) }); err != nil {
-		return nil, err
-	}
 	all, err := m.MigrationsWithStatus(ctx)
+	if models.IsMissingTable(err) { // none ever ran
+		discovered := migrate.NewMigrations()
+		if err := discovered.Discover(files); err != nil {
+			return nil, err
+		}
+		all, err = discovered.Sorted(), nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -131,8 +131,11 @@ func TestUpAndDown(t *testing.T) {
 	eachEmpty(t, func(t *testing.T, url string) {
 		db := modelstest.Open(t, url)
 		all := names(t)
-		if got := pending(t, db); !slices.Equal(got, all) {
-			t.Errorf("pending at first are %v, want %v", got, all)
+		if got := pending(t, db); !slices.Equal(got, all) || has(t, db, "bun_migrations") {
+			t.Errorf("pending at first are %v, want %v, and nothing changed", got, all)
+		}
+		if latest, err := migrations.Latest(t.Context(), db); latest != nil || err != nil {
+			t.Errorf("the latest at first is %v (%v)", latest, err)
 		}
 		if got := up(t, db); !slices.Equal(got, all) {
 			t.Errorf("the first Up runs %v, want %v", got, all)
@@ -144,6 +147,9 @@ func TestUpAndDown(t *testing.T) {
 			t.Errorf("pending are %v, noted %d", got, marks(t, db))
 		}
 		newest := all[len(all)-1:]
+		if latest, err := migrations.Latest(t.Context(), db); err != nil || latest == nil || latest.Name != newest[0] || len(latest.Drops) == 0 {
+			t.Errorf("the latest is %v (%v), want %v", latest, err, newest)
+		}
 		if got, err := migrations.Down(t.Context(), db); err != nil || !slices.Equal(got, newest) {
 			t.Errorf("Down undoes %v (%v), want %v", got, err, newest)
 		}
@@ -224,7 +230,8 @@ func TestMigrationAndItsMarkAreOne(t *testing.T) {
 	t.Parallel()
 	eachEmpty(t, func(t *testing.T, url string) {
 		db := modelstest.Open(t, url)
-		pending(t, db) // creates the table of records
+		up(t, db) // creates the table of records
+		down(t, db)
 		allow := forbid(t, db, "INSERT")
 		if done, err := migrations.Up(t.Context(), db); err == nil {
 			t.Errorf("Up runs %v, which cannot be noted", done)

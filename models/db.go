@@ -74,12 +74,15 @@ func Open(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 
 var errScheme = errors.New(`the database URL must start with "postgres://" or "sqlite:", such as postgres://user:password@host/database`)
 
-// OpenExisting is Open, but returns an error if the SQLite file is missing.
+// ErrNoFile means that there is no SQLite file at the path of the database URL.
+var ErrNoFile = errors.New("there is no SQLite file")
+
+// OpenExisting is Open, but returns ErrNoFile if the SQLite file is missing.
 func OpenExisting(ctx context.Context, databaseURL string, maxConns int) (*DB, error) {
 	if rest, ok := strings.CutPrefix(databaseURL, "sqlite:"); ok {
 		path := strings.TrimPrefix(rest, "//")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && path != "" && path != ":memory:" {
-			return nil, fmt.Errorf("there is no SQLite file %s", absolute(path))
+			return nil, fmt.Errorf("%w %s", ErrNoFile, absolute(path))
 		}
 	}
 	return Open(ctx, databaseURL, maxConns)
@@ -236,6 +239,15 @@ func Unavailable(err error) bool {
 		}
 	}
 	return false
+}
+
+// IsMissingTable reports whether err means that a query names a table that doesn't
+// exist (PostgreSQL, appendix A: undefined table).
+func IsMissingTable(err error) bool {
+	var pgErr pgdriver.Error
+	var liteErr *sqlite.Error
+	return errors.As(err, &pgErr) && pgErr.Field('C') == "42P01" ||
+		errors.As(err, &liteErr) && strings.Contains(liteErr.Error(), "no such table")
 }
 
 // asChanged turns ErrNotFound into ErrChanged.

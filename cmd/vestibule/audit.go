@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,8 +25,8 @@ func (audit) Help() string {
 	return "Deleted users are shown by their ID; pass it to find their events. Events are kept for AUDIT_RETENTION."
 }
 
-func (c audit) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return onDatabase(ctx, config, log, func(db *models.DB) error {
+func (c audit) Run(ctx context.Context, config *app.Config) error {
+	return onDatabase(ctx, config, func(db *models.DB) error {
 		filter := models.EventFilter{Kind: c.Kind}
 		if c.Since > 0 {
 			filter.Since = time.Now().Add(-c.Since)

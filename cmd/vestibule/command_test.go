@@ -29,8 +29,18 @@ import (
 
 // result is what a command left behind.
 type result struct {
-	stdout, stderr string
+	stdout, stderr string // without the line that names the database
+	database       string // as a command names it on standard error
 	code           int
+}
+
+// announced splits what a command printed on standard error at the line that names the
+// database.
+func announced(printed string) (database, stderr string) {
+	if line, rest, _ := strings.Cut(printed, "\n"); strings.HasPrefix(line, "Database: ") {
+		return line, rest
+	}
+	return "", printed
 }
 
 // finish runs a command to its end.
@@ -53,7 +63,8 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 		<-ended
 		t.Fatalf("%s does not end:\n%s%s", cmd.Args, stdout.String(), stderr.String())
 	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	database, complaint := announced(stderr.String())
+	return result{stdout.String(), complaint, database, cmd.ProcessState.ExitCode()}
 }
 
 // succeed runs the program with a database, and returns what it printed.
@@ -148,9 +159,17 @@ func TestRefusals(t *testing.T) {
 		{"mail without a sender", []string{"SMTP_URL=smtp://me:" + secret + "@localhost"}, nil, "MAIL_FROM is not set"},
 		{"production without a base URL", production, nil, "BASE_URL is not set"},
 		{"production without mail", []string{"ENV=production", "BASE_URL=https://example.com"}, nil, "SMTP_URL is not set"},
-		{"production on an empty database", append([]string{"BASE_URL=https://example.com"}, production...), nil, "the database schema is out of date: run vestibule migrate up first"},
-		{"undoing in production", []string{"ENV=production"}, []string{"migrate", "down"}, "reverting a migration can permanently delete data: pass --yes to do so in production"},
-		{"command on an empty database in production", []string{"ENV=production"}, []string{"users", "list"}, "the database schema is out of date: run vestibule migrate up first"},
+		{"production without a database", append([]string{"BASE_URL=https://example.com"}, production...), nil, "data/vestibule.db: set DATABASE_URL, or run vestibule migrate up to create it"},
+		{"undoing without a database", nil, []string{"migrate", "down", "--yes"}, "DATABASE_URL: there is no SQLite file /"},
+		{"status without a database", nil, []string{"migrate", "status"}, "DATABASE_URL: there is no SQLite file /"},
+		{"users without a database", nil, []string{"users", "list"}, "data/vestibule.db: set DATABASE_URL, or run vestibule migrate up to create it"},
+		{"sessions without a database", nil, []string{"sessions", "list"}, "DATABASE_URL: there is no SQLite file /"},
+		{"events without a database", nil, []string{"audit"}, "DATABASE_URL: there is no SQLite file /"},
+		{"database's password as a flag", nil, []string{"users", "list", "--database-url=postgres://me:" + secret + "@localhost/x"}, "--database-url shows its password to every user of this machine: set DATABASE_URL in the environment or the file .env instead"},
+		{"database's password in the query", nil, []string{"users", "list", "--database-url", "postgres://localhost/x?password=" + secret}, "--database-url shows its password"},
+		{"mail server's password as a flag", nil, []string{"serve", "--smtp-url=smtp://me:" + secret + "@localhost", "--mail-from=hall@example.com"}, "--smtp-url shows its password to every user of this machine: set SMTP_URL in"},
+		{"hashes of 7 MiB with one pass", []string{"ARGON2_TIME=1"}, nil, `ARGON2_MEMORY is "7168": it must be 47104 to 262144 with ARGON2_TIME=1`},
+		{"a time in words", []string{"SESSION_IDLE=a month"}, nil, `"a month" is no time such as 90m, 12h or 30d`},
 		{"unknown command", nil, []string{"dance"}, "dance"},
 		{"unknown flag", nil, []string{"serve", "--loudly"}, "--loudly"},
 		{"migration without a name", nil, []string{"migrate", "create"}, "name"},
@@ -186,6 +205,13 @@ func TestRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantsRefusal(t, cmd, "DATABASE_URL: the SQLite file vestibule.db cannot be written", secret)
+	})
+
+	t.Run("settings file in UTF-16", func(t *testing.T) {
+		t.Parallel()
+		cmd := command(t, nil)
+		write(t, filepath.Join(cmd.Dir, ".env"), "\xff\xfeE\x00N\x00V\x00")
+		wantsRefusal(t, cmd, "the file .env cannot be read: save it as UTF-8", secret)
 	})
 
 	for name, line := range map[string]string{
@@ -244,9 +270,14 @@ func TestMigrate(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		wants := func(pattern string, args ...string) {
 			t.Helper()
-			got := succeed(t, database, append([]string{"migrate"}, args...)...)
-			if !regexp.MustCompile(`^` + pattern + `$`).MatchString(got) {
-				t.Fatalf("migrate %s prints\n%s, want %s", args, got, pattern)
+			got := finish(t, command(t, []string{"DATABASE_URL=" + database}, append([]string{"migrate"}, args...)...))
+			if got.code != 0 || !regexp.MustCompile(`^`+pattern+`$`).MatchString(got.stdout) {
+				t.Fatalf("migrate %s prints\n%s, want %s\n%s", args, got.stdout, pattern, got.stderr)
+			}
+		}
+		if file, ok := strings.CutPrefix(database, "sqlite:"); ok { // only "up" makes it
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
 			}
 		}
 		const pending, applied = `(\d{14}_\w+ +not yet\n)+`, `(\d{14}_\w+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n)+`
@@ -255,10 +286,10 @@ func TestMigrate(t *testing.T) {
 		wants(applied, "status")
 		wants(`Nothing to do\n`, "up")
 		n := strings.Count(succeed(t, database, "migrate", "status"), "\n")
-		wants(`Reverted \d{14}_\w+\n`, "down")
+		wants(`Reverted \d{14}_\w+\n`, "down", "--yes")
 		wants(fmt.Sprintf(`(\S+ +\d{4}-.*\n){%d}\S+ +not yet\n`, n-1), "status")
 		for range n - 1 {
-			wants(`Reverted \d{14}_\w+\n`, "down")
+			wants(`Reverted \d{14}_\w+\n`, "down", "--yes")
 		}
 		wants(pending, "status")
 		wants(`Nothing to do\n`, "down")
@@ -268,23 +299,72 @@ func TestMigrate(t *testing.T) {
 	})
 }
 
-// TestCommandsInProduction look after a site without what only serving it needs.
-func TestCommandsInProduction(t *testing.T) {
+// TestCommandsChangeNoSchema runs the commands in each environment: on a database that
+// lacks a migration, without what only serving needs, and without a terminal.
+func TestCommandsChangeNoSchema(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
-		for _, tt := range []struct{ command, prints string }{
-			{"migrate status", "not yet\n"},
-			{"migrate up", "Ran "},
-			{"users list", "USERNAME"},
-			{"sessions list", "USERNAME"},
-			{"audit", "KIND"},
-			{"migrate down --yes", "Reverted "},
-		} {
-			got := finish(t, command(t, []string{"ENV=production", "DATABASE_URL=" + database}, strings.Fields(tt.command)...))
-			if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, tt.prints) {
-				t.Errorf("vestibule %s: exit code %d\n%s%s", tt.command, got.code, got.stdout, got.stderr)
+		succeed(t, database, "migrate", "up")
+		all := succeed(t, database, "migrate", "status")
+		at := "SQLite file " + strings.TrimPrefix(database, "sqlite:")
+		if u, err := url.Parse(database); err == nil && u.User != nil {
+			at = "PostgreSQL database " + strings.TrimPrefix(u.Path, "/") + " on " + u.Host
+		}
+		runs := func(env string, args ...string) result {
+			t.Helper()
+			got := finish(t, command(t, []string{"ENV=" + env, "DATABASE_URL=" + database}, args...))
+			if got.database != "Database: "+at {
+				t.Errorf("vestibule %s names %q, want %q", args, got.database, at)
+			}
+			return got
+		}
+		for _, env := range []string{"development", "production"} {
+			got := runs(env, "migrate", "down")
+			if newest := got.stderr; got.code != 1 || !strings.Contains(newest, "This reverts ") || !strings.Contains(newest, "  DROP ") ||
+				!strings.HasSuffix(newest, "vestibule: reverting a migration can permanently delete data: run it on a terminal to confirm, or pass --yes\n") {
+				t.Errorf("%s: migrate down ends with %d:\n%s", env, got.code, got.stderr)
+			}
+			if after := succeed(t, database, "migrate", "status"); strings.Contains(after, "not yet") || len(after) != len(all) {
+				t.Errorf("%s: migrate down without --yes leaves\n%s", env, after)
+			}
+			for command, prints := range map[string]string{"users list": "USERNAME", "sessions list": "USERNAME", "audit": "KIND", "migrate up": "Nothing to do\n"} {
+				if got := runs(env, strings.Fields(command)...); got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, prints) {
+					t.Errorf("%s: vestibule %s: exit code %d\n%s%s", env, command, got.code, got.stdout, got.stderr)
+				}
+			}
+			got = runs(env, "migrate", "down", "--yes")
+			if got.code != 0 || !strings.HasPrefix(got.stdout, "Reverted ") || !strings.Contains(got.stderr, "  DROP ") {
+				t.Errorf("%s: migrate down --yes: exit code %d\n%s%s", env, got.code, got.stdout, got.stderr)
+			}
+			before := succeed(t, database, "migrate", "status")
+			for _, command := range []string{"users list", "sessions list", "audit", "migrate status"} {
+				got := runs(env, strings.Fields(command)...)
+				const says = "vestibule: the database schema is out of date: run vestibule migrate up first\n"
+				if status := command == "migrate status"; status != (got.code == 0) || !status && got.stderr != says {
+					t.Errorf("%s: vestibule %s: exit code %d\n%s", env, command, got.code, got.stderr)
+				}
+			}
+			if after := succeed(t, database, "migrate", "status"); after != before {
+				t.Errorf("%s: a command migrates:\n%s", env, after)
+			}
+			if got := runs(env, "migrate", "up"); got.code != 0 || !strings.HasPrefix(got.stdout, "Ran ") {
+				t.Errorf("%s: migrate up: exit code %d\n%s", env, got.code, got.stderr)
 			}
 		}
 	})
+}
+
+// TestCommandsCreateNothing looks for a database where none is.
+func TestCommandsCreateNothing(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"users list", "sessions list", "audit", "migrate status", "migrate down --yes"} {
+		cmd := command(t, nil, strings.Fields(args)...)
+		if got := finish(t, cmd); got.code != 1 {
+			t.Errorf("vestibule %s ends with %d", args, got.code)
+		}
+		if left, err := os.ReadDir(cmd.Dir); err != nil || len(left) > 0 {
+			t.Errorf("vestibule %s leaves %v (%v)", args, left, err)
+		}
+	}
 }
 
 func TestMigrateAtOnce(t *testing.T) {
@@ -354,6 +434,47 @@ func TestEnvFile(t *testing.T) {
 			}
 			if len(databases) != 1 || filepath.Base(databases[0]) != tt.uses {
 				t.Errorf("it uses %s, want %s", databases, tt.uses)
+			}
+		})
+	}
+}
+
+// TestSettingsAsPasted gives settings as files and forms hold them. Values are what they
+// say.
+func TestSettingsAsPasted(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		file     string // .env
+		settings []string
+		uses     string // the file of the database
+	}{
+		"a dollar":                      {"DATABASE_URL=sqlite:a$HOME.db\n", nil, "a$HOME.db"},
+		"a dollar in double quotes":     {`DATABASE_URL="sqlite:a${HOME}$b$$.db"`, nil, "a${HOME}$b$$.db"},
+		"a dollar in single quotes":     {`DATABASE_URL='sqlite:a$HOME.db'`, nil, "a$HOME.db"},
+		"a dollar of an earlier line":   {"NAME=x\nDATABASE_URL=sqlite:$NAME.db\n", nil, "$NAME.db"},
+		"a dollar in the environment":   {"", []string{"DATABASE_URL=sqlite:a$HOME.db"}, "a$HOME.db"},
+		"a hash":                        {"DATABASE_URL=sqlite:a#b.db # the database", nil, "a#b.db"},
+		"a space, quoted":               {`DATABASE_URL="sqlite:a b.db"   # the database`, nil, "a b.db"},
+		"lines of Windows":              {"ENV=development\r\nDATABASE_URL=sqlite:a.db\r\nLOG_LEVEL=info\r\n", nil, "a.db"},
+		"a mark at the start":           {"\ufeffDATABASE_URL=sqlite:a.db\n", nil, "a.db"},
+		"export":                        {"export DATABASE_URL=sqlite:a.db", nil, "a.db"},
+		"a line break":                  {"", []string{"DATABASE_URL=sqlite:a.db\r\n"}, "a.db"},
+		"spaces":                        {"", []string{"DATABASE_URL= sqlite:a.db\t", "DATABASE_CONNS= 4 ", "SESSION_MAX= 90d\n"}, "a.db"},
+		"quotes that docker keeps":      {"", []string{`DATABASE_URL="sqlite:a.db"`, "LOG_LEVEL='info'"}, "a.db"},
+		"an empty setting":              {"", []string{"DATABASE_URL=", "SESSION_IDLE=", "ENV= "}, "data/vestibule.db"},
+		"an empty one, but in the file": {"DATABASE_URL=sqlite:a.db", []string{"DATABASE_URL="}, "a.db"},
+		"days":                          {"DATABASE_URL=sqlite:a.db\nSESSION_IDLE=30d\n", nil, "a.db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := command(t, append([]string{"HOME=" + t.TempDir()}, tt.settings...), "migrate", "up")
+			write(t, filepath.Join(cmd.Dir, ".env"), tt.file)
+			if got := finish(t, cmd); got.code != 0 {
+				t.Fatal(got.stderr)
+			}
+			if _, err := os.Stat(filepath.Join(cmd.Dir, tt.uses)); err != nil {
+				left, _ := filepath.Glob(filepath.Join(cmd.Dir, "*"))
+				t.Errorf("there are %s, want %s", left, tt.uses)
 			}
 		})
 	}

@@ -5,15 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/joho/godotenv"
 
 	"vestibule/app"
 )
@@ -42,7 +42,7 @@ func run(args []string) error {
 	if slices.Equal(args, []string{hashCommand}) { // it needs no settings
 		return hash()
 	}
-	if err := readEnvFile(); err != nil {
+	if err := errors.Join(readEnvFile(), tidyEnvironment()); err != nil {
 		return err
 	}
 	var c commands
@@ -51,6 +51,7 @@ func run(args []string) error {
 		kong.Name("vestibule"),
 		kong.Description("The front hall of a web product: accounts and sessions."),
 		kong.Vars{"version": version(build)},
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
 	)
 	if err != nil {
@@ -60,23 +61,13 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseSecretFlags(command); err != nil {
+		return err
+	}
 	// The first signal starts a clean shutdown; a second one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(&c.Config, logger(&c.Config, os.Stderr))
-}
-
-// readEnvFile takes settings from the file .env, if there is one.
-func readEnvFile() error {
-	err := godotenv.Load()
-	if denied := new(fs.PathError); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if errors.As(err, &denied) {
-		return fmt.Errorf("the file .env cannot be read: %w", err)
-	} else if err != nil { // err quotes a line, which may hold a secret
-		return errors.New("the file .env cannot be read: a line is not NAME=VALUE, or a quote in it has no end")
-	}
-	return nil
 }

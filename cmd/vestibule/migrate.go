@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"vestibule/app"
 	"vestibule/migrations"
@@ -22,7 +24,7 @@ type migrate struct {
 type (
 	migrateUp   struct{}
 	migrateDown struct {
-		Yes bool `help:"Allow this in production."`
+		Yes bool `help:"Don't ask for confirmation."`
 	}
 	migrateStatus struct{}
 	migrateCreate struct {
@@ -32,38 +34,81 @@ type (
 )
 
 func (migrateUp) Run(ctx context.Context, config *app.Config) error {
-	return runMigrations(ctx, config, "Ran", migrations.Up)
+	db, err := open(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	announce(db)
+	return report("Ran")(migrations.Up(ctx, db))
+}
+
+// Help returns the details that --help prints below the summary.
+func (migrateDown) Help() string {
+	return "It shows what it would drop. On a terminal, you're asked to confirm. Otherwise --yes is required."
 }
 
 func (c migrateDown) Run(ctx context.Context, config *app.Config) error {
-	if config.Production() && !c.Yes {
-		return errors.New("reverting a migration can permanently delete data: pass --yes to do so in production")
-	}
-	return runMigrations(ctx, config, "Reverted", migrations.Down)
-}
-
-func runMigrations(ctx context.Context, config *app.Config, done string, f func(context.Context, *models.DB) ([]string, error)) error {
-	db, err := open(ctx, config)
+	db, err := openExisting(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	names, err := f(ctx, db)
-	for _, name := range names {
-		fmt.Println(done, name)
+	announce(db)
+	latest, err := migrations.Latest(ctx, db)
+	if err != nil {
+		return err
 	}
-	if err == nil && len(names) == 0 {
-		fmt.Println("Nothing to do")
+	if latest != nil {
+		fmt.Fprintf(os.Stderr, "This reverts %s:\n", latest.Name)
+		for _, statement := range latest.Drops {
+			fmt.Fprintf(os.Stderr, "  %s\n", statement)
+		}
+		if !c.Yes {
+			if err := confirmRevert(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	return err
+	return report("Reverted")(migrations.Down(ctx, db))
+}
+
+// confirmRevert asks the operator to type yes, and returns an error if they don't.
+func confirmRevert(ctx context.Context) error {
+	if !onTerminal() {
+		return errors.New("reverting a migration can permanently delete data: run it on a terminal to confirm, or pass --yes")
+	}
+	fmt.Fprint(os.Stderr, "This can't be undone. Type yes to go on: ")
+	typed, err := readLine(ctx, bufio.NewReader(os.Stdin))
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(typed) != "yes" {
+		return errors.New("nothing was reverted")
+	}
+	return nil
+}
+
+// report prints the names of the migrations that ran.
+func report(done string) func(names []string, err error) error {
+	return func(names []string, err error) error {
+		for _, name := range names {
+			fmt.Println(done, name)
+		}
+		if err == nil && len(names) == 0 {
+			fmt.Println("Nothing to do")
+		}
+		return err
+	}
 }
 
 func (migrateStatus) Run(ctx context.Context, config *app.Config) error {
-	db, err := open(ctx, config)
+	db, err := openExisting(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	announce(db)
 	steps, err := migrations.Status(ctx, db)
 	if err != nil {
 		return err

@@ -7,8 +7,24 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
 	"time"
+
+	"vestibule/app/mail"
 )
+
+// onLocalhost refuses requests for another host: a web page could make its own name lead
+// to this machine and read the profiles (DNS rebinding).
+func onLocalhost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if !mail.IsLoopback(host) {
+			http.Error(w, "profiles are for localhost alone", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // serveProfiles serves the profiles of net/http/pprof on addr until ctx ends. They
 // reveal what the program holds in memory, so Config only allows a loopback address.
@@ -22,7 +38,7 @@ func serveProfiles(ctx context.Context, addr string, log *slog.Logger) error {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: onLocalhost(mux), ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() { _ = server.Serve(listener) }() // until it is closed
 	log.Info("profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")

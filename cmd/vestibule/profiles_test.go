@@ -21,6 +21,21 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%s answers %d, want %d", path, answer.StatusCode, want)
 		}
 	}
+	for host, want := range map[string]int{"localhost:1": 200, "[::1]:6060": 200, "evil.example": 403, "evil.example:6060": 403, "localhost.evil.example": 403} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/debug/pprof/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("for %s it answers %d, want %d", host, answer.StatusCode, want)
+		}
+	}
 	if got := s.caller(t).get("/debug/pprof/").status; got != http.StatusNotFound {
 		t.Errorf("the site shows its profiles: %d", got)
 	}

@@ -34,7 +34,11 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	}
 	hashes := hashProcess(log)
 	defer hashes.Close()
-	db, err := open(ctx, config)
+	opens := open
+	if config.Production() {
+		opens = openExisting
+	}
+	db, err := opens(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -87,7 +91,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Info("vestibule is ready", "url", config.BaseURL, "addr", listener.Addr().String())
+	log.Info("vestibule is ready", "url", config.BaseURL, "addr", listener.Addr().String(), "database", db.Name())
 
 	select {
 	case err := <-served:

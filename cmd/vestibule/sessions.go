@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,8 +35,8 @@ func (sessionsRevoke) Help() string {
 	return "Pass exactly one of ID, --user and --all. The users must sign in again to open their next page."
 }
 
-func (c sessionsList) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return onDatabase(ctx, config, log, func(db *models.DB) error {
+func (c sessionsList) Run(ctx context.Context, config *app.Config) error {
+	return onDatabase(ctx, config, func(db *models.DB) error {
 		var owner uuid.UUID
 		if c.Login != "" {
 			user, err := findUser(ctx, db, c.Login)
@@ -62,7 +61,7 @@ func (c sessionsList) Run(ctx context.Context, config *app.Config, log *slog.Log
 	})
 }
 
-func (c sessionsRevoke) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+func (c sessionsRevoke) Run(ctx context.Context, config *app.Config) error {
 	given := 0
 	for _, is := range []bool{c.ID != "", c.User != "", c.All} {
 		if is {
@@ -72,7 +71,7 @@ func (c sessionsRevoke) Run(ctx context.Context, config *app.Config, log *slog.L
 	if given != 1 {
 		return errors.New("pass exactly one of ID, --user LOGIN and --all")
 	}
-	return onDatabase(ctx, config, log, func(db *models.DB) error {
+	return onDatabase(ctx, config, func(db *models.DB) error {
 		n, err := c.revoke(ctx, db)
 		switch {
 		case err != nil:

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -69,8 +68,8 @@ func (usersDelete) Help() string {
 	return "On a terminal, you're asked to type the username. Otherwise --yes is required."
 }
 
-func (c usersList) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return onDatabase(ctx, config, log, func(db *models.DB) error {
+func (c usersList) Run(ctx context.Context, config *app.Config) error {
+	return onDatabase(ctx, config, func(db *models.DB) error {
 		list := newList(c.JSON, "USERNAME", "EMAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID")
 		for user, err := range db.AllUsers(ctx, c.Search) {
 			if err != nil {
@@ -89,8 +88,8 @@ func (c usersList) Run(ctx context.Context, config *app.Config, log *slog.Logger
 	})
 }
 
-func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+func (c usersShow) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		sessions, err := db.Sessions(ctx, user.ID)
 		if err != nil {
 			return err
@@ -125,8 +124,8 @@ func (c usersShow) Run(ctx context.Context, config *app.Config, log *slog.Logger
 	})
 }
 
-func (c usersCreate) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return onDatabase(ctx, config, log, func(db *models.DB) error {
+func (c usersCreate) Run(ctx context.Context, config *app.Config) error {
+	return onDatabase(ctx, config, func(db *models.DB) error {
 		pw, again, err := readPassword(ctx)
 		if err != nil {
 			return err
@@ -152,8 +151,8 @@ func (c usersCreate) Run(ctx context.Context, config *app.Config, log *slog.Logg
 	})
 }
 
-func (c usersSetPassword) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+func (c usersSetPassword) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		pw, again, err := readPassword(ctx)
 		if err != nil {
 			return err
@@ -172,8 +171,8 @@ func (c usersSetPassword) Run(ctx context.Context, config *app.Config, log *slog
 	})
 }
 
-func (c usersDisable) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+func (c usersDisable) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		if user.Disabled() { // keep the original time
 			fmt.Printf("%s has been disabled since %s UTC\n", plain(user.Username), formatTime(user.DisabledAt))
 			return nil
@@ -187,8 +186,8 @@ func (c usersDisable) Run(ctx context.Context, config *app.Config, log *slog.Log
 	})
 }
 
-func (c usersEnable) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+func (c usersEnable) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		err := audited(ctx, db, models.EventEnabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.EnableUser(ctx, user) })
 		if err != nil {
 			return err
@@ -198,8 +197,8 @@ func (c usersEnable) Run(ctx context.Context, config *app.Config, log *slog.Logg
 	})
 }
 
-func (c usersDelete) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+func (c usersDelete) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		if !c.Yes {
 			if err := confirmDelete(ctx, user); err != nil {
 				return err
@@ -237,8 +236,8 @@ type login struct {
 }
 
 // onUser runs f on the user, and reports if they were changed or deleted meanwhile.
-func (l login) onUser(ctx context.Context, config *app.Config, log *slog.Logger, f func(db *models.DB, user *models.User) error) error {
-	return onDatabase(ctx, config, log, func(db *models.DB) error {
+func (l login) onUser(ctx context.Context, config *app.Config, f func(db *models.DB, user *models.User) error) error {
+	return onDatabase(ctx, config, func(db *models.DB) error {
 		user, err := findUser(ctx, db, l.Login)
 		if err != nil {
 			return err

@@ -119,7 +119,8 @@ func (o *operator) run(input string, args []string) (stdout, stderr string, code
 	}
 	o.seen.Write(out.Bytes())
 	o.seen.Write(complaint.Bytes())
-	return out.String(), complaint.String(), cmd.ProcessState.ExitCode()
+	_, stderr = announced(complaint.String())
+	return out.String(), stderr, cmd.ProcessState.ExitCode()
 }
 
 // does runs a command that works, and returns what it prints.
@@ -675,7 +676,8 @@ func TestOperatorAtATerminal(t *testing.T) {
 				o.Fatal(err)
 			}
 			o.seen.WriteString(shown.String())
-			return strings.ReplaceAll(shown.String(), "\r\n", "\n")
+			_, rest := announced(strings.ReplaceAll(shown.String(), "\r\n", "\n"))
+			return rest
 		}
 
 		wantEqual(o.T, "two that differ", at("users set-password anna.smith", "New password: ", newPassword+"\n", "Confirm password: ", oldPassword+"\n"),
@@ -691,5 +693,14 @@ func TestOperatorAtATerminal(t *testing.T) {
 		o.wantsSignedIn(cookie, true)
 		wantEqual(o.T, "delete", at("users delete anna@example.com", ask, "Anna.Smith\n"), ask+"Anna.Smith\nDeleted anna.smith\nexit 0\necho\n")
 		o.wantsSignedIn(cookie, false)
+
+		all := o.does("migrate", "status")
+		ask = "This can't be undone. Type yes to go on: "
+		if shown := at("migrate down", ask, "y\n"); !strings.HasSuffix(shown, ask+"y\nvestibule: nothing was reverted\nexit 1\necho\n") || o.does("migrate", "status") != all {
+			o.Errorf("y reverts a migration:\n%s", shown)
+		}
+		if shown := at("migrate down", ask, "yes\n"); !strings.Contains(shown, "  DROP ") || !strings.HasSuffix(shown, "\nexit 0\necho\n") || o.does("migrate", "status") == all {
+			o.Errorf("yes doesn't revert a migration:\n%s", shown)
+		}
 	})
 }

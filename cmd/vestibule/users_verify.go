@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/google/uuid"
 
@@ -19,8 +18,8 @@ func (usersVerify) Help() string {
 		"Accounts whose address is never verified are deleted after UNCONFIRMED_MAX."
 }
 
-func (c usersVerify) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	return c.onUser(ctx, config, log, func(db *models.DB, user *models.User) error {
+func (c usersVerify) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		if user.Verified() { // keep the original time
 			fmt.Printf("The email address of %s has been verified since %s UTC\n", plain(user.Username), formatTime(user.VerifiedAt))
 			return nil

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/joho/godotenv"
+
+	"vestibule/app"
+)
+
+// readEnvFile takes settings from the file .env, if there is one. The environment wins
+// over it.
+func readEnvFile() error {
+	text, err := os.ReadFile(".env")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the file .env cannot be read: %w", err)
+	}
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return errors.New("the file .env cannot be read: save it as UTF-8, not as UTF-16")
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	// The library puts variables in place of $NAME, which would spoil a password. It
+	// can't be told not to, so it gets no $ to see.
+	const dollar = "\x00"
+	values, err := godotenv.UnmarshalBytes(bytes.ReplaceAll(text, []byte("$"), []byte(dollar)))
+	if err != nil { // err quotes a line, which may hold a secret
+		return errors.New("the file .env cannot be read: a line is not NAME=VALUE, or a quote in it has no end")
+	}
+	for name, value := range values {
+		if strings.TrimSpace(os.Getenv(name)) != "" {
+			continue
+		}
+		if err := os.Setenv(name, strings.ReplaceAll(value, dollar, "$")); err != nil {
+			return fmt.Errorf("the file .env cannot be read: %w", err)
+		}
+	}
+	return nil
+}
+
+// tidyEnvironment removes from each setting what a file or a form leaves around it:
+// space, a line break, or the quotes that docker --env-file keeps. An empty setting
+// counts as unset.
+func tidyEnvironment() error {
+	for field := range reflect.TypeFor[app.Config]().Fields() {
+		name := field.Tag.Get("env")
+		value := strings.Trim(os.Getenv(name), "\ufeff\u200b \t\r\n")
+		if n := len(value); n >= 2 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'') {
+			value = strings.TrimSpace(value[1 : n-1])
+		}
+		err := os.Setenv(name, value)
+		if value == "" {
+			err = os.Unsetenv(name)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// refuseSecretFlags returns an error if a password is on the command line, where every
+// user of the machine can read it.
+func refuseSecretFlags(command *kong.Context) error {
+	for _, part := range command.Path {
+		if part.Flag == nil || part.Resolved || part.Flag.Name != "database-url" && part.Flag.Name != "smtp-url" {
+			continue
+		}
+		if hasPassword(command.FlagValue(part.Flag).(string)) {
+			return fmt.Errorf("--%s shows its password to every user of this machine: set %s in the environment or the file .env instead", part.Flag.Name, part.Flag.Envs[0])
+		}
+	}
+	return nil
+}
+
+// hasPassword reports whether a URL has a password.
+func hasPassword(address string) bool {
+	_, rest, _ := strings.Cut(address, "://")
+	at := strings.LastIndexByte(rest, '@')
+	return at >= 0 && strings.Contains(rest[:at], ":") || strings.Contains(address, "password=")
+}
+
+// decodeDuration reads a time such as 90m or 30d. Go knows no days.
+func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16)
+		d = time.Duration(n) * 24 * time.Hour // #nosec G115 -- it has 16 bits
+	}
+	if err != nil {
+		return fmt.Errorf("%q is no time such as 90m, 12h or 30d", text)
+	}
+	target.SetInt(int64(d))
+	return nil
+}
