@@ -47,6 +47,10 @@ const fixedSettings = `
 	('idle_session_timeout', '0'),
 	('transaction_timeout', '0')`
 
+// readOnlyLife is how long a connection to a read-only server is used before the pool
+// looks for one that takes writes.
+const readOnlyLife = time.Second
+
 // errReadOnly means that PostgreSQL takes no writes. The next connection may reach
 // another server that does.
 var errReadOnly = errors.New("PostgreSQL is read-only: it is a standby, or default_transaction_read_only is on")
@@ -78,7 +82,8 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	return &DB{bun: db, pool: db, name: name, url: databaseURL, statements: new(sync.Map)}, nil
 }
 
-// postgresConnector connects to the first server of a URL that takes writes.
+// postgresConnector connects to the first server of a URL that takes writes. If none
+// does, it connects to one that is read-only, so that pages are still shown.
 type postgresConnector struct {
 	url    *postgresURL
 	config pgdriver.Config
@@ -138,10 +143,22 @@ func (c *postgresConnector) Driver() driver.Driver { return pgdriver.NewDriver()
 func (c *postgresConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	var failures []string
 	var last error
+	var readOnly *postgresConn
 	for _, server := range c.url.servers {
 		conn, err := c.connect(ctx, server)
 		if err == nil {
-			return conn, nil
+			if !conn.readOnly {
+				if readOnly != nil {
+					_ = readOnly.Close()
+				}
+				return conn, nil
+			}
+			if readOnly == nil {
+				readOnly = conn
+			} else {
+				_ = conn.Close()
+			}
+			continue
 		}
 		last = err
 		if text := err.Error(); !slices.Contains(failures, text) {
@@ -152,6 +169,9 @@ func (c *postgresConnector) Connect(ctx context.Context) (driver.Conn, error) {
 			break // any other way leads to the same answer
 		}
 	}
+	if readOnly != nil {
+		return readOnly, nil
+	}
 	if len(failures) == 1 {
 		return nil, last
 	}
@@ -159,7 +179,7 @@ func (c *postgresConnector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 // connect connects to one server and makes the session what the program depends on.
-func (c *postgresConnector) connect(ctx context.Context, server postgresServer) (_ driver.Conn, err error) {
+func (c *postgresConnector) connect(ctx context.Context, server postgresServer) (_ *postgresConn, err error) {
 	config := c.config
 	config.Network, config.Addr, config.TLSConfig = server.network, server.addr, server.tls
 	var dialed net.Conn
@@ -181,11 +201,12 @@ func (c *postgresConnector) connect(ctx context.Context, server postgresServer) 
 	if err != nil {
 		return nil, withAdvice(err, server)
 	}
-	own := &postgresConn{Conn: opened.(*pgdriver.Conn), pool: c.drops, opened: drops}
-	if err := own.begin(ctx, c.setUp); err != nil {
+	own := &postgresConn{Conn: opened.(*pgdriver.Conn), drops: c.drops, before: drops, opened: time.Now()}
+	if _, err := own.Conn.ExecContext(ctx, c.setUp, nil); err != nil {
 		return nil, withAdvice(err, server)
 	}
-	return own, nil
+	own.readOnly, err = own.isReadOnly(ctx, "")
+	return own, err
 }
 
 // withAdvice adds to an error what to change in the database URL.
@@ -209,48 +230,80 @@ func withAdvice(err error, server postgresServer) error {
 	return fmt.Errorf("%w: %s", err, advice)
 }
 
-// postgresConn is a connection to a server that takes writes. database/sql drops it
-// once the server takes none, such as after a fail-over.
+// postgresConn is a connection that database/sql drops once its server takes no writes,
+// such as after a fail-over.
 type postgresConn struct {
 	*pgdriver.Conn
-	pool   *atomic.Int64
-	opened int64 // the value of pool then
+	opened   time.Time
+	readOnly bool // its server took no writes then
+	drops    *atomic.Int64
+	before   int64 // the value of drops then
 }
 
-// begin runs setUp and returns errReadOnly if the server takes no writes.
-func (c *postgresConn) begin(ctx context.Context, setUp string) error {
-	if _, err := c.Conn.ExecContext(ctx, setUp, nil); err != nil {
-		return err
-	}
-	return c.takesWrites(ctx, "")
-}
-
-// takesWrites runs a query, and returns errReadOnly if the server then takes no writes.
-func (c *postgresConn) takesWrites(ctx context.Context, query string) error {
-	rows, err := c.Conn.QueryContext(ctx, query+"SHOW transaction_read_only", nil) // on a standby, always on
+// isReadOnly runs a query and reports whether the server then takes no writes. On a
+// standby, transactions are always read-only.
+func (c *postgresConn) isReadOnly(ctx context.Context, query string) (bool, error) {
+	rows, err := c.Conn.QueryContext(ctx, query+"SHOW transaction_read_only", nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	value := make([]driver.Value, 1)
-	if err := errors.Join(rows.Next(value), rows.Close()); err != nil {
+	err = errors.Join(rows.Next(value), rows.Close())
+	return value[0] == "on", err
+}
+
+// ResetSession implements [driver.SessionResetter].
+func (c *postgresConn) ResetSession(ctx context.Context) error {
+	if c.before != c.drops.Load() || c.readOnly && time.Since(c.opened) > readOnlyLife {
+		return driver.ErrBadConn
+	}
+	return c.Conn.ResetSession(ctx)
+}
+
+// ExecContext implements [driver.ExecerContext].
+func (c *postgresConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	result, err := c.Conn.ExecContext(ctx, query, args)
+	return result, c.dropIfReadOnly(err)
+}
+
+// QueryContext implements [driver.QueryerContext].
+func (c *postgresConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.Conn.QueryContext(ctx, query, args)
+	return rows, c.dropIfReadOnly(err)
+}
+
+// dropIfReadOnly drops the connection if err says that the server takes no writes
+// (PostgreSQL, appendix A: 25006). If it took some before, every connection of the pool
+// is dropped. The statement changed nothing, so database/sql repeats it on a new
+// connection, unless it is within a transaction.
+func (c *postgresConn) dropIfReadOnly(err error) error {
+	var answer pgdriver.Error
+	errors.As(err, &answer)
+	if !errors.Is(err, errReadOnly) && answer.Field('C') != "25006" {
 		return err
 	}
-	if value[0] == "on" {
-		return errReadOnly
+	if !c.readOnly {
+		c.drops.CompareAndSwap(c.before, c.before+1)
 	}
-	return nil
+	_ = c.Conn.Close()
+	return fmt.Errorf("%w: %w", driver.ErrBadConn, errReadOnly)
 }
 
 // BeginTx implements [driver.ConnBeginTx]. It begins no transaction on a server that
-// takes no writes, so database/sql begins it on a new connection.
+// takes no writes any more, so database/sql begins it on a new connection.
 func (c *postgresConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	if options != (driver.TxOptions{}) {
+	if c.readOnly || options != (driver.TxOptions{}) {
 		return c.Conn.BeginTx(ctx, options)
 	}
 	if !c.IsValid() {
 		return nil, driver.ErrBadConn
 	}
-	if err := c.takesWrites(ctx, "BEGIN; "); err != nil {
+	readOnly, err := c.isReadOnly(ctx, "BEGIN; ")
+	if err == nil && readOnly {
+		err = errReadOnly
+	}
+	if err != nil {
+		_ = c.Conn.Close() // a transaction may have begun
 		return nil, c.dropIfReadOnly(err)
 	}
 	return postgresTx{c.Conn}, nil
@@ -269,38 +322,4 @@ func (tx postgresTx) Rollback() error { return tx.end("ROLLBACK") }
 func (tx postgresTx) end(query string) error {
 	_, err := tx.conn.ExecContext(context.Background(), query, nil)
 	return err
-}
-
-// ResetSession implements [driver.SessionResetter].
-func (c *postgresConn) ResetSession(ctx context.Context) error {
-	if c.opened != c.pool.Load() {
-		return driver.ErrBadConn
-	}
-	return c.Conn.ResetSession(ctx)
-}
-
-// ExecContext implements [driver.ExecerContext].
-func (c *postgresConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	result, err := c.Conn.ExecContext(ctx, query, args)
-	return result, c.dropIfReadOnly(err)
-}
-
-// QueryContext implements [driver.QueryerContext].
-func (c *postgresConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	rows, err := c.Conn.QueryContext(ctx, query, args)
-	return rows, c.dropIfReadOnly(err)
-}
-
-// dropIfReadOnly gives up every connection of the pool so far if err says that the
-// server takes no writes (PostgreSQL, appendix A: 25006). The statement changed nothing,
-// so database/sql repeats it on a new connection, unless it is within a transaction.
-func (c *postgresConn) dropIfReadOnly(err error) error {
-	var answer pgdriver.Error
-	errors.As(err, &answer)
-	if !errors.Is(err, errReadOnly) && answer.Field('C') != "25006" {
-		return err
-	}
-	c.pool.CompareAndSwap(c.opened, c.opened+1)
-	_ = c.Conn.Close()
-	return fmt.Errorf("%w: %w", driver.ErrBadConn, errReadOnly)
 }

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"vestibule/migrations"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -254,23 +256,31 @@ func TestFailOver(t *testing.T) {
 		}
 		return "postgres://postgres:the%20same@" + strings.Join(all, ",") + "/postgres?sslmode=disable"
 	}
-	readOnly := func(c *modelstest.Cluster, value string) {
+	// readOnly sets whether a server takes writes. Each connection of the pools learns of
+	// it by a signal.
+	readOnly := func(c *modelstest.Cluster, value string, pools ...*models.DB) {
 		t.Helper()
-		operator := modelstest.Open(t, hosts(c)+"&application_name=operator")
-		var done bool
+		port := mustParse(t, c.URL("")).Port()
+		operator := modelstest.Open(t, hosts(c))
 		for _, query := range []string{"ALTER SYSTEM SET default_transaction_read_only = " + value, "SELECT pg_reload_conf()"} {
 			if _, err := operator.Bun().DB.ExecContext(t.Context(), query); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for !done { // the reload is a signal
-			if err := operator.Bun().NewRaw("SELECT current_setting('default_transaction_read_only') = ?", value).Scan(t.Context(), &done); err != nil {
-				t.Fatal(err)
+		for _, pool := range pools {
+			for _, conn := range hold(t, pool, pool.Bun().Stats().OpenConnections) {
+				for there, got := port, ""; there == port && got != value; {
+					if err := conn.QueryRowContext(t.Context(), "SELECT current_setting('port'), current_setting('default_transaction_read_only')").Scan(&there, &got); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := conn.Close(); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
 	db := modelstest.Open(t, hosts(first, second))
-	pair := [2]*modelstest.Cluster{first, second}
 	readsFrom := func(want *modelstest.Cluster) {
 		t.Helper()
 		var port string
@@ -281,9 +291,13 @@ func TestFailOver(t *testing.T) {
 	}
 	readsFrom(first)
 	newUser(t, db, "before")
-	fill(t, db, 8)
+	for _, conn := range hold(t, db, 8) {
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 
-	readOnly(pair[0], "on")
+	readOnly(first, "on", db)
 	newUser(t, db, "after") // it is repeated on another server
 	readsFrom(second)
 	for range 8 {
@@ -297,26 +311,41 @@ func TestFailOver(t *testing.T) {
 		t.Errorf("not ready: %v", err)
 	}
 
-	readOnly(pair[1], "on")
+	readOnly(second, "on", db)
 	if err := db.Ready(t.Context()); !models.Unavailable(err) || !strings.Contains(err.Error(), "PostgreSQL is read-only") {
 		t.Errorf("ready without a server that takes writes: %v", err)
 	}
-	if refused, err := models.Open(t.Context(), hosts(first, second), 0); err == nil {
-		t.Errorf("a pool of read-only servers opens (%v)", refused.Close())
+	late := modelstest.Open(t, hosts(first, second)) // a site that starts now shows pages, at least
+	for name, pool := range map[string]*models.DB{"same": db, "late": late} {
+		if _, err := pool.UserByLogin(t.Context(), "before"); err != nil {
+			t.Errorf("the %s pool can't read from a read-only server: %v", name, err)
+		}
 	}
+
+	readOnly(second, "off")
+	for name, pool := range map[string]*models.DB{"same": db, "late": late} {
+		for pool.Ready(t.Context()) != nil { // until the pool looks for a server that takes writes
+			if t.Context().Err() != nil {
+				t.Fatalf("the %s pool is not ready again", name)
+			}
+		}
+		newUser(t, pool, "again-"+name)
+	}
+	readsFrom(second)
 }
 
-// fill makes the pool open n connections.
-func fill(t *testing.T, db *models.DB, n int) {
+// hold returns n connections of the pool.
+func hold(t *testing.T, db *models.DB, n int) []bun.Conn {
 	t.Helper()
-	var err error
+	var all []bun.Conn
 	for range n {
-		conn, e := db.Bun().Conn(t.Context())
-		if e != nil {
-			t.Fatal(e)
+		conn, err := db.Bun().Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		defer func() { err = errors.Join(err, conn.Close()) }()
+		all = append(all, conn)
 	}
+	return all
 }
 
 func mustParse(t *testing.T, dsn string) *url.URL {
