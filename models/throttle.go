@@ -40,7 +40,7 @@ func (l *Limit) UnmarshalText(text []byte) error {
 		return nil
 	}
 	wrong := errors.New(`a limit must be "off", or a number of attempts and three durations, such as "5,1s,15m,24h"`)
-	parts := strings.Split(string(text), ",")
+	parts := strings.Split(strings.ReplaceAll(string(text), " ", ""), ",") // people put a space after a comma
 	if len(parts) != 4 {
 		return wrong
 	}

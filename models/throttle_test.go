@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,11 +16,11 @@ import (
 
 func TestLimitText(t *testing.T) {
 	t.Parallel()
-	for _, good := range []string{"off", "5,1s,15m0s,24h0m0s", "1,1ms,1ms,1ms"} {
+	for _, good := range []string{"off", "5,1s,15m0s,24h0m0s", "1,1ms,1ms,1ms", "5, 1s, 15m0s, 24h0m0s"} {
 		var limit models.Limit
 		if err := limit.UnmarshalText([]byte(good)); err != nil {
 			t.Errorf("%q: %v", good, err)
-		} else if limit.String() != good {
+		} else if limit.String() != strings.ReplaceAll(good, " ", "") {
 			t.Errorf("%q is written back as %q", good, limit)
 		}
 	}

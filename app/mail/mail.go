@@ -118,6 +118,9 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return nil, errors.New("mail: the port in the SMTP URL must be 1 to 65535")
 	}
+	if port == "465" && !implicit { // the server would wait for TLS, and the sender for a greeting
+		return nil, errors.New("mail: the port 465 in the SMTP URL needs smtps://")
+	}
 	author, err := netmail.ParseAddress(from)
 	if err != nil {
 		return nil, fmt.Errorf("mail: the sender is %q: it must be an address such as Vestibule <hello@example.com>", from)

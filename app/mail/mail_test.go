@@ -536,6 +536,7 @@ func TestNewSMTPErrors(t *testing.T) {
 		{"smtp://joe:s3cret@example.com:s3cret", from},
 		{"smtp://joe:s3cret@example.com:0", from},
 		{"smtp://joe:s3cret@example.com:65536", from},
+		{"smtp://joe:s3cret@example.com:465", from},
 		{"smtp://joe@example.com", from},
 		{"smtp://joe:@example.com", from},
 		{"smtp://:s3cret@example.com", from},
