@@ -63,6 +63,9 @@ func TestAuditLog(t *testing.T) {
 			{models.EventPasswordChanged, false, func() *apptest.Answer {
 				return guest.Post("/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password), firefox).LeadsTo("/account")
 			}},
+			{models.EventSignIn, false, func() *apptest.Answer {
+				return s.Visit(t).Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword), firefox).LeadsTo("/dashboard")
+			}},
 			{models.EventSessionsEnded, false, func() *apptest.Answer {
 				return guest.Post("/account/sessions/end-others", nil, firefox).LeadsTo("/account/sessions")
 			}},

@@ -55,7 +55,7 @@ func (h Handlers) DeleteAccount(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderDelete(c, http.StatusUnprocessableEntity, form, owned)
 	}
-	err = h.DB.DeleteUser(c.Request.Context(), user)
+	err = h.Audited(c, models.EventDeleted, user, func(tx *models.DB) error { return tx.DeleteUser(c.Request.Context(), user) })
 	if last := new(models.LastOwnerError); errors.As(err, &last) {
 		form.Error = "You're the only owner of " + last.Organization.Name + ", which has other members. Transfer or delete it first."
 		return h.renderDelete(c, http.StatusConflict, form, owned)
@@ -63,7 +63,6 @@ func (h Handlers) DeleteAccount(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.Record(c, models.EventDeleted, user)
 	h.ClearSessionCookie(c)
 	return h.RedirectWith(c, "deleted", "/")
 }

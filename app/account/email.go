@@ -63,11 +63,13 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 	} else if limited {
 		return h.renderEmail(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.DB.RequestEmail(c.Request.Context(), user, form.Email); err != nil {
+	err := h.Audited(c, models.EventEmailRequested, user, func(tx *models.DB) error {
+		return tx.RequestEmail(c.Request.Context(), user, form.Email)
+	})
+	if err != nil {
 		h.Refund(c, attempts...)
 		return err
 	}
-	h.Record(c, models.EventEmailRequested, user)
 	f := h.Frame(c, http.StatusOK)
 	sent := view.EmailSent(form.Email)
 	return web.Render(c, f, view.EmailPage(f, sent), sent)

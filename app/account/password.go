@@ -49,19 +49,19 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 		return err
 	}
 	session := web.Current(c).Session
-	token, err := h.DB.ChangePassword(c.Request.Context(), user, hash, session)
+	var token, mark string
+	err = h.Audited(c, models.EventPasswordChanged, user, func(tx *models.DB) (err error) {
+		if token, err = tx.ChangePassword(c.Request.Context(), user, hash, session); err != nil {
+			return err
+		}
+		mark, err = h.RememberBrowser(c, tx, user, true)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	h.SetSessionCookie(c, token, session)
-	mark, err := h.RememberBrowser(c, h.DB, user, true)
-	switch {
-	case err == nil:
-		h.SetBrowserCookie(c, mark)
-	case !web.ClientGone(c):
-		web.Current(c).Log().Error("browser not remembered", "err", err)
-	}
-	h.Record(c, models.EventPasswordChanged, user)
+	h.SetBrowserCookie(c, mark)
 	return h.RedirectWith(c, "password-changed", "/account")
 }
 

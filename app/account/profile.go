@@ -52,7 +52,9 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	if user == *web.Current(c).User { // nothing to store
 		return h.RenderSaved(c, view.ProfileForm(form), "saved")
 	}
-	err := h.DB.UpdateProfile(c.Request.Context(), &user)
+	err := h.Audited(c, models.EventProfileChanged, &user, func(tx *models.DB) error {
+		return tx.UpdateProfile(c.Request.Context(), &user)
+	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		auth.Taken(&form.Form, failed.Field)
 		return h.renderProfile(c, http.StatusUnprocessableEntity, form)
@@ -61,7 +63,6 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 		return err
 	}
 	web.Current(c).User = &user
-	h.Record(c, models.EventProfileChanged, &user)
 	return h.RenderSaved(c, view.ProfileForm(form), "saved")
 }
 

@@ -41,27 +41,33 @@ func (h Handlers) EndSession(c *gin.Context) error {
 	if err != nil {
 		return models.ErrNotFound
 	}
-	err = h.DB.DeleteSession(c.Request.Context(), web.Current(c).User.ID, id)
-	// It may already have ended, which is fine.
-	if err != nil && !errors.Is(err, models.ErrNotFound) {
-		return err
-	}
 	if id == web.Current(c).Session.ID {
 		return h.auth().SignOut(c)
 	}
-	if err == nil {
-		h.Record(c, models.EventSessionEnded, web.Current(c).User)
-	} else {
+	user := web.Current(c).User
+	err = h.Audited(c, models.EventSessionEnded, user, func(tx *models.DB) error {
+		return tx.DeleteSession(c.Request.Context(), user.ID, id)
+	})
+	if errors.Is(err, models.ErrNotFound) { // it may already have ended, which is fine
 		web.Current(c).Log().Warn("no such session of this person to end")
+	} else if err != nil {
+		return err
 	}
 	return h.RespondToast(c, http.StatusOK, "session-ended", "/account/sessions")
 }
 
 // EndOtherSessions ends all of the user's sessions except this one.
 func (h Handlers) EndOtherSessions(c *gin.Context) error {
-	if _, err := h.DB.DeleteSessions(c.Request.Context(), web.Current(c).User.ID, web.Current(c).Session.ID); err != nil {
+	user := web.Current(c).User
+	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
+		n, err := tx.DeleteSessions(c.Request.Context(), user.ID, web.Current(c).Session.ID)
+		if err != nil || n == 0 {
+			return err
+		}
+		return web.Record(c, tx, models.EventSessionsEnded, user)
+	})
+	if err != nil {
 		return err
 	}
-	h.Record(c, models.EventSessionsEnded, web.Current(c).User)
 	return h.RedirectWith(c, "sessions-ended", "/account/sessions")
 }

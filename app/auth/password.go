@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/app/password"
@@ -90,7 +89,7 @@ func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw stri
 		return false, err
 	}
 	if !match {
-		h.RecordIn(c, uuid.Nil, models.EventSignInFailed, user) // outside any organization, whatever the page: only the user should see it
+		h.RecordAttempt(c, models.EventSignInFailed, user) // outside any organization, whatever the page: only the user should see it
 		form.Fail("current_password", "That isn't your current password.")
 		return false, nil
 	}

@@ -84,14 +84,19 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	}
 	r.Reauthenticated = asked
 	// Renew the token because the user has just proved their identity.
-	token, err := h.DB.RenewSession(c.Request.Context(), r.Session)
+	var token string
+	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
+		if token, err = tx.RenewSession(c.Request.Context(), r.Session); err != nil {
+			return err
+		}
+		return web.RecordIn(c, tx, uuid.Nil, models.EventReauthenticated, r.User)
+	})
 	if err != nil {
 		return err
 	}
 	if token != "" { // otherwise another request's answer has it
 		h.SetSessionCookie(c, token, r.Session)
 	}
-	h.RecordIn(c, uuid.Nil, models.EventReauthenticated, r.User)
 	if asked && next != thenSend {
 		return web.Redirect(c, c.Request.URL.Path)
 	}

@@ -96,11 +96,11 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 		if nobody {
 			user = nil
 		}
-		h.Record(c, models.EventSignInFailed, user)
+		h.RecordAttempt(c, models.EventSignInFailed, user)
 		form.Error = "Wrong email, username or password."
 		return nil, false, nil
 	case user.Disabled():
-		h.Record(c, models.EventSignInFailed, user)
+		h.RecordAttempt(c, models.EventSignInFailed, user)
 		form.Error = "This account is disabled. Please contact the site's administrator."
 		return nil, false, nil
 	}

@@ -13,10 +13,12 @@ import (
 // there is one.
 func (h Handlers) SignOut(c *gin.Context) error {
 	if s := web.Current(c).Session; s != nil {
-		if err := h.DB.DeleteSession(c.Request.Context(), s.UserID, s.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
+		err := h.Audited(c, models.EventSignOut, s.User, func(tx *models.DB) error {
+			return tx.DeleteSession(c.Request.Context(), s.UserID, s.ID)
+		})
+		if err != nil && !errors.Is(err, models.ErrNotFound) { // another tab may have ended it
 			return err
 		}
-		h.Record(c, models.EventSignOut, s.User)
 	}
 	h.ClearSessionCookie(c)
 	next := "/"

@@ -36,9 +36,11 @@ func (h Handlers) Delete(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderDelete(c, http.StatusUnprocessableEntity, form)
 	}
-	if err := h.DB.DeleteOrganization(c.Request.Context(), m); err != nil {
+	err := h.Audited(c, models.EventOrganizationDeleted, web.Current(c).User, func(tx *models.DB) error {
+		return tx.DeleteOrganization(c.Request.Context(), m)
+	})
+	if err != nil {
 		return err
 	}
-	h.Record(c, models.EventOrganizationDeleted, web.Current(c).User)
 	return h.RedirectWith(c, "organization-deleted", "/organizations")
 }

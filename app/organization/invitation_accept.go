@@ -50,21 +50,11 @@ func (h Handlers) AcceptInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	err = h.DB.AcceptInvitation(c.Request.Context(), i, user)
-	switch {
-	case errors.Is(err, models.ErrNotAllowed):
+	err = h.join(c, i, user)
+	if errors.Is(err, models.ErrNotAllowed) {
 		return web.Redirect(c, here) // the page says why
-	case errors.Is(err, models.ErrNotFound):
-		return web.Fail(http.StatusGone)
-	case err != nil:
-		return err
-	default:
-		if !user.Verified() {
-			h.Record(c, models.EventEmailConfirmed, user)
-		}
-		h.RecordIn(c, i.OrganizationID, models.EventMemberJoined, user)
-		return h.RedirectWith(c, "joined", layouts.OrganizationPath(i.Organization, ""))
 	}
+	return err
 }
 
 // AcceptWaitingInvitation makes the user a member without the link, by the invitation's
@@ -79,15 +69,29 @@ func (h Handlers) AcceptWaitingInvitation(c *gin.Context) error {
 	if at < 0 {
 		return web.Fail(http.StatusGone)
 	}
-	i := &waiting[at]
-	err = h.DB.AcceptInvitation(c.Request.Context(), i, user)
+	return h.join(c, &waiting[at], user)
+}
+
+// join accepts the invitation and leads to the organization. It returns
+// models.ErrNotAllowed if the invitation isn't for the user or proves nothing.
+func (h Handlers) join(c *gin.Context, i *models.Invitation, user *models.User) error {
+	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
+		if err := tx.AcceptInvitation(c.Request.Context(), i, user); err != nil {
+			return err
+		}
+		if !user.Verified() {
+			if err := web.Record(c, tx, models.EventEmailConfirmed, user); err != nil {
+				return err
+			}
+		}
+		return web.RecordIn(c, tx, i.OrganizationID, models.EventMemberJoined, user)
+	})
 	if errors.Is(err, models.ErrNotFound) {
-		err = web.Fail(http.StatusGone)
+		return web.Fail(http.StatusGone)
 	}
 	if err != nil {
 		return err
 	}
-	h.RecordIn(c, i.OrganizationID, models.EventMemberJoined, user)
 	return h.RedirectWith(c, "joined", layouts.OrganizationPath(i.Organization, ""))
 }
 

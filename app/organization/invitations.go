@@ -95,7 +95,9 @@ func (h Handlers) Invite(c *gin.Context) error {
 	} else if limited {
 		return h.renderInvite(c, http.StatusTooManyRequests, form)
 	}
-	err = h.DB.Invite(c.Request.Context(), actor, form.Email, role.ID)
+	err = h.Audited(c, models.EventInvited, nil, func(tx *models.DB) error {
+		return tx.Invite(c.Request.Context(), actor, form.Email, role.ID)
+	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail("email", invitedSentences[failed.Field])
 		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
@@ -104,7 +106,6 @@ func (h Handlers) Invite(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	h.Record(c, models.EventInvited, nil)
 	return h.RedirectWith(c, "invited", web.Within(c, "/invitations"))
 }
 
@@ -156,11 +157,13 @@ func (h Handlers) ResendInvitation(c *gin.Context) error {
 	if err := h.Attempt(c, attempts...); err != nil {
 		return err
 	}
-	if err := h.DB.ResendInvitation(c.Request.Context(), actor, i); err != nil {
+	err = h.Audited(c, models.EventInvitationResent, nil, func(tx *models.DB) error {
+		return tx.ResendInvitation(c.Request.Context(), actor, i)
+	})
+	if err != nil {
 		h.Refund(c, attempts...)
 		return err
 	}
-	h.Record(c, models.EventInvitationResent, nil)
 	return h.RespondToast(c, http.StatusOK, "invited", web.Within(c, "/invitations"))
 }
 
@@ -168,12 +171,14 @@ func (h Handlers) ResendInvitation(c *gin.Context) error {
 func (h Handlers) RevokeInvitation(c *gin.Context) error {
 	actor := web.Current(c).Member
 	i, err := h.DB.InvitationByID(c.Request.Context(), actor.OrganizationID, web.ID(c))
-	if err == nil {
-		err = h.DB.RevokeInvitation(c.Request.Context(), actor, i)
-	}
 	if err != nil {
 		return err
 	}
-	h.Record(c, models.EventInvitationRevoked, nil)
+	err = h.Audited(c, models.EventInvitationRevoked, nil, func(tx *models.DB) error {
+		return tx.RevokeInvitation(c.Request.Context(), actor, i)
+	})
+	if err != nil {
+		return err
+	}
 	return h.RespondToast(c, http.StatusOK, "revoked", web.Within(c, "/invitations"))
 }

@@ -107,9 +107,10 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, m.Role, role); err != nil || c.IsAborted() {
 		return err
 	}
-	changed := role.ID != m.RoleID
-	if changed {
-		err = h.DB.SetRole(c.Request.Context(), actor, m.ID, role.ID)
+	if role.ID != m.RoleID {
+		err = h.Audited(c, models.EventMemberRoleChanged, m.User, func(tx *models.DB) error {
+			return tx.SetRole(c.Request.Context(), actor, m.ID, role.ID)
+		})
 	}
 	here := web.IsHTMX(c) && !web.Current(c).Reauthenticated // the row is on the page
 	if last := new(models.LastOwnerError); errors.As(err, &last) && here {
@@ -117,9 +118,6 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	if changed {
-		h.Record(c, models.EventMemberRoleChanged, m.User)
 	}
 	if !here || m.ID == actor.ID { // whose whole page is another now
 		return h.RedirectWith(c, "role-changed", web.Within(c, "/members"))
@@ -171,9 +169,11 @@ func (h Handlers) RemoveMember(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, m.Role); err != nil || c.IsAborted() {
 		return err
 	}
-	if err := h.DB.RemoveMember(c.Request.Context(), actor, m.ID); err != nil {
+	err = h.Audited(c, models.EventMemberRemoved, m.User, func(tx *models.DB) error {
+		return tx.RemoveMember(c.Request.Context(), actor, m.ID)
+	})
+	if err != nil {
 		return err
 	}
-	h.Record(c, models.EventMemberRemoved, m.User)
 	return h.RespondToast(c, http.StatusOK, "removed", web.Within(c, "/members"))
 }

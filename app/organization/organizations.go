@@ -73,7 +73,13 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 		return h.renderOrganizations(c, http.StatusTooManyRequests, form)
 	}
 	o := &models.Organization{Name: form.Name, Slug: form.Slug}
-	err := h.DB.CreateOrganization(c.Request.Context(), o, web.Current(c).User)
+	user := web.Current(c).User
+	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
+		if err := tx.CreateOrganization(c.Request.Context(), o, user); err != nil {
+			return err
+		}
+		return web.RecordIn(c, tx, o.ID, models.EventOrganizationCreated, user)
+	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSlug)
 		return h.renderOrganizations(c, http.StatusUnprocessableEntity, form)
@@ -82,7 +88,6 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 		h.Refund(c, foundings)
 		return err
 	}
-	h.RecordIn(c, o.ID, models.EventOrganizationCreated, web.Current(c).User)
 	return h.RedirectWith(c, "organization-created", layouts.OrganizationPath(o, ""))
 }
 

@@ -41,9 +41,11 @@ func (h Handlers) Leave(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, web.Current(c).Member.Role); err != nil || c.IsAborted() {
 		return err
 	}
-	if err := h.DB.Leave(c.Request.Context(), web.Current(c).Member); err != nil {
+	err := h.Audited(c, models.EventMemberLeft, web.Current(c).User, func(tx *models.DB) error {
+		return tx.Leave(c.Request.Context(), web.Current(c).Member)
+	})
+	if err != nil {
 		return err
 	}
-	h.Record(c, models.EventMemberLeft, web.Current(c).User)
 	return h.RedirectWith(c, "left", "/organizations")
 }

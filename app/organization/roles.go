@@ -59,9 +59,10 @@ func (h Handlers) CreateRole(c *gin.Context) error {
 		return err
 	}
 	if form.Valid() {
-		err := h.DB.CreateRole(c.Request.Context(), web.Current(c).Member, form.Name, chosen(form))
+		err := h.Audited(c, models.EventRoleCreated, nil, func(tx *models.DB) error {
+			return tx.CreateRole(c.Request.Context(), web.Current(c).Member, form.Name, chosen(form))
+		})
 		if err == nil {
-			h.Record(c, models.EventRoleCreated, nil)
 			return h.RedirectWith(c, "role-created", web.Within(c, "/roles"))
 		}
 		if !failRole(&form.Form, err) {
@@ -121,14 +122,12 @@ func (h Handlers) SaveRole(c *gin.Context) error {
 		return err
 	}
 	if form.Valid() {
-		changed := form.Name != r.Name || !slices.Equal(chosen(form), r.Permissions)
-		if changed {
-			err = h.DB.UpdateRole(c.Request.Context(), web.Current(c).Member, r.ID, form.Name, chosen(form))
+		if form.Name != r.Name || !slices.Equal(chosen(form), r.Permissions) {
+			err = h.Audited(c, models.EventRoleChanged, nil, func(tx *models.DB) error {
+				return tx.UpdateRole(c.Request.Context(), web.Current(c).Member, r.ID, form.Name, chosen(form))
+			})
 		}
 		if err == nil {
-			if changed {
-				h.Record(c, models.EventRoleChanged, nil)
-			}
 			return h.RedirectWith(c, "role-saved", web.Within(c, "/roles"))
 		}
 		if !failRole(&form.Form, err) {
@@ -145,9 +144,11 @@ func (h Handlers) CheckRole(c *gin.Context) error {
 
 // DeleteRole deletes a role. Its members get the Member role.
 func (h Handlers) DeleteRole(c *gin.Context) error {
-	if err := h.DB.DeleteRole(c.Request.Context(), web.Current(c).Member, web.ID(c)); err != nil {
+	err := h.Audited(c, models.EventRoleDeleted, nil, func(tx *models.DB) error {
+		return tx.DeleteRole(c.Request.Context(), web.Current(c).Member, web.ID(c))
+	})
+	if err != nil {
 		return err
 	}
-	h.Record(c, models.EventRoleDeleted, nil)
 	return h.RedirectWith(c, "role-deleted", web.Within(c, "/roles"))
 }

@@ -37,10 +37,12 @@ func (h Handlers) SaveSettings(c *gin.Context) error {
 		return h.renderSettings(c, http.StatusUnprocessableEntity, form)
 	}
 	if form.Name != web.Current(c).Member.Organization.Name {
-		if err := h.DB.RenameOrganization(c.Request.Context(), web.Current(c).Member, form.Name); err != nil {
+		err := h.Audited(c, models.EventOrganizationRenamed, nil, func(tx *models.DB) error {
+			return tx.RenameOrganization(c.Request.Context(), web.Current(c).Member, form.Name)
+		})
+		if err != nil {
 			return err
 		}
-		h.Record(c, models.EventOrganizationRenamed, nil)
 	}
 	return h.RedirectWith(c, "saved", web.Within(c, "/settings")) // the name is in many places on the page
 }

@@ -29,9 +29,14 @@ func (h Handlers) Transfer(c *gin.Context) error {
 		return err
 	}
 	if form.Valid() {
-		newOwner, err := h.DB.TransferOwnership(c.Request.Context(), web.Current(c).Member, form.Username)
+		err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
+			newOwner, err := tx.TransferOwnership(c.Request.Context(), web.Current(c).Member, form.Username)
+			if err != nil {
+				return err
+			}
+			return web.Record(c, tx, models.EventOwnershipMoved, newOwner.User)
+		})
 		if err == nil {
-			h.Record(c, models.EventOwnershipMoved, newOwner.User)
 			return h.RedirectWith(c, "transferred", web.Within(c, ""))
 		}
 		if !errors.Is(err, models.ErrNotFound) {

@@ -7,20 +7,38 @@ import (
 	"vestibule/models"
 )
 
-// Record adds an event of user's account to the audit log. User is nil if unknown.
-func (k *Kit) Record(c *gin.Context, kind string, user *models.User) {
+// Audited makes a change in one transaction with its event, so that neither is stored
+// without the other. User is whose account it is; nil if unknown.
+func (k *Kit) Audited(c *gin.Context, kind string, user *models.User, change func(tx *models.DB) error) error {
+	return k.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
+		if err := change(tx); err != nil {
+			return err
+		}
+		return Record(c, tx, kind, user)
+	})
+}
+
+// Record adds an event of user's account to the audit log, in the transaction tx. Most
+// handlers call [Kit.Audited] instead. User is nil if unknown.
+func Record(c *gin.Context, tx *models.DB, kind string, user *models.User) error {
 	var organization uuid.UUID // zero outside an organization's pages
 	if m := Current(c).Member; m != nil {
 		organization = m.OrganizationID
 	}
-	k.RecordIn(c, organization, kind, user)
+	return RecordIn(c, tx, organization, kind, user)
 }
 
 // RecordIn is Record for an event in an organization.
-func (k *Kit) RecordIn(c *gin.Context, organization uuid.UUID, kind string, user *models.User) {
+func RecordIn(c *gin.Context, tx *models.DB, organization uuid.UUID, kind string, user *models.User) error {
+	return tx.Record(c.Request.Context(), Event(c, organization, kind, user))
+}
+
+// RecordAttempt records what changed nothing, such as a failed sign-in, even if the
+// client hangs up before the answer.
+func (k *Kit) RecordAttempt(c *gin.Context, kind string, user *models.User) {
 	ctx, cancel := Detached(c)
 	defer cancel()
-	if err := k.DB.Record(ctx, Event(c, organization, kind, user)); err != nil {
+	if err := k.DB.Record(ctx, Event(c, uuid.Nil, kind, user)); err != nil {
 		Current(c).Log().Error("event not recorded", "kind", kind, "err", err)
 	}
 }

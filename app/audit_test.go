@@ -1,0 +1,113 @@
+package app_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"vestibule/app/apptest"
+	"vestibule/models"
+)
+
+// TestNothingChangesWithoutItsEvent makes the audit log refuse every event. Each change
+// that is recorded then fails as a whole.
+func TestNothingChangesWithoutItsEvent(t *testing.T) {
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
+		s.Log.MayFail()
+		ben := s.AddMember("benjamin", "Member")
+		s.AddMemberWith("second.member", "Helper", models.ManageMembers)
+		accept := s.Invite("carol@example.com", "Member")
+		carol := s.Visit(t)
+		carol.JoinAs(apptest.With(apptest.Ben.Form(), "username", "carol.jones", "email", "carol@example.com"))
+		verify := s.TokenOf(s.MailTo("carol@example.com", "Confirm your email address"))
+		reset := s.ResetToken(apptest.Anna.Email)
+		other := s.Visit(t)
+		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		id := func(username string) string { return s.Membership(username).ID.String() }
+		invitations, err := s.DB.InvitationsBy(t.Context(), s.First.UserID)
+		if err != nil || len(invitations) != 1 {
+			t.Fatalf("there are %d invitations (%v)", len(invitations), err)
+		}
+		invitation := "/o/acme/invitations/" + invitations[0].ID.String()
+		member, helper := "/o/acme/members/"+id("benjamin"), "/o/acme/roles/"+s.Role("Helper").ID.String()
+		admin := s.Role("Admin").ID.String()
+		var mine string
+		for _, session := range s.Sessions() {
+			if session.UserID == s.First.UserID {
+				mine = session.ID.String() // the newest, which is other's
+			}
+		}
+
+		steps := []struct {
+			who  *apptest.Visitor
+			path string
+			form url.Values
+		}{
+			{s.Visit(t), "/sign-up", apptest.Nth(1).Form()},
+			{s.Visit(t), "/sign-in", apptest.Anna.Credentials()},
+			{s.Visit(t), "/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", reset)},
+			{carol, "/verify-email", apptest.Fill("token", verify)},
+			{carol, "/invitation", apptest.Fill("token", tokenIn(accept))},
+			{s.Owner, "/account", apptest.With(apptest.Anna.Form(), "last_name", "Jones")},
+			{s.Owner, "/account/email", apptest.NewEmail("new@example.com")},
+			{s.Owner, "/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password)},
+			{s.Owner, "/account/sessions/" + mine + "/end", nil},
+			{s.Owner, "/account/sessions/end-others", nil},
+			{carol, "/account/delete", apptest.Fill("username", "carol.jones", "current_password", apptest.Ben.Password)},
+			{s.Owner, "/organizations", apptest.Fill("name", "Another")},
+			{s.Owner, "/o/acme/settings", apptest.Fill("name", "Renamed")},
+			{s.Owner, "/o/acme/invitations", apptest.Fill("email", "dora@example.com", "role", s.Role("Member").ID.String())},
+			{s.Owner, invitation + "/resend", nil},
+			{s.Owner, invitation + "/revoke", nil},
+			{s.Owner, "/o/acme/roles", apptest.Fill("name", "New role")},
+			{s.Owner, helper, apptest.Fill("name", "Other name")},
+			{s.Owner, helper + "/delete", nil},
+			{s.Owner, member + "/role", apptest.Fill("role", admin)},
+			{s.Owner, member + "/remove", nil},
+			{ben, "/o/acme/leave", nil},
+			{s.Owner, "/o/acme/transfer", apptest.Fill("username", "benjamin")},
+			{s.Owner, "/o/acme/dissolve", apptest.Fill("name", "Acme")},
+			{ben, "/sign-out", nil},
+		}
+		refuseEvents(t, s.DB)
+		before := s.Everything("throttles", "sessions") // sessions are seen
+		sessions := len(s.Sessions())
+		for _, step := range steps {
+			step.who.Post(step.path, step.form).Wants(http.StatusInternalServerError)
+			if s.Everything("throttles", "sessions") != before || len(s.Sessions()) != sessions {
+				t.Fatalf("%s changed something without its event", step.path)
+			}
+		}
+		s.AgePassword()
+		hash := s.Sessions()
+		s.Owner.Post("/account/delete", apptest.Fill("sudo", "open", "current_password", apptest.Anna.Password)).Wants(http.StatusInternalServerError)
+		for i, session := range s.Sessions() {
+			if string(session.TokenHash) != string(hash[i].TokenHash) {
+				t.Error("a session was renewed without its event")
+			}
+		}
+	})
+}
+
+func tokenIn(link string) string {
+	_, token, _ := strings.Cut(link, "token=")
+	return token
+}
+
+// refuseEvents makes the database refuse every new event.
+func refuseEvents(t *testing.T, db *models.DB) {
+	t.Helper()
+	statements := []string{"CREATE TRIGGER refused BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused'); END"}
+	if db.Postgres() {
+		statements = []string{
+			"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$",
+			"CREATE TRIGGER refused BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()",
+		}
+	}
+	for _, statement := range statements {
+		if _, err := db.Bun().ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
