@@ -86,8 +86,13 @@ func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role 
 		if member {
 			return &TakenError{Field: "member"}
 		}
-		if _, err := tx.bun.NewInsert().Model(i).Exec(ctx); err != nil {
-			return asTaken(err, map[string]string{"email_key": "email"})
+		// PostgreSQL would write the address into its log if the insert failed.
+		result, err := tx.bun.NewInsert().Model(i).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if requireRows(result) != nil {
+			return &TakenError{Field: "email"}
 		}
 		return tx.mailInvitation(ctx, i)
 	})

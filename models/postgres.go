@@ -65,7 +65,11 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 	if maxConns == 0 {
 		maxConns = max(16, 4*runtime.GOMAXPROCS(0))
 	}
-	pool := sql.OpenDB(newPostgresConnector(u, limit))
+	connector := newPostgresConnector(u, limit)
+	pool := sql.OpenDB(boundConnector{connector})
+	if limit == 0 { // the SQL of migrations is written by hand, and holds nobody's data
+		pool = sql.OpenDB(connector)
+	}
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)

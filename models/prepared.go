@@ -16,7 +16,7 @@ import (
 // parses and plans it once per connection; unprepared, finding a session takes
 // 2 to 3 times as long on both databases. The query must be the same each time:
 // values that change go into args, and db.parameter(1) stands for the first of
-// them. Inside a transaction it runs as a plain query.
+// them. Inside a transaction it runs on the transaction's connection.
 type prepared struct {
 	bun.IConn
 	db   *DB

@@ -1,7 +1,9 @@
 package models
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,8 +87,13 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 		u.UnconfirmedSince = u.CreatedAt
 	}
 	return db.InTx(ctx, func(tx *DB) error {
-		if _, err := tx.bun.NewInsert().Model(u).Exec(ctx); err != nil {
-			return asTaken(err, userConstraints)
+		// PostgreSQL would write the address into its log if the insert failed.
+		result, err := tx.bun.NewInsert().Model(u).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if requireRows(result) != nil {
+			return cmp.Or(tx.checkTaken(ctx, u), ErrChanged) // freed just now
 		}
 		if u.Verified() {
 			return nil
@@ -99,11 +106,27 @@ func (db *DB) CreateUser(ctx context.Context, u *User) error {
 func (db *DB) updateUser(ctx context.Context, u *User, columns ...string) error {
 	u.setKeys()
 	u.UpdatedAt = now()
+	if slices.Contains(columns, "username") || slices.Contains(columns, "email") {
+		// The constraint decides, but its failure shows the address in PostgreSQL's log.
+		if err := db.checkTaken(ctx, u); err != nil {
+			return err
+		}
+	}
 	result, err := db.bun.NewUpdate().Model(u).WherePK().Column(append(columns, "updated_at")...).Exec(ctx)
 	if err != nil {
 		return asTaken(err, userConstraints)
 	}
 	return asChanged(requireRows(result))
+}
+
+// checkTaken returns a *TakenError if the username or email address of u belongs to
+// another user.
+func (db *DB) checkTaken(ctx context.Context, u *User) error {
+	fields, err := db.Taken(ctx, u.ID, u.Username, u.Email)
+	if err != nil || len(fields) == 0 {
+		return err
+	}
+	return &TakenError{Field: fields[0]}
 }
 
 // UpdateProfile stores u's username, first name and last name. It returns a

@@ -357,6 +357,12 @@ func (c *Cluster) Stop() error {
 
 func (c *Cluster) log() string { return filepath.Join(c.dir, "log") }
 
+// Log returns what the server has logged so far.
+func (c *Cluster) Log() (string, error) {
+	text, err := os.ReadFile(c.log())
+	return string(text), err
+}
+
 // logTail returns the end of the server's log.
 func (c *Cluster) logTail() string {
 	log, err := os.ReadFile(c.log())
