@@ -110,11 +110,15 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
+	if err := restrict(path); err != nil {
+		return nil, err
+	}
 	// Write transactions take the lock when they begin (immediate): one that reads
-	// first fails at once if another has written since.
+	// first fails at once if another has written since. What is deleted is overwritten
+	// (secure_delete).
 	options := url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)"},
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)", "secure_delete(1)"},
 	}
 	pool, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: escapePath(path), RawQuery: options.Encode()}).String())
 	if err != nil {
@@ -135,6 +139,36 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	}
 	db := bun.NewDB(pool, sqlitedialect.New(), discardUnknown)
 	return &DB{bun: db, pool: db, path: path, name: "SQLite file " + absolute(path), url: "sqlite:" + path, statements: new(sync.Map)}, nil
+}
+
+// restrict makes a database file that only its owner can read and write. SQLite gives
+// the same rights to the files beside it. A file that everybody can read, as earlier
+// versions made it, is restricted too; rights that only its group has are left, because
+// somebody must have given them on purpose.
+func restrict(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil // SQLite says what is wrong
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o007 == 0 || runtime.GOOS == "windows" {
+			continue
+		}
+		if err := os.Chmod(name, 0o600); err != nil {
+			return fmt.Errorf("everybody on this machine can read the SQLite file %s: run chmod 600 on it", name)
+		}
+	}
+	return nil
 }
 
 // escapePath escapes the characters that end the path of an SQLite file: URI.

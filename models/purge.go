@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"database/sql/driver"
 	"slices"
 	"time"
 
@@ -20,7 +21,7 @@ func (db *DB) purgeBatch() int {
 // Purge deletes expired sessions and tokens, browsers not seen for BrowserLife,
 // invitations that expired more than invitationRetention ago, expired throttles and
 // events older than retention. It returns the number of deleted rows. It pauses
-// between batches.
+// between batches. On SQLite it also empties the write-ahead log.
 func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	total, batch := 0, db.purgeBatch()
 	for _, expired := range []struct {
@@ -60,7 +61,27 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 			}
 		}
 	}
-	return total, nil
+	return total, db.truncateWAL(ctx)
+}
+
+// truncateWAL empties SQLite's write-ahead log, which holds earlier versions of pages,
+// and so people who were deleted. It gives up at once if somebody reads or writes, until
+// the next purge.
+func (db *DB) truncateWAL(ctx context.Context) error {
+	if db.Postgres() {
+		return nil
+	}
+	conn, err := db.pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	// Not to the pool again, where other statements wait for a lock.
+	defer conn.Raw(func(any) error { return driver.ErrBadConn })
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	var busy, pages, moved int
+	return conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
 }
 
 // pauseSince pauses twice as long as the work since start took, and so leaves two thirds of
