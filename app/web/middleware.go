@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ func (k *Kit) Begin(c *gin.Context) {
 	}
 	attrs := []slog.Attr{
 		slog.String("request_id", id),
-		slog.String("method", c.Request.Method),
+		slog.String("method", method(c)),
 		slog.String("path", route(c)),
 		slog.Int("status", c.Writer.Status()),
 		slog.Duration("took", time.Since(start)),
@@ -43,13 +44,34 @@ func (k *Kit) Begin(c *gin.Context) {
 	k.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
-// route returns the path of a request as written in routes.go, or as received if no
-// route matches.
+// route returns the path of a request as written in routes.go. If no route matches, it
+// returns the path as received, up to the first part that could hold a secret or is long:
+// a mail program may mangle a link so that its token becomes part of the path.
 func route(c *gin.Context) string {
 	if path := c.FullPath(); path != "" {
 		return path
 	}
-	return c.Request.URL.Path
+	kept := ""
+	for part := range strings.SplitSeq(strings.TrimPrefix(c.Request.URL.Path, "/"), "/") {
+		if !plainPart.MatchString(part) || len(kept) > 100 {
+			return kept + "/…"
+		}
+		kept += "/" + part
+	}
+	return kept
+}
+
+// plainPart matches a part of a path that is too short for a token.
+var plainPart = regexp.MustCompile(`^[A-Za-z0-9._-]{0,24}$`)
+
+// method returns the method of a request, or "other" for one that no browser sends, which
+// can be as long as a header.
+func method(c *gin.Context) string {
+	switch m := c.Request.Method; m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return m
+	}
+	return "other"
 }
 
 // Recover turns a panic into the 500 page and a log line.
