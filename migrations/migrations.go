@@ -1,6 +1,7 @@
 // Package migrations contains the changes to the database schema, in order, and
 // runs them. Each is a pair of SQL files, NUMBER_NAME.tx.up.sql and
-// NUMBER_NAME.tx.down.sql, for both SQLite and PostgreSQL.
+// NUMBER_NAME.tx.down.sql, for both SQLite and PostgreSQL. Without ".tx", each
+// statement runs by itself, outside a transaction.
 package migrations
 
 import (
@@ -19,6 +20,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/driver/pgdriver"
 	"github.com/uptrace/bun/migrate"
 
 	"vestibule/models"
@@ -29,9 +32,14 @@ var files embed.FS
 
 // Up runs the pending migrations and returns the names of those that ran, in order,
 // even if a later one failed. If two processes start at once, one waits for the
-// other.
-func Up(ctx context.Context, db *models.DB) ([]string, error) {
-	return run(ctx, db, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
+// other. It runs nothing if a migration was changed after it ran here.
+func Up(ctx context.Context, db *models.DB) ([]string, error) { return up(ctx, db, files) }
+
+func up(ctx context.Context, db *models.DB, files fs.FS) ([]string, error) {
+	return run(ctx, db, files, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
+		if err := checkSums(ctx, m, files); err != nil {
+			return nil, err
+		}
 		group, err := m.Migrate(ctx)
 		ran := group.Migrations
 		if err != nil && len(ran) > 0 {
@@ -44,7 +52,7 @@ func Up(ctx context.Context, db *models.DB) ([]string, error) {
 // Down reverts the latest migration, whichever Up ran it, and returns its name. It
 // returns no name if no migration has run.
 func Down(ctx context.Context, db *models.DB) ([]string, error) {
-	return run(ctx, db, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
+	return run(ctx, db, files, func(m *migrate.Migrator) (migrate.MigrationSlice, error) {
 		last, err := latest(ctx, m)
 		if err != nil || last == nil {
 			return nil, err
@@ -82,7 +90,7 @@ type Reversal struct {
 
 // Latest returns what [Down] would do, or nil if no migration has run. It only reads.
 func Latest(ctx context.Context, db *models.DB) (*Reversal, error) {
-	m, err := migrator(db)
+	m, err := migrator(db, files)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +123,18 @@ var (
 
 // Step is a migration and when it ran; the zero time means not yet.
 type Step struct {
-	Name string
-	At   time.Time
+	Name    string // only the number if the migration is unknown
+	At      time.Time
+	Unknown bool // it ran here, but this program does not have it
+	Changed bool // its file was changed after it ran here
 }
 
-// Status lists every migration of this program by number. It only reads.
-func Status(ctx context.Context, db *models.DB) ([]Step, error) {
-	m, err := migrator(db)
+// Status lists every migration of this program, and every other that ran here, by
+// number. It only reads.
+func Status(ctx context.Context, db *models.DB) ([]Step, error) { return status(ctx, db, files) }
+
+func status(ctx context.Context, db *models.DB, files fs.FS) ([]Step, error) {
+	m, err := migrator(db, files)
 	if err != nil {
 		return nil, err
 	}
@@ -136,17 +149,29 @@ func Status(ctx context.Context, db *models.DB) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps := make([]Step, len(all))
-	for i, s := range all {
-		steps[i] = Step{Name: s.String(), At: s.MigratedAt}
+	unknown, err := m.MissingMigrations(ctx)
+	if err != nil && !models.IsMissingTable(err) {
+		return nil, err
 	}
+	changed, err := changedSince(ctx, m, files)
+	if err != nil && !models.IsMissingTable(err) {
+		return nil, err
+	}
+	var steps []Step
+	for _, s := range all {
+		steps = append(steps, Step{Name: s.String(), At: s.MigratedAt, Changed: slices.Contains(changed, s.Name)})
+	}
+	for _, s := range unknown {
+		steps = append(steps, Step{Name: s.Name, At: s.MigratedAt, Unknown: true})
+	}
+	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.Name, b.Name) })
 	return steps, nil
 }
 
 // Pending reports whether a migration has not run yet. It only reads, and returns an
 // error on a database where none ever ran.
 func Pending(ctx context.Context, db *models.DB) (bool, error) {
-	m, err := migrator(db)
+	m, err := migrator(db, files)
 	if err != nil {
 		return false, err
 	}
@@ -156,8 +181,8 @@ func Pending(ctx context.Context, db *models.DB) (bool, error) {
 
 // Create writes a pair of empty migration files to dir, which it creates if missing,
 // and returns their paths. Their number is the time in UTC. The name may contain
-// the letters a to z, digits, _ and -.
-func Create(dir, name string) ([]string, error) {
+// the letters a to z, digits, _ and -. The migration runs in a transaction if inTx.
+func Create(dir, name string, inTx bool) ([]string, error) {
 	if !validName.MatchString(name) {
 		return nil, fmt.Errorf("the migration name %q may contain only the letters a to z, digits, _ and -", name)
 	}
@@ -168,9 +193,13 @@ func Create(dir, name string) ([]string, error) {
 	if same, err := filepath.Glob(filepath.Join(dir, number+"_*")); err != nil || len(same) > 0 {
 		return nil, errors.Join(err, fmt.Errorf("a migration with the number %s already exists: try again in a second", number))
 	}
+	kind := ".tx."
+	if !inTx {
+		kind = "."
+	}
 	var paths []string
 	for _, file := range []struct{ way, content string }{{"up", emptyUp}, {"down", emptyDown}} {
-		path := filepath.Join(dir, number+"_"+name+".tx."+file.way+".sql")
+		path := filepath.Join(dir, number+"_"+name+kind+file.way+".sql")
 		if err := os.WriteFile(path, []byte(file.content), 0o644); err != nil { // #nosec G306 -- source code that everyone who works on it may read
 			return paths, err
 		}
@@ -191,32 +220,62 @@ const (
 )
 
 // run calls apply while no other process migrates, and returns the names of the
-// migrations that apply ran.
-func run(ctx context.Context, db *models.DB, apply func(*migrate.Migrator) (migrate.MigrationSlice, error)) (_ []string, err error) {
+// migrations that apply ran. It calls apply again while a table that a migration needs
+// is locked.
+func run(ctx context.Context, db *models.DB, files fs.FS, apply func(*migrate.Migrator) (migrate.MigrationSlice, error)) (_ []string, err error) {
 	db, err = db.WithoutTimeout(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	m, err := migrator(db)
+	m, err := migrator(db, files)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	err = withLock(ctx, db, func() error {
-		if err := m.Init(ctx); err != nil {
+		if err := create(ctx, m); err != nil {
 			return err
 		}
-		ran, err := apply(m)
-		for _, s := range ran {
-			names = append(names, s.String())
+		for attempt := 1; ; attempt++ {
+			ran, err := apply(m)
+			for _, s := range ran {
+				names = append(names, s.String())
+			}
+			if !isLocked(err) {
+				return err
+			}
+			if attempt == lockAttempts {
+				return fmt.Errorf("another statement holds a table for long: try again at a quieter time (%w)", err)
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(lockPause):
+			}
 		}
-		return err
 	})
 	return names, err
 }
 
-func migrator(db *models.DB) (*migrate.Migrator, error) {
+// While a migration waits for a table, every later statement on that table waits behind
+// it. So it waits only for lockTimeout, and lets them pass before the next attempt.
+const (
+	lockTimeout  = time.Second
+	lockPause    = 2 * time.Second
+	lockAttempts = 100
+)
+
+// isLocked reports whether a migration waited for a lock for lockTimeout (PostgreSQL,
+// appendix A: lock not available).
+func isLocked(err error) bool {
+	var pgErr pgdriver.Error
+	return errors.As(err, &pgErr) && pgErr.Field('C') == "55P03"
+}
+
+// migrator runs the migrations in files. They are templates: {{if .Postgres}} is for
+// what SQLite does not understand, such as CONCURRENTLY.
+func migrator(db *models.DB, files fs.FS) (*migrate.Migrator, error) {
 	all := migrate.NewMigrations()
 	if err := all.Discover(files); err != nil {
 		return nil, err
@@ -224,44 +283,76 @@ func migrator(db *models.DB) (*migrate.Migrator, error) {
 	return migrate.NewMigrator(db.Bun(), all,
 		migrate.WithMarkAppliedOnSuccess(true),
 		migrate.WithUpsert(true),
-		migrate.AfterMigration(recordMigration),
+		migrate.WithTemplateData(struct{ Postgres bool }{db.Postgres()}),
+		migrate.BeforeMigration(limitWait),
+		migrate.AfterMigration(recorder(files)),
 	), nil
 }
 
-// recordMigration records a migration in the transaction that runs it. Bun would
-// do so after the commit, so the migration would run twice if the process died in
-// between.
-func recordMigration(ctx context.Context, tx bun.IConn, m *migrate.Migration) error {
-	query := fmt.Sprintf("INSERT INTO bun_migrations (name, group_id) VALUES ('%s', %d)", m.Name, m.GroupID)
-	if m.IsApplied() { // before, so this reverts it
-		query = fmt.Sprintf("DELETE FROM bun_migrations WHERE id = %d", m.ID)
+// limitWait limits how long a migration in a transaction waits for a table. Outside a
+// transaction, CREATE INDEX CONCURRENTLY waits without keeping others waiting.
+func limitWait(ctx context.Context, conn bun.IConn, m *migrate.Migration) error {
+	tx, ok := conn.(bun.Tx)
+	if !ok || tx.Dialect().Name() != dialect.PG {
+		return nil
 	}
-	_, err := tx.ExecContext(ctx, query)
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = '%dms'; SET LOCAL statement_timeout = 0", lockTimeout.Milliseconds()))
 	return err
+}
+
+// recorder records a migration and its checksum in the transaction that runs it. Bun
+// would do so after the commit, so the migration would run twice if the process died in
+// between. Outside a transaction that can happen, so each statement must be able to run
+// again.
+func recorder(files fs.FS) migrate.MigrationHook {
+	return func(ctx context.Context, conn bun.IConn, m *migrate.Migration) error {
+		queries := []string{fmt.Sprintf("DELETE FROM bun_migrations WHERE id = %d", m.ID)}
+		if !m.IsApplied() { // it was not, so this is Up
+			sum, err := sumOf(files, m.Name)
+			if err != nil {
+				return err
+			}
+			queries = []string{
+				fmt.Sprintf("INSERT INTO bun_migrations (name, group_id) VALUES ('%s', %d)", m.Name, m.GroupID),
+				insertSum(m.Name, sum),
+			}
+		}
+		queries = append([]string{fmt.Sprintf("DELETE FROM migration_checksums WHERE name = '%s'", m.Name)}, queries...)
+		for _, query := range queries {
+			if _, err := conn.ExecContext(ctx, query); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // lockID is the key of the PostgreSQL advisory lock: "vestibul" in ASCII.
 const lockID = 0x766573746962756c
 
 // withLock runs f while no other process does. The lock ends with the process that
-// holds it, even if that crashes.
+// holds it, even if that crashes. On PostgreSQL it belongs to a transaction rather than
+// a session, because PgBouncer may give each statement of a session to another one.
 func withLock(ctx context.Context, db *models.DB, f func() error) (err error) {
 	if !db.Postgres() {
-		lock := flock.New(db.Path() + ".migrating")
+		lock := flock.New(db.Path()+".migrating", flock.SetPermissions(0o600))
 		if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 		defer lock.Unlock()
 		return f()
 	}
-	conn, err := db.Bun().Conn(ctx)
+	tx, err := db.Bun().BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	// A blocking pg_advisory_lock would time out, or ignore ctx.
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	if _, err := tx.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+		return err
+	}
+	// A blocking pg_advisory_xact_lock would time out, or ignore ctx.
 	for got := false; !got; {
-		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock(?)", int64(lockID)).Scan(&got); err != nil {
+		if err := tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock(?)", int64(lockID)).Scan(&got); err != nil {
 			return err
 		}
 		if !got {
@@ -272,6 +363,5 @@ func withLock(ctx context.Context, db *models.DB, f func() error) (err error) {
 			}
 		}
 	}
-	defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(?)", int64(lockID))
 	return f()
 }

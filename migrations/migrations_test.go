@@ -33,15 +33,15 @@ func eachEmpty(t *testing.T, test func(t *testing.T, url string)) {
 // names returns the name of every migration, in order.
 func names(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("*.tx.up.sql")
+	files, err := filepath.Glob("*.up.sql")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there are %d migrations (%v)", len(files), err)
 	}
 	for i, file := range files {
-		files[i] = strings.TrimSuffix(file, ".tx.up.sql")
-		if _, err := os.Stat(files[i] + ".tx.down.sql"); err != nil {
+		if _, err := os.Stat(strings.Replace(file, ".up.", ".down.", 1)); err != nil {
 			t.Errorf("there is no way down: %v", err)
 		}
+		files[i], _, _ = strings.Cut(file, ".")
 	}
 	slices.Sort(files)
 	return files
@@ -338,7 +338,7 @@ func TestMigrationMayTakeLong(t *testing.T) {
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "made", "too")
-	paths, err := migrations.Create(dir, "add_projects")
+	paths, err := migrations.Create(dir, "add_projects", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +351,7 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "Add Projects", "../outside", "a/b", "naïve", "a\n"} {
-		if paths, err := migrations.Create(dir, name); err == nil {
+		if paths, err := migrations.Create(dir, name, true); err == nil {
 			t.Errorf("the name %q makes %v", name, paths)
 		}
 	}
@@ -381,7 +381,7 @@ func TestCreateTwiceInASecond(t *testing.T) {
 	dir := t.TempDir()
 	numbers := map[string]bool{}
 	for _, name := range []string{"one", "two", "three"} {
-		paths, err := migrations.Create(dir, name)
+		paths, err := migrations.Create(dir, name, true)
 		if err != nil {
 			continue // it refuses to use the same number twice
 		}

@@ -30,6 +30,7 @@ type (
 	migrateCreate struct {
 		Name string `arg:"" help:"What the migration does, in lower case with underscores, such as add_projects."`
 		Dir  string `default:"migrations" help:"Folder for the files, created if missing."`
+		NoTx bool   `name:"no-tx" help:"Run each statement by itself, outside a transaction, as CREATE INDEX CONCURRENTLY requires."`
 	}
 )
 
@@ -119,13 +120,19 @@ func (migrateStatus) Run(ctx context.Context, config *app.Config) error {
 		if !s.At.IsZero() {
 			when = formatTime(s.At)
 		}
+		switch {
+		case s.Unknown:
+			when += ", by another version of the program"
+		case s.Changed:
+			when += ", and its file was changed since"
+		}
 		printCells(table, s.Name, when)
 	}
 	return table.Flush()
 }
 
 func (c migrateCreate) Run() error {
-	paths, err := migrations.Create(c.Dir, c.Name)
+	paths, err := migrations.Create(c.Dir, c.Name, !c.NoTx)
 	for _, path := range paths {
 		fmt.Println("Created", path)
 	}
