@@ -145,21 +145,17 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 // the same rights to the files beside it. A file that everybody can read, as earlier
 // versions made it, is restricted too; rights that only its group has are left, because
 // somebody must have given them on purpose.
+//
+// It never opens a file that exists: closing it would end the locks that SQLite holds on
+// it in this process (fcntl).
 func restrict(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil // SQLite says what is wrong
-	}
-	if err := file.Close(); err != nil {
-		return err
+	if file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		return file.Close()
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
 		info, err := os.Stat(name)
-		if errors.Is(err, os.ErrNotExist) {
+		if err != nil || !info.Mode().IsRegular() { // SQLite says what is wrong
 			continue
-		}
-		if err != nil {
-			return err
 		}
 		if info.Mode().Perm()&0o007 == 0 || runtime.GOOS == "windows" {
 			continue

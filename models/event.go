@@ -28,6 +28,7 @@ const (
 	EventDeleted         = "deleted"
 	EventUnconfirmed     = "unconfirmed-deleted"
 	EventCreated         = "created"
+	EventRestored        = "restored"
 
 	EventOrganizationCreated = "organization-created"
 	EventOrganizationRenamed = "organization-renamed"

@@ -79,18 +79,20 @@ func actorLabel(e *models.Event) string {
 
 // eventRow is an event as printed.
 type eventRow struct {
-	ID        uuid.UUID  `json:"id"`
-	Kind      string     `json:"kind"`
-	UserID    *uuid.UUID `json:"user_id"`
-	Username  *string    `json:"username"`
-	ActorID   *uuid.UUID `json:"actor_id"`
-	Actor     *string    `json:"actor"`
-	Operator  bool       `json:"operator"`
-	IP        string     `json:"ip"`
-	Device    string     `json:"device"`
-	UserAgent string     `json:"user_agent"`
-	RequestID string     `json:"request_id"`
-	CreatedAt time.Time  `json:"created_at"`
+	ID       uuid.UUID  `json:"id"`
+	Kind     string     `json:"kind"`
+	UserID   *uuid.UUID `json:"user_id"`
+	Username *string    `json:"username"`
+	ActorID  *uuid.UUID `json:"actor_id"`
+	Actor    *string    `json:"actor"`
+	Operator bool       `json:"operator"`
+
+	OrganizationID *uuid.UUID `json:"organization_id"`
+	IP             string     `json:"ip"`
+	Device         string     `json:"device"`
+	UserAgent      string     `json:"user_agent"`
+	RequestID      string     `json:"request_id"`
+	CreatedAt      time.Time  `json:"created_at"`
 }
 
 func newEventRow(e *models.Event) eventRow {
@@ -105,6 +107,9 @@ func newEventRow(e *models.Event) eventRow {
 	}
 	if e.UserAgent != "" {
 		row.Device = device.Name(e.UserAgent)
+	}
+	if e.OrganizationID != uuid.Nil {
+		row.OrganizationID = &e.OrganizationID
 	}
 	row.UserID, row.Username = optionalUser(e.UserID, e.User)
 	row.ActorID, row.Actor = optionalUser(e.ActorID, e.Actor)

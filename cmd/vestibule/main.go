@@ -19,11 +19,14 @@ import (
 )
 
 type commands struct {
-	Serve    serve    `cmd:"" default:"withargs" help:"Serve the site. In development, run pending migrations first."`
-	Migrate  migrate  `cmd:"" help:"Manage the database schema."`
-	Users    users    `cmd:"" help:"Manage user accounts."`
-	Sessions sessions `cmd:"" help:"Manage sessions."`
-	Audit    audit    `cmd:"" help:"List the audit log, newest first."`
+	Serve        serve        `cmd:"" default:"withargs" help:"Serve the site. In development, run pending migrations first."`
+	Migrate      migrate      `cmd:"" help:"Manage the database schema."`
+	Backup       backup       `cmd:"" help:"Copy the database to a file, while the site runs."`
+	Restore      restore      `cmd:"" help:"Put a backup in place of the database, and void what it brings back."`
+	AfterRestore afterRestore `cmd:"" help:"Void what a backup brought back that you restored in another way."`
+	Users        users        `cmd:"" help:"Manage user accounts."`
+	Sessions     sessions     `cmd:"" help:"Manage sessions."`
+	Audit        audit        `cmd:"" help:"List the audit log, newest first."`
 
 	Version kong.VersionFlag `help:"Print the version and commit."`
 

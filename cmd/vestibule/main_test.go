@@ -69,7 +69,7 @@ func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append([]string{"ARGON2_MEMORY=7168", "ARGON2_TIME=5"}, settings...)
+	cmd.Env = append([]string{"ARGON2_MEMORY=7168", "ARGON2_TIME=5", "PATH=" + os.Getenv("PATH")}, settings...)
 	return cmd
 }
 

@@ -44,6 +44,7 @@ var eventLabels = map[string]string{
 	models.EventDeleted:         "Account deleted",
 	models.EventUnconfirmed:     "Unconfirmed account deleted",
 	models.EventCreated:         "Account created",
+	models.EventRestored:        "Restored from a backup",
 
 	models.EventOrganizationCreated: "Created organization",
 	models.EventOrganizationRenamed: "Renamed organization",
