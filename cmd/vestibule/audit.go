@@ -87,7 +87,7 @@ type eventRow struct {
 	Actor    *string    `json:"actor"`
 	Operator bool       `json:"operator"`
 
-	OrganizationID *uuid.UUID `json:"organization_id"`
+	OrganizationID *uuid.UUID `json:"organization_id,omitempty"`
 	IP             string     `json:"ip"`
 	Device         string     `json:"device"`
 	UserAgent      string     `json:"user_agent"`
