@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -75,13 +76,9 @@ func TestDeletedPeopleLeaveTheFile(t *testing.T) {
 		if err := db.UpdateProfile(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}
-		o := &models.Organization{Name: u.LastName, Slug: "o-" + u.Username[:3]}
-		if err := db.CreateOrganization(t.Context(), o, u); err != nil {
-			t.Fatal(err)
-		}
-		for range 20 { // on pages of their own
-			n := &models.Note{OrganizationID: o.ID, AuthorID: u.ID, Title: u.LastName, Body: strings.Repeat(u.LastName+" ", 500)}
-			if err := db.CreateNote(t.Context(), n); err != nil {
+		for i := range 20 { // on pages of their own
+			o := &models.Organization{Name: strings.Repeat(u.LastName+" ", 500), Slug: fmt.Sprint(u.Username[:3], i)}
+			if err := db.CreateOrganization(t.Context(), o, u); err != nil {
 				t.Fatal(err)
 			}
 		}
