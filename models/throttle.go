@@ -108,7 +108,7 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		// Updating an existing row changes nothing here, but locks it.
 		th := &Throttle{Key: throttleKey(key), Until: noWait, ForgetAt: t}
-		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").Set("tries = th.tries").Returning("*").Scan(ctx)
+		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").Set("tries = th.tries").Returning("tries, until, forget_at").Scan(ctx)
 		if err != nil {
 			return err
 		}
