@@ -350,6 +350,10 @@ func TestCreate(t *testing.T) {
 			t.Errorf("it writes %s, want %s", paths[i], name)
 		}
 	}
+	outside, err := migrations.Create(t.TempDir(), "add_index", false)
+	if err != nil || len(outside) != 2 || !regexp.MustCompile(`^\d{14}_add_index\.up\.sql$`).MatchString(filepath.Base(outside[0])) {
+		t.Errorf("outside a transaction it writes %v (%v)", outside, err)
+	}
 	for _, name := range []string{"", "Add Projects", "../outside", "a/b", "naïve", "a\n"} {
 		if paths, err := migrations.Create(dir, name, true); err == nil {
 			t.Errorf("the name %q makes %v", name, paths)

@@ -83,7 +83,7 @@ func TestHelp(t *testing.T) {
 	if got.code != 0 || got.stderr != "" {
 		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
 	}
-	words := []string{"serve", "migrate up", "migrate down", "migrate status", "migrate create", "users list", "sessions list", "audit"}
+	words := []string{"serve", "migrate up", "migrate down", "migrate status", "migrate create", "backup", "restore", "after-restore", "users list", "sessions list", "audit"}
 	for field := range reflect.TypeFor[app.Config]().Fields() {
 		words = append(words, "$"+field.Tag.Get("env"))
 	}
