@@ -103,12 +103,16 @@ var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPa
 // ends every session, voids every link and invitation, forgets the known browsers and
 // empties the mail queue. Events that happened later, oldest first, tell who was deleted
 // or disabled, or changed their password, since the backup; AfterRestore does the same
-// again. It skips events that the backup has.
+// again, and adds them to the audit log. It skips events that the backup has.
 func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error) {
 	r := new(Restored)
 	return r, db.InTx(ctx, func(tx *DB) error {
 		for _, e := range later {
 			if err := tx.replay(ctx, r, e); err != nil {
+				return err
+			}
+			// For another restore, of an older backup over this database.
+			if _, err := tx.bun.NewInsert().Model(&e).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx); err != nil {
 				return err
 			}
 		}

@@ -84,6 +84,8 @@ func TestBackupAndRestore(t *testing.T) {
 			}
 		}
 		wantRestored(t, url)
+		succeed(t, url, "restore", "--yes", "--audit", audit, file) // the log of the restored database knows it too
+		wantRestored(t, url)
 
 		// Elsewhere, into nothing, with the audit log that was kept.
 		elsewhere := "sqlite:" + filepath.Join(dir, "new", "vestibule.db")
@@ -186,6 +188,12 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 		if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
 			t.Errorf("left behind are %v (%v)", left, err)
+		}
+
+		// A database without users still knows who was deleted.
+		succeed(t, url, "users", "delete", "--yes", "anna.smith")
+		if printed := succeed(t, url, "restore", whole); !strings.Contains(printed, "Deleted again: anna.smith\n") || strings.Contains(printed, "--audit") {
+			t.Errorf("it prints\n%s", printed)
 		}
 	})
 }

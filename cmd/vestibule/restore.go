@@ -58,10 +58,10 @@ func (c afterRestore) Run(ctx context.Context, config *app.Config) error {
 		return err
 	}
 	defer db.Close()
-	return makeSafe(ctx, db, later)
+	return makeSafe(ctx, db, later, c.Audit != "")
 }
 
-// events returns the events in the file, oldest first.
+// events returns the events in the file.
 func (l auditLog) events() ([]models.Event, error) {
 	if l.Audit == "" {
 		return nil, nil
@@ -76,7 +76,10 @@ func (l auditLog) events() ([]models.Event, error) {
 	}
 	var events []models.Event
 	for _, row := range rows {
-		e := models.Event{ID: row.ID, Kind: row.Kind, CreatedAt: row.CreatedAt}
+		e := models.Event{ID: row.ID, Kind: row.Kind, IP: row.IP, UserAgent: row.UserAgent, RequestID: row.RequestID, CreatedAt: row.CreatedAt}
+		if row.ActorID != nil {
+			e.ActorID = *row.ActorID
+		}
 		if row.UserID != nil {
 			e.UserID = *row.UserID
 		}
@@ -85,7 +88,6 @@ func (l auditLog) events() ([]models.Event, error) {
 		}
 		events = append(events, e)
 	}
-	slices.SortStableFunc(events, byTime)
 	return events, nil
 }
 
@@ -144,6 +146,7 @@ func (c restore) sqlite(ctx context.Context, config *app.Config, path string, la
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
+	known := c.Audit != "" // whether later is all that happened
 	_, err := os.Stat(path)
 	exists := !errors.Is(err, fs.ErrNotExist)
 	if exists {
@@ -162,7 +165,7 @@ func (c restore) sqlite(ctx context.Context, config *app.Config, path string, la
 		if err != nil {
 			return err
 		}
-		later = append(later, since...)
+		later, known = append(later, since...), known || since != nil
 	}
 	file, err := copyBackup(c.File, filepath.Dir(path))
 	if err != nil {
@@ -178,7 +181,7 @@ func (c restore) sqlite(ctx context.Context, config *app.Config, path string, la
 	if err := db.CheckBackup(ctx); err != nil {
 		return errors.Join(fmt.Errorf("%s can't be restored: %w", plain(c.File), err), db.Close())
 	}
-	if err := errors.Join(makeSafe(ctx, db, later), db.Close()); err != nil {
+	if err := errors.Join(makeSafe(ctx, db, later, known), db.Close()); err != nil {
 		return err
 	}
 	if _, err := syncFile(file); err != nil {
@@ -264,18 +267,21 @@ func (c restore) postgres(ctx context.Context, config *app.Config, later []model
 	if err != nil {
 		return fmt.Errorf("the database is empty now, because the backup was not restored: %w", err)
 	}
-	return makeSafe(ctx, db, append(later, since...))
+	return makeSafe(ctx, db, append(later, since...), c.Audit != "" || since != nil)
 }
 
 // replaces asks whether the database may be replaced, and returns what happened in it
-// that a restored one must do again. The db is nil if the database can't be read.
+// that a restored one must do again, or nil if that is unknown. The db is nil if the
+// database can't be read.
 func (c restore) replaces(ctx context.Context, db *models.DB) ([]models.Event, error) {
+	empty := false
 	if db != nil {
-		if empty, err := db.Empty(ctx); err != nil || empty {
+		var err error
+		if empty, err = db.Empty(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if !c.Yes {
+	if !empty && !c.Yes {
 		if err := confirmRestore(ctx); err != nil {
 			return nil, err
 		}
@@ -283,17 +289,19 @@ func (c restore) replaces(ctx context.Context, db *models.DB) ([]models.Event, e
 	if db == nil {
 		return nil, nil
 	}
-	var events []models.Event
+	events := []models.Event{}
 	for _, kind := range models.ReplayedEvents {
 		for e, err := range db.AllEvents(ctx, models.EventFilter{Kind: kind}) {
-			if err != nil {
+			if err != nil && !empty {
 				fmt.Fprintln(os.Stderr, "The audit log of the replaced database can't be read:", err)
+			}
+			if err != nil {
 				return nil, nil
 			}
-			events = append(events, models.Event{ID: e.ID, Kind: e.Kind, UserID: e.UserID, OrganizationID: e.OrganizationID, CreatedAt: e.CreatedAt})
+			e.User, e.Actor = nil, nil
+			events = append(events, *e)
 		}
 	}
-	slices.SortStableFunc(events, byTime)
 	return events, nil
 }
 
@@ -313,9 +321,11 @@ func confirmRestore(ctx context.Context) error {
 }
 
 // makeSafe voids what a backup brought back, and prints what it did and what is left to
-// do.
-func makeSafe(ctx context.Context, db *models.DB, later []models.Event) error {
+// do. Known reports whether later is all that happened after the backup.
+func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bool) error {
 	later = slices.DeleteFunc(later, func(e models.Event) bool { return !slices.Contains(models.ReplayedEvents, e.Kind) })
+	slices.SortFunc(later, byTime)
+	later = slices.CompactFunc(later, func(a, b models.Event) bool { return a.ID == b.ID }) // from two sources
 	patient, err := db.WithoutTimeout(ctx)
 	if err != nil {
 		return err
@@ -343,7 +353,7 @@ func makeSafe(ctx context.Context, db *models.DB, later []models.Event) error {
 	if pending, err := migrations.Pending(ctx, db); err != nil || pending {
 		fmt.Println("- Run vestibule migrate up: the backup is older than this program.")
 	}
-	if len(later) == 0 {
+	if !known {
 		fmt.Println("- Delete again who was deleted after the backup, and tell those who changed their password since that the old one is back. The backup can't know them; an audit log kept elsewhere does (--audit).")
 	}
 	fmt.Println("- Members who were removed and roles that were changed after the backup are back. Tell the owners of organizations to look.")
