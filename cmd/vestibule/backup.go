@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"vestibule/app"
-	"vestibule/models"
 )
 
 // backup is the command that copies the database to a file.
@@ -34,6 +33,7 @@ func (c backup) Run(ctx context.Context, config *app.Config) error {
 		return err
 	}
 	defer db.Close()
+	announce(db)
 	file, err := os.CreateTemp(filepath.Dir(c.File), ".backup-*") // with mode 0600
 	if err != nil {
 		return err
@@ -87,14 +87,4 @@ func syncFile(path string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	return file.Stat()
-}
-
-// openExisting is open that does not create an SQLite file.
-func openExisting(ctx context.Context, config *app.Config) (*models.DB, error) {
-	if path, ok := sqlitePath(config); ok {
-		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("DATABASE_URL names the SQLite file %s, which can't be opened: %w", plain(path), err)
-		}
-	}
-	return open(ctx, config)
 }
