@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -56,18 +57,31 @@ func Path(name string) string {
 	return p
 }
 
+// otherVersion matches the path of a file whose content may be that of another version.
+var otherVersion = regexp.MustCompile(`^/assets/([a-z.-]+)\.[0-9a-f]+(\.[a-z]+)$`)
+
 // Handler serves the files under their hashed names.
+//
+// While a new version replaces the old one, a page of either may ask a process of the
+// other for its files. The hash is then unknown, and the present file serves better than
+// none. It must not be stored under the name of the other.
 func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a, ok := all().assets[r.URL.Path]
+		p, cache := r.URL.Path, "public, max-age=31536000, immutable"
+		a, ok := all().assets[p]
+		if name := otherVersion.FindStringSubmatch(p); !ok && name != nil {
+			p, cache = all().paths[name[1]+name[2]], "no-store"
+			a, ok = all().assets[p]
+		}
 		if !ok {
+			w.Header().Set("Cache-Control", "no-store")
 			http.NotFound(w, r)
 			return
 		}
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		w.Header().Set("Cache-Control", cache)
 		// Each content coding is a separate representation and needs its own ETag.
 		content, coding := a.content.choose(r, w.Header())
-		w.Header().Set("ETag", `"`+path.Base(r.URL.Path)+coding+`"`)
+		w.Header().Set("ETag", `"`+path.Base(p)+coding+`"`)
 		if path.Ext(a.name) == ".svg" { // net/http omits its charset
 			w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/andybalholm/brotli"
@@ -134,11 +135,33 @@ func TestScriptsKeepNothing(t *testing.T) {
 func TestUnknownFiles(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
-		"/assets/", "/assets/vestibule.css", "/assets/vestibule.000000000000.css", "/assets/assets.go", "/assets/htmx.LICENSE", "/assets/../go.mod", "/",
+		"/assets/", "/assets/vestibule.css", "/assets/missing.000000000000.css", "/assets/vestibule.hash.css", "/assets/assets.go", "/assets/htmx.LICENSE", "/assets/../go.mod", "/",
 	} {
 		w := get(t, path)
-		if w.Code != http.StatusNotFound || w.Header().Get("Cache-Control") != "" {
+		if w.Code != http.StatusNotFound || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s answers %d with Cache-Control %q", path, w.Code, w.Header().Get("Cache-Control"))
+		}
+	}
+}
+
+// TestFilesOfAnotherVersion asks for files as a page of an older or newer version does.
+func TestFilesOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	for _, ext := range []string{".css", ".js", ".svg"} {
+		files, err := filepath.Glob("*" + ext)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("there are %d files *%s (%v)", len(files), ext, err)
+		}
+		for _, file := range files {
+			present := get(t, assets.Path(file))
+			path := "/assets/" + strings.TrimSuffix(file, ext) + ".000000000000" + ext
+			w := get(t, path)
+			if w.Code != http.StatusOK || w.Body.String() != present.Body.String() || w.Header().Get("Content-Type") != present.Header().Get("Content-Type") {
+				t.Errorf("%s answers %d with %d bytes of %s", path, w.Code, w.Body.Len(), w.Header().Get("Content-Type"))
+			}
+			if got := w.Header().Get("Cache-Control"); got != "no-store" {
+				t.Errorf("%s has Cache-Control %q", path, got)
+			}
 		}
 	}
 }
