@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/google/uuid"
+
 	"vestibule/app/mail"
 	"vestibule/app/text"
 	"vestibule/models"
@@ -75,6 +77,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 				data.Name = user.FirstName
 			}
 		}
+		m.UserID = user.ID // for the log, as a reset is queued without it
 		token, err := a.DB.CreateToken(ctx, m, user, purpose, to)
 		if err != nil {
 			return mail.Message{}, err
@@ -105,38 +108,6 @@ func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, erro
 	return user, nil
 }
 
-// mailPoll is how often an empty mail queue is checked.
-const mailPoll = time.Second
-
-// sendMail delivers the queue until ctx ends. Any number of processes may run it: each
-// mail is claimed by one.
-func (a *App) sendMail(ctx context.Context) {
-	// A delivery must finish once started, or the next process would send it again.
-	detached := context.WithoutCancel(ctx)
-	var done *models.Mail // to delete from the queue
-	for ctx.Err() == nil {
-		m, err := a.DB.ClaimMail(ctx, done)
-		switch {
-		case err == nil:
-			done = a.deliver(detached, m)
-			continue
-		case errors.Is(err, models.ErrNotFound):
-			done = nil
-		case ctx.Err() == nil:
-			a.Log.Error("mail queue not read", "err", err)
-		}
-		sleep(ctx, mailPoll)
-	}
-	if done == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(detached, sendTimeout)
-	defer cancel()
-	if err := a.DB.DeleteMail(ctx, done); err != nil {
-		a.Log.Error("mail queue not written", "err", err, "mail_id", done.ID.String())
-	}
-}
-
 // toStranger calls send, which sends m. If m is for somebody who may not know who caused
 // it, and had too many such mails from everybody together (LIMIT_MAIL), it returns a
 // *models.ThrottledError instead. This limit is not in the forms, because it would tell
@@ -159,49 +130,60 @@ func (a *App) toStranger(ctx context.Context, m *models.Mail, send func() error)
 // sendTimeout is how long one delivery may take.
 const sendTimeout = 30 * time.Second
 
-// deliver sends m. It returns m if the queue no longer needs it, or nil if m stays
-// there for another attempt.
-func (a *App) deliver(ctx context.Context, m *models.Mail) (done *models.Mail) {
+// deliver sends m. It reports whether m must be deleted from the queue: otherwise m stays
+// there for another attempt, or was already taken from it.
+func (a *App) deliver(ctx context.Context, q *mailQueue, m *models.Mail) (done bool) {
 	log := a.Log.With("mail_id", m.ID.String(), "kind", m.Kind)
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
+	composed := false
 	err := survive(func() error {
 		return a.toStranger(ctx, m, func() error {
 			message, err := a.compose(ctx, m)
 			if err != nil {
 				return err
 			}
+			composed = true
 			return a.sender.Send(ctx, message)
 		})
 	})
-	early := new(models.ThrottledError)
-	switch {
-	case err == nil:
-		log.Info("mail sent")
-		return m
-	case errors.Is(err, models.ErrNotFound):
-		log.Info("mail dropped: nobody to send it to")
-		return m
-	case errors.As(err, &early):
-		log.Info("mail postponed: its recipient had too much of this kind", "after", early.After)
-		if err := a.DB.PostponeMail(ctx, m, early.After); err != nil {
-			log.Error("mail queue not written", "err", err)
-		}
-		return nil
-	case mail.Permanent(err):
-		log.Error("mail refused for good", "err", err)
-		return m
+	if m.UserID != uuid.Nil {
+		log = log.With("user_id", m.UserID.String())
 	}
-	log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
+	if composed {
+		q.note(a.Log, m, err)
+	}
+	early := new(models.ThrottledError)
 	// Recording the result must not fail because the mail server was slow.
 	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
-	again, err := a.DB.RetryMail(note, m)
+	switch {
+	case err == nil:
+		log.Info("mail sent")
+		return true
+	case errors.Is(err, models.ErrNotFound):
+		log.Info("mail dropped: nobody to send it to")
+		return true
+	case errors.As(err, &early):
+		log.Info("mail postponed: its recipient had too much of this kind", "after", early.After)
+		if err := a.DB.PostponeMail(note, m, early.After); err != nil {
+			log.Error("mail queue not written", "err", err)
+		}
+		return false
+	case mail.Permanent(err):
+		log.Error("mail refused for good", "err", err)
+		if err := a.DB.RefuseMail(note, m, err.Error()); err != nil {
+			log.Error("mail queue not written", "err", err)
+		}
+		return false
+	}
+	log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
+	again, err := a.DB.RetryMail(note, m, err.Error())
 	switch {
 	case err != nil:
 		log.Error("mail queue not written", "err", err)
 	case !again:
 		log.Error("mail given up")
 	}
-	return nil
+	return false
 }

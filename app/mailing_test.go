@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/emersion/go-smtp"
 	"github.com/uptrace/bun"
 
 	"vestibule/app"
@@ -120,6 +122,141 @@ func TestTwoProcessesSendEachMailOnce(t *testing.T) {
 		}
 		if got := len(office.Deliveries()); got != n || len(recipients) != n || len(ids) != n {
 			t.Errorf("%d mails with %d ids reach %d people, want %d each", got, len(ids), len(recipients), n)
+		}
+	})
+}
+
+// TestSlowDomainStarvesNoOther lets every server of one domain stall.
+func TestSlowDomainStarvesNoOther(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		office := apptest.StartMailServer(t)
+		stalled, release := make(chan struct{}, 100), make(chan struct{})
+		office.OnRecipient = func(to string) error {
+			if strings.HasSuffix(to, "@slow.example") {
+				stalled <- struct{}{}
+				<-release
+			}
+			return nil
+		}
+		s := apptest.NewSite(t, db, office.Use)
+		const n = 15
+		for i := range n {
+			if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailPasswordChanged, Recipient: fmt.Sprintf("p%d@slow.example", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Join(apptest.Anna) // with a link
+		stop := s.StartWork()
+		defer stop()
+		for range 4 { // as many as one domain may have
+			<-stalled
+		}
+		for i := range n {
+			if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailPasswordChanged, Recipient: fmt.Sprintf("p%d@example.com", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		apptest.Eventually(t, func() bool { return len(office.Deliveries()) == n+1 })
+		if len(stalled) > 0 {
+			t.Errorf("%d more to the slow domain are sent at once", len(stalled))
+		}
+		close(release)
+		apptest.Eventually(t, func() bool { return len(s.Queue()) == 0 })
+		if got := len(office.Deliveries()); got != 2*n+1 {
+			t.Errorf("%d are delivered, want %d", got, 2*n+1)
+		}
+	})
+}
+
+// TestOnlyARefusalOfTheMailboxIsFinal keeps what was refused with the reason and the user.
+func TestOnlyARefusalOfTheMailboxIsFinal(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		refusal smtp.SMTPError
+		final   bool
+	}{
+		"no such user":   {smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}, true},
+		"relay denied":   {smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relay access denied"}, false},
+		"quota exceeded": {smtp.SMTPError{Code: 550, EnhancedCode: smtp.NoEnhancedCode, Message: "quota exceeded"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				office := apptest.StartMailServer(t)
+				office.OnRecipient = func(string) error { return &tt.refusal }
+				s := apptest.NewSite(t, db, office.Use)
+				s.Log.MayFail()
+				s.Join(apptest.Anna)
+				message := "mail not sent, to be tried again"
+				if tt.final {
+					message = "mail refused for good"
+				}
+				s.Work(func() bool { return len(s.Logged(message)) > 0 })
+				anna := s.User(apptest.Anna.Email).ID
+				if line := s.Logged(message)[0]; line["user_id"] != anna.String() {
+					t.Errorf("the log says %v, want the user's id", line)
+				}
+				if waits := len(s.Queue()) == 1; waits == tt.final {
+					t.Errorf("the queue holds %+v", s.Queue())
+				}
+				var refused []models.RefusedMail
+				for m, err := range db.AllRefusedMail(t.Context(), anna) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					refused = append(refused, *m)
+				}
+				if kept := len(refused) == 1; kept != tt.final || kept && !strings.Contains(refused[0].Reason, tt.refusal.Message) {
+					t.Errorf("refused are %+v", refused)
+				}
+			})
+		})
+	}
+}
+
+// TestMailPausesWhileAllFail lets the mail server refuse the site itself.
+func TestMailPausesWhileAllFail(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		office := apptest.StartMailServer(t)
+		var tried atomic.Int32
+		var mended atomic.Bool
+		office.OnRecipient = func(string) error {
+			if tried.Add(1); mended.Load() {
+				return nil
+			}
+			return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relay access denied"}
+		}
+		s := apptest.NewSite(t, db, office.Use)
+		s.Log.MayFail()
+		const n = 40
+		for i := range n {
+			if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailPasswordChanged, Recipient: fmt.Sprintf("p%d@example.com", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const probes = 1
+		stop := s.StartWork()
+		defer stop()
+		apptest.Eventually(t, func() bool {
+			return len(s.Logged("mail is paused: several in a row failed alike, so only one at a time is tried")) > 0
+		})
+		before := tried.Load()
+		apptest.Eventually(t, func() bool { return tried.Load() >= before+probes })
+		if got := tried.Load(); got > 20 {
+			t.Errorf("%d were tried", got)
+		}
+		mended.Store(true)
+		s.SetTime("mails", "next_at", time.Now())
+		apptest.Eventually(t, func() bool { return len(s.Queue()) == 0 })
+		if got := len(office.Deliveries()); got != n {
+			t.Errorf("%d are delivered, want %d", got, n)
+		}
+		for message, level := range map[string]string{"mail is paused: several in a row failed alike, so only one at a time is tried": "ERROR", "mail is sent again": "INFO"} {
+			if lines := s.Logged(message); len(lines) != 1 || lines[0]["level"] != level {
+				t.Errorf("the log says %v, want one %s of %q", lines, level, message)
+			}
 		}
 	})
 }
@@ -261,7 +398,7 @@ func TestLettersLinkToTheSiteAlone(t *testing.T) {
 				}
 			}
 		}
-		if want := []string{apptest.VerifySubject, apptest.NewBrowserSubject, apptest.ResetSubject, apptest.ChangeSubject, apptest.ChangedSubject, apptest.NewPasswordSubject}; !slices.Equal(subjects, want) {
+		if want := []string{apptest.VerifySubject, apptest.ResetSubject, apptest.NewBrowserSubject, apptest.ChangeSubject, apptest.ChangedSubject, apptest.NewPasswordSubject}; !slices.Equal(subjects, want) {
 			t.Errorf("sent are %q, want %q", subjects, want)
 		}
 	})

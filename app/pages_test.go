@@ -125,7 +125,7 @@ func TestAssetsOfTheSite(t *testing.T) {
 			t.Error("an asset that anybody may keep sets a cookie")
 		}
 		s.Get(style, apptest.Header("If-None-Match", a.Header.Get("Etag"))).Wants(http.StatusNotModified)
-		for _, path := range []string{"/assets/", "/assets/vestibule.css", "/assets/assets.go", "/assets/../go.mod", "/assets/%2e%2e/go.mod", "/assets/vestibule.000000000000.css"} {
+		for _, path := range []string{"/assets/", "/assets/vestibule.css", "/assets/assets.go", "/assets/../go.mod", "/assets/%2e%2e/go.mod", "/assets/missing.000000000000.css"} {
 			s.Get(path).Wants(http.StatusNotFound)
 		}
 	})

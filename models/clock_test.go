@@ -162,12 +162,12 @@ func TestMailOfAnotherTime(t *testing.T) {
 				if err := db.QueueMail(t.Context(), models.Mail{Kind: models.MailPasswordChanged, Recipient: "anna@example.com"}); err != nil {
 					t.Fatal(err)
 				}
-				m, err := db.ClaimMail(t.Context(), nil)
+				m, err := db.ClaimMail(t.Context(), models.MailFilter{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				m.CreatedAt = time.Now().UTC().Add(tt.made).Truncate(time.Microsecond)
-				again, err := db.RetryMail(t.Context(), m)
+				again, err := db.RetryMail(t.Context(), m, "the server is down")
 				if err != nil || again != tt.again {
 					t.Errorf("it is tried again: %v (%v), want %v", again, err, tt.again)
 				}

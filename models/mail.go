@@ -40,6 +40,29 @@ type Mail struct {
 	CreatedAt time.Time
 	Attempts  int
 	NextAt    time.Time
+	Priority  MailPriority
+	Domain    string // of the recipient
+}
+
+// MailPriority orders the queue: mail of a lower number goes first.
+type MailPriority int
+
+// The priorities of mail.
+const (
+	MailUrgent MailPriority = iota // a link or code that a person waits for
+	MailNotice
+	MailBulk // can come by the hundred
+)
+
+// mailPriority returns the priority of mail of that kind.
+func mailPriority(kind string) MailPriority {
+	switch kind {
+	case MailVerifyEmail, MailChangeEmail, MailResetPassword:
+		return MailUrgent
+	case MailInvitation:
+		return MailBulk
+	}
+	return MailNotice
 }
 
 // MailDetail holds what the text of a mail needs. Each kind uses its own fields.
@@ -53,11 +76,13 @@ type MailDetail struct {
 	Invitation uuid.UUID `json:"invitation,omitzero"`
 }
 
-// QueueMail adds m to the queue and fills in its id and times.
+// QueueMail adds m to the queue and fills in its id, times, priority and domain.
 func (db *DB) QueueMail(ctx context.Context, m Mail) error {
 	m.ID = newID()
 	m.CreatedAt = now()
 	m.NextAt = m.CreatedAt
+	m.Priority = mailPriority(m.Kind)
+	m.Domain = Key(m.Recipient[strings.LastIndexByte(m.Recipient, '@')+1:])
 	_, err := db.bun.NewInsert().Model(&m).Returning("NULL").Exec(ctx)
 	return err
 }
@@ -96,17 +121,27 @@ const (
 	mailLife = 72 * time.Hour
 )
 
-// ClaimMail claims the mail that has been due longest for this process alone. If
-// done is not nil, it removes that from the queue first. It returns ErrNotFound if
-// no mail is due; after any other error done may or may not have been removed.
-func (db *DB) ClaimMail(ctx context.Context, done *Mail) (*Mail, error) {
-	if done != nil {
-		if err := db.DeleteMail(ctx, done); err != nil {
-			return nil, err
-		}
-	}
+// MailFilter selects the mail that may be claimed. The zero filter selects all.
+type MailFilter struct {
+	Except []string // domains whose mail must wait
+	Urgent bool     // only MailUrgent
+	First  bool     // only mail that was never attempted
+}
+
+// ClaimMail claims the most urgent mail that is due, and of those the one that has been
+// due longest, for this process alone. It returns ErrNotFound if no such mail is due.
+func (db *DB) ClaimMail(ctx context.Context, filter MailFilter) (*Mail, error) {
 	t := now()
-	due := db.bun.NewSelect().Model((*Mail)(nil)).Column("id").Where("next_at <= ?", t).Order("next_at", "id").Limit(1)
+	due := db.bun.NewSelect().Model((*Mail)(nil)).Column("id").Where("next_at <= ?", t).Order("priority", "next_at", "id").Limit(1)
+	if len(filter.Except) > 0 {
+		due = due.Where("domain NOT IN (?)", bun.List(filter.Except))
+	}
+	if filter.Urgent {
+		due = due.Where("priority = ?", MailUrgent)
+	}
+	if filter.First {
+		due = due.Where("attempts = 0")
+	}
 	if db.Postgres() {
 		due = due.For("UPDATE SKIP LOCKED")
 	}
@@ -120,18 +155,22 @@ func (db *DB) ClaimMail(ctx context.Context, done *Mail) (*Mail, error) {
 	return m, nil
 }
 
-// DeleteMail removes m, sent or undeliverable, from the queue.
-func (db *DB) DeleteMail(ctx context.Context, m *Mail) error {
-	_, err := db.bun.NewDelete().Model(m).WherePK().Exec(ctx)
+// DeleteMail removes mails, sent or without a recipient, from the queue.
+func (db *DB) DeleteMail(ctx context.Context, mails ...*Mail) error {
+	if len(mails) == 0 {
+		return nil
+	}
+	_, err := db.bun.NewDelete().Model(&mails).WherePK().Exec(ctx)
 	return err
 }
 
-// RetryMail schedules the next attempt to send m, with a delay that doubles each
-// time. If m is older than mailLife, RetryMail deletes it and returns false.
-func (db *DB) RetryMail(ctx context.Context, m *Mail) (bool, error) {
+// RetryMail schedules the next attempt to send m, which failed for reason, with a delay
+// that doubles each time. If m is older than mailLife, RetryMail refuses it and returns
+// false.
+func (db *DB) RetryMail(ctx context.Context, m *Mail, reason string) (bool, error) {
 	t := now()
 	if t.Sub(m.CreatedAt) > mailLife {
-		return false, db.DeleteMail(ctx, m)
+		return false, db.RefuseMail(ctx, m, "given up after three days: "+reason)
 	}
 	wait := lastRetry
 	if m.Attempts < 10 {

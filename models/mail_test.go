@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -43,7 +46,7 @@ func emptyQueue(t *testing.T, db *models.DB) {
 
 func claim(t *testing.T, db *models.DB) *models.Mail {
 	t.Helper()
-	m, err := db.ClaimMail(t.Context(), nil)
+	m, err := db.ClaimMail(t.Context(), models.MailFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,7 @@ func TestClaimMail(t *testing.T) {
 		if other := claim(t, db); other.UserID != second.ID {
 			t.Errorf("claimed is %+v", other)
 		}
-		_, err := db.ClaimMail(t.Context(), nil)
+		_, err := db.ClaimMail(t.Context(), models.MailFilter{})
 		wantsNotFound(t, err)
 
 		setTime(t, db, "mails", "next_at", time.Now()) // their processes have died
@@ -132,7 +135,10 @@ func TestClaimMail(t *testing.T) {
 		newUser(t, db, "charlotte")
 		m = claim(t, db)
 		setTime(t, db, "mails", "next_at", time.Now()) // m is due as well
-		next, err := db.ClaimMail(t.Context(), m)
+		if err := db.DeleteMail(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		next, err := db.ClaimMail(t.Context(), models.MailFilter{})
 		if err != nil || next.ID == m.ID {
 			t.Fatalf("claimed is %+v (%v), after %+v", next, err, m)
 		}
@@ -140,10 +146,124 @@ func TestClaimMail(t *testing.T) {
 			t.Errorf("left are %+v", left)
 		}
 		for range 2 {
-			_, err = db.ClaimMail(t.Context(), next)
+			if err := db.DeleteMail(t.Context(), m, next); err != nil {
+				t.Fatal(err)
+			}
+			_, err = db.ClaimMail(t.Context(), models.MailFilter{})
 			wantsNotFound(t, err)
 			wantsQueue(t, db)
 		}
+	})
+}
+
+// TestMailOrder claims mail while some of it may not be sent.
+func TestMailOrder(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for _, m := range []models.Mail{
+			{Kind: models.MailInvitation, Recipient: "a@Slow.example"},
+			{Kind: models.MailPasswordChanged, Recipient: "b@example.com"},
+			{Kind: models.MailResetPassword, Recipient: "c@slow.example"},
+			{Kind: models.MailVerifyEmail, Recipient: "d@example.com"},
+			{Kind: models.MailChangeEmail, Recipient: "e@example.com"},
+		} {
+			if err := db.QueueMail(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wants := func(filter models.MailFilter, order string) {
+			t.Helper()
+			if _, err := db.Bun().NewUpdate().Model((*models.Mail)(nil)).Set("next_at = created_at").Where("1 = 1").Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for {
+				m, err := db.ClaimMail(t.Context(), filter)
+				if errors.Is(err, models.ErrNotFound) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				got += m.Recipient[:1]
+			}
+			if got != order {
+				t.Errorf("with %+v the order is %s, want %s", filter, got, order)
+			}
+		}
+		wants(models.MailFilter{First: true, Urgent: true, Except: []string{"slow.example"}}, "de")
+		wants(models.MailFilter{First: true}, "cba")
+		wants(models.MailFilter{First: true}, "")
+		wants(models.MailFilter{}, "cdeba")
+		wants(models.MailFilter{Urgent: true}, "cde")
+		wants(models.MailFilter{Except: []string{"slow.example", "other.example"}}, "deb")
+	})
+}
+
+// refusedMail returns the reason of each refused mail.
+func refusedMail(t *testing.T, db *models.DB) map[uuid.UUID]string {
+	t.Helper()
+	reasons := map[uuid.UUID]string{}
+	for m, err := range db.AllRefusedMail(t.Context(), uuid.Nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons[m.ID] = m.Reason
+	}
+	return reasons
+}
+
+// TestRefusedMail is kept for a month, or until its user is deleted.
+func TestRefusedMail(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		m := claim(t, db)
+		for range 2 { // another process may say so too
+			if err := db.RefuseMail(t.Context(), m, "550 5.1.1\x00 no such user"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantsQueue(t, db)
+		other := models.Mail{Kind: models.MailInvitation, Recipient: "ben@example.com"}
+		if err := db.QueueMail(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.RefuseMail(t.Context(), claim(t, db), "full"); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for r, err := range db.AllRefusedMail(t.Context(), u.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; r.ID != m.ID || r.Kind != models.MailVerifyEmail || r.Recipient != u.Email || r.User.Username != u.Username || r.Reason != "550 5.1.1 no such user" || r.Attempts != 1 {
+				t.Errorf("refused is %+v", r)
+			}
+		}
+		if n != 1 || len(refusedMail(t, db)) != 2 {
+			t.Errorf("%d mails to the user are refused, want 1; all are %v", n, refusedMail(t, db))
+		}
+		verify(t, db, u)
+		if err := db.DeleteUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		if left := refusedMail(t, db); len(left) != 1 {
+			t.Errorf("after the deletion of the user there are %v", left)
+		}
+		purge := func(want int) {
+			t.Helper()
+			if _, err := db.Purge(t.Context(), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			if left := refusedMail(t, db); len(left) != want {
+				t.Errorf("after a purge there are %v, want %d", left, want)
+			}
+		}
+		setTime(t, db, "refused_mails", "refused_at", time.Now().Add(-29*24*time.Hour))
+		purge(1)
+		setTime(t, db, "refused_mails", "refused_at", time.Now().Add(-31*24*time.Hour))
+		purge(0)
 	})
 }
 
@@ -162,7 +282,7 @@ func TestEachMailIsClaimedOnce(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				for {
-					m, err := db.ClaimMail(t.Context(), nil)
+					m, err := db.ClaimMail(t.Context(), models.MailFilter{})
 					if errors.Is(err, models.ErrNotFound) {
 						return
 					}
@@ -214,12 +334,15 @@ func TestRetryMail(t *testing.T) {
 				m := claim(t, db)
 				m.Attempts, m.CreatedAt = tt.attempts, time.Now().Add(-tt.age)
 				before := time.Now().Truncate(time.Microsecond)
-				again, err := db.RetryMail(t.Context(), m)
+				again, err := db.RetryMail(t.Context(), m, "the server is down")
 				if err != nil || again != (tt.wait > 0) {
 					t.Errorf("to be tried again is %v (%v)", again, err)
 				}
 				left := queue(t, db)
 				if len(left) == 0 && tt.wait == 0 {
+					if refused := refusedMail(t, db); !strings.Contains(refused[m.ID], "the server is down") {
+						t.Errorf("refused are %v", refused)
+					}
 					return
 				}
 				if len(left) != 1 || left[0].NextAt.Before(before.Add(tt.wait)) || left[0].NextAt.After(time.Now().Add(tt.wait)) {

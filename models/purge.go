@@ -19,9 +19,9 @@ func (db *DB) purgeBatch() int {
 }
 
 // Purge deletes expired sessions and tokens, browsers not seen for BrowserLife,
-// invitations that expired more than invitationRetention ago, expired throttles and
-// events older than retention. It returns the number of deleted rows. It pauses
-// between batches. On SQLite it also empties the write-ahead log.
+// invitations that expired more than invitationRetention ago, expired throttles, old
+// refused mail and events older than retention. It returns the number of deleted rows.
+// It pauses between batches. On SQLite it also empties the write-ahead log.
 func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	total, batch := 0, db.purgeBatch()
 	for _, expired := range []struct {
@@ -34,6 +34,7 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 		{(*Browser)(nil), "token_hash", "seen_at", now().Add(-BrowserLife)},
 		{(*Invitation)(nil), "id", "expires_at", now().Add(-invitationRetention)},
 		{(*Throttle)(nil), "key", "forget_at", now()},
+		{(*RefusedMail)(nil), "id", "refused_at", now().Add(-refusedMailLife)},
 		{(*Event)(nil), "id", "created_at", now().Add(-retention)},
 	} {
 		at := bun.Ident(expired.at)

@@ -331,6 +331,9 @@ func (db *DB) deleteLocked(ctx context.Context, u *User) error {
 	if err := db.cancelMail(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
 		return err
 	}
+	if err := db.deleteRefusedMail(ctx, u); err != nil {
+		return err
+	}
 	if _, err := db.bun.NewDelete().Model(u).WherePK().Exec(ctx); err != nil {
 		return err
 	}

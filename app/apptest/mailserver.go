@@ -25,6 +25,10 @@ type MailServer struct {
 	Refusal atomic.Int32 // the reply code for every recipient, if not 0
 	OnMail  func()       // called when it accepts a mail, if not nil
 
+	// OnRecipient is called for every recipient, if not nil. It may stall, and refuse with
+	// an error, which is best a *smtp.SMTPError.
+	OnRecipient func(to string) error
+
 	mu    sync.Mutex
 	taken []Delivery
 }
@@ -119,7 +123,16 @@ func (s *mailSession) Mail(string, *smtp.MailOptions) error { return nil }
 
 func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if code := int(s.server.Refusal.Load()); code != 0 {
-		return &smtp.SMTPError{Code: code, Message: "<" + to + ">: not here"} // as most do
+		refusal := &smtp.SMTPError{Code: code, Message: "<" + to + ">: not here"} // with the address, as most do
+		if code == 550 {
+			refusal.EnhancedCode = smtp.EnhancedCode{5, 1, 1} // this very mailbox
+		}
+		return refusal
+	}
+	if s.server.OnRecipient != nil {
+		if err := s.server.OnRecipient(to); err != nil {
+			return err
+		}
 	}
 	if s.to != "" {
 		return &smtp.SMTPError{Code: 452, Message: "one recipient a mail"}

@@ -39,8 +39,8 @@ type Message struct {
 	HTML    string
 }
 
-// Sender sends a message. [Permanent] classifies its errors, whose text never contains
-// an email address. It is safe for concurrent use.
+// Sender sends a message. [Permanent] and [CauseOf] classify its errors, whose text never
+// contains an email address. It is safe for concurrent use.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 	// Reaches reports whether mail to address can be sent at all, or may be.
@@ -48,25 +48,6 @@ type Sender interface {
 }
 
 var errUnsendable = errors.New("mail: the message cannot be sent")
-
-// Permanent reports whether err, from a Send, is final for this message: the
-// server permanently refused its recipient or content (5yz, RFC 5321, section 4.2.1), or
-// it can't be sent at all. Errors that may pass or can be fixed are not final: network
-// errors, 4yz replies, a wrong password, a refused sender.
-func Permanent(err error) bool {
-	if errors.Is(err, errUnsendable) {
-		return true
-	}
-	refusal, ok := errors.AsType[*gomail.SendError](err)
-	if !ok || refusal.ErrorCode()/100 != 5 || refusal.ErrorCode() == 530 { // 530: sign in first (RFC 4954, section 6)
-		return false
-	}
-	switch refusal.Reason {
-	case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData, gomail.ErrSMTPDataClose:
-		return true
-	}
-	return false
-}
 
 // SMTP sends messages through a mail server, over a new connection for each.
 type SMTP struct {

@@ -359,20 +359,32 @@ func TestSendNeedsTLS(t *testing.T) {
 
 func TestPermanent(t *testing.T) {
 	t.Parallel()
-	reply := func(code int) error {
-		return &smtp.SMTPError{Code: code, Message: "<Zoe@Example.org>: no, zoe@elsewhere.example is full"}
+	reply := func(code int, enhanced smtp.EnhancedCode, words string) error {
+		return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: "<Zoe@Example.org>: " + words + ", zoe@elsewhere.example is full"}
 	}
+	bare := smtp.NoEnhancedCode
 	tests := []struct {
 		name string
 		srv  server
 		user string
 		want bool
 	}{
-		{name: "recipient unknown", srv: server{refuseRcpt: reply(550)}, want: true},
-		{name: "recipient greylisted", srv: server{refuseRcpt: reply(451)}},
-		{name: "content refused", srv: server{refuseData: reply(554)}, want: true},
-		{name: "content not now", srv: server{refuseData: reply(452)}},
-		{name: "not signed in", srv: server{refuseRcpt: reply(530)}},
+		{name: "recipient unknown", srv: server{refuseRcpt: reply(550, smtp.EnhancedCode{5, 1, 1}, "no")}, want: true},
+		{name: "recipient's domain unknown", srv: server{refuseRcpt: reply(550, smtp.EnhancedCode{5, 1, 2}, "no")}, want: true},
+		{name: "recipient malformed", srv: server{refuseRcpt: reply(553, smtp.EnhancedCode{5, 1, 3}, "no")}, want: true},
+		{name: "recipient disabled", srv: server{refuseRcpt: reply(550, smtp.EnhancedCode{5, 2, 1}, "no")}, want: true},
+		{name: "recipient unknown, in words alone", srv: server{refuseRcpt: reply(550, bare, "No such user here")}, want: true},
+		{name: "recipient unknown, in other words", srv: server{refuseRcpt: reply(550, smtp.EnhancedCode{5, 0, 0}, "User unknown in table")}, want: true},
+		{name: "recipient greylisted", srv: server{refuseRcpt: reply(451, smtp.EnhancedCode{4, 7, 1}, "no")}},
+		{name: "recipient full", srv: server{refuseRcpt: reply(552, smtp.EnhancedCode{5, 2, 2}, "no")}},
+		{name: "relay denied", srv: server{refuseRcpt: reply(554, smtp.EnhancedCode{5, 7, 1}, "Relay access denied")}},
+		{name: "relay denied, without a code", srv: server{refuseRcpt: reply(554, bare, "Relay access denied")}},
+		{name: "quota of the site", srv: server{refuseRcpt: reply(550, bare, "quota exceeded")}},
+		{name: "sender's mailbox unknown", srv: server{refuseRcpt: reply(550, smtp.EnhancedCode{5, 1, 8}, "no")}},
+		{name: "content refused", srv: server{refuseData: reply(554, smtp.EnhancedCode{5, 7, 1}, "spam")}},
+		{name: "content refused with the code of a recipient", srv: server{refuseData: reply(550, smtp.EnhancedCode{5, 1, 1}, "no")}},
+		{name: "content not now", srv: server{refuseData: reply(452, smtp.EnhancedCode{4, 3, 1}, "no")}},
+		{name: "not signed in", srv: server{refuseRcpt: reply(530, smtp.EnhancedCode{5, 7, 0}, "no")}},
 		{name: "wrong password", srv: server{mechanisms: []string{sasl.Plain}}, user: "joe:wrong-pw@"},
 		{name: "no way to sign in", user: "joe:wrong-pw@"},
 	}
@@ -396,6 +408,31 @@ func TestPermanent(t *testing.T) {
 	}
 	if Permanent(nil) || Permanent(io.EOF) {
 		t.Error("Permanent(nil) or Permanent(io.EOF)")
+	}
+}
+
+// TestCauseOf tells a fault of the site from one that the recipient's server may have.
+func TestCauseOf(t *testing.T) {
+	t.Parallel()
+	causes := map[string]bool{}
+	for name, tt := range map[string]struct {
+		refusal     smtp.SMTPError
+		byRecipient bool
+	}{
+		"relay denied": {smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}}, false},
+		"quota":        {smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 4, 5}}, false},
+		"greylisted":   {smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}}, true},
+	} {
+		srv := server{refuseRcpt: &tt.refusal}
+		s := newSMTP(t, "smtp://"+srv.start(t, nil, false))
+		cause := CauseOf(s.Send(t.Context(), message))
+		if again := CauseOf(s.Send(t.Context(), message)); cause.ByRecipient != tt.byRecipient || again != cause || causes[cause.Name] {
+			t.Errorf("%s: the cause is %+v, then %+v", name, cause, again)
+		}
+		causes[cause.Name] = true
+	}
+	if cause := CauseOf(io.EOF); cause.ByRecipient || causes[cause.Name] {
+		t.Errorf("without a connection the cause is %+v", cause)
 	}
 }
 

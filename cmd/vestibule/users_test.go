@@ -268,7 +268,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		if !anna.Verified() || ben.Verified() || anna.FirstName != "Anna" {
 			o.Errorf("stored: %+v, %+v", anna, ben)
 		}
-		if mail, err := o.db.ClaimMail(o.Context(), nil); err != nil || mail.Kind != models.MailVerifyEmail || mail.Recipient != ben.Email {
+		if mail, err := o.db.ClaimMail(o.Context(), models.MailFilter{}); err != nil || mail.Kind != models.MailVerifyEmail || mail.Recipient != ben.Email {
 			o.Errorf("mail: %+v, %v; want the one that verifies Ben's address alone", mail, err)
 		}
 
