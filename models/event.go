@@ -13,6 +13,8 @@ const (
 	EventSignUp          = "sign-up"
 	EventSignIn          = "sign-in"
 	EventSignInFailed    = "sign-in-failed"
+	EventThrottled       = "throttled"
+	EventUnlocked        = "unlocked"
 	EventSignOut         = "sign-out"
 	EventReauthenticated = "reauthenticated"
 	EventProfileChanged  = "profile-changed"

@@ -148,16 +148,8 @@ func (db *DB) OwnedOrganizations(ctx context.Context, user *User) ([]OwnedOrgani
 // organization would be left without an owner. The user must be locked, so that
 // they can't join one in the meantime.
 func (db *DB) leaveOrganizations(ctx context.Context, user *User) error {
-	var ids []uuid.UUID // in order, to avoid deadlocks
-	err := db.bun.NewSelect().Model((*Membership)(nil)).Column("organization_id").
-		Where("user_id = ?", user.ID).Order("organization_id").Scan(ctx, &ids)
-	if err != nil {
+	if err := db.lockOrganizations(ctx, user.ID); err != nil {
 		return err
-	}
-	for _, id := range ids {
-		if err := db.lockOrganization(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
 	}
 	owned, err := db.OwnedOrganizations(ctx, user)
 	if err != nil {

@@ -6,10 +6,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"vestibule/app/text"
+
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 )
 
@@ -17,10 +22,13 @@ import (
 type Throttle struct {
 	bun.BaseModel `bun:"table:throttles,alias:th"`
 
-	Key      string `bun:",pk"` // see throttleKey
-	Tries    int64
-	Until    time.Time // no attempt before this
-	ForgetAt time.Time // then the count starts again
+	Key        string `bun:",pk"` // see throttleKey
+	Kind       string // what is limited, such as "sign-in"
+	Subject    string // whose attempts, as throttleKey stores it; empty if nobody's in particular
+	Tries      int64
+	Until      time.Time // no attempt before this
+	ForgetAt   time.Time // then the count starts again
+	NotedUntil time.Time `bun:",nullzero"` // the Until for which an attempt was refused
 }
 
 // Limit slows attempts down. The first Free attempts need not wait. The next must
@@ -79,8 +87,13 @@ func (l Limit) wait(attempts int64) time.Duration {
 	return l.First << doubled
 }
 
-// ThrottledError means that an attempt came too early. After is how long to wait.
-type ThrottledError struct{ After time.Duration }
+// ThrottledError means that an attempt came too early.
+type ThrottledError struct {
+	After   time.Duration // how long to wait
+	Kind    string        // what is limited, such as "sign-in"
+	Subject string        // whose attempts: a user's id, an IP address or network, or an email address
+	First   bool          // no other attempt was refused since the wait began
+}
 
 func (e *ThrottledError) Error() string { return "throttled for " + e.After.String() }
 
@@ -96,6 +109,87 @@ func throttleKey(key string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// throttled splits a key such as "password of ID by BROWSER", "sign-in from ADDRESS" or
+// "invitation to RECIPIENT" into what is limited and whose attempts are counted.
+func throttled(key string) (kind, subject string) {
+	if parts := throttleWords.FindStringSubmatch(key); parts != nil {
+		return parts[1], parts[2]
+	}
+	return key, ""
+}
+
+var throttleWords = regexp.MustCompile(`^(.+?) (?:of|from|to|by|in|for) (\S+)(?: by .*)?$`)
+
+// ThrottleSubject returns whose attempts are counted under the address: for IPv6 the
+// /64, which is what one household or server has.
+func ThrottleSubject(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap() // IPv4 address mapped to IPv6
+	if network, err := ip.Prefix(64); err == nil && ip.Is6() {
+		return network.String()
+	}
+	return ip.String()
+}
+
+// throttleSubjects returns under which subjects u is throttled.
+func (u *User) throttleSubjects() []string {
+	return []string{u.ID.String(), u.EmailKey, text.MailboxKey(u.EmailKey)}
+}
+
+// Throttles lists what makes u wait now, by account or email address, longest wait
+// first.
+func (db *DB) Throttles(ctx context.Context, u *User) ([]Throttle, error) {
+	var waits []Throttle
+	err := db.bun.NewSelect().Model(&waits).Where("subject IN (?)", bun.List(hashSubjects(u.throttleSubjects()))).
+		Where("until > ?", now()).Order("until DESC", "key").Scan(ctx)
+	return waits, err
+}
+
+// LiftThrottles forgets the attempts that are counted for u.
+func (db *DB) LiftThrottles(ctx context.Context, u *User) error {
+	_, err := db.liftThrottles(ctx, u.throttleSubjects()...)
+	return err
+}
+
+// LiftAddressThrottles forgets the attempts that are counted for an IP address, and
+// returns how many throttles that were.
+func (db *DB) LiftAddressThrottles(ctx context.Context, address string) (int, error) {
+	return db.liftThrottles(ctx, ThrottleSubject(address))
+}
+
+func (db *DB) liftThrottles(ctx context.Context, subjects ...string) (int, error) {
+	result, err := db.bun.NewDelete().Model((*Throttle)(nil)).Where("subject IN (?)", bun.List(hashSubjects(subjects))).Exec(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+func hashSubjects(subjects []string) []string {
+	hashed := make([]string, len(subjects))
+	for i, s := range subjects {
+		hashed[i] = throttleKey(s)
+	}
+	return hashed
+}
+
+// UserOfThrottle finds the user whose attempts are counted under key, by id or email
+// address. It returns ErrNotFound if key is about nobody's account.
+func (db *DB) UserOfThrottle(ctx context.Context, key string) (*User, error) {
+	_, subject := throttled(key)
+	if id, err := uuid.Parse(subject); err == nil {
+		return db.UserByID(ctx, id)
+	}
+	if strings.Contains(subject, "@") {
+		return db.UserByLogin(ctx, subject)
+	}
+	return nil, ErrNotFound
+}
+
 // Attempt counts an attempt at key. Call it before the attempt, so that many at
 // once can't slip through. It returns a *ThrottledError if the attempt comes too
 // early. Such attempts don't count, so that impatient strangers can't keep a user
@@ -105,16 +199,28 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 		return nil
 	}
 	t := now()
-	return db.InTx(ctx, func(tx *DB) error {
+	kind, subject := throttled(key)
+	var early *ThrottledError
+	err := db.InTx(ctx, func(tx *DB) error {
 		// Updating an existing row changes nothing here, but locks it.
-		th := &Throttle{Key: throttleKey(key), Until: noWait, ForgetAt: t}
-		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").Set("tries = th.tries").Returning("tries, until, forget_at").Scan(ctx)
+		th := &Throttle{Key: throttleKey(key), Kind: kind, Until: noWait, ForgetAt: t}
+		if subject != "" {
+			th.Subject = throttleKey(subject)
+		}
+		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").
+			Set("kind = EXCLUDED.kind").Set("subject = EXCLUDED.subject").Returning("tries, until, forget_at, noted_until").Scan(ctx)
 		if err != nil {
 			return err
 		}
 		// A clock that was set back must not cause a wait longer than Longest.
 		if wait := min(th.Until.Sub(t), limit.Longest); wait > 0 {
-			return &ThrottledError{After: wait}
+			early = &ThrottledError{After: wait, Kind: kind, Subject: subject, First: !th.NotedUntil.Equal(th.Until)}
+			if !early.First {
+				return nil
+			}
+			th.NotedUntil = th.Until
+			_, err = tx.bun.NewUpdate().Model(th).WherePK().Column("noted_until").Exec(ctx)
+			return err
 		}
 		if !t.Before(th.ForgetAt) {
 			th.Tries = 0
@@ -127,6 +233,10 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 		_, err = tx.bun.NewUpdate().Model(th).WherePK().Exec(ctx)
 		return err
 	})
+	if err == nil && early != nil {
+		err = early
+	}
+	return err
 }
 
 // RefundAttempt uncounts the last attempt at key.

@@ -3,11 +3,12 @@ package web
 import (
 	"errors"
 	"math"
-	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/models"
@@ -20,7 +21,9 @@ type Attempt struct {
 	limit models.Limit
 }
 
-// NewAttempt returns an attempt that is counted under key.
+// NewAttempt returns an attempt that is counted under key: what is limited, one of the
+// words of, from, to, by, in and for, and whose attempts are counted, such as "sign-in
+// from ADDRESS". The log says both, and operators find the throttle by them.
 func NewAttempt(key string, limit models.Limit) Attempt { return Attempt{key, limit} }
 
 // Limited counts the attempts. If one is too early, it sets form's error and reports
@@ -41,16 +44,44 @@ func (k *Kit) Attempt(c *gin.Context, attempts ...Attempt) error {
 	for i, a := range attempts {
 		if err := k.DB.Attempt(c.Request.Context(), a.key, a.limit); err != nil {
 			k.Refund(c, attempts[:i]...)
+			if early := new(models.ThrottledError); errors.As(err, &early) && early.First {
+				k.recordThrottled(c, attempts)
+			}
 			return err
 		}
 	}
 	return nil
 }
 
+// recordThrottled adds to the audit log that the user of the attempts must wait. It is
+// called once for each wait, so that nobody can fill the log.
+func (k *Kit) recordThrottled(c *gin.Context, attempts []Attempt) {
+	user := Current(c).User
+	for _, a := range attempts {
+		if user != nil {
+			break
+		}
+		found, err := k.DB.UserOfThrottle(c.Request.Context(), a.key)
+		switch {
+		case err == nil:
+			user = found
+		case !errors.Is(err, models.ErrNotFound) && !ClientGone(c):
+			Current(c).Log().Error("user of a throttle not read", "err", err)
+		}
+	}
+	k.RecordAttempt(c, models.EventThrottled, user)
+}
+
 // TooMany returns the error for an attempt that was too early. It also sets Retry-After
 // and writes a log line.
 func TooMany(c *gin.Context, early *models.ThrottledError) string {
-	Current(c).Log().Warn("throttled", "after", early.After)
+	log := Current(c).Log().With("limit", early.Kind, "wait_ms", early.After.Milliseconds())
+	if _, err := uuid.Parse(early.Subject); err == nil {
+		log = log.With("account", early.Subject)
+	} else if early.Subject != "" && !strings.Contains(early.Subject, "@") { // the log names no recipient of mail
+		log = log.With("address", early.Subject)
+	}
+	log.Warn("throttled")
 	seconds := strconv.Itoa(int(math.Ceil(early.After.Seconds())))
 	c.Header("Retry-After", seconds)
 	wait := seconds + " seconds"
@@ -61,21 +92,12 @@ func TooMany(c *gin.Context, early *models.ThrottledError) string {
 }
 
 // PerIP is an attempt from the IP address of the request. An IPv6 address counts by its
-// /64, which is what one household or server has. An attempt from an unknown address
-// isn't counted: it would count for everybody.
+// /64. An attempt from an unknown address isn't counted: it would count for everybody.
 func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 	if Current(c).AddressUnknown {
 		return Attempt{}
 	}
-	address := c.ClientIP()
-	if ip, err := netip.ParseAddr(address); err == nil {
-		ip = ip.Unmap() // IPv4 address mapped to IPv6
-		address = ip.String()
-		if network, err := ip.Prefix(64); err == nil && ip.Is6() {
-			address = network.String()
-		}
-	}
-	return Attempt{what + " from " + address, limit}
+	return Attempt{what + " from " + models.ThrottleSubject(c.ClientIP()), limit}
 }
 
 // PerAccount is an attempt at user's password. A known browser, from which the user has

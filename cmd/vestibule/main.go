@@ -27,6 +27,8 @@ type commands struct {
 	Users        users        `cmd:"" help:"Manage user accounts."`
 	Sessions     sessions     `cmd:"" help:"Manage sessions."`
 	Audit        audit        `cmd:"" help:"List the audit log, newest first."`
+	Throttles    throttles    `cmd:"" help:"Manage waits after too many attempts."`
+	Mail         mails        `cmd:"" help:"Look after mail."`
 
 	Version kong.VersionFlag `help:"Print the version and commit."`
 

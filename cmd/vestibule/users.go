@@ -24,6 +24,7 @@ type users struct {
 	Verify      usersVerify      `cmd:"" help:"Mark a user's email address as verified."`
 	Disable     usersDisable     `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Enable      usersEnable      `cmd:"" help:"Let a disabled user sign in again."`
+	Unlock      usersUnlock      `cmd:"" help:"Let a user try again who must wait after too many attempts."`
 	Delete      usersDelete      `cmd:"" help:"Permanently delete a user and everything they own."`
 }
 
@@ -45,11 +46,17 @@ type (
 		Verified  bool   `help:"Mark the email address as verified instead of sending a link that verifies it."`
 	}
 	usersSetPassword struct{ login }
-	usersDisable     struct{ login }
-	usersEnable      struct{ login }
-	usersDelete      struct {
+	usersDisable     struct {
 		login
-		Yes bool `help:"Don't ask for confirmation."`
+		TransferTo string `placeholder:"LOGIN" help:"Make this member the owner of each organization that has no other owner."`
+	}
+	usersEnable struct{ login }
+	usersUnlock struct{ login }
+	usersDelete struct {
+		login
+		Yes                 bool   `help:"Don't ask for confirmation."`
+		TransferTo          string `xor:"organizations" placeholder:"LOGIN" help:"Make this member the owner of each organization that has no other owner."`
+		DeleteOrganizations bool   `xor:"organizations" help:"Delete the organizations that have no other owner, with everything in them."`
 	}
 )
 
@@ -65,7 +72,12 @@ func (usersSetPassword) Help() string { return fmt.Sprintf(passwordHelp, "users 
 
 // Help returns the details that --help prints below the summary.
 func (usersDelete) Help() string {
-	return "On a terminal, you're asked to type the username. Otherwise --yes is required."
+	return "On a terminal, you're asked to type the username. Otherwise --yes is required. Organizations without other members are deleted too."
+}
+
+// Help returns the details that --help prints below the summary.
+func (usersUnlock) Help() string {
+	return "It forgets the attempts at the user's account and with their email address. If attempts from their IP address must wait too, see throttles clear."
 }
 
 func (c usersList) Run(ctx context.Context, config *app.Config) error {
@@ -95,12 +107,25 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 			return err
 		}
 		deleted := user.DeletedAt(config.UnconfirmedMax).UTC()
+		waits, err := db.Throttles(ctx, user)
+		if err != nil {
+			return err
+		}
+		refused := 0
+		for _, err := range db.AllRefusedMail(ctx, user.ID) {
+			if err != nil {
+				return err
+			}
+			refused++
+		}
 		if c.JSON {
 			return printJSON(os.Stdout, struct {
 				userRow
-				Sessions    int       `json:"sessions"`
-				DeleteAfter time.Time `json:"delete_after,omitzero"`
-			}{newUserRow(user), len(sessions), deleted})
+				Sessions    int           `json:"sessions"`
+				DeleteAfter time.Time     `json:"delete_after,omitzero"`
+				Throttles   []throttleRow `json:"throttles"`
+				RefusedMail int           `json:"refused_mail"`
+			}{newUserRow(user), len(sessions), deleted, newThrottleRows(waits), refused})
 		}
 		table := newTable(os.Stdout)
 		lines := [][]string{
@@ -119,6 +144,12 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 		}
 		for _, line := range lines {
 			printCells(table, line...)
+		}
+		for _, w := range newThrottleRows(waits) {
+			printCells(table, "Throttled (UTC)", fmt.Sprintf("%s: wait until %s (attempts: %d); users unlock lifts it", w.Limit, formatTime(w.Until), w.Attempts))
+		}
+		if refused > 0 {
+			printCells(table, "Refused mail", fmt.Sprintf("%d in the last 30 days; see mail refused", refused))
 		}
 		return table.Flush()
 	})
@@ -173,15 +204,29 @@ func (c usersSetPassword) Run(ctx context.Context, config *app.Config) error {
 
 func (c usersDisable) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
-		if user.Disabled() { // keep the original time
-			fmt.Printf("%s has been disabled since %s UTC\n", plain(user.Username), formatTime(user.DisabledAt))
-			return nil
-		}
-		err := audited(ctx, db, models.EventDisabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.DisableUser(ctx, user) })
+		since := user.DisabledAt
+		var handed, left []models.Organization
+		err := db.InTx(ctx, func(tx *models.DB) (err error) {
+			if handed, err = handOver(ctx, tx, user, c.TransferTo); err != nil || user.Disabled() { // keep the original time
+				return err
+			}
+			return audited(ctx, tx, models.EventDisabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.DisableUser(ctx, user) })
+		})
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Disabled %s and ended their sessions\n", plain(user.Username))
+		if left, err = db.LeftWithoutOwner(ctx, user); err != nil {
+			return err
+		}
+		if since.IsZero() {
+			fmt.Printf("Disabled %s and ended their sessions\n", plain(user.Username))
+		} else {
+			fmt.Printf("%s has been disabled since %s UTC\n", plain(user.Username), formatTime(since))
+		}
+		printEach("Transferred", handed)
+		if len(left) > 0 {
+			fmt.Printf("No owner can sign in to %s: run users disable %s --transfer-to LOGIN to name another\n", organizationList(left), plain(user.Username))
+		}
 		return nil
 	})
 }
@@ -197,27 +242,65 @@ func (c usersEnable) Run(ctx context.Context, config *app.Config) error {
 	})
 }
 
+func (c usersUnlock) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
+		err := audited(ctx, db, models.EventUnlocked, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.LiftThrottles(ctx, user) })
+		if err != nil {
+			return err
+		}
+		fmt.Printf("Unlocked %s\n", plain(user.Username))
+		return nil
+	})
+}
+
 func (c usersDelete) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
+		left, err := db.LeftWithoutOwner(ctx, user)
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 && c.TransferTo == "" && !c.DeleteOrganizations {
+			return fmt.Errorf("%s is the last owner of %s, which other members use: "+
+				"pass --transfer-to LOGIN to make one of them the owner, or --delete-organizations", plain(user.Username), organizationList(left))
+		}
 		if !c.Yes {
-			if err := confirmDelete(ctx, user); err != nil {
+			if !c.DeleteOrganizations {
+				left = nil
+			}
+			if err := confirmDelete(ctx, user, left); err != nil {
 				return err
 			}
 		}
-		err := audited(ctx, db, models.EventDeleted, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.DeleteUser(ctx, user) })
+		var handed, deleted []models.Organization
+		err = db.InTx(ctx, func(tx *models.DB) (err error) {
+			if handed, err = handOver(ctx, tx, user, c.TransferTo); err != nil {
+				return err
+			}
+			if c.DeleteOrganizations {
+				if deleted, err = deleteOwned(ctx, tx, user); err != nil {
+					return err
+				}
+			}
+			return audited(ctx, tx, models.EventDeleted, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.DeleteUser(ctx, user) })
+		})
 		if err != nil {
 			return err
 		}
 		fmt.Printf("Deleted %s\n", plain(user.Username))
+		printEach("Transferred", handed)
+		printEach("Deleted", deleted)
 		return nil
 	})
 }
 
 // confirmDelete asks the operator to type the username, and returns an error if they
-// don't.
-func confirmDelete(ctx context.Context, user *models.User) error {
+// don't. It names the organizations that go too.
+func confirmDelete(ctx context.Context, user *models.User, organizations []models.Organization) error {
 	if !onTerminal() {
 		return errors.New("deleting a user can't be undone: run it on a terminal to confirm, or pass --yes")
+	}
+	if len(organizations) > 0 {
+		fmt.Fprintf(os.Stderr, "This also deletes %s for all their members.\n", organizationList(organizations))
 	}
 	fmt.Fprintf(os.Stderr, "Type %s to permanently delete this account and everything it owns: ", plain(user.Username))
 	typed, err := readLine(ctx, bufio.NewReader(os.Stdin))

@@ -285,7 +285,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		wantEqual(o.T, "list --json", readJSON[[]object](o, o.does("users", "list", "--json"))[0], want)
 
 		cookies := []*http.Cookie{o.enters("anna.smith", oldPassword), o.enters("anna@example.com", oldPassword)}
-		want["sessions"] = 2
+		want["sessions"], want["throttles"], want["refused_mail"] = 2, []any{}, 0
 		want["disabled_at"] = nil
 		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
 		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{
@@ -371,7 +371,8 @@ func TestOperatorHearsWhatIsWrong(t *testing.T) {
 		o.wantsSignedIn(cookie, true)
 
 		for _, args := range [][]string{
-			{"users", "show"}, {"users", "set-password"}, {"users", "verify"}, {"users", "disable"}, {"users", "enable"}, {"users", "delete", "--yes"},
+			{"users", "show"}, {"users", "set-password"}, {"users", "verify"}, {"users", "disable"}, {"users", "enable"}, {"users", "unlock"}, {"users", "delete", "--yes"},
+			{"mail", "refused"},
 			{"sessions", "list"}, {"sessions", "revoke", "--user"},
 		} {
 			o.fails("no user nobody", oldPassword, append(args, "nobody")...)

@@ -29,6 +29,8 @@ var eventLabels = map[string]string{
 	models.EventSignUp:          "Signed up",
 	models.EventSignIn:          "Signed in",
 	models.EventSignInFailed:    "Wrong password entered",
+	models.EventThrottled:       "Too many attempts",
+	models.EventUnlocked:        "Wait after too many attempts lifted",
 	models.EventSignOut:         "Signed out",
 	models.EventReauthenticated: "Confirmed password",
 	models.EventProfileChanged:  "Updated profile",
