@@ -6,6 +6,8 @@ COMMON   := 4.1.3
 LUCIDE   := 1.62.0
 FUZZTIME ?= 50000x
 TOOLS    := $(GO) tool -modfile=.ci/tools.mod
+# Without cgo, the program needs no C library of the machine it runs on.
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev generate build check test soak lint gosec vuln fuzz bench deps assets clean
@@ -18,13 +20,13 @@ run: build ## build, migrate data/vestibule.db and serve on http://localhost:808
 
 dev: ## serve; reload changed templates at once, and restart after other changes
 	$(GO) tool templ generate -watch -log-level warn -watch-pattern '\.(go|templ|txt|css|js|svg|sql)$$|/\.env$$' -ignore-pattern '_test\.go$$' \
-		-cmd "$(GO) build -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule && exec ./bin/vestibule serve"
+		-cmd "$(BUILD) && exec ./bin/vestibule serve"
 
 generate: ## generate Go code from templates/**/*.templ
 	$(GO) tool templ generate -log-level error
 
 build: generate ## build bin/vestibule
-	$(GO) build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
+	$(BUILD)
 
 check: lint ## lint, and test on SQLite without a browser: 2 minutes, after every change
 	@GO=$(GO) .ci/test check

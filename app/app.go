@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vestibule/app/mail"
@@ -25,20 +26,25 @@ type App struct {
 	sender  mail.Sender
 	outbox  *mail.Outbox // in development without a mail server
 	handler http.Handler
+	hashes  *watchedEngine
 	ready   func(context.Context) error
 
 	proxies        []netip.Prefix // that are trusted to name the client
 	unknownAddress sync.Once      // logs that one of them doesn't
+
+	unready atomic.Bool // at the last question
 }
 
 // New returns the site on a migrated database, with hashes for passwords. The
 // config must be valid.
 func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine) (*App, error) {
-	hasher, err := password.NewHasher(hashes, config.argon2(), 0, 0)
+	watched := &watchedEngine{Engine: hashes}
+	hasher, err := password.NewHasher(watched, config.argon2(), 0, 0)
 	if err != nil {
 		return nil, fmt.Errorf("password hashing: %w", err)
 	}
-	a := &App{config: config, ready: db.Ready}
+	a := &App{config: config, hashes: watched, ready: db.Ready}
+	a.ReadyWhen(remembered(a.signInWorks))
 	if a.Kit, err = web.NewKit(config.web(), db, log, hasher); err != nil {
 		return nil, err
 	}

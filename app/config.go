@@ -166,10 +166,14 @@ func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://")
 
 // web returns the settings that handlers need.
 func (c *Config) web() web.Config {
+	proxies, _ := c.trustedProxies() // Validate has checked it
 	return web.Config{
-		BaseURL:      c.BaseURL,
-		Secure:       c.Secure(),
-		Lifetime:     models.Lifetime{Idle: c.SessionIdle, Max: c.SessionMax},
+		BaseURL:  c.BaseURL,
+		Secure:   c.Secure(),
+		Lifetime: models.Lifetime{Idle: c.SessionIdle, Max: c.SessionMax},
+
+		TrustedProxies: proxies,
+
 		LimitAccount: c.LimitAccount,
 		LimitAddress: c.LimitAddress,
 		LimitSignUp:  c.LimitSignUp,

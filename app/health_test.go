@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -16,7 +17,7 @@ func TestHealth(t *testing.T) {
 		s := apptest.NewSite(t, db)
 		s.Log.MayFail()
 		for _, path := range []string{"/healthz", "/readyz"} {
-			if a := s.Get(path).Wants(http.StatusOK); a.Body != "ok\n" {
+			if a := s.Get(path).Wants(http.StatusOK).WantsHeader("Cache-Control", "no-store"); a.Body != "ok\n" {
 				a.Failf("it says %q", a.Body)
 			}
 		}
@@ -24,8 +25,21 @@ func TestHealth(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s.Get("/healthz").Wants(http.StatusOK) // a restart of the process would not help
-		s.Get("/readyz").Wants(http.StatusServiceUnavailable)
+		for range 3 {
+			s.Get("/healthz").Wants(http.StatusOK) // a restart of the process would not help
+			s.Get("/readyz").Wants(http.StatusServiceUnavailable)
+		}
+		for _, line := range s.Logged("request") {
+			if path := line["path"]; (path == "/healthz" || path == "/readyz") != (line["level"] == "DEBUG") {
+				t.Errorf("%s is logged at %s", path, line["level"])
+			}
+			if ms, ok := line["took_ms"].(float64); !ok || ms < 0 || ms > 60_000 {
+				t.Errorf("%s took %v", line["path"], line["took_ms"])
+			}
+		}
+		if lines := s.Logged("not ready"); len(lines) != 1 || lines[0]["level"] != "WARN" {
+			t.Errorf("the log says %v, want one warning", lines)
+		}
 	})
 }
 
@@ -35,12 +49,16 @@ func TestReadyMeansThatWritingWorks(t *testing.T) {
 	modelstest.EachURL(t, func(t *testing.T, url string) {
 		s := apptest.NewSite(t, modelstest.Open(t, url))
 		s.Log.MayFail()
-		s.Get("/readyz").Wants(http.StatusOK)
+		becomes := func(status int) {
+			t.Helper()
+			apptest.Eventually(t, func() bool { return s.Get("/readyz").StatusCode == status })
+		}
+		becomes(http.StatusOK)
 		allow := refuseWrites(t, modelstest.Open(t, url))
-		s.Get("/readyz").Wants(http.StatusServiceUnavailable)
+		becomes(http.StatusServiceUnavailable)
 		s.Get("/healthz").Wants(http.StatusOK)
 		allow()
-		s.Get("/readyz").Wants(http.StatusOK)
+		becomes(http.StatusOK)
 		s.Post("/sign-up", apptest.Anna.Form()).LeadsTo("/dashboard")
 	})
 }
@@ -70,4 +88,80 @@ func refuseWrites(t *testing.T, db *models.DB) (allow func()) {
 	}
 	set("on")
 	return func() { set("off") }
+}
+
+// TestReadinessIsASignIn breaks what a sign-in needs, though the database answers and the
+// record of migrations is complete, and mends it.
+func TestReadinessIsASignIn(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ spoil, mend string }{
+		"a table is missing":            {"ALTER TABLE sessions RENAME TO away", "ALTER TABLE away RENAME TO sessions"},
+		"a column is missing":           {"ALTER TABLE users RENAME COLUMN password_hash TO away", "ALTER TABLE users RENAME COLUMN away TO password_hash"},
+		"the database can't be written": {"ALTER TABLE readiness RENAME TO away", "ALTER TABLE away RENAME TO readiness"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := apptest.NewSite(t, db)
+				do := func(statement string) {
+					t.Helper()
+					if _, err := db.Bun().ExecContext(t.Context(), statement); err != nil {
+						t.Fatal(err)
+					}
+				}
+				becomes := func(status int) {
+					t.Helper()
+					apptest.Eventually(t, func() bool { return s.Get("/readyz").StatusCode == status })
+				}
+				becomes(http.StatusOK)
+				do(tt.spoil)
+				becomes(http.StatusServiceUnavailable)
+				do(tt.mend)
+				becomes(http.StatusOK)
+				if warned, good := s.Logged("not ready"), s.Logged("ready again"); len(warned) != 1 || len(good) != 1 {
+					t.Errorf("the log says %v and %v", warned, good)
+				}
+			})
+		})
+	}
+}
+
+// TestUnknownProxyIsNoticed sends what a proxy forwards, from this machine.
+func TestUnknownProxyIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		trusted, header, address string
+		warns                    bool
+	}{
+		"a proxy on this machine":          {"", "X-Forwarded-For", "127.0.0.1:5000", true},
+		"another way to say so":            {"", "Forwarded", "[::1]:5000", true},
+		"a proxy in the network":           {"127.0.0.1", "X-Forwarded-For", "10.1.2.3:5000", true},
+		"a balancer of a cloud":            {"", "X-Forwarded-For", "[::ffff:100.64.1.2]:5000", true},
+		"a proxy that is named":            {"10.0.0.0/8, ::1", "X-Forwarded-For", "10.1.2.3:5000", false},
+		"a proxy that is named by address": {"10.0.0.0/8, ::1", "X-Forwarded-For", "[::1]:5000", false},
+		"somebody who makes it up":         {"", "X-Forwarded-For", "203.0.113.5:5000", false},
+		"no proxy":                         {"", "X-Other", "127.0.0.1:5000", false},
+	} {
+		modelstest.Each(t, func(t *testing.T, db *models.DB) {
+			s := apptest.NewSite(t, db, func(c *app.Config) { c.TrustedProxies = tt.trusted })
+			for range 3 {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.RemoteAddr = tt.address
+				r.Header.Set(tt.header, "203.0.113.9")
+				s.Serve(r)
+			}
+			want := 0
+			if tt.warns {
+				want = 1
+			}
+			lines := s.Logged("a proxy that TRUSTED_PROXIES doesn't name forwards requests: everybody has its address, and shares its limits")
+			if len(lines) != want || want == 1 && lines[0]["level"] != "WARN" {
+				t.Errorf("%s: the log says %v, want %d warnings", name, lines, want)
+			}
+		})
+	}
 }

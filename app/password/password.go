@@ -51,6 +51,9 @@ func (here) Compare(pw, hash string) (bool, error) {
 // caller may try again later.
 var ErrBusy = errors.New("password: too many passwords are being hashed")
 
+// ErrNoMemory means that the memory for a hash can't be had.
+var ErrNoMemory = errors.New("password: not enough memory to hash")
+
 // Upper limits for parameters. A stored hash sets the cost of verifying it, so without
 // them one bad row in the database could take all memory. They allow every OWASP
 // configuration.

@@ -126,6 +126,10 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		log.Warn("password queue is full")
 		c.Header("Retry-After", retryAfter)
 		err = Refuse(http.StatusServiceUnavailable, "Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
+	case errors.Is(err, password.ErrNoMemory):
+		log.Error("passwords can't be hashed", "err", err)
+		c.Header("Retry-After", retryAfter)
+		err = Fail(http.StatusServiceUnavailable)
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // after a timeout, err may be anything
 		log.Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)

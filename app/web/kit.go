@@ -6,7 +6,9 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"vestibule/app/password"
@@ -30,8 +32,9 @@ type Kit struct {
 
 	cookiePrefix, cookieSuffix string
 
-	hashing clientQuota   // of slots in the hasher's queue
-	scoring chan struct{} // a token for each password whose strength is being scored
+	hashing   clientQuota   // of slots in the hasher's queue
+	scoring   chan struct{} // a token for each password whose strength is being scored
+	proxySeen sync.Once     // that TRUSTED_PROXIES lacks
 }
 
 // Config holds the settings that handlers need.
@@ -41,6 +44,8 @@ type Config struct {
 	Lifetime models.Lifetime
 
 	UnconfirmedMax time.Duration // see [models.DB.PurgeUnconfirmed]
+
+	TrustedProxies []netip.Prefix
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
 	LimitInvite, LimitInviteDay                                    models.Limit

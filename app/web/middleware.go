@@ -26,16 +26,17 @@ func (k *Kit) Begin(c *gin.Context) {
 	c.Set(requestKey{}, r)
 	c.Header("X-Request-Id", id)
 	c.Next()
+	k.warnOfProxy(c)
 	level := slog.LevelInfo
-	if strings.HasPrefix(c.Request.URL.Path, "/assets/") {
-		level = slog.LevelDebug
+	if path := c.Request.URL.Path; path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {
+		level = slog.LevelDebug // Readyz logs what changes
 	}
 	attrs := []slog.Attr{
 		slog.String("request_id", id),
 		slog.String("method", method(c)),
 		slog.String("path", route(c)),
 		slog.Int("status", c.Writer.Status()),
-		slog.Duration("took", time.Since(start)),
+		slog.Float64("took_ms", float64(time.Since(start).Microseconds())/1000),
 		slog.String("ip", c.ClientIP()),
 	}
 	if r.User != nil {

@@ -62,8 +62,14 @@ func TestDiskFull(t *testing.T) {
 				probe.wantsStatus(probe.get(path), path, http.StatusOK)
 			}
 			member.wants(member.post("/account", annaKing.Form()), "/account", http.StatusServiceUnavailable, http.StatusSeeOther)
+			if !waitFor(func() bool { return probe.get("/readyz").status == http.StatusServiceUnavailable }) {
+				t.Error("it stays ready")
+			}
 
 			free()
+			if !waitFor(func() bool { return probe.get("/readyz").status == http.StatusOK }) {
+				t.Error("it does not become ready again")
+			}
 			for n := range 20 {
 				before := users
 				signUp(1000 + n)

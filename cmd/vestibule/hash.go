@@ -20,9 +20,10 @@ const hashCommand = "hash"
 const hashTimeout = 15 * time.Second
 
 // hash answers a worker.Process on standard input and output until the site ends it.
-// It ignores SIGTERM, which a supervisor may send to every process of a service: the
-// site needs it to finish its requests.
+// It ignores SIGTERM and what the site ignores, which a supervisor may send to every
+// process of a service: the site needs it to finish its requests.
 func hash() error {
+	ignoreSignals()
 	signal.Ignore(syscall.SIGTERM)
 	_ = os.WriteFile("/proc/self/comm", []byte("vestibule-hash"), 0o600) // the name in top and the system log, on Linux
 	return worker.Serve(os.Stdin, os.Stdout)

@@ -32,6 +32,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err := config.ValidateSite(); err != nil {
 		return err
 	}
+	ignoreSignals()
 	hashes := hashProcess(log)
 	defer hashes.Close()
 	opens := open
@@ -53,16 +54,20 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	tcp, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
+	if err != nil {
+		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)
+	}
+	listener := &watchedListener{Listener: tcp, log: log}
 	site.ReadyWhen(func(asked context.Context) error {
 		if ctx.Err() != nil {
 			return errors.New("the program stops")
 		}
+		if err := listener.lastError(); err != nil {
+			return err
+		}
 		return migrated(asked, db)
 	})
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
-	if err != nil {
-		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)
-	}
 	if config.PprofAddr != "" {
 		if err := serveProfiles(ctx, config.PprofAddr, log); err != nil {
 			return err

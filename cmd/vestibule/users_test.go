@@ -41,8 +41,8 @@ var operatorProgram = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(filepath.Dir(self), "operator-vestibule")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the program does not build: %w\n%s", err, out)
+	if err := build(".", path); err != nil {
+		return "", err
 	}
 	return path, nil
 })

@@ -13,6 +13,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/rpc"
@@ -59,19 +60,26 @@ func New(command func() *exec.Cmd, timeout time.Duration, log *slog.Logger) *Pro
 	return p
 }
 
-// Create is that of [password.Engine].
+// Create is that of [password.Engine]. It returns [password.ErrNoMemory] if the process
+// fails and there isn't enough memory here.
 func (p *Process) Create(pw string, params argon2id.Params) (hash string, err error) {
 	answered, err := p.call("Engine.Create", Job{Password: pw, Params: params}, &hash)
 	if !answered {
+		if !hasMemory(params.Memory) {
+			return "", password.ErrNoMemory
+		}
 		return password.Here.Create(pw, params)
 	}
 	return hash, err
 }
 
-// Compare is that of [password.Engine].
+// Compare is that of [password.Engine]. Its errors are those of Create.
 func (p *Process) Compare(pw, hash string) (match bool, err error) {
 	answered, err := p.call("Engine.Compare", Job{Password: pw, Hash: hash}, &match)
 	if !answered {
+		if params, _, _, err := argon2id.DecodeHash(hash); err == nil && !hasMemory(params.Memory) {
+			return false, password.ErrNoMemory
+		}
 		return password.Here.Compare(pw, hash)
 	}
 	return match, err
@@ -117,6 +125,7 @@ func (p *Process) endIfIdle() {
 func (p *Process) call(method string, job Job, result any) (answered bool, err error) {
 	p.count(1)
 	defer p.count(-1)
+	var death error // of a process that another replaces
 	for range 2 {
 		var r *remote
 		if r, err = p.running(); r == nil {
@@ -128,10 +137,15 @@ func (p *Process) call(method string, job Job, result any) (answered bool, err e
 		var failed rpc.ServerError
 		if err == nil || errors.As(err, &failed) {
 			p.recovered()
+			if death != nil {
+				p.log.Warn("the process that hashes passwords died, and another replaced it", "err", death)
+			}
 			return true, err
 		}
-		err = errors.Join(err, p.discard(r))
+		death = p.discard(r)
+		err = errors.Join(err, death)
 		if !inTime {
+			err = errors.Join(fmt.Errorf("no answer in %s", p.timeout), err)
 			break // another one would take as long
 		}
 	}

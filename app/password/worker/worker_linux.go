@@ -16,3 +16,20 @@ func prepareHeap() (reserve []byte) {
 	runtime.GC()                               // room is free, and untouched
 	return reserve
 }
+
+// heapGrowth is the address space that the heap may reserve when it grows, in bytes.
+const heapGrowth = 128 << 20
+
+// hasMemory reports whether this process can get that many KiB. Go ends a process that
+// can't, and the site serves better without sign-ins than not at all.
+func hasMemory(kib uint32) bool {
+	return canMap(heapGrowth+int(kib)<<10, unix.PROT_NONE) && canMap(int(kib)<<10, unix.PROT_READ|unix.PROT_WRITE)
+}
+
+func canMap(bytes, protection int) bool {
+	room, err := unix.Mmap(-1, 0, bytes, protection, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return false
+	}
+	return unix.Munmap(room) == nil
+}

@@ -172,8 +172,8 @@ func TestProcessIsReplaced(t *testing.T) {
 	}
 	f.hashesMany(func() {})
 	f.wantsStarted(3)
-	if lines := f.logged(); len(lines) > 0 {
-		t.Errorf("it logged %q", lines)
+	if lines := f.logged(); len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], "died") || !strings.Contains(lines[0], "signal: killed") {
+		t.Errorf("it logged %q, want one line that says how the process died", lines)
 	}
 }
 
