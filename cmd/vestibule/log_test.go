@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func TestLogLinesAreShort(t *testing.T) {
 	long := strings.Repeat("é", 50<<10)
 	for _, env := range []string{"development", "production"} {
 		var out bytes.Buffer
-		log := logger(&app.Config{Env: env, LogLevel: "info"}, &out)
+		log := slog.New(handler(&app.Config{Env: env, LogLevel: "info"}, &out))
 		log.Error("request failed", "err", errors.New(long), "panic", any([]string{long}), "text", long, "count", 3)
 		if n := out.Len(); n < 3*maxLogValue || n > 4*maxLogValue {
 			t.Errorf("in %s a line has %d bytes", env, n)
