@@ -21,7 +21,9 @@ func BenchmarkPages(b *testing.B) {
 	now := time.Now()
 	ada := &models.User{ID: uuid.New(), Username: "ada", FirstName: "Ada", LastName: "Lovelace", Email: "ada@example.com", VerifiedAt: now, CreatedAt: now}
 	f := layouts.Frame{Path: "/dashboard", User: ada}
-	draw(b, "dashboard", func() templ.Component { return site.DashboardPage(f, site.Dashboard{Ends: now.Add(700*time.Hour), Renews: true}) })
+	draw(b, "dashboard", func() templ.Component {
+		return site.DashboardPage(f, site.Dashboard{Ends: now.Add(700 * time.Hour), Renews: true})
+	})
 
 	acme := &models.Organization{ID: uuid.New(), Name: "Acme", Slug: "acme"}
 	owner := &models.Role{ID: uuid.New(), Kind: models.RoleOwner, Name: "Owner"}
