@@ -76,6 +76,17 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
+// Prepare tells the hasher which parameters the stored hashes have. Call it before
+// serving; [App.Work] repeats it.
+func (a *App) Prepare(ctx context.Context) error {
+	examples, err := a.DB.SampleHashes(ctx)
+	if err != nil {
+		return fmt.Errorf("password hashes: %w", err)
+	}
+	a.Hasher.Expect(examples)
+	return nil
+}
+
 // purgeEvery is how often expired rows and unconfirmed accounts are deleted. No query
 // uses expired rows; their purge only keeps the tables small.
 const purgeEvery = 10 * time.Minute
@@ -103,8 +114,10 @@ func (a *App) purge(ctx context.Context) {
 			if n, err = a.DB.Purge(ctx, a.config.AuditRetention); err != nil {
 				return err
 			}
-			unconfirmed, err = a.DB.PurgeUnconfirmed(ctx, a.config.UnconfirmedMax)
-			return err
+			if unconfirmed, err = a.DB.PurgeUnconfirmed(ctx, a.config.UnconfirmedMax); err != nil {
+				return err
+			}
+			return a.Prepare(ctx)
 		})
 		switch {
 		case ctx.Err() != nil:

@@ -373,6 +373,20 @@ func (db *DB) Users(ctx context.Context, after uuid.UUID, limit int64) ([]User, 
 	return users, err
 }
 
+// hashTail is the length of what follows the parameters in a password hash: a salt of 16
+// bytes and a key of 32, in base64, each after a "$".
+const hashTail = 1 + 22 + 1 + 43
+
+// SampleHashes returns one password hash for each set of parameters that hashes have.
+// Several may have the same parameters if their salts or keys have other lengths.
+func (db *DB) SampleHashes(ctx context.Context) ([]string, error) {
+	var hashes []string
+	err := db.bun.NewSelect().Model((*User)(nil)).ColumnExpr("min(password_hash)").
+		Where("length(password_hash) > ?", hashTail).
+		GroupExpr("substr(password_hash, 1, length(password_hash) - ?)", hashTail).Limit(100).Scan(ctx, &hashes)
+	return hashes, err
+}
+
 // lockUser reads a user and, on PostgreSQL, locks the row until the transaction
 // ends; SQLite has one writer anyway. Take this lock before any other to avoid
 // deadlocks. It returns ErrNotFound if there is no such user.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"vestibule/app"
-	"vestibule/app/password"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
@@ -30,6 +29,8 @@ type Site struct {
 	DB  *models.DB
 	URL string
 	Log *LogBook
+
+	Hashes *Hashes // what the site computes for passwords
 
 	transport http.RoundTripper
 }
@@ -60,10 +61,13 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		t.Fatal(err)
 	}
 	config.Argon2Time = passes
-	s := &Site{DB: db, Log: &LogBook{secrets: map[string]bool{"$argon2id$": true}}}
+	s := &Site{DB: db, Hashes: new(Hashes), Log: &LogBook{secrets: map[string]bool{"$argon2id$": true}}}
 	log := slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	if s.App, err = app.New(config, db, log, password.Here); err != nil {
+	if s.App, err = app.New(config, db, log, s.Hashes); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.App.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server.Config.Handler = s.App

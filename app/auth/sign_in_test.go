@@ -3,6 +3,7 @@ package auth_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -295,5 +296,40 @@ func TestNoHalfSignIn(t *testing.T) {
 		rename("away", "events")
 		s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 		s.Visit(t).Post("/reset-password", reset).LeadsTo("/dashboard")
+	})
+}
+
+// TestSameWorkForEveryone raises the cost of a password. A sign-in computes the same
+// hashes for a user from before and from after that, a disabled one, and nobody.
+func TestSameWorkForEveryone(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		before := apptest.NewSite(t, db)
+		before.Join(apptest.Anna)
+		before.Visit(t).Join(apptest.Nth(1))
+		if err := db.DisableUser(t.Context(), before.User(apptest.Nth(1).Username)); err != nil {
+			t.Fatal(err)
+		}
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.Argon2Time = 2 })
+		s.Visit(t).Join(apptest.Ben)
+		want := []string{"m=7168,t=1,p=1", "m=7168,t=2,p=1"}
+		for _, login := range []string{apptest.Anna.Username, apptest.Anna.Email, apptest.Ben.Username, apptest.Nth(1).Username, "nobody", "nobody@example.com"} {
+			got := s.Hashes.During(func() {
+				s.Visit(t).Post("/sign-in", apptest.Credentials(login, "not the password")).Wants(http.StatusUnprocessableEntity)
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("a sign-in of %s computes %v, want %v", login, got, want)
+			}
+		}
+		// The process from before hears of the new cost when it meets the first such hash.
+		before.Visit(t).Post("/sign-in", apptest.Credentials(apptest.Ben.Username, "not the password")).Wants(http.StatusUnprocessableEntity)
+		for _, login := range []string{apptest.Anna.Username, apptest.Ben.Username, "nobody"} {
+			got := before.Hashes.During(func() {
+				before.Visit(t).Post("/sign-in", apptest.Credentials(login, "not the password")).Wants(http.StatusUnprocessableEntity)
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("before, a sign-in of %s computes %v, want %v", login, got, want)
+			}
+		}
 	})
 }

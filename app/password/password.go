@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/argon2"
@@ -76,9 +78,20 @@ func Normalize(pw string) string {
 type Hasher struct {
 	engine  Engine
 	params  argon2id.Params
-	decoy   string
 	callers chan struct{} // holds one token per caller, running or waiting
 	running chan struct{} // holds one token per computation
+
+	mu     sync.Mutex
+	decoys []decoy // one for each set of parameters that stored hashes have
+}
+
+// maxDecoys limits how many hashes verifying one password computes.
+const maxDecoys = 8
+
+// decoy is a hash that matches no password: its key is random.
+type decoy struct {
+	params argon2id.Params
+	hash   string
 }
 
 // NewHasher returns a Hasher that has engine run at most workers computations at
@@ -97,21 +110,43 @@ func NewHasher(engine Engine, params argon2id.Params, workers, queue int) (*Hash
 	return &Hasher{
 		engine:  engine,
 		params:  params,
-		decoy:   decoy(params),
+		decoys:  []decoy{newDecoy(params)},
 		callers: make(chan struct{}, workers+queue),
 		running: make(chan struct{}, workers),
 	}, nil
 }
 
-// decoy returns a hash with params that matches no password: its key is random.
-func decoy(params argon2id.Params) string {
+// Expect tells h which parameters stored hashes have, by an example of each. After the
+// configured parameters have changed, [Hasher.Verify] needs it to take as long for an
+// unknown user as for one with an older hash. It skips invalid hashes.
+func (h *Hasher) Expect(examples []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.decoys = []decoy{newDecoy(h.params)}
+	for _, hash := range examples {
+		if params, _, _, err := argon2id.DecodeHash(hash); err == nil && validate(*params) == nil {
+			h.expect(*params)
+		}
+	}
+}
+
+// expect adds a decoy with params, unless there is one, for a caller that holds the
+// mutex.
+func (h *Hasher) expect(params argon2id.Params) {
+	known := slices.ContainsFunc(h.decoys, func(d decoy) bool { return d.params == params })
+	if !known && len(h.decoys) < maxDecoys {
+		h.decoys = append(h.decoys, newDecoy(params))
+	}
+}
+
+func newDecoy(params argon2id.Params) decoy {
 	random := func(length uint32) string {
 		bits := make([]byte, length)
 		_, _ = rand.Read(bits) // never fails
 		return base64.RawStdEncoding.EncodeToString(bits)
 	}
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
-		params.Memory, params.Iterations, params.Parallelism, random(params.SaltLength), random(params.KeyLength))
+	return decoy{params, fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
+		params.Memory, params.Iterations, params.Parallelism, random(params.SaltLength), random(params.KeyLength))}
 }
 
 // Places returns the maximum number of callers, running and waiting.
@@ -139,39 +174,61 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 // is outdated: made with weaker parameters than the current ones. The caller should
 // then store a new one.
 //
-// An empty hash stands for an unknown user. It never matches, but takes as long as a
-// wrong password for a hash with the current parameters, because the response time must
-// not reveal who has an account (ASVS 5.0, 6.3.8).
+// An empty hash stands for an unknown user and never matches. The response time must not
+// reveal who has an account (ASVS 5.0, 6.3.8), so Verify computes the same hashes for
+// everyone: one with each set of parameters that stored hashes have, of which at most
+// one is the user's.
 //
 // It fails like [Hasher.Hash], and if hash is malformed or its parameters are
 // out of range.
 func (h *Hasher) Verify(ctx context.Context, pw, hash string) (match, outdated bool, err error) {
-	known := hash != ""
-	if !known {
-		hash = h.decoy
+	stored := new(argon2id.Params)
+	if hash != "" {
+		if stored, _, _, err = argon2id.DecodeHash(hash); err != nil {
+			return false, false, fmt.Errorf("password: stored hash: %w", err)
+		}
+		if err := validate(*stored); err != nil {
+			return false, false, err
+		}
 	}
-	stored, _, _, err := argon2id.DecodeHash(hash)
-	if err != nil {
-		return false, false, fmt.Errorf("password: stored hash: %w", err)
-	}
-	if err := validate(*stored); err != nil {
-		return false, false, err
-	}
-
 	release, err := h.acquire(ctx)
 	if err != nil {
 		return false, false, err
 	}
 	defer release()
-	match, err = h.engine.Compare(Normalize(pw), hash)
-	if err == nil {
-		err = late(ctx)
+	for _, candidate := range h.candidates(*stored, hash) {
+		equal, err := h.engine.Compare(Normalize(pw), candidate)
+		if err == nil {
+			err = late(ctx)
+		}
+		if err != nil {
+			return false, false, err
+		}
+		match = match || equal && candidate == hash
 	}
-	if err != nil {
-		return false, false, err
-	}
-	match = match && known
 	return match, match && weaker(*stored, h.params), nil
+}
+
+// candidates returns the hashes to compute: the decoys, with hash in place of the one
+// with its parameters.
+func (h *Hasher) candidates(params argon2id.Params, hash string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if hash != "" {
+		h.expect(params) // from now on, another process may have changed them
+	}
+	placed := hash == ""
+	var all []string
+	for _, d := range h.decoys {
+		if d.params == params && !placed {
+			d.hash, placed = hash, true
+		}
+		all = append(all, d.hash)
+	}
+	if !placed {
+		all = append(all, hash)
+	}
+	return all
 }
 
 // acquire waits for a free worker. The caller must call release when done.

@@ -3,6 +3,7 @@ package password
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -112,9 +113,60 @@ func TestVerifyUnknownUser(t *testing.T) {
 			t.Errorf("Verify(%q, no hash) = %v, %v, %v; want false, false, nil", pw, match, outdated, err)
 		}
 	}
-	decoy, _, _, err := argon2id.DecodeHash(h.decoy)
-	if err != nil || *decoy != cheap {
-		t.Errorf("decoy has parameters %+v (%v), want the current ones", decoy, err)
+}
+
+// counting is an engine that records with which parameters it computes.
+type counting struct {
+	Engine
+	computed []argon2id.Params
+}
+
+func (e *counting) Compare(pw, hash string) (bool, error) {
+	params, _, _, err := argon2id.DecodeHash(hash)
+	if err == nil {
+		e.computed = append(e.computed, *params)
+	}
+	return e.Engine.Compare(pw, hash)
+}
+
+// TestSameWork compares what is computed for a user with a hash of each cost, and for
+// nobody, after the configured cost has changed.
+func TestSameWork(t *testing.T) {
+	t.Parallel()
+	dear := cheap
+	dear.Iterations = 3
+	hashes := map[string]string{
+		"cheap":  mustHash(t, newHasher(t, cheap, 0, 0), "correct horse"),
+		"dear":   mustHash(t, newHasher(t, dear, 0, 0), "correct horse"),
+		"nobody": "",
+	}
+	for name, configured := range map[string]argon2id.Params{"raised": dear, "lowered": cheap} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			engine := &counting{Engine: Here}
+			h, err := NewHasher(engine, configured, 0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Expect([]string{hashes["cheap"], "no hash", hashes["dear"], hashes["cheap"]})
+			for who, hash := range hashes {
+				for _, pw := range []string{"correct horse", "wrong"} {
+					engine.computed = nil
+					match, outdated, err := h.Verify(t.Context(), pw, hash)
+					if err != nil || match != (pw == "correct horse" && hash != "") || outdated != (match && who == "cheap" && name == "raised") {
+						t.Errorf("Verify(%q, %s) = %v, %v, %v", pw, who, match, outdated, err)
+					}
+					if got := engine.computed; len(got) != 2 || !slices.Contains(got, cheap) || !slices.Contains(got, dear) {
+						t.Errorf("%q for %s computes %v, want one hash of each cost", pw, who, got)
+					}
+				}
+			}
+			h.Expect(nil) // nobody has an older hash any more
+			engine.computed = nil
+			if _, _, err := h.Verify(t.Context(), "wrong", ""); err != nil || !slices.Equal(engine.computed, []argon2id.Params{configured}) {
+				t.Errorf("without older hashes, it computes %v (%v)", engine.computed, err)
+			}
+		})
 	}
 }
 

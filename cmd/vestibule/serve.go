@@ -54,6 +54,9 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	if err := site.Prepare(ctx); err != nil {
+		return err
+	}
 	tcp, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
 	if err != nil {
 		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)
