@@ -7,6 +7,7 @@ import (
 
 	"vestibule/app/auth"
 	"vestibule/app/forms"
+	"vestibule/app/password"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/account"
@@ -15,7 +16,12 @@ import (
 func newPassword(user *models.User) *view.Password {
 	form := forms.New(new(view.Password))
 	form.CheckURL = "/account/password/check"
-	form.Check = func() { auth.ApplyPasswordRules(&form.Form, form.Password, user) }
+	form.Check = func() {
+		auth.ApplyPasswordRules(&form.Form, form.Password, user)
+		if form.CurrentPassword != "" && password.Normalize(form.Password) == password.Normalize(form.CurrentPassword) {
+			form.Fail("password", "Choose a password that's different from your current one.")
+		}
+	}
 	return form
 }
 

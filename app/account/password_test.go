@@ -105,6 +105,10 @@ func TestChangePasswordRules(t *testing.T) {
 			Wrong: map[string]string{"current_password": wrong},
 		}
 	}
+	tests["the same again"] = apptest.Choice{
+		Typed: apptest.With(apptest.Twice(apptest.Anna.Password), "current_password", apptest.Anna.Password),
+		Wrong: map[string]string{"password": "Choose a password that's different from your current one."},
+	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
 		s.Join(apptest.Anna)
@@ -123,5 +127,34 @@ func TestChangePasswordRules(t *testing.T) {
 			t.Errorf("the user is now %+v", after)
 		}
 		s.NoMail()
+	})
+}
+
+// TestFormErrorsCostNoHash sends forms that are wrong whatever the current password is.
+func TestFormErrorsCostNoHash(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		s.Visit(t).Join(apptest.Ben)
+		reset := s.ResetToken(apptest.Ben.Email)
+		guest := s.Visit(t)
+		wrong := func(v *apptest.Visitor, path string, form url.Values) {
+			t.Helper()
+			hashes := s.Hashes.During(func() { v.Post(path, form).Wants(http.StatusUnprocessableEntity) })
+			if len(hashes) > 0 {
+				t.Errorf("%s computes %v for %v", path, hashes, form)
+			}
+		}
+		for _, tt := range apptest.BadPasswords {
+			wrong(s.Visitor, "/account/password", apptest.With(tt.Typed, "current_password", apptest.Anna.Password))
+			wrong(guest, "/sign-up", apptest.With(apptest.Nth(1).Form(), "password", tt.Typed.Get("password"), "confirm_password", "another"))
+		}
+		wrong(s.Visitor, "/account/password", apptest.With(apptest.Twice(apptest.Anna.Password), "current_password", apptest.Anna.Password))
+		wrong(guest, "/reset-password", apptest.With(apptest.Twice("sunshine"), "token", reset))
+		wrong(s.Visitor, "/account/email", apptest.NewEmail("anna@"))
+		wrong(s.Visitor, "/account/email", apptest.NewEmail(apptest.Ben.Email))
+		wrong(s.Visitor, "/account/delete", apptest.Fill("username", "benjamin", "current_password", apptest.Anna.Password))
+		wrong(guest, "/sign-in", apptest.Credentials("", "anything at all"))
 	})
 }

@@ -70,10 +70,11 @@ func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.U
 }
 
 // CheckCurrentPassword sets an error in form if the current password is wrong. It
-// reports whether there were too many attempts; form then has that error instead.
+// reports whether there were too many attempts; form then has that error instead. A form
+// that has an error already costs no hash.
 func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw string) (limited bool, err error) {
-	if form.ValidValue("current_password") == "" {
-		return false, nil // empty: form has an error already
+	if !form.Valid() {
+		return false, nil
 	}
 	user := web.Current(c).User
 	account, _, err := h.PerAccount(c, user)
