@@ -15,31 +15,58 @@ type clientQuota struct {
 	taken map[string]int
 }
 
-// acquire takes a slot for who, unless who has most already. If ok, the caller must
-// call release.
-func (s *clientQuota) acquire(who string, most int) (release func(), ok bool) {
+// share is how many slots a client may hold.
+type share struct {
+	client string
+	most   int // or fair
+}
+
+// fair is a share that leaves slots of the first share to others: four times as many as
+// are free. A client alone gets four fifths, and two get four ninths each.
+const fair = -1
+
+// acquire takes a slot of each share, unless one of them has none left. If ok, the
+// caller must call release.
+func (s *clientQuota) acquire(shares ...share) (release func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken[who] >= most {
-		return nil, false
+	for _, share := range shares {
+		most := share.most
+		if most == fair {
+			most = 4 * (shares[0].most - s.taken[shares[0].client])
+		}
+		if s.taken[share.client] >= most {
+			return nil, false
+		}
 	}
 	if s.taken == nil {
 		s.taken = map[string]int{}
 	}
-	s.taken[who]++
+	for _, share := range shares {
+		s.taken[share.client]++
+	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.taken[who]--; s.taken[who] == 0 {
-			delete(s.taken, who)
+		for _, share := range shares {
+			if s.taken[share.client]--; s.taken[share.client] == 0 {
+				delete(s.taken, share.client)
+			}
 		}
 	}, true
 }
 
-// acquireSlot takes a slot in the hasher's queue. One address may hold half of them, so
-// no client alone can block sign-ins. It returns password.ErrBusy if they are taken.
+// acquireSlot takes a slot in the hasher's queue. Guests may hold half of the slots and
+// signed-in users the other half, so neither can block the other. In each half, an
+// address gets a fair share, so a few can't block the others, and an account two slots.
+// It returns password.ErrBusy if they are taken.
 func (k *Kit) acquireSlot(c *gin.Context) (release func(), err error) {
-	release, ok := k.hashing.acquire(PerIP(c, "hash", models.Limit{}).key, max(1, k.Hasher.Places()/2))
+	half := max(1, k.Hasher.Places()/2)
+	shares := []share{{"guests", half}, {PerIP(c, "guests", models.Limit{}).key, fair}}
+	if u := Current(c).User; u != nil {
+		shares = []share{{"users", half}, {PerIP(c, "users", models.Limit{}).key, fair}, {"user " + u.ID.String(), 2}}
+	}
+	release, ok := k.hashing.acquire(shares...)
 	if !ok {
 		return nil, password.ErrBusy
 	}
