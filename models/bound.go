@@ -91,7 +91,7 @@ func (c *boundConn) statement(ctx context.Context, query string) (stmt statement
 	if err != nil {
 		return nil, false, err
 	}
-	if strings.Contains(query, " LIKE ") || strings.Contains(query, " RETURNING *") {
+	if strings.Contains(query, "strpos(") || strings.Contains(query, " LIKE ") || strings.Contains(query, " RETURNING *") {
 		return prepared.(statement), false, nil
 	}
 	if len(c.statements) >= maxStatements {

@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -68,27 +67,21 @@ type MemberSearch struct {
 	Limit  int64
 }
 
-// maxSearch is the length of a search text in bytes; the rest is ignored. No name
-// is longer.
-const maxSearch = 300
-
 // Members lists members of an organization with user and role, in the order they
 // joined.
 func (db *DB) Members(ctx context.Context, organization uuid.UUID, search MemberSearch) ([]Membership, error) {
 	var members []Membership
 	query := db.bun.NewSelect().Model(&members).Relation("User", publicColumns).Relation("Role").Order("m.id").Limit(search.Limit)
-	if key := Key(sanitize(search.Text, maxSearch)); key == "" {
+	if key := searchKey(search.Text); key == "" {
 		query = query.Conn(db.prepared(organization, search.After)).
 			Where("m.organization_id = ?", db.parameter(1)).Where("m.id > ?", db.parameter(2))
 	} else { // not prepared: the best plan depends on how many rows match
-		like := "%" + escapeLike(key) + "%"
 		query = query.Where("m.organization_id = ?", organization).Where("m.id > ?", search.After)
 		query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
-			q = q.Where("?.name_key LIKE ? ESCAPE '!'", bun.Ident("user"), like).
-				WhereOr("?.username_key LIKE ? ESCAPE '!'", bun.Ident("user"), like)
+			q = q.Where("?(?.name_key, ?) > 0", db.position(), bun.Ident("user"), key).
+				WhereOr("?(?.username_key, ?) > 0", db.position(), bun.Ident("user"), key)
 			if search.Emails {
-				email := "%" + escapeLike(text.EmailSearch(key)) + "%"
-				q = q.WhereOr("?.email_key LIKE ? ESCAPE '!'", bun.Ident("user"), email)
+				q = q.WhereOr("?(?.email_key, ?) > 0", db.position(), bun.Ident("user"), text.EmailSearch(key))
 			}
 			return q
 		})
@@ -100,11 +93,6 @@ func (db *DB) Members(ctx context.Context, organization uuid.UUID, search Member
 // CountMembers returns how many members an organization has.
 func (db *DB) CountMembers(ctx context.Context, organization uuid.UUID) (int64, error) {
 	return db.bun.NewSelect().Model((*Membership)(nil)).Where("organization_id = ?", organization).Count(ctx)
-}
-
-// escapeLike escapes text for a LIKE pattern whose escape character is "!".
-func escapeLike(text string) string {
-	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
 }
 
 // MemberByID finds a member of an organization, with organization, user and role.

@@ -41,8 +41,8 @@ func (db *DB) Notes(ctx context.Context, organization uuid.UUID, search string, 
 	var notes []Note
 	query := db.bun.NewSelect().Model(&notes).Relation("Author", publicColumns).
 		Where("n.organization_id = ?", organization).Order("n.id DESC").Limit(limit)
-	if text := Key(sanitize(search, maxSearch)); text != "" {
-		query = query.Where("n.search_key LIKE ? ESCAPE '!'", "%"+escapeLike(text)+"%")
+	if text := searchKey(search); text != "" {
+		query = query.Where("?(n.search_key, ?) > 0", db.position(), text)
 	}
 	if before != uuid.Nil {
 		query = query.Where("n.id < ?", before)

@@ -66,7 +66,11 @@ func (h Handlers) ShowNotes(c *gin.Context) error {
 // notes returns the page of notes that the request asks for.
 func (h Handlers) notes(c *gin.Context) (view.Notes, error) {
 	search := web.Search(c)
-	notes, err := h.DB.Notes(c.Request.Context(), web.Current(c).Member.OrganizationID, search, web.PageStart(c, "before"), web.PageSize+1)
+	var notes []models.Note
+	err := h.Search(c, search, func(ctx context.Context, db *models.DB) (err error) {
+		notes, err = db.Notes(ctx, web.Current(c).Member.OrganizationID, search, web.PageStart(c, "before"), web.PageSize+1)
+		return err
+	})
 	list := web.NewList(c, "before", notes, func(n models.Note) uuid.UUID { return n.ID }, newNoteRow)
 	return view.Notes{List: list, Search: search}, err
 }

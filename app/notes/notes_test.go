@@ -104,6 +104,12 @@ func TestNotesSearchAndPages(t *testing.T) {
 				t.Errorf("%q finds %d on the first page, want %d", text, len(got), want)
 			}
 		}
+		writes(s, "Long", strings.Repeat("ab", 150))
+		for text, want := range map[string]int{strings.Repeat("ab", 45) + "x": 0, strings.Repeat("ab", 50) + "the rest is ignored": 1} {
+			if got, _ := titles("/o/acme/notes?q=" + url.QueryEscape(text)); len(got) != want {
+				t.Errorf("%q finds %d, want %d", text, len(got), want)
+			}
+		}
 	})
 }
 

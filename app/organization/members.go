@@ -1,6 +1,7 @@
 package organization
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -18,7 +19,11 @@ import (
 func (h Handlers) ShowMembers(c *gin.Context) error {
 	actor := web.Current(c).Member
 	search := models.MemberSearch{Text: web.Search(c), Emails: seesEmails(actor), After: web.PageStart(c, "after"), Limit: web.PageSize + 1}
-	members, err := h.DB.Members(c.Request.Context(), actor.OrganizationID, search)
+	var members []models.Membership
+	err := h.Search(c, search.Text, func(ctx context.Context, db *models.DB) (err error) {
+		members, err = db.Members(ctx, actor.OrganizationID, search)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -130,6 +130,9 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		log.Error("passwords can't be hashed", "err", err)
 		c.Header("Retry-After", retryAfter)
 		err = Fail(http.StatusServiceUnavailable)
+	case errors.Is(err, models.ErrSlowSearch):
+		log.Warn("search took too long")
+		err = Refuse(http.StatusUnprocessableEntity, "Search took too long", "This search took too long. Please try a different word.")
 	case models.Unavailable(err), errors.Is(c.Request.Context().Err(), context.DeadlineExceeded): // after a timeout, err may be anything
 		log.Error("database unavailable", "err", err)
 		c.Header("Retry-After", retryAfter)

@@ -105,6 +105,12 @@ func TestFailuresFromWithin(t *testing.T) {
 			status:  http.StatusNotFound,
 			page:    "Page not found",
 		},
+		"slow search": {
+			handler: returns(fmt.Errorf("notes: %w", models.ErrSlowSearch)),
+			status:  http.StatusUnprocessableEntity,
+			page:    "This search took too long. Please try a different word.",
+			log:     "search took too long",
+		},
 		"queue full": {
 			handler: returns(fmt.Errorf("hash: %w", password.ErrBusy)),
 			status:  http.StatusServiceUnavailable,

@@ -96,3 +96,10 @@ func TestHashingSlots(t *testing.T) {
 		})
 	}
 }
+
+// held returns how many slots a client holds.
+func (s *clientQuota) held(client string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken[client]
+}

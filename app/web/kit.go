@@ -35,6 +35,9 @@ type Kit struct {
 	hashing   clientQuota   // of slots in the hasher's queue
 	scoring   chan struct{} // a token for each password whose strength is being scored
 	proxySeen sync.Once     // that TRUSTED_PROXIES lacks
+
+	searches  clientQuota   // of searches, running or waiting
+	searching chan struct{} // a token for each search that runs
 }
 
 // Config holds the settings that handlers need.
@@ -54,7 +57,7 @@ type Config struct {
 // NewKit returns a Kit. It returns an error if BaseURL isn't an origin.
 func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Hasher) (*Kit, error) {
 	half := max(1, runtime.GOMAXPROCS(0)/2)
-	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: newToasts(), securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half)}
+	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: newToasts(), securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half), searching: make(chan struct{}, half)}
 	k.cookiePrefix, k.cookieSuffix = cookieAffixes(config)
 	if err := k.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err
