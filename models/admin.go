@@ -101,7 +101,7 @@ func (db *DB) EndAllSessions(ctx context.Context) (int, error) {
 }
 
 // pageSize is how many rows of a listing are in memory at a time.
-const pageSize = 1000
+const pageSize = 200
 
 // paginate iterates over rows a page at a time. Read returns the next pageSize
 // rows after an id, in ascending or descending order of ids. Iteration ends after

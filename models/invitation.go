@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -135,13 +136,16 @@ func (db *DB) Invitations(ctx context.Context, organization, before uuid.UUID, l
 	return all, err
 }
 
-// InvitationsBy lists the pending invitations that inviter sent, oldest first, with
-// organization and role.
-func (db *DB) InvitationsBy(ctx context.Context, inviter uuid.UUID) ([]Invitation, error) {
-	var all []Invitation
-	err := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").
-		Where("i.inviter_id = ?", inviter).Order("i.id").Scan(ctx)
-	return all, err
+// InvitationsBy iterates over the pending invitations that inviter sent, oldest first,
+// with organization and role.
+func (db *DB) InvitationsBy(ctx context.Context, inviter uuid.UUID) iter.Seq2[*Invitation, error] {
+	read := func(after uuid.UUID) ([]Invitation, error) {
+		var all []Invitation
+		err := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").
+			Where("i.inviter_id = ?", inviter).Where("i.id > ?", after).Order("i.id").Limit(pageSize).Scan(ctx)
+		return all, err
+	}
+	return paginate(read, func(i *Invitation) uuid.UUID { return i.ID })
 }
 
 // InvitationsFor lists the invitations that user can accept without their links, oldest

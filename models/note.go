@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,15 +52,33 @@ func (db *DB) Notes(ctx context.Context, organization uuid.UUID, search string, 
 	return notes, err
 }
 
-// NotesBy lists author's notes with their organizations, oldest first, in the
-// organizations that author is a member of. Others may have edited a note since
-// its author left.
-func (db *DB) NotesBy(ctx context.Context, author uuid.UUID) ([]Note, error) {
-	var notes []Note
-	err := db.bun.NewSelect().Model(&notes).Relation("Organization").
-		Join("JOIN memberships AS m ON m.organization_id = n.organization_id AND m.user_id = n.author_id").
-		Where("n.author_id = ?", author).Order("n.id").Scan(ctx)
-	return notes, err
+// NotesBy iterates over author's notes, oldest first, in the organizations that author
+// is a member of. Others may have edited a note since its author left.
+func (db *DB) NotesBy(ctx context.Context, author uuid.UUID) iter.Seq2[*Note, error] {
+	return func(yield func(*Note, error) bool) {
+		memberships, err := db.Memberships(ctx, author)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, m := range memberships {
+			read := func(after uuid.UUID) ([]Note, error) {
+				var notes []Note
+				err := db.bun.NewSelect().Model(&notes).ExcludeColumn("search_key").
+					Where("n.organization_id = ?", m.OrganizationID).Where("n.author_id = ?", author).Where("n.id > ?", after).
+					Order("n.id").Limit(pageSize).Scan(ctx)
+				return notes, err
+			}
+			for n, err := range paginate(read, func(n *Note) uuid.UUID { return n.ID }) {
+				if err == nil {
+					n.Organization = m.Organization
+				}
+				if !yield(n, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // NoteByID finds a note of an organization, with its author. It returns ErrNotFound

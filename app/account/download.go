@@ -1,14 +1,17 @@
 package account
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"net/http"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"vestibule/app/device"
 	"vestibule/app/web"
@@ -16,22 +19,38 @@ import (
 	"vestibule/templates/components"
 )
 
-// ownData is everything the site stores about a user. A feature adds the data of its
-// own tables with [web.Kit.Export].
-type ownData struct {
-	Username   string       `json:"username"`
-	Email      string       `json:"email"`
-	FirstName  string       `json:"first_name"`
-	LastName   string       `json:"last_name"`
-	VerifiedAt time.Time    `json:"verified_at,omitzero"`
-	CreatedAt  time.Time    `json:"created_at"`
-	UpdatedAt  time.Time    `json:"updated_at"`
-	Sessions   []ownSession `json:"sessions"`
-	Browsers   []ownBrowser `json:"browsers"`
-	Activity   []ownEvent   `json:"activity"`
+// ownProfile is what the site stores about a user in one row. The lists of other rows
+// follow it; a feature adds those of its own tables with [web.Kit.Export].
+type ownProfile struct {
+	Username   string    `json:"username"`
+	Email      string    `json:"email"`
+	FirstName  string    `json:"first_name"`
+	LastName   string    `json:"last_name"`
+	VerifiedAt time.Time `json:"verified_at,omitzero"`
+	CreatedAt  time.Time `json:"created_at"`
+	UpdatedAt  time.Time `json:"updated_at"`
+}
 
-	Organizations []ownMembership `json:"organizations"`
-	Invitations   []ownInvitation `json:"invitations"`
+type ownSession struct {
+	Device     string    `json:"device"`
+	UserAgent  string    `json:"user_agent"`
+	IP         string    `json:"ip"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+}
+
+// ownBrowser is a browser that is recognized at sign-in.
+type ownBrowser struct {
+	LastSignInAt time.Time `json:"last_sign_in_at"`
+}
+
+type ownEvent struct {
+	Event     string    `json:"event"`
+	By        string    `json:"by,omitempty"` // who caused it, if not the user
+	IP        string    `json:"ip"`
+	UserAgent string    `json:"user_agent"`
+	At        time.Time `json:"at"`
 }
 
 type ownMembership struct {
@@ -50,135 +69,105 @@ type ownInvitation struct {
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
-// ownBrowser is a browser that is recognized at sign-in.
-type ownBrowser struct {
-	LastSignInAt time.Time `json:"last_sign_in_at"`
-}
-
-type ownEvent struct {
-	Event     string    `json:"event"`
-	By        string    `json:"by,omitempty"` // who caused it, if not the user
-	IP        string    `json:"ip"`
-	UserAgent string    `json:"user_agent"`
-	At        time.Time `json:"at"`
-}
-
-// maxActivity is more events than a user causes while the audit log is kept.
-const maxActivity = 10_000
-
-type ownSession struct {
-	Device     string    `json:"device"`
-	UserAgent  string    `json:"user_agent"`
-	IP         string    `json:"ip"`
-	CreatedAt  time.Time `json:"created_at"`
-	LastSeenAt time.Time `json:"last_seen_at"`
-	ExpiresAt  time.Time `json:"expires_at"`
+// ownList is a list in the data, under a key.
+type ownList struct {
+	key  string
+	read web.Export
 }
 
 // DownloadData sends the user's own data as a JSON file.
 func (h Handlers) DownloadData(c *gin.Context) error {
-	u := web.Current(c).User
-	data := &ownData{
-		Username:   u.Username,
-		Email:      u.ShownEmail(),
-		FirstName:  u.FirstName,
-		LastName:   u.LastName,
-		VerifiedAt: u.VerifiedAt,
-		CreatedAt:  u.CreatedAt,
-		UpdatedAt:  u.UpdatedAt,
+	lists := []ownList{
+		{"sessions", h.ownSessions},
+		{"browsers", h.ownBrowsers},
+		{"activity", h.ownActivity},
+		{"organizations", h.ownOrganizations},
+		{"invitations", h.ownInvitations},
 	}
-	for _, read := range []func(context.Context, *models.User, *ownData) error{
-		h.ownSessions,
-		h.ownBrowsers,
-		h.ownActivity,
-		h.ownOrganizations,
-		h.ownInvitations,
-	} {
-		if err := read(c.Request.Context(), u, data); err != nil {
-			return err
+	for _, key := range slices.Sorted(maps.Keys(h.Exports())) {
+		if slices.ContainsFunc(lists, func(l ownList) bool { return l.key == key }) {
+			return fmt.Errorf("a feature exports %s, which is not its own", key)
 		}
+		lists = append(lists, ownList{key, h.Exports()[key]})
 	}
-	all, err := h.withExports(c.Request.Context(), u, data)
+	u := web.Current(c).User
+	return h.Download(c, "my-data.json", "application/json; charset=utf-8", func(ctx context.Context, w *bufio.Writer) error {
+		return writeData(ctx, w, u, lists)
+	})
+}
+
+// writeData writes a JSON object with u's profile and lists, a row at a time.
+func writeData(ctx context.Context, w *bufio.Writer, u *models.User, lists []ownList) error {
+	const indent = "    "
+	profile, err := json.MarshalIndent(ownProfile{u.Username, u.ShownEmail(), u.FirstName, u.LastName, u.VerifiedAt, u.CreatedAt, u.UpdatedAt}, "", indent)
 	if err != nil {
 		return err
 	}
-	c.Header("Content-Disposition", `attachment; filename="my-data.json"`)
-	c.IndentedJSON(http.StatusOK, all)
-	return nil
+	_, _ = w.Write(bytes.TrimSuffix(profile, []byte("\n}"))) // w keeps its first error
+	for _, list := range lists {
+		_, _ = fmt.Fprintf(w, ",\n%s%q: [", indent, list.key)
+		separator := ""
+		for row, err := range list.read(ctx, u) {
+			if err != nil {
+				return err
+			}
+			encoded, err := json.MarshalIndent(row, indent+indent, indent)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(w, "%s\n%s%s", separator, indent+indent, encoded); err != nil {
+				return err
+			}
+			separator = ","
+		}
+		_, _ = fmt.Fprintf(w, "\n%s]", indent)
+	}
+	_, err = w.WriteString("\n}\n")
+	return err
 }
 
-// withExports returns one JSON object of data and the features' exports about u.
-func (h Handlers) withExports(ctx context.Context, u *models.User, data *ownData) (map[string]any, error) {
-	all := map[string]any{}
-	encoded, err := json.Marshal(data)
-	if err == nil {
-		err = json.Unmarshal(encoded, &all)
-	}
-	for key, read := range h.Exports() {
-		if all[key] != nil {
-			return nil, errors.New("a feature exports " + key + ", which is not its own")
-		}
-		if err == nil {
-			all[key], err = read(ctx, u)
-		}
-	}
-	return all, err
-}
-
-func (h Handlers) ownSessions(ctx context.Context, u *models.User, data *ownData) error {
-	sessions, err := h.DB.Sessions(ctx, u.ID)
-	data.Sessions = listed(sessions, func(s models.Session) ownSession {
-		return ownSession{
-			Device:     device.Name(s.UserAgent),
-			UserAgent:  s.UserAgent,
-			IP:         s.IP,
-			CreatedAt:  s.CreatedAt,
-			LastSeenAt: s.LastSeenAt,
-			ExpiresAt:  s.ExpiresAt,
-		}
+func (h Handlers) ownSessions(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.Sessions(ctx, u.ID)), func(s *models.Session) any {
+		return ownSession{device.Name(s.UserAgent), s.UserAgent, s.IP, s.CreatedAt, s.LastSeenAt, s.ExpiresAt}
 	})
-	return err
 }
 
-func (h Handlers) ownBrowsers(ctx context.Context, u *models.User, data *ownData) error {
-	browsers, err := h.DB.Browsers(ctx, u.ID)
-	data.Browsers = listed(browsers, func(b models.Browser) ownBrowser { return ownBrowser{b.SeenAt} })
-	return err
+func (h Handlers) ownBrowsers(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.Browsers(ctx, u.ID)), func(b *models.Browser) any { return ownBrowser{b.SeenAt} })
 }
 
-func (h Handlers) ownActivity(ctx context.Context, u *models.User, data *ownData) error {
-	events, err := h.DB.Events(ctx, u.ID, uuid.Nil, maxActivity)
-	data.Activity = listed(events, func(e models.Event) ownEvent {
+func (h Handlers) ownActivity(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(h.DB.AllEvents(ctx, models.EventFilter{User: u.ID}), func(e *models.Event) any {
 		if e.ByAnother() {
 			e.IP, e.UserAgent = "", "" // they belong to the person who caused it
 		}
-		return ownEvent{components.EventLabel(e.Kind), components.EventActor(e), e.IP, e.UserAgent, e.CreatedAt}
+		return ownEvent{components.EventLabel(e.Kind), components.EventActor(*e), e.IP, e.UserAgent, e.CreatedAt}
 	})
-	return err
 }
 
-func (h Handlers) ownOrganizations(ctx context.Context, u *models.User, data *ownData) error {
-	memberships, err := h.DB.Memberships(ctx, u.ID)
-	data.Organizations = listed(memberships, func(m models.Membership) ownMembership {
+func (h Handlers) ownOrganizations(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.Memberships(ctx, u.ID)), func(m *models.Membership) any {
 		return ownMembership{m.Organization.Name, m.Organization.Slug, m.Role.Name, m.CreatedAt}
 	})
-	return err
 }
 
-func (h Handlers) ownInvitations(ctx context.Context, u *models.User, data *ownData) error {
-	invitations, err := h.DB.InvitationsBy(ctx, u.ID)
-	data.Invitations = listed(invitations, func(i models.Invitation) ownInvitation {
+func (h Handlers) ownInvitations(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(h.DB.InvitationsBy(ctx, u.ID), func(i *models.Invitation) any {
 		return ownInvitation{i.Organization.Name, i.ShownEmail(), i.Role.Name, i.CreatedAt, i.ExpiresAt}
 	})
-	return err
 }
 
-// listed returns the result of own for each row. It is never nil, which JSON would
-// print as null.
-func listed[Row, Own any](rows []Row, own func(Row) Own) []Own {
-	list := make([]Own, 0, len(rows))
-	for _, row := range rows {
-		list = append(list, own(row))
+// each iterates over rows that are few enough to be read at once.
+func each[Row any](rows []Row, err error) iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for i := range rows {
+			if !yield(&rows[i], nil) {
+				return
+			}
+		}
 	}
-	return list
 }

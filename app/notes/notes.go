@@ -4,6 +4,7 @@ package notes
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"time"
 
@@ -171,11 +172,8 @@ type ownNote struct {
 	CreatedAt    time.Time `json:"created_at"`
 }
 
-func (h Handlers) export(ctx context.Context, u *models.User) (any, error) {
-	notes, err := h.DB.NotesBy(ctx, u.ID)
-	own := make([]ownNote, 0, len(notes))
-	for _, n := range notes {
-		own = append(own, ownNote{n.Organization.Name, n.Title, n.Body, n.CreatedAt})
-	}
-	return own, err
+func (h Handlers) export(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(h.DB.NotesBy(ctx, u.ID), func(n *models.Note) any {
+		return ownNote{n.Organization.Name, n.Title, n.Body, n.CreatedAt}
+	})
 }

@@ -155,8 +155,17 @@ func TestDownloadNotes(t *testing.T) {
 			}
 		}
 		has("Acme: Mine: one\ntwo.")
+		want, mine := "Acme: Mine: one\ntwo.", s.Membership("the.member")
+		for i := range 450 { // more than are read at once
+			n := &models.Note{OrganizationID: mine.OrganizationID, AuthorID: mine.UserID, Title: fmt.Sprint(i), Body: "<b>"}
+			if err := s.DB.CreateNote(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+			want += fmt.Sprintf("Acme: %d: <b>.", i)
+		}
+		has(want)
 		member.Post("/o/acme/leave", nil).Wants(http.StatusSeeOther)
 		has("")
-		s.Owner.Get("/o/acme/notes").Says("Mine") // which stays in the organization
+		s.Owner.Get("/o/acme/notes?q=mine").Says("Mine") // which stays in the organization
 	})
 }

@@ -3,7 +3,6 @@
 package web
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -38,6 +37,7 @@ type Kit struct {
 
 	searches  clientQuota   // of searches, running or waiting
 	searching chan struct{} // a token for each search that runs
+	downloads clientQuota
 }
 
 // Config holds the settings that handlers need.
@@ -64,21 +64,3 @@ func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Has
 	}
 	return k, nil
 }
-
-// Export returns the data of a user in a feature's own tables, for JSON.
-type Export func(ctx context.Context, user *models.User) (any, error)
-
-// Export adds to the data that people can download, under key. It panics if another
-// feature has the key.
-func (k *Kit) Export(key string, read Export) {
-	if k.exports[key] != nil {
-		panic("two features export " + key)
-	}
-	if k.exports == nil {
-		k.exports = map[string]Export{}
-	}
-	k.exports[key] = read
-}
-
-// Exports returns the exports of the features, by key.
-func (k *Kit) Exports() map[string]Export { return k.exports }
