@@ -294,3 +294,32 @@ func TestMarkOfABrowserSignsNobodyIn(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingHappened repeats what ends or changes something. Only the first time is in
+// the audit log.
+func TestNothingHappened(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		other := s.Visit(t)
+		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		ended := s.Sessions()[1].ID.String()
+		for _, step := range []struct {
+			kind, path string
+			form       url.Values
+			to         string
+		}{
+			{models.EventSessionEnded, "/account/sessions/" + ended + "/end", nil, "/account/sessions"},
+			{"", "/account/sessions/end-others", nil, "/account/sessions"}, // there is no other any more
+			{models.EventProfileChanged, "/account", apptest.With(apptest.Anna.Form(), "last_name", "Jones"), "/account"},
+		} {
+			for i := range 3 {
+				got := recorded(s, func() { s.Post(step.path, step.form).LeadsTo(step.to) })
+				if want := i == 0 && step.kind != ""; len(got) > 0 != want || want && got[0].Kind != step.kind {
+					t.Errorf("time %d of %s: recorded are %+v", i+1, step.path, got)
+				}
+			}
+		}
+	})
+}

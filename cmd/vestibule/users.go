@@ -233,6 +233,10 @@ func (c usersDisable) Run(ctx context.Context, config *app.Config) error {
 
 func (c usersEnable) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
+		if !user.Disabled() {
+			fmt.Printf("%s isn't disabled\n", plain(user.Username))
+			return nil
+		}
 		err := audited(ctx, db, models.EventEnabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.EnableUser(ctx, user) })
 		if err != nil {
 			return err
