@@ -40,6 +40,7 @@ type Config struct {
 	LimitInviteDay models.Limit  `env:"LIMIT_INVITE_DAY" default:"100,24h,24h,24h" help:"A second limit on the same invitations, for longer times."`
 	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form. Addresses that differ in dots or in what follows a + before the @ count as one."`
 	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken, in the same form."`
+	LimitWrites    models.Rate   `env:"LIMIT_WRITES" default:"120" help:"How many changes a signed-in person can make in a minute. \"off\" disables it."`
 	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
 	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
 	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
@@ -179,6 +180,7 @@ func (c *Config) web() web.Config {
 		LimitSignUp:  c.LimitSignUp,
 		LimitMail:    c.LimitMail,
 		LimitCheck:   c.LimitCheck,
+		LimitWrites:  c.LimitWrites,
 
 		UnconfirmedMax: c.UnconfirmedMax,
 		LimitInvite:    c.LimitInvite, LimitInviteDay: c.LimitInviteDay,

@@ -75,7 +75,7 @@ func (a *App) routes() (http.Handler, error) {
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
 
-	signedIn := public.Group("/", auth.SignedInOnly, a.Confirm)
+	signedIn := public.Group("/", auth.SignedInOnly, a.LimitWrites, a.Confirm)
 	signedIn.POST("/sign-in/again", auth.SignedInAgain)
 	signedIn.GET("/dashboard", a.ShowDashboard)
 	signedIn.GET("/account", account.ShowProfile)

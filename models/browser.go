@@ -23,6 +23,10 @@ type Browser struct {
 // cookie (RFC 6265bis, section 5.5).
 const BrowserLife = 400 * 24 * time.Hour
 
+// maxBrowsers is how many browsers of a user are remembered. A new one beyond that
+// replaces the one last seen longest ago.
+const maxBrowsers = 100
+
 // RememberBrowser records that user signed in from the browser whose cookie holds
 // secret, and returns the secret for its cookie: a new one if the browser had none.
 // The user gets an email about a new browser unless quiet, as at sign-up.
@@ -44,8 +48,12 @@ func (db *DB) RememberBrowser(ctx context.Context, user *User, secret string, no
 		case n == 0: // seen before
 			_, err := tx.bun.NewUpdate().Model(b).WherePK().Column("seen_at").Exec(ctx)
 			return err
-		case quiet:
-			return nil
+		}
+		last := tx.bun.NewSelect().Model((*Browser)(nil)).Column("seen_at").Where("user_id = ?", user.ID).
+			Order("seen_at DESC").Offset(maxBrowsers).Limit(1)
+		_, err = tx.bun.NewDelete().Model((*Browser)(nil)).Where("user_id = ?", user.ID).Where("seen_at <= (?)", last).Exec(ctx)
+		if err != nil || quiet {
+			return err
 		}
 		return tx.mailUser(ctx, user, MailNewBrowser, notice)
 	})

@@ -57,9 +57,13 @@ func (i *Invitation) ProvesEmailOf(user *User) bool {
 	return text.Email(i.Email) == text.Email(user.Email)
 }
 
+// MaxInvitations is how many invitations an organization may have, with the expired ones
+// that are still listed.
+const MaxInvitations = 500
+
 // Invite invites an email address to join actor's organization. It returns
-// ErrNotAllowed if actor's role does not cover role, and a *TakenError if the
-// address is already invited or belongs to a member.
+// ErrNotAllowed if actor's role does not cover role, a *TakenError if the address is
+// already invited or belongs to a member, and a *FullError if there are MaxInvitations.
 func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role uuid.UUID) error {
 	email = text.Email(email)
 	i := &Invitation{
@@ -86,6 +90,9 @@ func (db *DB) Invite(ctx context.Context, actor *Membership, email string, role 
 		}
 		if member {
 			return &TakenError{Field: "member"}
+		}
+		if err := requireRoom(ctx, MaxInvitations, tx.bun.NewSelect().Model(i).Where("organization_id = ?", i.OrganizationID)); err != nil {
+			return err
 		}
 		// PostgreSQL would write the address into its log if the insert failed.
 		result, err := tx.bun.NewInsert().Model(i).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx)
@@ -257,8 +264,9 @@ func (db *DB) checkInviter(ctx context.Context, organization, inviter, role uuid
 
 // AcceptInvitation consumes i and makes user a member of its organization. If the
 // token proves that the address is the user's, it also verifies the address. It
-// returns ErrNotFound if i was used or revoked in the meantime, and ErrNotAllowed if
-// i is not for user or user's address is not verified.
+// returns ErrNotFound if i was used or revoked in the meantime, ErrNotAllowed if i is
+// not for user or user's address is not verified, and a *FullError if user has
+// MaxMemberships.
 func (db *DB) AcceptInvitation(ctx context.Context, i *Invitation, user *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		user, err := tx.lockUser(ctx, user.ID)

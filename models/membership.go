@@ -25,8 +25,17 @@ type Membership struct {
 	Role         *Role         `bun:"rel:belongs-to,join:role_id=id"`
 }
 
-// addMember makes user a member. It leaves an existing member unchanged.
+// MaxMemberships is how many organizations a user may be a member of, as pages list them
+// all.
+const MaxMemberships = 100
+
+// addMember makes user a member. It leaves an existing member unchanged. It returns a
+// *FullError if user has MaxMemberships.
 func (db *DB) addMember(ctx context.Context, organization, user, role uuid.UUID) error {
+	others := db.bun.NewSelect().Model((*Membership)(nil)).Where("m.user_id = ?", user).Where("m.organization_id <> ?", organization)
+	if err := requireRoom(ctx, MaxMemberships, others); err != nil {
+		return err
+	}
 	m := &Membership{ID: newID(), OrganizationID: organization, UserID: user, RoleID: role, CreatedAt: now()}
 	_, err := db.bun.NewInsert().Model(m).On("CONFLICT DO NOTHING").Exec(ctx)
 	return err

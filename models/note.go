@@ -28,11 +28,14 @@ type Note struct {
 	Author       *User         `bun:"rel:belongs-to,join:author_id=id"`
 }
 
-// CreateNote stores a new note and fills in its id, time and search key.
+// MaxNotes is how many notes an organization may have, as a search looks at them all.
+const MaxNotes = 2000
+
+// CreateNote stores a new note and fills in its id, time and search key. It returns a
+// *FullError if the organization has MaxNotes.
 func (db *DB) CreateNote(ctx context.Context, n *Note) error {
 	n.ID, n.CreatedAt, n.SearchKey = newID(), now(), Key(n.Title+"\n"+n.Body)
-	_, err := db.bun.NewInsert().Model(n).Exec(ctx)
-	return err
+	return db.insertUpTo(ctx, MaxNotes, "organization_id", n.OrganizationID, n)
 }
 
 // Notes lists up to limit notes of an organization that contain search in any case,

@@ -32,9 +32,13 @@ func (e *LastOwnerError) Error() string {
 	return fmt.Sprintf("the organization %s (%s) would have no owner: make another member its owner, or delete it", e.Organization.Name, e.Organization.Slug)
 }
 
+// MaxOwned is how many organizations a user may own to create one more. Ownership that
+// others transfer doesn't count.
+const MaxOwned = 20
+
 // CreateOrganization stores a new organization with its built-in roles, makes user
 // its owner, and fills in its id and time. It returns a *TakenError if the slug is
-// taken.
+// taken, and a *FullError if user has MaxOwned or MaxMemberships.
 func (db *DB) CreateOrganization(ctx context.Context, o *Organization, user *User) error {
 	o.ID, o.CreatedAt = newID(), now()
 	roles := []Role{
@@ -43,6 +47,11 @@ func (db *DB) CreateOrganization(ctx context.Context, o *Organization, user *Use
 		newRole(o, RoleMember, "Member", nil),
 	}
 	return db.InTx(ctx, func(tx *DB) error {
+		owned := tx.bun.NewSelect().Model((*Membership)(nil)).Join("JOIN roles AS r ON r.id = m.role_id").
+			Where("m.user_id = ?", user.ID).Where("r.kind = ?", RoleOwner)
+		if err := requireRoom(ctx, MaxOwned, owned); err != nil {
+			return err
+		}
 		if _, err := tx.bun.NewInsert().Model(o).Exec(ctx); err != nil {
 			return asTaken(err, map[string]string{"slug": "slug"})
 		}

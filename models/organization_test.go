@@ -195,7 +195,7 @@ func TestMaxRoles(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := db.CreateRole(t.Context(), anna, "One more", nil); !errors.Is(err, models.ErrTooManyRoles) {
+		if err := db.CreateRole(t.Context(), anna, "One more", nil); !errors.As(err, new(*models.FullError)) {
 			t.Errorf("one more answers %v", err)
 		}
 		other := newOrganization(t, db, newUser(t, db, "benjamin"), "other")

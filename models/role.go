@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -48,23 +47,17 @@ func (db *DB) RoleByID(ctx context.Context, organization, id uuid.UUID) (*Role, 
 // MaxRoles is how many custom roles an organization may have, as pages list them all.
 const MaxRoles = 50
 
-// ErrTooManyRoles means that an organization already has MaxRoles custom roles.
-var ErrTooManyRoles = errors.New("the organization has too many roles")
-
 // CreateRole adds a custom role to actor's organization. It returns ErrNotAllowed
-// if actor's role does not allow it, a *TakenError if a role has that name, and
-// ErrTooManyRoles if there are MaxRoles already.
+// if actor's role does not allow it, a *TakenError if a role has that name, and a
+// *FullError if there are MaxRoles already.
 func (db *DB) CreateRole(ctx context.Context, actor *Membership, name string, allowed []Permission) error {
 	return db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, _ *Membership) error {
-		n, err := tx.bun.NewSelect().Model((*Role)(nil)).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleCustom).Count(ctx)
-		if err != nil {
+		custom := tx.bun.NewSelect().Model((*Role)(nil)).Where("organization_id = ?", actor.OrganizationID).Where("kind = ?", RoleCustom)
+		if err := requireRoom(ctx, MaxRoles, custom); err != nil {
 			return err
 		}
-		if n >= MaxRoles {
-			return ErrTooManyRoles
-		}
 		r := newRole(actor.Organization, RoleCustom, name, allowed)
-		_, err = tx.bun.NewInsert().Model(&r).Exec(ctx)
+		_, err := tx.bun.NewInsert().Model(&r).Exec(ctx)
 		return asTaken(err, roleConstraints)
 	})
 }

@@ -251,3 +251,69 @@ func (db *DB) ResetAttempts(ctx context.Context, key string) error {
 	_, err := db.bun.NewDelete().Model((*Throttle)(nil)).Where("key = ?", throttleKey(key)).Exec(ctx)
 	return err
 }
+
+// Rate is how many attempts are allowed in a minute. Zero allows any number.
+type Rate int64
+
+// UnmarshalText reads "off" or a number.
+func (r *Rate) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*r = 0
+		return nil
+	}
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n < 1 {
+		return errors.New(`a rate must be "off", or a number of 1 or more`)
+	}
+	*r = Rate(n)
+	return nil
+}
+
+// String formats r as UnmarshalText reads it.
+func (r Rate) String() string {
+	if r == 0 {
+		return "off"
+	}
+	return strconv.FormatInt(int64(r), 10)
+}
+
+// AttemptAtRate counts an attempt at key. It returns a *ThrottledError, and counts
+// nothing, if there were as many as rate allows since the minute began, which is at
+// the first attempt.
+func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) error {
+	if rate == 0 {
+		return nil
+	}
+	t := now()
+	th := &Throttle{Key: throttleKey(key)}
+	early := func() error {
+		return &ThrottledError{After: max(time.Second, min(th.ForgetAt.Sub(t), time.Minute))}
+	}
+	// A flood of refused attempts only reads, and so keeps nobody from writing.
+	err := db.bun.NewSelect().Model(th).WherePK().Where("tries >= ?", int64(rate)).
+		Where("forget_at > ?", t).Where("forget_at <= ?", t.Add(maxMinute)).Scan(ctx)
+	if err == nil {
+		return early()
+	}
+	if !errors.Is(asNotFound(err), ErrNotFound) {
+		return err
+	}
+	*th = Throttle{Key: th.Key, Tries: 1, Until: noWait, ForgetAt: t.Add(time.Minute)}
+	const over = "th.forget_at <= ? OR th.forget_at > ?"
+	result, err := db.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").
+		Set("tries = CASE WHEN "+over+" THEN 1 ELSE th.tries + 1 END", t, t.Add(maxMinute)).
+		Set("forget_at = CASE WHEN "+over+" THEN EXCLUDED.forget_at ELSE th.forget_at END", t, t.Add(maxMinute)).
+		Where(over+" OR th.tries < ?", t, t.Add(maxMinute), int64(rate)).Exec(ctx)
+	if err == nil {
+		err = requireRows(result)
+	}
+	if errors.Is(err, ErrNotFound) { // others were faster
+		return early()
+	}
+	return err
+}
+
+// maxMinute is how far off the end of a counted minute may be. One that ends later began
+// before the clock was set back; a bit more than a minute is a process whose clock is
+// ahead.
+const maxMinute = 2 * time.Minute

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -271,5 +272,61 @@ func TestAttemptWhileReset(t *testing.T) {
 			})
 		}
 		group.Wait()
+	})
+}
+
+func TestRateText(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"off", "1", "120"} {
+		var rate models.Rate
+		if err := rate.UnmarshalText([]byte(good)); err != nil || rate.String() != good {
+			t.Errorf("%q is read as %s (%v)", good, rate, err)
+		}
+	}
+	for _, bad := range []string{"", "0", "-1", "1.5", "120/m", "5,1s,15m,24h", "99999999999"} {
+		if err := new(models.Rate).UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q is taken for a rate", bad)
+		}
+	}
+}
+
+func TestAttemptAtRate(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		const rate = 20
+		try := func(key string) time.Duration { return after(t, db.AttemptAtRate(t.Context(), key, rate)) }
+		for minute := range 3 {
+			var group sync.WaitGroup
+			var free atomic.Int64
+			for range 3 * rate {
+				group.Go(func() {
+					err := db.AttemptAtRate(t.Context(), "door", rate)
+					early := new(models.ThrottledError)
+					switch {
+					case err == nil:
+						free.Add(1)
+					case !errors.As(err, &early) || early.After < time.Second || early.After > time.Minute:
+						t.Errorf("a try is told %v", err)
+					}
+				})
+			}
+			group.Wait()
+			if free.Load() != rate {
+				t.Errorf("minute %d allows %d tries, want %d", minute, free.Load(), rate)
+			}
+			if wait := try(fmt.Sprint("another door ", minute)); wait != 0 {
+				t.Errorf("another key has to wait for %s", wait)
+			}
+			d := time.Minute
+			if minute == 1 {
+				d = -24 * time.Hour // the clock is set back
+			}
+			rewind(t, db, d)
+		}
+		for range rate + 1 {
+			if err := db.AttemptAtRate(t.Context(), "open door", 0); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }

@@ -65,8 +65,9 @@ func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.U
 	if match && !user.Disabled() {
 		h.Refund(c, attempts[:len(attempts)-1]...)
 		h.ResetAttempts(c, account)
+		limited, err = h.Limited(c, form, h.Write(user)) // a session is about to be stored, and more
 	}
-	return match, false, err
+	return match && !limited, limited, err
 }
 
 // CheckCurrentPassword sets an error in form if the current password is wrong. It

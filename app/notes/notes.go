@@ -90,20 +90,23 @@ func (h Handlers) CreateNote(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	if !form.Valid() {
-		notes, err := h.notes(c)
-		if err != nil {
+	if form.Valid() {
+		m := web.Current(c).Member
+		n := &models.Note{OrganizationID: m.OrganizationID, AuthorID: m.UserID, Title: form.Title, Body: form.Body}
+		err := h.DB.CreateNote(c.Request.Context(), n)
+		if err == nil {
+			return h.RedirectWith(c, "note-added", web.Within(c, "/notes"))
+		}
+		if !web.Full(&form.Form, err, "An organization can have up to %s notes. Delete some first.") {
 			return err
 		}
-		f := h.Frame(c, http.StatusUnprocessableEntity)
-		return web.Render(c, f, view.NotesPage(f, form, notes), view.CreateForm(f, form))
 	}
-	m := web.Current(c).Member
-	n := &models.Note{OrganizationID: m.OrganizationID, AuthorID: m.UserID, Title: form.Title, Body: form.Body}
-	if err := h.DB.CreateNote(c.Request.Context(), n); err != nil {
+	notes, err := h.notes(c)
+	if err != nil {
 		return err
 	}
-	return h.RedirectWith(c, "note-added", web.Within(c, "/notes"))
+	f := h.Frame(c, http.StatusUnprocessableEntity)
+	return web.Render(c, f, view.NotesPage(f, form, notes), view.CreateForm(f, form))
 }
 
 // CheckNote checks one field as the user leaves it.

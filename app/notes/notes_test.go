@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -167,5 +168,27 @@ func TestDownloadNotes(t *testing.T) {
 		member.Post("/o/acme/leave", nil).Wants(http.StatusSeeOther)
 		has("")
 		s.Owner.Get("/o/acme/notes?q=mine").Says("Mine") // which stays in the organization
+	})
+}
+
+// An organization has so many notes that a search can look at them all.
+func TestNotesAreLimited(t *testing.T) {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		notes := make([]models.Note, models.MaxNotes)
+		for i := range notes {
+			notes[i] = models.Note{ID: uuid.New(), OrganizationID: s.First.OrganizationID, Title: "Full", CreatedAt: time.Now()}
+		}
+		if _, err := s.DB.Bun().NewInsert().Model(&notes).Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		page := s.Owner.Get("/o/acme/notes")
+		typed := apptest.Fill("title", "One more", "body", "typed")
+		a := s.Owner.Submit(page, "form#create-note", typed, options...).Wants(http.StatusUnprocessableEntity)
+		a.Says("An organization can have up to 2,000 notes. Delete some first.")
+		if a.Value("title") != "One more" || a.Text("textarea") != "typed" {
+			a.Failf("the form holds %q and %q", a.Value("title"), a.Text("textarea"))
+		}
+		s.Owner.Post("/o/acme/notes/"+notes[0].ID.String()+"/delete", nil).Wants(http.StatusSeeOther)
+		s.Owner.Submit(a, "form#create-note", nil, options...).LeadsTo("/o/acme/notes")
 	})
 }

@@ -2,6 +2,7 @@ package organization
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -75,8 +76,14 @@ func (h Handlers) AcceptWaitingInvitation(c *gin.Context) error {
 // join accepts the invitation and leads to the organization. It returns
 // models.ErrNotAllowed if the invitation isn't for the user or proves nothing.
 func (h Handlers) join(c *gin.Context, i *models.Invitation, user *models.User) error {
-	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
-		if err := tx.AcceptInvitation(c.Request.Context(), i, user); err != nil {
+	ctx := c.Request.Context()
+	err := h.DB.InTx(ctx, func(tx *models.DB) error {
+		_, err := tx.MembershipBySlug(ctx, i.Organization.Slug, user.ID)
+		joins := errors.Is(err, models.ErrNotFound) // otherwise nothing happens
+		if err != nil && !joins {
+			return err
+		}
+		if err := tx.AcceptInvitation(ctx, i, user); err != nil {
 			return err
 		}
 		if !user.Verified() {
@@ -84,15 +91,22 @@ func (h Handlers) join(c *gin.Context, i *models.Invitation, user *models.User) 
 				return err
 			}
 		}
+		if !joins {
+			return nil
+		}
 		return web.RecordIn(c, tx, i.OrganizationID, models.EventMemberJoined, user)
 	})
-	if errors.Is(err, models.ErrNotFound) {
+	full := new(models.FullError)
+	switch {
+	case errors.As(err, &full):
+		return web.Refuse(http.StatusConflict, "Too many organizations", fmt.Sprintf("You can be a member of up to %d organizations. Leave one, then open the link again.", full.Most))
+	case errors.Is(err, models.ErrNotFound):
 		return web.Fail(http.StatusGone)
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	default:
+		return h.RedirectWith(c, "joined", layouts.OrganizationPath(i.Organization, ""))
 	}
-	return h.RedirectWith(c, "joined", layouts.OrganizationPath(i.Organization, ""))
 }
 
 // invitation returns the invitation of a link, or a [web.Refusal] if it was used or

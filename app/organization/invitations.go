@@ -104,6 +104,11 @@ func (h Handlers) Invite(c *gin.Context) error {
 	}
 	if err != nil {
 		h.Refund(c, attempts...)
+	}
+	if web.Full(&form.Form, err, "An organization can have up to %s invitations. Revoke some first.") {
+		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
+	}
+	if err != nil {
 		return err
 	}
 	return h.RedirectWith(c, "invited", web.Within(c, "/invitations"))

@@ -2,6 +2,7 @@ package organization
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -34,6 +35,8 @@ func proposeSlug(name string) string {
 }
 
 const takenSlug = "There's already an organization at this address."
+
+var tooManyOrganizations = fmt.Sprintf("You can own up to %d organizations and be a member of %d. Leave or delete one first.", models.MaxOwned, models.MaxMemberships)
 
 func newCreate() *view.Create {
 	form := forms.New(new(view.Create))
@@ -82,6 +85,10 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSlug)
+		return h.renderOrganizations(c, http.StatusUnprocessableEntity, form)
+	}
+	if web.Full(&form.Form, err, tooManyOrganizations) {
+		h.Refund(c, foundings)
 		return h.renderOrganizations(c, http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {

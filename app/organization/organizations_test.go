@@ -1,6 +1,7 @@
 package organization_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -205,6 +206,23 @@ func TestSlugsOfNothing(t *testing.T) {
 		s := apptest.NewCompany(t, db)
 		for _, slug := range []string{"%00", "acme%00", "%ff", "ACM%C3%89", "%20", "..%2f"} {
 			s.Get("/o/" + slug).Wants(http.StatusNotFound)
+		}
+	})
+}
+
+func TestOrganizationsAreLimited(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		for i := range models.MaxOwned {
+			s.Post("/organizations", apptest.Fill("name", fmt.Sprint("Acme ", i))).LeadsTo(fmt.Sprint("/o/acme-", i))
+		}
+		before := len(s.Events())
+		a := s.Post("/organizations", apptest.Fill("name", "One more")).Wants(http.StatusUnprocessableEntity).Page()
+		a.Says("You can own up to 20 organizations and be a member of 100. Leave or delete one first.")
+		if a.Value("name") != "One more" || len(s.Events()) != before {
+			a.Failf("the form holds %q, and %d events are recorded", a.Value("name"), len(s.Events())-before)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package organization
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -75,8 +74,7 @@ func (h Handlers) CreateRole(c *gin.Context) error {
 // failRole sets an error in form if the name is taken or there are too many roles. It
 // returns false for any other error.
 func failRole(form *forms.Form, err error) bool {
-	if errors.Is(err, models.ErrTooManyRoles) {
-		form.Error = fmt.Sprintf("An organization can have up to %d custom roles.", models.MaxRoles)
+	if web.Full(form, err, "An organization can have up to %s custom roles.") {
 		return true
 	}
 	failed := new(models.TakenError)

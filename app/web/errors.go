@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/dustin/go-humanize"
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/password"
@@ -94,7 +95,7 @@ const retryAfter = "5"
 // errors. It does neither if the client is gone.
 func (k *Kit) answerError(c *gin.Context, err error) {
 	log := Current(c).Log()
-	refusal, early, last := new(Refusal), new(models.ThrottledError), new(models.LastOwnerError)
+	refusal, early, last, full := new(Refusal), new(models.ThrottledError), new(models.LastOwnerError), new(models.FullError)
 	switch {
 	case errors.As(err, &refusal):
 	case ClientGone(c):
@@ -120,6 +121,8 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		err = notAllowed()
 	case errors.As(err, &last):
 		err = Refuse(http.StatusConflict, "An organization needs an owner", LastOwner)
+	case errors.As(err, &full):
+		err = Refuse(http.StatusConflict, "Limit reached", fmt.Sprintf("You can have up to %s of these. Delete some first.", humanize.Comma(int64(full.Most))))
 	case errors.As(err, &early):
 		err = Refuse(http.StatusTooManyRequests, "Too many attempts", TooMany(c, early))
 	case errors.Is(err, password.ErrBusy):

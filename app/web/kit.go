@@ -53,6 +53,7 @@ type Config struct {
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
 	LimitInvite, LimitInviteDay                                    models.Limit
+	LimitWrites                                                    models.Rate
 }
 
 // NewKit returns a Kit. It returns an error if BaseURL isn't an origin.

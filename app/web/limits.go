@@ -3,10 +3,12 @@ package web
 import (
 	"errors"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
@@ -19,12 +21,13 @@ import (
 type Attempt struct {
 	key   string
 	limit models.Limit
+	rate  models.Rate
 }
 
 // NewAttempt returns an attempt that is counted under key: what is limited, one of the
 // words of, from, to, by, in and for, and whose attempts are counted, such as "sign-in
 // from ADDRESS". The log says both, and operators find the throttle by them.
-func NewAttempt(key string, limit models.Limit) Attempt { return Attempt{key, limit} }
+func NewAttempt(key string, limit models.Limit) Attempt { return Attempt{key: key, limit: limit} }
 
 // Limited counts the attempts. If one is too early, it sets form's error and reports
 // true; the caller answers with status 429.
@@ -42,7 +45,11 @@ func (k *Kit) Limited(c *gin.Context, form *forms.Form, attempts ...Attempt) (bo
 // *models.ThrottledError for the first such attempt, and counts none of them.
 func (k *Kit) Attempt(c *gin.Context, attempts ...Attempt) error {
 	for i, a := range attempts {
-		if err := k.DB.Attempt(c.Request.Context(), a.key, a.limit); err != nil {
+		err := k.DB.Attempt(c.Request.Context(), a.key, a.limit)
+		if err == nil {
+			err = k.DB.AttemptAtRate(c.Request.Context(), a.key, a.rate)
+		}
+		if err != nil {
 			k.Refund(c, attempts[:i]...)
 			if early := new(models.ThrottledError); errors.As(err, &early) && early.First {
 				k.recordThrottled(c, attempts)
@@ -75,6 +82,11 @@ func (k *Kit) recordThrottled(c *gin.Context, attempts []Attempt) {
 // TooMany returns the error for an attempt that was too early. It also sets Retry-After
 // and writes a log line.
 func TooMany(c *gin.Context, early *models.ThrottledError) string {
+	return "Too many attempts. " + tryAgain(c, early)
+}
+
+// tryAgain says when. It sets Retry-After and writes a log line.
+func tryAgain(c *gin.Context, early *models.ThrottledError) string {
 	log := Current(c).Log().With("limit", early.Kind, "wait_ms", early.After.Milliseconds())
 	if _, err := uuid.Parse(early.Subject); err == nil {
 		log = log.With("account", early.Subject)
@@ -88,7 +100,7 @@ func TooMany(c *gin.Context, early *models.ThrottledError) string {
 	if early.After > 90*time.Second {
 		wait = components.TimeUntil(time.Now().Add(early.After))
 	}
-	return "Too many attempts. Try again in " + wait + "."
+	return "Try again in " + wait + "."
 }
 
 // PerIP is an attempt from the IP address of the request. An IPv6 address counts by its
@@ -97,7 +109,7 @@ func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 	if Current(c).AddressUnknown {
 		return Attempt{}
 	}
-	return Attempt{what + " from " + models.ThrottleSubject(c.ClientIP()), limit}
+	return NewAttempt(what+" from "+models.ThrottleSubject(c.ClientIP()), limit)
 }
 
 // PerAccount is an attempt at user's password. A known browser, from which the user has
@@ -105,7 +117,7 @@ func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 // (OWASP: device cookies).
 func (k *Kit) PerAccount(c *gin.Context, user *models.User) (a Attempt, known bool, err error) {
 	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, k.cookie(c, browserCookie))
-	return Attempt{"password of " + user.ID.String() + " by " + browser, k.Config.LimitAccount}, browser != "", err
+	return NewAttempt("password of "+user.ID.String()+" by "+browser, k.Config.LimitAccount), browser != "", err
 }
 
 // ResetAttempts forgets the attempts before one that succeeded.
@@ -137,4 +149,35 @@ func (k *Kit) Refund(c *gin.Context, attempts ...Attempt) {
 // EnumerationLimit is an attempt that could reveal who has an account.
 func (k *Kit) EnumerationLimit(c *gin.Context) Attempt {
 	return PerIP(c, "check", k.Config.LimitCheck)
+}
+
+// LimitWrites is middleware that limits how many changes a user makes in a minute. It
+// doesn't count the checks of single fields, whose paths end in "/check". Put it after
+// SignedInOnly.
+func (k *Kit) LimitWrites(c *gin.Context) error {
+	if c.Request.Method != http.MethodPost || strings.HasSuffix(c.FullPath(), "/check") {
+		return nil
+	}
+	err := k.Attempt(c, k.Write(Current(c).User))
+	early := new(models.ThrottledError)
+	if !errors.As(err, &early) {
+		return err
+	}
+	return Refuse(http.StatusTooManyRequests, "Too many changes", "You've made a lot of changes in the last minute. "+tryAgain(c, early))
+}
+
+// Write is a change that user makes.
+func (k *Kit) Write(user *models.User) Attempt {
+	return Attempt{key: "writes of " + user.ID.String(), rate: k.Config.LimitWrites}
+}
+
+// Full reports whether err is a *models.FullError. If so, it sets form's error to
+// sentence, with the number in place of %s.
+func Full(form *forms.Form, err error, sentence string) bool {
+	full := new(models.FullError)
+	if !errors.As(err, &full) {
+		return false
+	}
+	form.Error = strings.ReplaceAll(sentence, "%s", humanize.Comma(int64(full.Most)))
+	return true
 }

@@ -383,3 +383,49 @@ func TestNeighbours(t *testing.T) {
 		neighbour.Post("/sign-in", apptest.Credentials("somebody", "not the password")).TooEarly()
 	})
 }
+
+// TestWritesAreLimited has a user make more changes in a minute than allowed. What was
+// typed is not lost.
+func TestWritesAreLimited(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.LimitWrites = 3 })
+		s.Join(apptest.Anna)
+		typed := apptest.Fill("username", "anna.smith", "first_name", "Anna", "last_name", "Jones & <b>")
+		for range 3 {
+			s.Post("/account", apptest.Fill("username", "")).Wants(http.StatusUnprocessableEntity)
+		}
+		for range 5 { // which change nothing
+			s.Post("/account/check?field=last_name", typed, apptest.HTMX).Wants(http.StatusOK)
+			s.Get("/account").Wants(http.StatusOK)
+		}
+		const sentence = "You've made a lot of changes in the last minute. Try again in "
+		htmx := s.Post("/account", typed, apptest.HTMX).Wants(http.StatusTooManyRequests).WantsHeader("HX-Retarget", "#alerts").Fragment(".toast.alert").Says(sentence)
+		if htmx.Header.Get("Retry-After") == "" {
+			htmx.Failf("there is no Retry-After")
+		}
+		page := s.Post("/account", apptest.With(typed, "current_password", apptest.AnotherPassword)).Wants(http.StatusTooManyRequests).Page().Harmless().Says(sentence)
+		if page.Value("last_name") != "Jones & <b>" || page.Find("[name=current_password]").Length() > 0 {
+			page.Failf("the form holds %q", page.Value("last_name"))
+		}
+		if got := s.User("anna.smith").LastName; got != "Smith" {
+			t.Errorf("the last name is %q", got)
+		}
+		// Nobody else is limited, and nobody is kept from leaving. Signing in counts too.
+		other := s.Visit(t)
+		other.Join(apptest.Ben)
+		other.Post("/account", apptest.Fill("username", "")).Wants(http.StatusUnprocessableEntity)
+		s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).TooEarly().Page()
+		s.Visit(t).Post("/sign-in", apptest.Credentials(apptest.Anna.Username, "not the password")).Wants(http.StatusUnprocessableEntity)
+
+		s.SetTime("throttles", "forget_at", time.Now()) // a minute later
+		s.Submit(page, `main form[action="/account"]`, nil).LeadsTo("/account")
+		if got := s.User("anna.smith").LastName; got != "Jones & <b>" {
+			t.Errorf("after the minute, the last name is %q", got)
+		}
+		s.Post("/account", typed).LeadsTo("/account")
+		s.Post("/account", typed).LeadsTo("/account")
+		s.Post("/account", typed).Wants(http.StatusTooManyRequests).Says(sentence)
+		s.Post("/sign-out", nil).LeadsTo("/")
+	})
+}

@@ -326,7 +326,7 @@ func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, erro
 	s := &site{url: "http://" + addr, profiles: "http://" + profiles, cmd: exec.CommandContext(ctx, b.program)} // #nosec G204 -- the program to measure
 	s.cmd.Dir, s.cmd.Stderr = dir, log
 	s.cmd.Env = []string{"ADDR=" + addr, "BASE_URL=" + baseURL, "PPROF_ADDR=" + profiles, "DATABASE_URL=" + databaseURL,
-		"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off"}
+		"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off", "LIMIT_WRITES=off"}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}

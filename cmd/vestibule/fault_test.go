@@ -24,7 +24,7 @@ import (
 )
 
 // unlimited switches off the throttles, for tests that are a crowd of their own.
-var unlimited = []string{"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off"}
+var unlimited = []string{"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off", "LIMIT_WRITES=off"}
 
 // TestPostgreSQLDies kills the server under load, three times, and starts it
 // again. Whoever was signed in still is.
