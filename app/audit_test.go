@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"vestibule/app/apptest"
 	"vestibule/models"
 )
@@ -25,7 +27,7 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 		other := s.Visit(t)
 		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 		id := func(username string) string { return s.Membership(username).ID.String() }
-		invitations, err := s.DB.InvitationsBy(t.Context(), s.First.UserID)
+		invitations, err := s.DB.Invitations(t.Context(), s.First.OrganizationID, uuid.Nil, 10)
 		if err != nil || len(invitations) != 1 {
 			t.Fatalf("there are %d invitations (%v)", len(invitations), err)
 		}

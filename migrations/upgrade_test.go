@@ -223,8 +223,9 @@ func TestOutsideATransaction(t *testing.T) {
 		if err != nil || !slices.Equal(ran, []string{"20270101000000_more"}) {
 			t.Errorf("Up runs %v (%v)", ran, err)
 		}
-		if u, err := db.UserByID(t.Context(), anna); err != nil || u.LastName != "O'Smith Jr." {
-			t.Errorf("the user is %+v (%v)", u, err)
+		var name string // the program's own queries need a later schema
+		if err := db.Bun().NewSelect().Table("users").Column("last_name").Where("id = ?", anna).Scan(t.Context(), &name); err != nil || name != "O'Smith Jr." {
+			t.Errorf("the user's last name is %q (%v)", name, err)
 		}
 	})
 }

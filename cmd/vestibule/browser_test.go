@@ -178,7 +178,10 @@ func (v *visitor) notice(event any) {
 	defer v.mu.Unlock()
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
-		v.problems = append(v.problems, "exception: "+describe(e.ExceptionDetails))
+		// A visitor who goes on at once cuts the transition between two pages short.
+		if problem := describe(e.ExceptionDetails); !strings.Contains(problem, "Transition was") {
+			v.problems = append(v.problems, "exception: "+problem)
+		}
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning || e.Type == runtime.ConsoleAPICalledTypeAssert {
 			words, _ := json.Marshal(e.Args)
@@ -460,7 +463,7 @@ func (v *visitor) signsOut() {
 // agrees answers a question, which a dialog asks or, without JavaScript, a page.
 func (v *visitor) agrees(question, button string) {
 	v.Helper()
-	v.wants(`document.querySelector("dialog[open] h2, main h1")?.innerText`, question)
+	v.wants(`(document.querySelector("dialog[open] h2") ?? document.querySelector("main h1"))?.innerText`, question)
 	v.clicks(named("dialog[open] button, main .danger button", button))
 }
 

@@ -164,6 +164,7 @@ func TestNamesAreText(t *testing.T) {
 		v.expects("status of 404")
 		v.signsUp(mallory)
 		v.wantsHeading("Hello, " + mallory.First)
+		v.presses("Your account and menu")
 		v.wantsText(mallory.First + " " + mallory.Last)
 		v.founds(mallory.Last)
 		for _, path := range append(pagesForPeople, pagesForMembers...) {

@@ -480,7 +480,7 @@ func ConfirmDialog() templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "<dialog id=\"confirm\" aria-labelledby=\"confirm-question\"><form method=\"dialog\"><h2 id=\"confirm-question\"></h2><p class=\"actions\"><button class=\"button quiet\" value=\"\">Cancel</button> <button class=\"button grave\" value=\"yes\"></button></p></form></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "<dialog id=\"confirm\" aria-labelledby=\"confirm-question\"><form method=\"dialog\"><h2 id=\"confirm-question\"></h2><p class=\"actions\"><button class=\"button quiet\" value=\"\">Cancel</button> <button class=\"button grave\" value=\"yes\">Continue</button></p></form></dialog>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
