@@ -54,6 +54,41 @@ func TestInvitationOfSomebodyKnown(t *testing.T) {
 	})
 }
 
+// TestWaitingInvitation accepts an invitation on the dashboard, without its link.
+func TestWaitingInvitation(t *testing.T) {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		ben, other := s.Visit(t), s.Visit(t)
+		ben.Join(apptest.Ben)
+		other.JoinAs(apptest.With(apptest.Ben.Form(), "username", "another.one", "email", "another@example.com"))
+		s.Deliver()
+		s.Invite(apptest.Ben.Email, "Admin")
+		const form = `#invitations form[action$="/accept"]`
+		if a := ben.Get("/dashboard"); a.Find(form).Length() > 0 {
+			a.Failf("an address that nobody confirmed has invitations")
+		}
+		s.Confirmed()
+		page := ben.Get("/dashboard").Wants(http.StatusOK).Says("Acme Anna Smith invited you. You'll join as Admin.")
+		if a := other.Get("/dashboard"); a.Find(form).Length() > 0 {
+			a.Failf("somebody else sees the invitation")
+		}
+		other.Submit(page, form, apptest.Fill("signed_in_as", ""), options...).Gone()
+		ben.Submit(page, form, nil, options...).LeadsTo("/o/acme")
+		ben.Get("/o/acme").Wants(http.StatusOK).Says("Invitation accepted").Says("Admin")
+		ben.Submit(page, form, nil, options...).Gone()
+		if a := ben.Get("/dashboard"); a.Find(form).Length() > 0 {
+			a.Failf("the invitation is still there")
+		}
+		s.Deliver()
+		s.Invite("another@example.com", "Member")
+		page = other.Get("/dashboard")
+		s.SetTime("invitations", "expires_at", time.Now())
+		if a := other.Get("/dashboard"); a.Find(form).Length() > 0 {
+			a.Failf("an invitation that expired is still there")
+		}
+		other.Submit(page, form, nil, options...).Gone()
+	})
+}
+
 func TestInvitationIsForItsAddressAlone(t *testing.T) {
 	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
 		link := s.Invite("ben@example.com", "Member")
