@@ -77,18 +77,6 @@ func TestRowsPerOwner(t *testing.T) {
 					return db.AcceptInvitation(t.Context(), invited(t, db, ben, other.Email, "Member"), other)
 				},
 			},
-			"notes": {
-				models.MaxNotes,
-				func(n int) {
-					notes := make([]models.Note, n)
-					for i := range notes {
-						notes[i] = models.Note{ID: uuid.New(), OrganizationID: anna.OrganizationID, AuthorID: anna.UserID, CreatedAt: time.Now()}
-					}
-					insert(&notes)
-				},
-				func(int) error { return db.CreateNote(t.Context(), &models.Note{OrganizationID: anna.OrganizationID}) },
-				func() error { return db.CreateNote(t.Context(), &models.Note{OrganizationID: ben.OrganizationID}) },
-			},
 			"invitations": {
 				models.MaxInvitations,
 				func(n int) {

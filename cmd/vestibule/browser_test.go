@@ -464,7 +464,7 @@ func (v *visitor) signsOut() {
 func (v *visitor) agrees(question, button string) {
 	v.Helper()
 	v.wants(`(document.querySelector("dialog[open] h2") ?? document.querySelector("main h1"))?.innerText`, question)
-	v.clicks(named("dialog[open] button, main .danger button", button))
+	v.clicks(fmt.Sprintf(`[...(document.querySelector("dialog[open]") ?? document.querySelector("main")).querySelectorAll("button")].find(e => e.innerText === %q)`, button))
 }
 
 var (

@@ -141,7 +141,7 @@ func TestOrganization(t *testing.T) {
 		}
 		guest.reloads()
 		guest.follows("Invitations")
-		guest.wantsHeading("Difference Engines")
+		guest.wantsHeading("Invitations")
 
 		// From one organization to another, and back.
 		guest.opens("/organizations")
