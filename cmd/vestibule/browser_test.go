@@ -168,6 +168,8 @@ func (s *site) visitorBy(t *testing.T, browser context.Context, scripts bool) *v
 	// Every tab believes that it is the one in front.
 	call(v, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	call(v, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
+	// Chromium drops a click between two pages, while it prepares their transition.
+	call(v, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}})
 	v.resize(1280, 900)
 	return v
 }
