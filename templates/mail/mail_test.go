@@ -2,6 +2,8 @@ package mail
 
 import (
 	"io/fs"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -52,12 +54,41 @@ func TestRender(t *testing.T) {
 					t.Errorf("the page does not have %q:\n%s", s, page)
 				}
 			}
+			why := reason.FindString(strings.ReplaceAll(text, "\n", " "))
+			if s := strings.ReplaceAll(strings.TrimSpace(why), "'", "&#39;"); s == "" || !strings.Contains(page, s) {
+				t.Errorf("the page does not say %q as the text does:\n%s", s, page)
+			}
 			for _, s := range []string{"<b>", "<i>", "<img", "<script"} {
 				if strings.Contains(page, s) {
 					t.Errorf("the page has %q:\n%s", s, page)
 				}
 			}
 		})
+	}
+}
+
+// reason matches why somebody got a mail, before the signature.
+var reason = regexp.MustCompile(`You got this because .*?  `)
+
+// TestBrand compares the brand of the mails with that of the pages.
+func TestBrand(t *testing.T) {
+	t.Parallel()
+	css, err := os.ReadFile("../../assets/vestibule.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"--accent: light-dark(" + accent + ", " + accentDark + ");",
+		"--accent-fill: light-dark(" + fill + ", " + fillDark + ");",
+		"--on-accent: " + onAccent + ";",
+	} {
+		if !strings.Contains(string(css), want) {
+			t.Errorf("the stylesheet does not have %q", want)
+		}
+	}
+	_, _, page, err := Render("verify-email", Data{URL: "https://example.com/verify-email"})
+	if want := "background:" + fill; err != nil || !strings.Contains(strings.ReplaceAll(page, ": ", ":"), want) {
+		t.Errorf("no button has %q (%v):\n%s", want, err, page)
 	}
 }
 
