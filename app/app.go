@@ -56,7 +56,9 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 			return nil, err
 		}
 	} else {
-		a.outbox = mail.NewOutbox()
+		if a.outbox, err = mail.NewOutbox(config.MailFrom); err != nil {
+			return nil, err
+		}
 		a.sender = a.outbox
 	}
 	a.Reaches = a.sender.Reaches

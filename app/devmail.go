@@ -20,19 +20,41 @@ func (a *App) showsMail() bool {
 	return a.outbox != nil && err == nil && mail.IsLoopback(base.Hostname())
 }
 
-// ShowDevMail shows the mail that development keeps instead of sending it. Only this
-// machine can see it.
-func (a *App) ShowDevMail(c *gin.Context) error {
+// localOnly hides a route from all but this machine. The links in mail stay out of the
+// browser's cache.
+func localOnly(c *gin.Context) error {
 	if !fromHere(c) {
 		return models.ErrNotFound
 	}
+	c.Header("Cache-Control", "no-store")
+	return nil
+}
+
+// ShowDevMail shows the mail that development keeps instead of sending it.
+func (a *App) ShowDevMail(c *gin.Context) error {
 	var messages []site.Mail
 	for _, m := range a.outbox.Messages() {
-		messages = append(messages, site.Mail{To: m.To, Subject: m.Subject, Text: m.Text, At: m.At})
+		messages = append(messages, site.Mail{ID: m.ID, To: m.To, Subject: m.Subject, Text: m.Text, Header: m.Header, At: m.At})
 	}
 	f := a.Frame(c, http.StatusOK)
 	page := site.DevMailPage(f, messages)
 	return web.Render(c, f, page, page)
+}
+
+// mailPolicy is the Content-Security-Policy of a mail, whose styles are inline. It allows
+// nothing else.
+const mailPolicy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+// ShowDevMailHTML shows the HTML of one such mail, by itself.
+func (a *App) ShowDevMailHTML(c *gin.Context) error {
+	for _, m := range a.outbox.Messages() {
+		if m.ID == c.Param("id") {
+			c.Header("Content-Security-Policy", mailPolicy)
+			c.Data(http.StatusOK, "text/html; charset=utf-8", []byte(m.HTML))
+			return nil
+		}
+	}
+	return models.ErrNotFound
 }
 
 // fromHere reports whether a program on this machine sent the request, and not a proxy

@@ -66,7 +66,9 @@ func (a *App) routes() (http.Handler, error) {
 	public.POST("/reset-password", auth.ResetPassword)
 	public.POST("/reset-password/check", auth.CheckResetPassword)
 	if a.showsMail() {
-		public.GET("/dev/mail", a.ShowDevMail)
+		local := public.Group("/dev/mail", localOnly)
+		local.GET("", a.ShowDevMail)
+		local.GET("/:id", a.ShowDevMailHTML)
 	}
 
 	guests := public.Group("/", web.GuestsOnly)

@@ -2,6 +2,8 @@
 package mail
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -102,12 +104,10 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 	if port == "465" && !implicit { // the server would wait for TLS, and the sender for a greeting
 		return nil, errors.New("mail: the port 465 in the SMTP URL needs smtps://")
 	}
-	author, err := netmail.ParseAddress(from)
+	author, err := parseSender(from)
 	if err != nil {
-		return nil, fmt.Errorf("mail: the sender is %q: it must be an address such as Vestibule <hello@example.com>", from)
+		return nil, err
 	}
-	author.Address = text.Email(author.Address)
-
 	local := !implicit && IsLoopback(u.Hostname())
 	return &SMTP{
 		host:     u.Hostname(),
@@ -125,6 +125,15 @@ func NewSMTP(smtpURL, from string) (*SMTP, error) {
 			InsecureSkipVerify: local, // #nosec G402 -- only for a server on this machine
 		},
 	}, nil
+}
+
+func parseSender(from string) (*netmail.Address, error) {
+	author, err := netmail.ParseAddress(from)
+	if err != nil {
+		return nil, fmt.Errorf("mail: the sender is %q: it must be an address such as Vestibule <hello@example.com>", from)
+	}
+	author.Address = text.Email(author.Address)
+	return author, nil
 }
 
 // isHost reports whether host is an IP address or looks like an ASCII name. The URL
@@ -145,7 +154,7 @@ func IsLoopback(host string) bool {
 
 // Send passes m to the server. It returns when ctx ends, or after 30 seconds.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
-	msg, err := s.compose(m)
+	msg, err := compose(s.from, m)
 	if err != nil {
 		return err
 	}
@@ -175,18 +184,19 @@ func (e discreet) Unwrap() error { return e.error }
 // mailbox matches an email address and any brackets around it.
 var mailbox = regexp.MustCompile(`\S*@\S*`)
 
-func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
+// compose returns the message as it is sent from a mailbox.
+func compose(from *netmail.Address, m Message) (*gomail.Msg, error) {
 	if strings.ContainsAny(m.ID+m.To+m.Subject, "\r\n") {
 		return nil, fmt.Errorf("%w: there is a line break in its ID, recipient or subject", errUnsendable)
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent()) // UTF-8, quoted-printable
-	msg.FromMailAddress(s.from)
+	msg.FromMailAddress(from)
 	if err := msg.To(m.To); err != nil { // err repeats the recipient
 		return nil, fmt.Errorf("%w: its recipient is no address", errUnsendable)
 	}
 	to := msg.GetTo()[0]
 	to.Address = text.Email(to.Address)
-	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
+	domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
 	msg.SetMessageIDWithValue(m.ID + "@" + domain)
 	msg.SetDate()
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // prevents out-of-office replies (RFC 3834)
@@ -286,6 +296,8 @@ func (s *SMTP) offersUTF8(ctx context.Context, address string) (bool, error) {
 
 // Outbox keeps messages for development instead of sending them.
 type Outbox struct {
+	from *netmail.Address
+
 	mu   sync.Mutex
 	sent []Sent // newest first
 }
@@ -293,19 +305,35 @@ type Outbox struct {
 // Sent is a message in an [Outbox].
 type Sent struct {
 	Message
-	At time.Time
+	Header string // as it would be sent, with each field on one line
+	At     time.Time
 }
 
 const outboxSize = 200
 
-// NewOutbox returns an empty outbox. It is safe for concurrent use.
-func NewOutbox() *Outbox { return new(Outbox) }
+// NewOutbox returns an empty outbox for mail from the mailbox from, which may be empty.
+// It is safe for concurrent use.
+func NewOutbox(from string) (*Outbox, error) {
+	author, err := parseSender(cmp.Or(from, "Vestibule <vestibule@localhost>"))
+	return &Outbox{from: author}, err
+}
 
-// Send keeps m, and drops the oldest of more than 200 messages.
+// Send keeps m, and drops the oldest of more than 200 messages. It refuses what SMTP
+// cannot send.
 func (o *Outbox) Send(_ context.Context, m Message) error {
+	msg, err := compose(o.from, m)
+	if err != nil {
+		return err
+	}
+	var sent bytes.Buffer
+	if _, err := msg.WriteTo(&sent); err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	header, _, _ := strings.Cut(sent.String(), "\r\n\r\n")
+	header = strings.NewReplacer("\r\n ", " ", "\r\n", "\n").Replace(header)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sent = slices.Insert(o.sent, 0, Sent{m, time.Now().UTC()})
+	o.sent = slices.Insert(o.sent, 0, Sent{m, header, time.Now().UTC()})
 	if len(o.sent) > outboxSize {
 		o.sent = slices.Delete(o.sent, outboxSize, len(o.sent))
 	}

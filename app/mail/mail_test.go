@@ -274,7 +274,7 @@ func TestReaches(t *testing.T) {
 			}
 		})
 	}
-	if !NewOutbox().Reaches(t.Context(), "zoë@example.org") {
+	if !new(Outbox).Reaches(t.Context(), "zoë@example.org") {
 		t.Error("the outbox reaches nobody")
 	}
 }
@@ -630,13 +630,19 @@ func FuzzNewSMTP(f *testing.F) {
 
 func TestOutbox(t *testing.T) {
 	t.Parallel()
-	var o Sender = NewOutbox()
+	box, err := NewOutbox(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o Sender = box
 	var wg sync.WaitGroup
 	for range outboxSize {
 		wg.Go(func() { o.Send(t.Context(), message) })
 	}
 	wg.Wait()
-	o.Send(t.Context(), Message{ID: "last"})
+	last := message
+	last.ID = "last"
+	o.Send(t.Context(), last)
 	sent := o.(*Outbox).Messages()
 	if len(sent) != outboxSize || sent[0].ID != "last" || sent[1].Message != message {
 		t.Errorf("%d messages, the first %+v", len(sent), sent[0])
