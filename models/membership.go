@@ -161,6 +161,17 @@ func (db *DB) Leave(ctx context.Context, actor *Membership) error {
 	return db.inOrganization(ctx, actor, "", func(tx *DB, actor *Membership) error { return tx.endMembership(ctx, actor) })
 }
 
+// NewOwners lists up to limit members to whom actor may transfer the ownership, with user,
+// by name.
+func (db *DB) NewOwners(ctx context.Context, actor *Membership, limit int64) ([]Membership, error) {
+	var members []Membership
+	err := db.bun.NewSelect().Model(&members).Relation("User", publicColumns).
+		Where("m.organization_id = ?", actor.OrganizationID).Where("m.id <> ?", actor.ID).
+		Where("?.disabled_at IS NULL", bun.Ident("user")).
+		OrderExpr("?.name_key, m.id", bun.Ident("user")).Limit(limit).Scan(ctx)
+	return members, err
+}
+
 // TransferOwnership makes the member with that username an owner and actor an
 // admin. It returns ErrNotFound if no other member has that username or the member
 // is disabled.

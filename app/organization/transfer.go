@@ -17,7 +17,14 @@ func (h Handlers) ShowTransfer(c *gin.Context) error {
 	return h.renderTransfer(c, http.StatusOK, forms.New(new(view.Transfer)))
 }
 
+// renderTransfer offers the new owners once the form is bound, so any spelling of a
+// username counts.
 func (h Handlers) renderTransfer(c *gin.Context, status int, form *view.Transfer) error {
+	members, err := h.DB.NewOwners(c.Request.Context(), web.Current(c).Member, view.MaxNewOwners+1)
+	if err != nil {
+		return err
+	}
+	form.OfferMembers(members)
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.TransferPage(f, form), view.TransferForm(f, form))
 }

@@ -10,7 +10,10 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"slices"
+
 	"vestibule/app/forms"
+	"vestibule/models"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -19,6 +22,36 @@ import (
 type Transfer struct {
 	forms.Form
 	Username string `form:"username" label:"New owner's username" noun:"the new owner's username" autocomplete:"off" validate:"required"`
+
+	alone   bool           // there is no other member
+	options []forms.Option // none if the members are too many for a list
+}
+
+// MaxNewOwners is how many members the form lists. With more, the user types a username.
+const MaxNewOwners = 100
+
+// OfferMembers sets the members to choose from, which may be one more than MaxNewOwners.
+func (t *Transfer) OfferMembers(members []models.Membership) {
+	t.alone = len(members) == 0
+	if t.alone || len(members) > MaxNewOwners {
+		return
+	}
+	t.options = []forms.Option{{Label: "Choose a member"}}
+	for _, m := range members {
+		t.options = append(t.options, forms.Option{Value: m.User.Username, Label: m.User.FullName() + " (" + m.User.Username + ")", Chosen: models.Key(t.Username) == m.User.UsernameKey})
+	}
+}
+
+// newOwner is the field for the new owner: a list, or one to type a username.
+func (t *Transfer) newOwner() forms.Field {
+	field := t.Field(&t.Username)
+	if t.options != nil {
+		field.Type, field.Label, field.Options = "select", "New owner", t.options
+		if !slices.ContainsFunc(t.options, func(o forms.Option) bool { return o.Chosen }) {
+			field.Options[0].Chosen = true
+		}
+	}
+	return field
 }
 
 func TransferPage(f layouts.Frame, form *Transfer) templ.Component {
@@ -68,7 +101,7 @@ func TransferPage(f layouts.Frame, form *Transfer) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.DangerSection("New owner", "They'll become the owner, and you'll become an admin.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DangerSection("New owner", "They'll become the owner, and you'll become an admin. Only they can undo it.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -111,13 +144,50 @@ func TransferForm(f layouts.Frame, form *Transfer) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = components.Field(form.Field(&form.Username)).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = components.Submit("Transfer ownership").Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
+			if form.alone {
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p id=\"nobody\">You're the only member who can own ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				var templ_7745c5c3_Var6 string
+				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(f.Member.Organization.Name)
+				if templ_7745c5c3_Err != nil {
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/transfer.templ`, Line: 59, Col: 81}
+				}
+				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, ". <a href=\"")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				var templ_7745c5c3_Var7 string
+				templ_7745c5c3_Var7, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.Within("/invitations")).ResolveURL(ctx)
+				if templ_7745c5c3_Err != nil {
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/transfer.templ`, Line: 59, Col: 119}
+				}
+				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var7)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\">Invite someone</a> first.</p>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = components.BlockedSubmit("Transfer ownership", "nobody").Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			} else {
+				templ_7745c5c3_Err = components.Field(form.newOwner()).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = components.Submit("Transfer ownership").Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
 			return nil
 		})
