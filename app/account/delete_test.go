@@ -102,13 +102,26 @@ func TestDeleteAccountOfAnOwner(t *testing.T) {
 	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
 		member := s.AddMember("the.member", "Member")
 		typed := apptest.Fill("username", "anna.smith", "current_password", apptest.Anna.Password)
-		s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("transfer or delete Acme. You're its only owner")
+		page := s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("transfer or delete Acme. You're its only owner")
+		blocked := func(a *apptest.Answer) bool {
+			button := a.Find("form#delete-account .submit[aria-disabled=true]")
+			return strings.Contains(a.Text("#"+button.AttrOr("aria-describedby", "nothing")), "transfer or delete Acme.")
+		}
+		if !blocked(page) {
+			t.Error("the button does not say why it is disabled")
+		}
 		s.Owner.Post("/account/delete", typed, options...).Wants(http.StatusConflict).Says("You're the only owner of Acme, which has other members.")
+		if a := s.Owner.Post("/account/delete", typed, options...); !blocked(a) {
+			t.Error("after an error, the button does not say why it is disabled")
+		}
 		if !s.Owner.SignedIn() {
 			t.Fatal("the account is gone")
 		}
 		member.Submit(member.Get("/o/acme/members"), `form[action$="/leave"]`, nil).LeadsTo("/organizations")
-		s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("Your organization Acme has no other members, so this deletes it too.")
+		page = s.Owner.Get("/account/delete").Wants(http.StatusOK).Says("Your organization Acme has no other members, so this deletes it too.")
+		if blocked(page) {
+			t.Error("the button is disabled for nothing")
+		}
 		s.Owner.Post("/account/delete", typed, options...).LeadsTo("/")
 		if left := s.Dump("organizations") + s.Dump("memberships"); strings.Contains(left, s.First.OrganizationID.String()) {
 			t.Errorf("the organization is left: %s", left)
