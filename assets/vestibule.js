@@ -1,7 +1,7 @@
 // What htmx doesn't do: show and hide passwords and keep them after an error, ask in a
-// dialog, write times in the user's zone, dismiss toasts, keep the keyboard focus, and
-// report that the server doesn't answer. Listeners are on the document, so they also work
-// for content that is swapped in later.
+// dialog, write times in the user's zone, count down, dismiss toasts, keep the keyboard
+// focus, and report that the server doesn't answer. Listeners are on the document, so they
+// also work for content that is swapped in later.
 
 document.documentElement.classList.add("js");
 
@@ -136,6 +136,21 @@ const writeTimes = () => {
 writeTimes();
 setInterval(writeTimes, 30_000);
 document.addEventListener("htmx:after:swap", writeTimes);
+
+// Count down how long to wait before trying again. The sentence ends with it.
+const countDown = (element) => {
+  const end = Date.now() + element.dataset.wait * 1000;
+  const write = () => {
+    const seconds = Math.ceil((end - Date.now()) / 1000);
+    const [unit, size] = seconds > 90 ? units.findLast(([, size]) => seconds >= size) : ["second", 1];
+    const count = Math.round(seconds / size);
+    const wait = seconds > 0 ? `in ${count} ${unit}${count === 1 ? "" : "s"}` : "now";
+    element.textContent = element.textContent.replace(/\b(?:in [^.]+|now)\.$/, `${wait}.`);
+    if (seconds > 0) setTimeout(write, 1000);
+  };
+  write();
+};
+for (const element of document.querySelectorAll("[data-wait]")) countDown(element);
 
 // Say that the server doesn't answer, or that something else answers in its place, such
 // as a proxy. The check of a field fails silently.

@@ -69,7 +69,11 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	if retryable[r.Status] && c.Request.Method == http.MethodPost {
 		again.Path, again.All = c.Request.URL.RequestURI(), typed
 	}
-	page := site.ErrorPage(f, r.Status, r.Title, r.Text, Current(c).ID, again)
+	failure := site.Failure{Status: r.Status, Title: r.Title, Text: r.Text, RequestID: Current(c).ID}
+	if r.Status == http.StatusTooManyRequests {
+		failure.Wait = c.Writer.Header().Get("Retry-After")
+	}
+	page := site.ErrorPage(f, failure, again)
 	if err := Render(c, f, page, components.Alert(r.Text)); err != nil {
 		c.Status(r.Status) // rather than 200, without a page
 		Current(c).Log().Error("error page failed", "err", err)

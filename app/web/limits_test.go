@@ -408,6 +408,9 @@ func TestWritesAreLimited(t *testing.T) {
 		if page.Value("last_name") != "Jones & <b>" || page.Find("[name=current_password]").Length() > 0 {
 			page.Failf("the form holds %q", page.Value("last_name"))
 		}
+		if counted := page.Find("main [data-wait]"); counted.AttrOr("data-wait", "") != page.Header.Get("Retry-After") || !strings.Contains(counted.Text(), sentence) {
+			page.Failf("a script can't count down: %q", counted.Text())
+		}
 		if got := s.User("anna.smith").LastName; got != "Smith" {
 			t.Errorf("the last name is %q", got)
 		}

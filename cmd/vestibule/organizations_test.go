@@ -157,7 +157,7 @@ func TestOrganization(t *testing.T) {
 
 		v.opens("/o/difference-engines/members")
 		v.choosesRole("Member")
-		v.wantsText("An organization needs an owner. Make someone else an owner first")
+		v.wantsText("Make someone else an owner first")
 	})
 }
 
@@ -199,6 +199,6 @@ func TestOwnersGiveThePassword(t *testing.T) {
 		f.fills("current_password", apptest.Anna.Password)
 		f.expects("status of 409")
 		f.presses("Continue")
-		f.wantsText("An organization needs an owner. Make someone else an owner first")
+		f.wantsText("Make someone else an owner first")
 	})
 }
