@@ -24,6 +24,7 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 		carol.JoinAs(apptest.With(apptest.Ben.Form(), "username", "carol.jones", "email", "carol@example.com"))
 		verify := s.TokenOf(s.MailTo("carol@example.com", "Confirm your email address"))
 		reset := s.ResetToken(apptest.Anna.Email)
+		s.Post("/account/email", apptest.NewEmail("another@example.com")).Wants(http.StatusOK)
 		other := s.Visit(t)
 		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
 		id := func(username string) string { return s.Membership(username).ID.String() }
@@ -53,6 +54,8 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			{carol, "/invitation", apptest.Fill("token", tokenIn(accept))},
 			{s.Owner, "/account", apptest.With(apptest.Anna.Form(), "last_name", "Jones")},
 			{s.Owner, "/account/email", apptest.NewEmail("new@example.com")},
+			{s.Owner, "/account/email/resend", nil},
+			{s.Owner, "/account/email/cancel", nil},
 			{s.Owner, "/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password)},
 			{s.Owner, "/account/sessions/" + mine + "/end", nil},
 			{s.Owner, "/account/sessions/end-others", nil},

@@ -101,6 +101,8 @@ func (a *App) routes() (http.Handler, error) {
 	sensitive := signedIn.Group("/", auth.Reauthenticate)
 	sensitive.GET("/account/email", account.ShowEmail)
 	sensitive.POST("/account/email", account.ChangeEmail)
+	signedIn.POST("/account/email/resend", auth.ReauthenticateFromRow, account.ResendEmail)
+	signedIn.POST("/account/email/cancel", auth.ReauthenticateFromRow, account.CancelEmail)
 	sensitive.GET("/account/password", account.ShowPassword)
 	sensitive.POST("/account/password", account.ChangePassword)
 	sensitive.GET("/account/delete", account.ShowDelete)

@@ -28,7 +28,7 @@ func TestUnconfirmedAccountsAreDeleted(t *testing.T) {
 				s.SetTime("users", "unconfirmed_since", time.Now().Add(-14*apptest.Day))
 				s.SetTime("throttles", "forget_at", time.Now().Add(-time.Hour)) // so that a purge of anything is seen
 				if kept {
-					if text := s.Get("/account").Text(".banner p"); text != "Confirm your email address. We sent a link to anna@example.com." {
+					if text := s.Get("/account").Text(".banner p"); text != "Confirm your email address. We sent a link to anna@example.com. Check your spam folder, too." {
 						t.Errorf("the banner says %q", text)
 					}
 				}

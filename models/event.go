@@ -21,6 +21,7 @@ const (
 	EventPasswordChanged = "password-changed"
 	EventPasswordReset   = "password-reset"
 	EventEmailRequested  = "email-change-requested"
+	EventEmailCanceled   = "email-change-canceled"
 	EventEmailConfirmed  = "email-confirmed"
 	EventSessionEnded    = "session-ended"
 	EventSessionsEnded   = "other-sessions-ended"

@@ -232,14 +232,66 @@ func (db *DB) RequestEmail(ctx context.Context, u *User, email string) error {
 		if _, err := tx.lockUnchanged(ctx, u); err != nil {
 			return err
 		}
-		if err := tx.deleteTokens(ctx, u.ID, ChangeEmail); err != nil {
-			return err
-		}
-		if err := tx.cancelMail(ctx, u.ID, MailChangeEmail); err != nil {
+		if err := tx.dropPending(ctx, u); err != nil {
 			return err
 		}
 		return tx.QueueMail(ctx, Mail{Kind: MailChangeEmail, Recipient: email, UserID: u.ID, Detail: MailDetail{Username: u.Username, Email: email}})
 	})
+}
+
+// PendingEmail returns the address that u asked to change to and may still confirm, or ""
+// if there is none. Its mail is in the queue, or its link was sent.
+func (db *DB) PendingEmail(ctx context.Context, u *User) (email string, err error) {
+	queued := db.bun.NewSelect().Model((*Mail)(nil)).Column("recipient").
+		Where("user_id = ?", u.ID).Where("kind = ?", MailChangeEmail)
+	sent := db.bun.NewSelect().Model((*Token)(nil)).Column("email").
+		Where("user_id = ?", u.ID).Where("purpose = ?", ChangeEmail).Where("expires_at > ?", now())
+	err = db.bun.NewSelect().ColumnExpr("coalesce((?), (?), '')", queued.Limit(1), sent.Limit(1)).Scan(ctx, &email)
+	return email, err
+}
+
+// ResendEmail is RequestEmail for the address that u asked for before. It returns
+// ErrChanged if that is no longer pending.
+func (db *DB) ResendEmail(ctx context.Context, u *User, email string) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.lockUnchanged(ctx, u); err != nil {
+			return err
+		}
+		pending, err := tx.PendingEmail(ctx, u)
+		if err != nil {
+			return err
+		}
+		if pending != email {
+			return ErrChanged
+		}
+		return tx.RequestEmail(ctx, u, email)
+	})
+}
+
+// CancelEmail voids the link that would change u's address. It returns ErrChanged if no
+// address is pending.
+func (db *DB) CancelEmail(ctx context.Context, u *User) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.lockUnchanged(ctx, u); err != nil {
+			return err
+		}
+		pending, err := tx.PendingEmail(ctx, u)
+		if err != nil {
+			return err
+		}
+		if pending == "" {
+			return ErrChanged
+		}
+		return tx.dropPending(ctx, u)
+	})
+}
+
+// dropPending voids the links that would change u's address, and those yet to be sent.
+func (db *DB) dropPending(ctx context.Context, u *User) error {
+	if err := db.deleteTokens(ctx, u.ID, ChangeEmail); err != nil {
+		return err
+	}
+	return db.cancelMail(ctx, u.ID, MailChangeEmail)
 }
 
 // ConfirmEmail consumes token and verifies its address. If that is a new address,

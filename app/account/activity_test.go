@@ -60,6 +60,12 @@ func TestAuditLog(t *testing.T) {
 			{models.EventEmailRequested, false, func() *apptest.Answer {
 				return guest.Post("/account/email", apptest.With(apptest.Fill("email", "new@example.com"), "current_password", apptest.Anna.Password), firefox).Wants(http.StatusOK)
 			}},
+			{models.EventEmailRequested, false, func() *apptest.Answer {
+				return guest.Post("/account/email/resend", nil, firefox).LeadsTo("/account/email")
+			}},
+			{models.EventEmailCanceled, false, func() *apptest.Answer {
+				return guest.Post("/account/email/cancel", nil, firefox).LeadsTo("/account/email")
+			}},
 			{models.EventPasswordChanged, false, func() *apptest.Answer {
 				return guest.Post("/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password), firefox).LeadsTo("/account")
 			}},

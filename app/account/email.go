@@ -3,6 +3,7 @@ package account
 import (
 	"net/http"
 
+	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
@@ -23,15 +24,32 @@ func newEmail(user *models.User) *view.Email {
 	return form
 }
 
-// ShowEmail shows the form that changes the user's email address.
+// ShowEmail shows the address that waits for its confirmation, or else the form that
+// changes the user's email address.
 func (h Handlers) ShowEmail(c *gin.Context) error {
+	pending, err := h.DB.PendingEmail(c.Request.Context(), web.Current(c).User)
+	if err != nil {
+		return err
+	}
+	if pending != "" && !c.Request.URL.Query().Has("another") {
+		return h.renderEmailContent(c, http.StatusOK, view.EmailPending(pending))
+	}
 	return h.renderEmail(c, http.StatusOK, newEmail(web.Current(c).User))
 }
 
 func (h Handlers) renderEmail(c *gin.Context, status int, form *view.Email) error {
+	return h.renderEmailContent(c, status, view.EmailForm(web.Current(c).User, form))
+}
+
+func (h Handlers) renderEmailContent(c *gin.Context, status int, content templ.Component) error {
 	f := h.Frame(c, status)
-	fragment := view.EmailForm(f, form)
-	return web.Render(c, f, view.EmailPage(f, fragment), fragment)
+	return web.Render(c, f, view.EmailPage(f, content), content)
+}
+
+// changeAttempts are counted when a link is mailed to the user's new address.
+func (h Handlers) changeAttempts(c *gin.Context, email string) []web.Attempt {
+	user := web.Current(c).User
+	return []web.Attempt{web.PerIP(c, "mail", h.Config.LimitSignUp), web.NewAttempt("mail to "+text.MailboxKey(email)+" by "+user.ID.String(), h.Config.LimitMail)}
 }
 
 // ChangeEmail mails a link to the new address. The old one stays until the link is used.
@@ -57,7 +75,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderEmail(c, http.StatusUnprocessableEntity, form)
 	}
-	attempts := []web.Attempt{web.PerIP(c, "mail", h.Config.LimitSignUp), web.NewAttempt("mail to "+text.MailboxKey(form.Email)+" by "+user.ID.String(), h.Config.LimitMail)}
+	attempts := h.changeAttempts(c, form.Email)
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
@@ -70,9 +88,43 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	f := h.Frame(c, http.StatusOK)
-	sent := view.EmailSent(form.Email)
-	return web.Render(c, f, view.EmailPage(f, sent), sent)
+	return h.renderEmailContent(c, http.StatusOK, view.EmailSent(form.Email))
+}
+
+// ResendEmail mails the link to the new address again.
+func (h Handlers) ResendEmail(c *gin.Context) error {
+	user := web.Current(c).User
+	pending, err := h.DB.PendingEmail(c.Request.Context(), user)
+	if err != nil {
+		return err
+	}
+	if pending == "" {
+		return models.ErrChanged
+	}
+	attempts := h.changeAttempts(c, pending)
+	if err := h.Attempt(c, attempts...); err != nil {
+		return err
+	}
+	err = h.Audited(c, models.EventEmailRequested, user, func(tx *models.DB) error {
+		return tx.ResendEmail(c.Request.Context(), user, pending)
+	})
+	if err != nil {
+		h.Refund(c, attempts...)
+		return err
+	}
+	return h.RespondToast(c, http.StatusOK, "link-sent", "/account/email")
+}
+
+// CancelEmail voids the link to the new address.
+func (h Handlers) CancelEmail(c *gin.Context) error {
+	user := web.Current(c).User
+	err := h.Audited(c, models.EventEmailCanceled, user, func(tx *models.DB) error {
+		return tx.CancelEmail(c.Request.Context(), user)
+	})
+	if err != nil {
+		return err
+	}
+	return h.RedirectWith(c, "email-canceled", "/account/email")
 }
 
 // CheckEmail checks one field as the user leaves it.

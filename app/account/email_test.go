@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -227,4 +228,91 @@ func TestPendingChangeOfEmailIsVoid(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestPendingEmail(t *testing.T) {
+	t.Parallel()
+	const email, another = "new@example.com", "another@example.com"
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.Confirmed()
+		s.Deliver()
+		pending := func() string {
+			return s.Get("/account/email").Wants(http.StatusOK).Page().Text("#pending-email strong")
+		}
+		press := func(button string) *apptest.Answer {
+			t.Helper()
+			return s.Submit(s.Get("/account/email"), `form[action="/account/email/`+button+`"]`, nil, options...)
+		}
+		sent := s.Post("/account/email", apptest.NewEmail(email), options...).Wants(http.StatusOK).Says("Check your inbox and spam folder.")
+		if sent.Find(`#pending-email form[action="/account/email/resend"], #pending-email form[action="/account/email/cancel"], #pending-email a[href^="/account/email"]`).Length() != 3 {
+			sent.Failf("there's no way on: %s", sent.Text("#pending-email"))
+		}
+		if pending() != email { // whose mail is in the queue
+			t.Errorf("pending is %q", pending())
+		}
+		first := s.MailTo(email, apptest.ChangeSubject).Link
+		if pending() != email {
+			t.Errorf("pending is %q", pending())
+		}
+
+		resent := press("resend")
+		if len(options) > 0 {
+			resent.Wants(http.StatusOK).Says("Link sent")
+		} else {
+			s.Get(resent.LeadsTo("/account/email").Header.Get("Location")).Says("Link sent")
+		}
+		second := s.MailTo(email, apptest.ChangeSubject).Link
+		s.Get(first).Gone()
+		s.Get(second).Wants(http.StatusOK)
+
+		page := s.Get("/account/email?another").Wants(http.StatusOK).Page()
+		s.Submit(page, "form#change-email", apptest.NewEmail(another), options...).Wants(http.StatusOK)
+		s.Get(second).Gone()
+		if pending() != another {
+			t.Errorf("pending is %q", pending())
+		}
+		page = s.Get("/account/email")
+		press("cancel").LeadsTo("/account/email")
+		if form := s.Get("/account/email").Says("Email change canceled").Find("form#change-email"); form.Length() != 1 {
+			t.Error("the form isn't back")
+		}
+		s.NoMail()
+		recorded := map[string]int{}
+		for _, e := range s.Events() {
+			recorded[e.Kind]++
+		}
+		if recorded[models.EventEmailRequested] != 3 || recorded[models.EventEmailCanceled] != 1 {
+			t.Errorf("recorded are %v", recorded)
+		}
+		// On a page that is out of date, the buttons do nothing.
+		for _, button := range []string{"resend", "cancel"} {
+			s.Submit(page, `form[action="/account/email/`+button+`"]`, nil, append(options, apptest.Header("Referer", s.URL+"/account/email"))...).LeadsTo("/account/email")
+			s.Get("/account/email").Says("Your account changed in the meantime")
+		}
+		s.NoMail()
+		if u := s.Users()[0]; u.Email != apptest.Anna.Email {
+			t.Errorf("the address is %s", u.Email)
+		}
+	})
+}
+
+func TestResendEmailIsLimited(t *testing.T) {
+	t.Parallel()
+	limit := func(c *app.Config) {
+		c.LimitMail = models.Limit{Free: 2, First: time.Minute, Longest: time.Hour, Forget: apptest.Day}
+	}
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.Deliver()
+		s.Post("/account/email", apptest.NewEmail("new@example.com")).Wants(http.StatusOK)
+		s.Post("/account/email/resend", nil).LeadsTo("/account/email")
+		a := s.Post("/account/email/resend", nil, options...).Wants(http.StatusTooManyRequests).Says("Try again in ")
+		if len(options) == 0 && (strings.Count(a.Text("main"), "Too many attempts") != 1 || a.Find("main [data-wait]").AttrOr("data-wait", "") != a.Header.Get("Retry-After")) {
+			a.Failf("it says %s", a.Text("main"))
+		}
+		if len(s.Queue()) != 1 {
+			t.Errorf("in the queue are %+v", s.Queue())
+		}
+	}, limit)
 }

@@ -36,7 +36,7 @@ func TestVerifyEmail(t *testing.T) {
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		s.Join(apptest.Anna)
 		deleted := components.FormatTime(s.Users()[0].CreatedAt.Add(14 * apptest.Day))
-		banner := "Confirm your email address. We sent a link to anna@example.com. Unless you open it, your account will be deleted on " + deleted + "."
+		banner := "Confirm your email address. We sent a link to anna@example.com. Unless you open it, your account will be deleted on " + deleted + ". Check your spam folder, too."
 		mail := s.MailTo(apptest.Anna.Email, apptest.VerifySubject)
 		for _, want := range []string{"the account anna.smith:", deleted} {
 			if !strings.Contains(mail.Text, want) {

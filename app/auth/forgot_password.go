@@ -39,6 +39,8 @@ func (h Handlers) ForgotPassword(c *gin.Context) error {
 	attempts := []web.Attempt{web.PerIP(c, "forgot-password", h.Config.LimitSignUp), web.NewAttempt("forgot-password of "+text.MailboxKey(form.Email), h.Config.LimitMail)}
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
+	} else if limited && form.Again != "" {
+		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordSent(form))
 	} else if limited {
 		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordForm(form))
 	}
@@ -46,5 +48,5 @@ func (h Handlers) ForgotPassword(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	return h.renderForgotPassword(c, http.StatusOK, view.ForgotPasswordSent(form.Email))
+	return h.renderForgotPassword(c, http.StatusOK, view.ForgotPasswordSent(form))
 }

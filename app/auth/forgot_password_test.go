@@ -5,7 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -45,7 +47,7 @@ func forgetful(t *testing.T, db *models.DB) *apptest.Site {
 }
 
 // named is the address in the answer to a person who forgot the password.
-var named = regexp.MustCompile(`<strong>[^<]*</strong>`)
+var named = regexp.MustCompile(`<strong>[^<]*</strong>|name="email" value="[^"]*"`)
 
 func TestForgotPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 	t.Parallel()
@@ -120,4 +122,23 @@ func TestForgotPasswordRules(t *testing.T) {
 			t.Errorf("the queue holds %+v", mails)
 		}
 	})
+}
+
+func TestForgotPasswordAgain(t *testing.T) {
+	t.Parallel()
+	limit := func(c *app.Config) {
+		c.LimitMail = models.Limit{Free: 2, First: time.Minute, Longest: time.Hour, Forget: apptest.Day}
+	}
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		page := s.Get("/forgot-password")
+		page = s.Submit(page, "form#forgot-password", apptest.Fill("email", "Anna@example.com"), options...).Wants(http.StatusOK).Says("Check your inbox and spam folder.")
+		if page.Find(`form#forgot-password a[href="/forgot-password"]`).Length() != 1 {
+			t.Error("no link leads back to the form")
+		}
+		page = s.Submit(page, "form#forgot-password", nil, options...).Wants(http.StatusOK).Says("If there's an account for Anna@example.com, we've sent another link")
+		page = s.Submit(page, "form#forgot-password", nil, options...).Wants(http.StatusTooManyRequests).Says("Too many attempts. Try again in ").Says("it has a link from us already.")
+		if page.Value("email") != "Anna@example.com" || page.Find("input:not([type=hidden])").Length() > 0 {
+			t.Error("the address is gone, or to be typed again")
+		}
+	}, limit)
 }

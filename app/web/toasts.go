@@ -18,6 +18,7 @@ func newToasts() map[string]string {
 		"saved":            "Changes saved",
 		"verified":         "Email address confirmed",
 		"link-sent":        "Link sent",
+		"email-canceled":   "Email change canceled",
 		"too-soon":         "We sent a link a moment ago. Check your inbox, or try again in a minute.",
 		"password-changed": "Password changed, other devices signed out",
 		"session-ended":    "Device signed out",
