@@ -36,6 +36,12 @@ func (h Handlers) renderDelete(c *gin.Context, status int, form *view.Delete, ow
 	return web.Render(c, f, view.DeletePage(f, form, owned), view.DeleteForm(f, form, owned))
 }
 
+// renderLastOwner says that the user must leave o to another owner first.
+func (h Handlers) renderLastOwner(c *gin.Context, form *view.Delete, o *models.Organization, owned []models.OwnedOrganization) error {
+	form.Error = "You're the only owner of " + o.Name + ", which has other members. Transfer or delete it first."
+	return h.renderDelete(c, http.StatusConflict, form, owned)
+}
+
 // DeleteAccount deletes the user and, by foreign keys, everything that belongs to them.
 func (h Handlers) DeleteAccount(c *gin.Context) error {
 	user := web.Current(c).User
@@ -47,6 +53,11 @@ func (h Handlers) DeleteAccount(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, o := range owned {
+		if o.Others {
+			return h.renderLastOwner(c, form, o.Organization, owned)
+		}
+	}
 	if limited, err := h.auth().CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
 		return err
 	} else if limited {
@@ -57,8 +68,7 @@ func (h Handlers) DeleteAccount(c *gin.Context) error {
 	}
 	err = h.Audited(c, models.EventDeleted, user, func(tx *models.DB) error { return tx.DeleteUser(c.Request.Context(), user) })
 	if last := new(models.LastOwnerError); errors.As(err, &last) {
-		form.Error = "You're the only owner of " + last.Organization.Name + ", which has other members. Transfer or delete it first."
-		return h.renderDelete(c, http.StatusConflict, form, owned)
+		return h.renderLastOwner(c, form, last.Organization, owned)
 	}
 	if err != nil {
 		return err

@@ -107,9 +107,10 @@ func TestDeleteAccountOfAnOwner(t *testing.T) {
 			button := a.Find("form#delete-account .submit[aria-disabled=true]")
 			return strings.Contains(a.Text("#"+button.AttrOr("aria-describedby", "nothing")), "transfer or delete Acme.")
 		}
-		if !blocked(page) {
-			t.Error("the button does not say why it is disabled")
+		if !blocked(page) || page.Find("form#delete-account input:not([type=hidden])").Length() > 0 {
+			t.Error("the button does not say why it is disabled, or there is something to fill in for nothing")
 		}
+		s.Owner.Submit(page, "form#delete-account", nil, options...).Wants(http.StatusConflict).Says("You're the only owner of Acme, which has other members.")
 		s.Owner.Post("/account/delete", typed, options...).Wants(http.StatusConflict).Says("You're the only owner of Acme, which has other members.")
 		if a := s.Owner.Post("/account/delete", typed, options...); !blocked(a) {
 			t.Error("after an error, the button does not say why it is disabled")
