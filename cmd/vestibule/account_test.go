@@ -379,6 +379,22 @@ func TestThrottledSignIn(t *testing.T) {
 	}, "LIMIT_ACCOUNT=2,1m,15m,24h")
 }
 
+func TestWaitIsCountedDown(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.joins(apptest.Anna)
+		f.opens("/account/email")
+		f.fills("email", "countess@example.com")
+		f.fills("current_password", apptest.Anna.Password)
+		f.presses("Send confirmation link")
+		f.wantsText("We sent a link to countess@example.com")
+		f.expects("status of 429")
+		f.wants(`!document.querySelector("form[action$='/resend']").submit()`, true) // past htmx, which would show a toast
+		f.wantsHeading("Too many attempts")
+		const shown = `Number(document.querySelector("[data-wait]").textContent.match(/^Try again in (\d+) seconds\.$/)[1])`
+		f.wants(shown+` < document.querySelector("[data-wait]").dataset.wait`, f.scripts)
+	}, "LIMIT_MAIL=1,1m,15m,24h")
+}
+
 func TestExpiredSession(t *testing.T) {
 	eachFlow(t, func(f *flow) {
 		f.signsUp(apptest.Anna)
