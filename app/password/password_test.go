@@ -102,6 +102,9 @@ func TestHashFormat(t *testing.T) {
 	if first == second {
 		t.Error("two hashes of one password are equal: the salt is not random")
 	}
+	if _, salt, key, err := argon2id.DecodeHash(first); err != nil || len(salt) < 16 || len(key) < 32 {
+		t.Errorf("the salt has %d bytes and the hash %d (%v), want 16 and 32", len(salt), len(key), err)
+	}
 }
 
 func TestVerifyUnknownUser(t *testing.T) {

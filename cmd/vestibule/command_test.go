@@ -508,17 +508,22 @@ func TestProduction(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		succeed(t, database, "migrate", "up")
 		s := serve(t, "DATABASE_URL="+database, "ENV=production", "BASE_URL=https://example.com", "SMTP_URL=smtp://127.0.0.1:1", "MAIL_FROM=hall@example.com")
-		answer, err := http.Get(s.url + "/dev/mail")
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusNotFound {
-			t.Errorf("the mail of everybody is open to all: %s", answer.Status)
+		for _, path := range []string{"/dev/mail", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/metrics"} {
+			answer, err := http.Get(s.url + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusNotFound {
+				t.Errorf("%s, which is for development, is open to all: %s", path, answer.Status)
+			}
 		}
 		for line := range strings.Lines(s.log.String()) {
 			if !strings.HasPrefix(line, "{") {
 				t.Errorf("a line of the log is not JSON: %s", line)
+			}
+			if strings.Contains(line, `"level":"DEBUG"`) {
+				t.Errorf("the log has a line for debugging: %s", line)
 			}
 		}
 	})
