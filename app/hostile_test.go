@@ -44,19 +44,29 @@ var payloads = map[string]string{
 func TestNothingStoredRuns(t *testing.T) {
 	t.Parallel()
 	columns := map[string][]string{
-		"users":    {"username", "first_name", "last_name", "email"},
-		"sessions": {"ip", "user_agent"},
-		"events":   {"kind", "ip", "user_agent"},
-		"tokens":   {"email"},
+		"users":         {"username", "first_name", "last_name", "email"},
+		"sessions":      {"ip", "user_agent"},
+		"events":        {"kind", "ip", "user_agent"},
+		"tokens":        {"email"},
+		"organizations": {"name"}, // the slug is in the paths below
+		"roles":         {"name"},
+		"invitations":   {"email"},
+		"notes":         {"title", "body"},
 	}
 	paths := []string{
 		"/", "/dashboard", "/account", "/account/sessions", "/account/activity", "/account/email", "/account/password", "/account/delete",
 		"/account/data", "/dev/mail", "/verify-email", "/no-such-page", "/sign-out",
+		"/organizations", "/organizations/switcher", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/activity", "/o/acme/settings",
+		"/o/acme/roles", "/o/acme/transfer", "/o/acme/dissolve", "/o/acme/notes", "/o/acme/no-such-page",
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db)
-		s.Join(apptest.Anna)
-		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		s := apptest.NewCompany(t, db)
+		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		s.Visit(t).Join(apptest.Ben)
+		link := s.MailTo(apptest.Ben.Email, apptest.VerifySubject).Link
+		invitation := s.Invite("guest@example.com", "Member")
+		ids := idsOf(s)
+		paths := append(paths, link, invitation, "/o/acme/notes/"+ids["notes"], "/o/acme/roles/"+ids["roles"])
 		for name, payload := range payloads {
 			t.Run(name, func(t *testing.T) {
 				for table, names := range columns {
@@ -78,10 +88,10 @@ func TestNothingStoredRuns(t *testing.T) {
 						}
 					}
 				}
-				look(append(paths, link)...)
+				look(paths...)
 				s.SetTime("sessions", "authenticated_at", time.Now().Add(-apptest.Day))
-				look("/account/email", "/account/password", "/account/delete")
-				if name != "lines" && seen < 10 { // of which a page shows another white space
+				look("/account/email", "/account/password", "/account/delete", "/o/acme/transfer", "/o/acme/dissolve")
+				if name != "lines" && seen < 30 { // of which a page shows another white space
 					t.Errorf("%d pages show it, so this test proves little", seen)
 				}
 			})
@@ -126,12 +136,30 @@ func TestNothingTypedRuns(t *testing.T) {
 		"/account/email":    {"email", "current_password"},
 		"/account/password": {"current_password", "password", "confirm_password"},
 		"/account/delete":   {"username", "current_password"},
+
+		"/organizations":                        {"name"},
+		"/organizations/check?field=name":       {"name"},
+		"/o/acme/settings":                      {"name", "slug"},
+		"/o/acme/settings/check?field=slug":     {"name", "slug"},
+		"/o/acme/roles":                         {"name", "permissions"},
+		"/o/acme/roles/check?field=name":        {"name", "permissions"},
+		"/o/acme/roles/ID":                      {"name", "permissions"},
+		"/o/acme/members/ID/role":               {"role"},
+		"/o/acme/invitations":                   {"email", "role"},
+		"/o/acme/invitations/check?field=email": {"email", "role"},
+		"/o/acme/transfer":                      {"member", "current_password"},
+		"/o/acme/dissolve":                      {"slug", "current_password"},
+		"/o/acme/notes":                         {"title", "body"},
+		"/o/acme/notes/check?field=title":       {"title", "body"},
+		"/o/acme/notes/ID":                      {"title", "body"},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db)
-		s.Join(apptest.Anna)
+		s := apptest.NewCompany(t, db)
+		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		ids := idsOf(s)
 		for path, fields := range forms {
 			t.Run(path, func(t *testing.T) {
+				real := strings.Replace(path, "ID", ids[strings.Split(path+"///", "/")[3]], 1)
 				for name, payload := range payloads {
 					form := url.Values{}
 					for _, field := range fields {
@@ -141,11 +169,14 @@ func TestNothingTypedRuns(t *testing.T) {
 						}
 					}
 					v := s.Visit(t)
-					if strings.HasPrefix(path, "/account") {
+					if strings.HasPrefix(path, "/account") || strings.HasPrefix(path, "/o") {
 						v = s.Visitor
 					}
+					if strings.HasPrefix(path, "/o/acme/invitations") {
+						form.Set("role", s.Role("Member").ID.String())
+					}
 					for _, options := range [][]apptest.Option{nil, {apptest.HTMX, apptest.Header("HX-Current-URL", s.URL+"/"+url.PathEscape(payload))}} {
-						a := inert(v.Post(path, form, options...))
+						a := inert(v.Post(real, form, options...))
 						if a.StatusCode >= 500 {
 							t.Errorf("%s: %s", name, a.Status)
 						}
@@ -153,12 +184,78 @@ func TestNothingTypedRuns(t *testing.T) {
 					inert(v.Get("/")) // with the toast, if there is one
 				}
 				s.Post("/account", apptest.Anna.Form()) // the name may be a payload now
+				for _, page := range []string{"", "/members", "/invitations", "/roles", "/notes", "/activity", "/settings"} {
+					inert(s.Get("/o/acme" + page).Wants(http.StatusOK))
+				}
 			})
 		}
 		for _, u := range s.Users() {
 			if strings.ContainsAny(u.Username+u.Email+u.FirstName+u.LastName, "\r\n\u202e") {
 				t.Errorf("stored is %+v", u)
 			}
+		}
+	})
+}
+
+// idsOf makes a note, and returns its id, that of the role Editor and that of the
+// membership of the.editor, by the part of the path that they follow.
+func idsOf(s *apptest.Company) map[string]string {
+	s.T.Helper()
+	n := &models.Note{OrganizationID: s.First.OrganizationID, AuthorID: s.First.UserID, Title: "Plan", Body: "Lunch"}
+	if err := s.DB.CreateNote(s.T.Context(), n); err != nil {
+		s.T.Fatal(err)
+	}
+	return map[string]string{"notes": n.ID.String(), "roles": s.Role("Editor").ID.String(), "members": s.Membership("the.editor").ID.String()}
+}
+
+// TestFormsTakeTheirOwnFieldsAlone adds a field for each column that somebody may want
+// to write to forms that have none for it. Nothing of it is stored.
+func TestFormsTakeTheirOwnFieldsAlone(t *testing.T) {
+	t.Parallel()
+	const evil, evilID, evilTime, evilEmail = "evil-text", "0199e71e-0000-7000-8000-00000000e71e", "2001-02-03", "evil@evil.example"
+	columns := map[string]string{
+		"id": evilID, "user_id": evilID, "organization_id": evilID, "author_id": evilID, "inviter_id": evilID, "role_id": evilID,
+		"created_at": evilTime, "updated_at": evilTime, "verified_at": evilTime, "disabled_at": evilTime, "expires_at": evilTime, "unconfirmed_since": evilTime,
+		"kind": evil, "password_hash": evil, "token_hash": evil, "username_key": evil, "name_key": evil, "search_key": evil,
+		"email_key": evilEmail, "email": evilEmail, "username": evil, "first_name": evil, "slug": evil, "role": evilID, "title": evil,
+	}
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewCompany(t, db)
+		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		ids, member := idsOf(s), s.Role("Member").ID.String()
+		for path, form := range map[string]url.Values{
+			"/account":                      apptest.Anna.Form(),
+			"/account/email":                apptest.Fill("email", "new@example.com", "current_password", apptest.Anna.Password),
+			"/account/password":             apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password),
+			"/organizations":                apptest.Fill("name", "Beta", "slug", "beta"),
+			"/o/acme/settings":              apptest.Fill("name", "Acme Ltd", "slug", "acme"),
+			"/o/acme/roles":                 apptest.Fill("name", "Reader"),
+			"/o/acme/roles/" + ids["roles"]: apptest.Fill("name", "Writer", "permissions", string(models.WriteNotes)),
+			"/o/acme/members/" + ids["members"] + "/role": apptest.Fill("role", member),
+			"/o/acme/invitations":                         apptest.Fill("email", "guest@example.com", "role", member),
+			"/o/acme/notes":                               apptest.Fill("title", "News", "body", "None"),
+			"/o/acme/notes/" + ids["notes"]:               apptest.Fill("title", "Plan", "body", "Dinner"),
+		} {
+			t.Run(path, func(t *testing.T) {
+				before := s.Everything()
+				for column, value := range columns {
+					if !form.Has(column) {
+						form.Set(column, value)
+					}
+				}
+				if a := s.Post(path, form); a.StatusCode >= http.StatusBadRequest {
+					a.Failf("the form is refused")
+				}
+				all := s.Everything()
+				if all == before && path != "/account" {
+					t.Error("the form does nothing, so this test proves little")
+				}
+				for _, value := range []string{evil, evilID, evilTime, evilEmail} {
+					if strings.Contains(all, value) {
+						t.Errorf("%s is stored", value)
+					}
+				}
+			})
 		}
 	})
 }
@@ -175,6 +272,7 @@ func TestLineBreaksInHeaders(t *testing.T) {
 	requests := []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"GET", "/dashboard", ""}, {"GET", "/account?x=1", ""}, {"GET", "/no-such-page", ""}, {"GET", "/favicon.ico", ""}, {"POST", "/sign-out", ""},
 		{"POST", "/sign-in", apptest.Anna.Credentials().Encode()}, {"POST", "/sign-in?next=" + url.QueryEscape("/"+lines), apptest.Anna.Credentials().Encode()}, {"POST", "/account", apptest.Anna.Form().Encode()},
+		{"GET", "/o/acme/notes?q=" + url.QueryEscape(lines), ""}, {"POST", "/organizations", apptest.Fill("name", lines).Encode()}, {"POST", "/o/acme/notes", apptest.Fill("title", lines).Encode()},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)

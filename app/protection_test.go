@@ -260,6 +260,38 @@ func TestFailurePages(t *testing.T) {
 	})
 }
 
+// TestGetChangesNothing opens each URL there is, also those that only take POST, with
+// the links of mails, as the owner of an organization. The database stays as it is.
+func TestGetChangesNothing(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewCompany(t, db)
+		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		s.Visit(t).Join(apptest.Ben)
+		paths := []string{s.MailTo(apptest.Ben.Email, apptest.VerifySubject).Link, s.Invite("guest@example.com", "Member"), "/reset-password?token=" + s.ResetToken(apptest.Anna.Email)}
+		ids := idsOf(s)
+		for _, route := range s.App.Routes() {
+			// Asked for its own data, the site records that; /readyz writes to see whether it can.
+			if route.Path != "/account/data" && route.Path != "/readyz" {
+				paths = append(paths, strings.NewReplacer(":slug", "acme", ":id", ids[strings.Split(route.Path+"///", "/")[3]]).Replace(route.Path))
+			}
+		}
+		for _, path := range paths {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				before := s.Everything()
+				s.Send(method, path, nil)
+				s.Send(method, path, nil, apptest.HTMX)
+				if s.Everything() != before {
+					t.Errorf("%s %s changes the database", method, path)
+				}
+			}
+		}
+		if len(paths) < 60 {
+			t.Errorf("there are only %d paths", len(paths))
+		}
+	})
+}
+
 func TestLargestBody(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

@@ -149,6 +149,9 @@ func (v *Visitor) Send(method, path string, body io.Reader, options ...Option) *
 		if strings.Contains(c.Name, "session") {
 			v.Site.Log.Hide(c.Value)
 		}
+		if n := len(c.Name + c.Value); n > 4096 { // browsers drop it
+			v.T.Errorf("%s %s: the cookie %s has %d bytes", method, path, c.Name, n)
+		}
 	}
 	for name, want := range securityHeaders {
 		if got := a.Header.Get(name); got != want {
@@ -175,6 +178,8 @@ var securityHeaders = map[string]string{
 	"Referrer-Policy":              "same-origin",
 	"Cross-Origin-Opener-Policy":   "same-origin",
 	"Cross-Origin-Resource-Policy": "same-origin",
+	"Server":                       "",
+	"X-Powered-By":                 "",
 }
 
 // CookieName returns the full name of the site's cookie: by plain http it ends with the
