@@ -51,22 +51,28 @@ func TestNothingStoredRuns(t *testing.T) {
 		"organizations": {"name"}, // the slug is in the paths below
 		"roles":         {"name"},
 		"invitations":   {"email"},
-		"notes":         {"title", "body"},
 	}
 	paths := []string{
 		"/", "/dashboard", "/account", "/account/sessions", "/account/activity", "/account/email", "/account/password", "/account/delete",
 		"/account/data", "/dev/mail", "/verify-email", "/no-such-page", "/sign-out",
 		"/organizations", "/organizations/switcher", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/activity", "/o/acme/settings",
-		"/o/acme/roles", "/o/acme/transfer", "/o/acme/dissolve", "/o/acme/notes", "/o/acme/no-such-page",
+		"/o/acme/roles", "/o/acme/transfer", "/o/acme/dissolve", "/o/acme/no-such-page",
+	}
+	for _, o := range ownedByOrganizations {
+		columns[o.table] = o.fields
+		paths = append(paths, "/o/acme/"+o.table)
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewCompany(t, db)
-		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		s.AddMemberWith("the.editor", "Editor", models.InviteMembers)
 		s.Visit(t).Join(apptest.Ben)
 		link := s.MailTo(apptest.Ben.Email, apptest.VerifySubject).Link
 		invitation := s.Invite("guest@example.com", "Member")
 		ids := idsOf(s)
-		paths := append(paths, link, invitation, "/o/acme/notes/"+ids["notes"], "/o/acme/roles/"+ids["roles"])
+		paths := append(paths, link, invitation, "/o/acme/roles/"+ids["roles"])
+		for _, o := range ownedByOrganizations {
+			paths = append(paths, "/o/acme/"+o.table+"/"+ids[o.table])
+		}
 		for name, payload := range payloads {
 			t.Run(name, func(t *testing.T) {
 				for table, names := range columns {
@@ -149,13 +155,16 @@ func TestNothingTypedRuns(t *testing.T) {
 		"/o/acme/invitations/check?field=email": {"email", "role"},
 		"/o/acme/transfer":                      {"member", "current_password"},
 		"/o/acme/dissolve":                      {"slug", "current_password"},
-		"/o/acme/notes":                         {"title", "body"},
-		"/o/acme/notes/check?field=title":       {"title", "body"},
-		"/o/acme/notes/ID":                      {"title", "body"},
+	}
+	pages := []string{"/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/roles", "/o/acme/activity", "/o/acme/settings"}
+	for _, o := range ownedByOrganizations {
+		path := "/o/acme/" + o.table
+		forms[path], forms[path+"/check?field="+o.fields[0]], forms[path+"/ID"] = o.fields, o.fields, o.fields
+		pages = append(pages, path)
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewCompany(t, db)
-		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		s.AddMemberWith("the.editor", "Editor", models.InviteMembers)
 		ids := idsOf(s)
 		for path, fields := range forms {
 			t.Run(path, func(t *testing.T) {
@@ -184,8 +193,8 @@ func TestNothingTypedRuns(t *testing.T) {
 					inert(v.Get("/")) // with the toast, if there is one
 				}
 				s.Post("/account", apptest.Anna.Form()) // the name may be a payload now
-				for _, page := range []string{"", "/members", "/invitations", "/roles", "/notes", "/activity", "/settings"} {
-					inert(s.Get("/o/acme" + page).Wants(http.StatusOK))
+				for _, page := range pages {
+					inert(s.Get(page).Wants(http.StatusOK))
 				}
 			})
 		}
@@ -197,15 +206,15 @@ func TestNothingTypedRuns(t *testing.T) {
 	})
 }
 
-// idsOf makes a note, and returns its id, that of the role Editor and that of the
-// membership of the.editor, by the part of the path that they follow.
+// idsOf returns the id of the role Editor, that of the membership of the.editor, and
+// those of new rows of every other table, by the part of the path that they follow.
 func idsOf(s *apptest.Company) map[string]string {
 	s.T.Helper()
-	n := &models.Note{OrganizationID: s.First.OrganizationID, AuthorID: s.First.UserID, Title: "Plan", Body: "Lunch"}
-	if err := s.DB.CreateNote(s.T.Context(), n); err != nil {
-		s.T.Fatal(err)
+	ids := map[string]string{"roles": s.Role("Editor").ID.String(), "members": s.Membership("the.editor").ID.String()}
+	for _, o := range ownedByOrganizations {
+		ids[o.table] = o.create(s).String()
 	}
-	return map[string]string{"notes": n.ID.String(), "roles": s.Role("Editor").ID.String(), "members": s.Membership("the.editor").ID.String()}
+	return ids
 }
 
 // TestFormsTakeTheirOwnFieldsAlone adds a field for each column that somebody may want
@@ -221,21 +230,28 @@ func TestFormsTakeTheirOwnFieldsAlone(t *testing.T) {
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewCompany(t, db)
-		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		s.AddMemberWith("the.editor", "Editor", models.InviteMembers)
 		ids, member := idsOf(s), s.Role("Member").ID.String()
-		for path, form := range map[string]url.Values{
+		forms := map[string]url.Values{
 			"/account":                      apptest.Anna.Form(),
 			"/account/email":                apptest.Fill("email", "new@example.com", "current_password", apptest.Anna.Password),
 			"/account/password":             apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password),
 			"/organizations":                apptest.Fill("name", "Beta", "slug", "beta"),
 			"/o/acme/settings":              apptest.Fill("name", "Acme Ltd", "slug", "acme"),
 			"/o/acme/roles":                 apptest.Fill("name", "Reader"),
-			"/o/acme/roles/" + ids["roles"]: apptest.Fill("name", "Writer", "permissions", string(models.WriteNotes)),
+			"/o/acme/roles/" + ids["roles"]: apptest.Fill("name", "Writer", "permissions", string(models.SeeActivity)),
 			"/o/acme/members/" + ids["members"] + "/role": apptest.Fill("role", member),
 			"/o/acme/invitations":                         apptest.Fill("email", "guest@example.com", "role", member),
-			"/o/acme/notes":                               apptest.Fill("title", "News", "body", "None"),
-			"/o/acme/notes/" + ids["notes"]:               apptest.Fill("title", "Plan", "body", "Dinner"),
-		} {
+		}
+		for _, o := range ownedByOrganizations {
+			for _, path := range []string{"/o/acme/" + o.table, "/o/acme/" + o.table + "/" + ids[o.table]} {
+				forms[path] = url.Values{}
+				for _, field := range o.fields {
+					forms[path].Set(field, "Lunch")
+				}
+			}
+		}
+		for path, form := range forms {
 			t.Run(path, func(t *testing.T) {
 				before := s.Everything()
 				for column, value := range columns {
@@ -272,7 +288,7 @@ func TestLineBreaksInHeaders(t *testing.T) {
 	requests := []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"GET", "/dashboard", ""}, {"GET", "/account?x=1", ""}, {"GET", "/no-such-page", ""}, {"GET", "/favicon.ico", ""}, {"POST", "/sign-out", ""},
 		{"POST", "/sign-in", apptest.Anna.Credentials().Encode()}, {"POST", "/sign-in?next=" + url.QueryEscape("/"+lines), apptest.Anna.Credentials().Encode()}, {"POST", "/account", apptest.Anna.Form().Encode()},
-		{"GET", "/o/acme/notes?q=" + url.QueryEscape(lines), ""}, {"POST", "/organizations", apptest.Fill("name", lines).Encode()}, {"POST", "/o/acme/notes", apptest.Fill("title", lines).Encode()},
+		{"GET", "/o/acme/members?q=" + url.QueryEscape(lines), ""}, {"POST", "/organizations", apptest.Fill("name", lines).Encode()},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)

@@ -26,5 +26,5 @@ func init() {
 			s.T.Fatal(err)
 		}
 		return n.ID
-	}})
+	}, []string{"title", "body"}})
 }

@@ -59,6 +59,7 @@ var rules = map[string]models.Permission{
 type owned struct {
 	table  string                           // also the first part of its paths
 	create func(*apptest.Company) uuid.UUID // makes a row, for the routes with an id
+	fields []string                         // of its form, which are also columns
 }
 
 var ownedByOrganizations []owned

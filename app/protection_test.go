@@ -266,7 +266,7 @@ func TestGetChangesNothing(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewCompany(t, db)
-		s.AddMemberWith("the.editor", "Editor", models.WriteNotes)
+		s.AddMemberWith("the.editor", "Editor", models.InviteMembers)
 		s.Visit(t).Join(apptest.Ben)
 		paths := []string{s.MailTo(apptest.Ben.Email, apptest.VerifySubject).Link, s.Invite("guest@example.com", "Member"), "/reset-password?token=" + s.ResetToken(apptest.Anna.Email)}
 		ids := idsOf(s)
