@@ -192,3 +192,19 @@ func TestNotesAreLimited(t *testing.T) {
 		s.Owner.Submit(a, "form#create-note", nil, options...).LeadsTo("/o/acme/notes")
 	})
 }
+
+// TestInvisibleCharactersInNotes pastes characters that nobody sees, with what is typed.
+func TestInvisibleCharactersInNotes(t *testing.T) {
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
+		paste := func(s string) string { return "\ufeff\u202a" + s[:2] + "\u200b\u00ad" + s[2:] + "\u2060\u200d\u202c " }
+		s.Post("/o/acme/notes", apptest.Fill("title", paste("Plan"), "body", "one\u200b\r\n\ttwo\u00ad \r\n")).LeadsTo("/o/acme/notes")
+		s.Post("/o/acme/notes", apptest.Fill("title", "\u200b", "body", "\u2800\r\n\ufeff")).Wants(http.StatusUnprocessableEntity).
+			WantsErrors(map[string]string{"title": "Enter a title.", "body": "Enter a text."})
+		for _, q := range []string{"plan", paste("PLAN"), "t\u200bwo"} {
+			a := s.Get("/o/acme/notes?q=" + url.QueryEscape(q)).Wants(http.StatusOK).Page()
+			if got := a.Find("#notes pre").Text(); got != "one\n\ttwo" || strings.ContainsAny(a.Body, "\u200b\u00ad\ufeff\u2060\u202a") {
+				t.Errorf("the search for %+q finds %+q", q, got)
+			}
+		}
+	})
+}
