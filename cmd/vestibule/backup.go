@@ -78,7 +78,7 @@ func (c backup) check() error {
 
 // syncFile waits until the file is on the disk.
 func syncFile(path string) (fs.FileInfo, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	file, err := os.OpenFile(path, os.O_RDWR, 0) // #nosec G304 -- the operator names the file
 	if err != nil {
 		return nil, err
 	}
