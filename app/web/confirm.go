@@ -1,7 +1,6 @@
 package web
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 
@@ -26,15 +25,8 @@ func (k *Kit) Confirm(c *gin.Context) error {
 	if err := Bind(c, &forms.New(&form).Form); err != nil || form.Question == "" {
 		return nil // the handler says what is wrong
 	}
-	var kept []forms.Field
-	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
-		if name == "confirm" || name == "confirm_label" {
-			continue
-		}
-		for _, value := range c.Request.PostForm[name] {
-			kept = append(kept, forms.Field{Name: name, Value: value})
-		}
-	}
+	typed, _ := Typed(c)
+	kept := slices.DeleteFunc(typed, func(f forms.Field) bool { return f.Name == "confirm" || f.Name == "confirm_label" })
 	c.Abort()
 	f := k.Frame(c, http.StatusOK)
 	page := site.ConfirmPage(f, form.Question, form.Label, Origin(c), kept)
