@@ -90,7 +90,7 @@ type Restored struct {
 
 	Deleted   []string // were deleted after the backup
 	Disabled  []string // were disabled after the backup
-	Passwords []string // have no password any more, because they changed it after the backup
+	Passwords []string // changed their password after the backup, so the restored one is void
 	Owners    []string // were deleted after the backup, but own an organization that has other members
 	Gone      []string // organizations that were deleted after the backup
 }

@@ -294,7 +294,7 @@ func (c *postgresConn) dropIfReadOnly(err error) error {
 }
 
 // BeginTx implements [driver.ConnBeginTx]. It begins no transaction on a server that
-// takes no writes any more, so database/sql begins it on a new connection.
+// no longer takes writes, so database/sql begins it on a new connection.
 func (c *postgresConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
 	if c.readOnly || options != (driver.TxOptions{}) {
 		return c.Conn.BeginTx(ctx, options)

@@ -176,8 +176,8 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 //
 // An empty hash stands for an unknown user and never matches. The response time must not
 // reveal who has an account (ASVS 5.0, 6.3.8), so Verify computes the same hashes for
-// everyone: one with each set of parameters that stored hashes have, of which at most
-// one is the user's.
+// everyone: one for each set of parameters in the stored hashes. At most one of them is
+// the user's.
 //
 // It fails like [Hasher.Hash], and if hash is malformed or its parameters are
 // out of range.

@@ -20,10 +20,10 @@ const (
 	stalledDownload = 30 * time.Second
 )
 
-// Download answers with a file that write writes with the given context. It is sent
-// while it is written, so its size takes no memory. A user has one download at a time. An
-// error of write becomes a page as long as nothing was sent; after that it breaks the
-// connection, so that nobody takes the part for the whole.
+// Download answers with the file that write produces. It streams the file, so a large
+// one needs no more memory. A user can have one download at a time. If write fails before
+// anything was sent, the user gets an error page. Later, the connection breaks, so nobody
+// mistakes a part for the whole.
 func (k *Kit) Download(c *gin.Context, filename, mediaType string, write func(ctx context.Context, w *bufio.Writer) error) error {
 	release, ok := k.downloads.acquire(share{Current(c).User.ID.String(), 1})
 	if !ok {

@@ -33,8 +33,8 @@ func handler(config *app.Config, w io.Writer) slog.Handler {
 // logPatience is how long a line waits for whoever reads the log.
 const logPatience = time.Second
 
-// steadyWriter writes each line at once. A reader that has stopped reading, such as a hung
-// log collector, must not stop the site: lines are then dropped and counted. The handler
+// steadyWriter writes each line at once. If nobody reads the log, such as
+// when its collector hangs, it drops lines and counts them, so the site goes on. The handler
 // calls it for one line at a time.
 type steadyWriter struct {
 	out    io.Writer
