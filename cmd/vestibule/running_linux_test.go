@@ -215,7 +215,7 @@ func TestLittleAddressSpace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		limit((kib + 32<<10) << 10) // less than Go reserves to grow
+		limit((kib + 144<<10) << 10) // Go's heap may grow by an arena of 64 MiB or two
 		c := s.caller(t)
 		c.wants(c.signIn(apptest.Anna), "sign-in", http.StatusServiceUnavailable)
 		for range 3 {
