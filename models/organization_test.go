@@ -81,8 +81,12 @@ func owners(t *testing.T, db *models.DB, in *models.Membership) (n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	roles, err := db.Roles(t.Context(), in.OrganizationID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range members {
-		if m.Role.Kind == models.RoleOwner {
+		if m.RoleID == roles[0].ID { // the owner's
 			n++
 		}
 	}

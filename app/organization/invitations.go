@@ -18,7 +18,9 @@ import (
 func (h Handlers) newInvite(c *gin.Context) (*view.Invite, error) {
 	form := forms.New(new(view.Invite))
 	form.CheckURL = web.Within(c, "/invitations/check")
-	roles, err := h.grantable(c)
+	actor := web.Current(c).Member
+	all, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
+	roles := grantable(actor, all)
 	form.Offer(&form.Role, optionsOf(roles))
 	for _, r := range roles {
 		if r.Kind == models.RoleMember {

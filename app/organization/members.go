@@ -27,12 +27,14 @@ func (h Handlers) ShowMembers(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	roles, err := h.roleOptions(c)
+	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
 	if err != nil {
 		return err
 	}
+	options := optionsOf(grantable(actor, roles))
 	list := web.NewList(c, "after", members, func(m models.Membership) uuid.UUID { return m.ID }, func(m models.Membership) view.MemberRow {
-		return newMemberRow(actor, &m, roles)
+		m.Role = roleOf(m, roles)
+		return newMemberRow(actor, &m, options)
 	})
 	found := view.Members{List: list, Search: search.Text}
 	f := h.Frame(c, http.StatusOK)
@@ -63,17 +65,24 @@ func newMemberRow(actor, m *models.Membership, roles []forms.Option) view.Member
 	return row
 }
 
-// grantable returns the roles that the user may assign.
-func (h Handlers) grantable(c *gin.Context) ([]models.Role, error) {
-	actor := web.Current(c).Member
-	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
-	return slices.DeleteFunc(roles, func(r models.Role) bool { return !actor.Role.Covers(&r) }), err
+// roleOf finds the role of m. It returns an empty one if the role was deleted a moment
+// ago.
+func roleOf(m models.Membership, roles []models.Role) *models.Role {
+	i := slices.IndexFunc(roles, func(r models.Role) bool { return r.ID == m.RoleID })
+	if i < 0 {
+		return new(models.Role)
+	}
+	return &roles[i]
 }
 
-// roleOptions returns the roles that the user may assign, as options.
-func (h Handlers) roleOptions(c *gin.Context) ([]forms.Option, error) {
-	roles, err := h.grantable(c)
-	return optionsOf(roles), err
+// grantable returns those of roles that actor may assign.
+func grantable(actor *models.Membership, roles []models.Role) (granted []models.Role) {
+	for _, r := range roles {
+		if actor.Role.Covers(&r) {
+			granted = append(granted, r)
+		}
+	}
+	return granted
 }
 
 func optionsOf(roles []models.Role) []forms.Option {
@@ -149,12 +158,12 @@ func (h Handlers) renderMember(c *gin.Context, sentence string) error {
 	if err != nil {
 		return err
 	}
-	roles, err := h.roleOptions(c)
+	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
 	if err != nil {
 		return err
 	}
 	f := h.Frame(c, http.StatusOK)
-	row := newMemberRow(actor, m, roles)
+	row := newMemberRow(actor, m, optionsOf(grantable(actor, roles)))
 	if row.Error = sentence; sentence != "" {
 		return web.RenderFragment(c, http.StatusConflict, view.Member(f, row, true))
 	}
