@@ -285,9 +285,10 @@ func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) error {
 		return nil
 	}
 	t := now()
+	kind, subject := throttled(key)
 	th := &Throttle{Key: throttleKey(key)}
 	early := func() error {
-		return &ThrottledError{After: max(time.Second, min(th.ForgetAt.Sub(t), time.Minute))}
+		return &ThrottledError{After: max(time.Second, min(th.ForgetAt.Sub(t), time.Minute)), Kind: kind, Subject: subject}
 	}
 	// A flood of refused attempts only reads, and so keeps nobody from writing.
 	err := db.bun.NewSelect().Model(th).WherePK().Where("tries >= ?", int64(rate)).
@@ -298,7 +299,7 @@ func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) error {
 	if !errors.Is(asNotFound(err), ErrNotFound) {
 		return err
 	}
-	*th = Throttle{Key: th.Key, Tries: 1, Until: noWait, ForgetAt: t.Add(time.Minute)}
+	*th = Throttle{Key: th.Key, Kind: kind, Subject: hashSubjects([]string{subject})[0], Tries: 1, Until: noWait, ForgetAt: t.Add(time.Minute)}
 	const over = "th.forget_at <= ? OR th.forget_at > ?"
 	result, err := db.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").
 		Set("tries = CASE WHEN "+over+" THEN 1 ELSE th.tries + 1 END", t, t.Add(maxMinute)).

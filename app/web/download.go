@@ -20,6 +20,10 @@ const (
 	stalledDownload = 30 * time.Second
 )
 
+// downloadRate is how many bytes a second a download may take, so that reading and
+// encoding its rows leaves the cores to others.
+const downloadRate = 8 << 20
+
 // Download answers with the file that write produces. It streams the file, so a large
 // one needs no more memory. A user can have one download at a time. If write fails before
 // anything was sent, the user gets an error page. Later, the connection breaks, so nobody
@@ -103,5 +107,6 @@ func (s *sender) Write(p []byte) (int, error) {
 	_ = http.NewResponseController(s.c.Writer).SetWriteDeadline(time.Now().Add(stalledDownload))
 	var n int
 	n, s.err = s.c.Writer.Write(p)
+	time.Sleep(time.Duration(n) * time.Second / downloadRate)
 	return n, s.err
 }

@@ -171,6 +171,19 @@ func (k *Kit) Write(user *models.User) Attempt {
 	return Attempt{key: "writes of " + user.ID.String(), rate: k.Config.LimitWrites}
 }
 
+// refusalDelay is how long the answer to someone who asks too often waits.
+const refusalDelay = 100 * time.Millisecond
+
+// holdBack waits before a refusal, or until the client is gone. A person doesn't notice.
+// Someone who goes on in spite of the limits is slowed to ten requests a second per
+// connection, so the refusals themselves take nothing from others.
+func holdBack(c *gin.Context) {
+	select {
+	case <-time.After(refusalDelay):
+	case <-c.Request.Context().Done():
+	}
+}
+
 // Full reports whether err is a *models.FullError. If so, it sets form's error to
 // sentence, with the number in place of %s.
 func Full(form *forms.Form, err error, sentence string) bool {

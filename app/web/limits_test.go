@@ -401,6 +401,11 @@ func TestWritesAreLimited(t *testing.T) {
 		}
 		const sentence = "You've made a lot of changes in the last minute. Try again in "
 		htmx := s.Post("/account", typed, apptest.HTMX).Wants(http.StatusTooManyRequests).WantsHeader("HX-Retarget", "#alerts").Fragment(".toast.alert").Says(sentence)
+		if !slices.ContainsFunc(s.Log.Of(htmx), func(l apptest.LogLine) bool {
+			return l["msg"] == "throttled" && l["limit"] == "writes" && l["account"] == s.User("anna.smith").ID.String()
+		}) {
+			htmx.Failf("the log says %v", s.Log.Of(htmx))
+		}
 		if htmx.Header.Get("Retry-After") == "" {
 			htmx.Failf("there is no Retry-After")
 		}

@@ -50,6 +50,9 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // RenderFragment answers with one component. It renders to memory first, so a component
 // that fails leaves no half page.
 func RenderFragment(c *gin.Context, status int, component templ.Component) error {
+	if status == http.StatusTooManyRequests {
+		holdBack(c)
+	}
 	b, _ := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()
