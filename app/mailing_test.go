@@ -363,7 +363,7 @@ func TestMailToStrangersCarriesNoMessage(t *testing.T) {
 	})
 }
 
-func TestLettersLinkToTheSiteAlone(t *testing.T) {
+func TestMailLinksOnlyToTheSite(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		const site = "https://localhost:8443"
@@ -390,7 +390,7 @@ func TestLettersLinkToTheSiteAlone(t *testing.T) {
 			subjects = append(subjects, l.Subject)
 			links := apptest.LinksIn(l.Text)
 			if len(links) == 0 || strings.Contains(l.Text, "evil") {
-				t.Errorf("the letter links to %q: %s", links, l.Text)
+				t.Errorf("the mail links to %q: %s", links, l.Text)
 			}
 			for _, link := range links {
 				if link != site && !strings.HasPrefix(link, site+"/") {

@@ -10,8 +10,8 @@ import (
 	"vestibule/models"
 )
 
-// The password is checked and hashed before anything is to be stored, so that no
-// transaction waits for it: on SQLite that would hold the only writer.
+// The password is checked and hashed before the transaction begins. On SQLite, it would
+// hold the only writer meanwhile.
 func TestOperatorHashesBeforeStoring(t *testing.T) {
 	t.Parallel()
 	config := &app.Config{Argon2Memory: 7168, Argon2Time: 1, Argon2Threads: 1}

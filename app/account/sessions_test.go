@@ -49,7 +49,7 @@ func TestDevices(t *testing.T) {
 					t.Errorf("this device is %q, want %q", got, name)
 				}
 				if page.Find(thisDevice+" button").Length() > 0 || page.Find("#sessions li:not(:has(.badge)):not(:has(button))").Length() > 0 {
-					t.Error("every session but this is to be ended by a button")
+					t.Error("a button should end every session but this one")
 				}
 				if told := s.MailTo(apptest.Anna.Email, apptest.NewBrowserSubject); !strings.Contains(told.Text, "Browser: "+name+"\n") || !strings.Contains(told.Text, "IP address: 127.0.0.1\n") {
 					t.Errorf("the mail says %s", told.Text)

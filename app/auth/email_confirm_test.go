@@ -279,12 +279,12 @@ func TestTokensAreStoredAsHashes(t *testing.T) {
 		s.Post("/forgot-password", apptest.Fill("email", apptest.Anna.Email)).Wants(http.StatusOK)
 		s.Post("/account/email", apptest.Fill("email", "new@example.com", "current_password", apptest.Anna.Password)).Wants(http.StatusOK)
 		queued := s.Everything()
-		letters := s.Deliver()
-		if len(letters) != 3 {
-			t.Fatalf("sent are %+v, want 3", letters)
+		mails := s.Deliver()
+		if len(mails) != 3 {
+			t.Fatalf("sent are %+v, want 3", mails)
 		}
 		stored := s.Everything()
-		for _, l := range letters {
+		for _, l := range mails {
 			token := s.TokenOf(l)
 			secret, err := base64.RawURLEncoding.DecodeString(token)
 			if err != nil || len(secret) != 32 {

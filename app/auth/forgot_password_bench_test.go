@@ -13,8 +13,8 @@ import (
 )
 
 // BenchmarkForgotPassword measures known and unknown addresses in turn. The
-// answer must take as long for one as for the other: known/unknown is the
-// ratio of the medians, and is to be 1.
+// answer must take equally long for both: known/unknown is the ratio of the
+// medians, and should be 1.
 func BenchmarkForgotPassword(b *testing.B) {
 	for name, fresh := range map[string]func(*testing.B) string{"sqlite": freshSQLite, "postgres": freshPostgreSQL} {
 		b.Run(name, func(b *testing.B) {

@@ -118,7 +118,7 @@ func (f forwarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return f.RoundTripper.RoundTrip(r)
 }
 
-// attack has each caller do the same again and again while f runs.
+// attack repeats do with each caller while f runs.
 func attack(t *testing.T, callers []*caller, do func(c *caller) reply, f func()) {
 	t.Helper()
 	statuses, over := map[int]int{}, make(chan struct{})

@@ -188,7 +188,7 @@ func commandsBelow(t *testing.T, document, heading string) string {
 	return commands
 }
 
-// runIn runs a program in dir, which is to succeed, and returns what it prints.
+// runIn runs a program in dir and returns what it prints. The program must succeed.
 func runIn(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)

@@ -18,8 +18,8 @@ import (
 )
 
 // TestStormOfSignIns lets a thousand people sign in at once at the default cost
-// of a password. The site computes as many at a time as it has cores, refuses
-// whom it cannot take soon, and stays in memory.
+// of a password. The site hashes as many at a time as it has cores, refuses those who
+// would wait too long, and stays within its memory.
 func TestStormOfSignIns(t *testing.T) {
 	modelstest.Soak(t)
 	eachDatabase(t, func(t *testing.T, database string) {

@@ -14,7 +14,7 @@ type usersVerify struct{ login }
 
 // Help returns the details that --help prints below the summary.
 func (usersVerify) Help() string {
-	return "Use it for somebody who can't receive the link, and whom you know. It leaves their password and sessions as they are. " +
+	return "Use it for somebody you know who can't receive the link. It leaves their password and sessions as they are. " +
 		"Accounts whose address is never verified are deleted after UNCONFIRMED_MAX."
 }
 

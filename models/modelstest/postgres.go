@@ -168,8 +168,8 @@ func launch(bin string, extra []string) (_ *Cluster, err error) {
 	}
 }
 
-// supervise starts the shell, as the user postgres if we are root, whom the
-// server refuses to serve.
+// supervise starts the shell. The server refuses to run as root, so root starts it as the
+// user postgres.
 func (c *Cluster) supervise(bin, password string, extra []string) error {
 	attr := &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's Ctrl-C
 	passwordFile := filepath.Join(c.dir, "password")
