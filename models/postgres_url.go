@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,7 @@ type postgresURL struct {
 	user, password, database, application string
 
 	servers     []postgresServer // to try, in order
+	security    url.Values       // the settings of TLS, by libpq's names
 	dialTimeout time.Duration
 	readTimeout time.Duration     // 0 if the URL has none
 	settings    map[string]string // of the session
@@ -90,7 +93,7 @@ func parsePostgresURL(databaseURL string) (*postgresURL, error) {
 	if err := u.options(take("options")); err != nil {
 		return nil, err
 	}
-	if u.servers, err = postgresServers(hosts, take); err != nil {
+	if err := u.findServers(hosts, take); err != nil {
 		return nil, err
 	}
 	for name := range query {
@@ -160,24 +163,19 @@ func (u *postgresURL) options(line string) error {
 	return nil
 }
 
-// postgresServers returns every way to reach the hosts of a URL.
-func postgresServers(authority string, take func(string) string) ([]postgresServer, error) {
-	hosts, ports := strings.Split(authority, ","), []string{""}
+// findServers finds every way to reach the hosts of the URL.
+func (u *postgresURL) findServers(authority string, take func(string) string) error {
+	hosts := strings.Split(authority, ",")
+	ports := make([]string, len(hosts))
 	for i, host := range hosts {
 		if bare, port, err := net.SplitHostPort(host); err == nil {
-			hosts[i] = bare
-			if i == 0 {
-				ports = make([]string, len(hosts))
-			}
-			if len(ports) == len(hosts) {
-				ports[i] = port
-			}
+			hosts[i], ports[i] = bare, port
 		} else {
 			hosts[i] = strings.Trim(host, "[]")
 		}
 		var err error
 		if hosts[i], err = url.PathUnescape(hosts[i]); err != nil { // a socket's folder is %2Fvar%2Frun…
-			return nil, errEncode
+			return errEncode
 		}
 	}
 	if list := take("host"); list != "" {
@@ -187,10 +185,10 @@ func postgresServers(authority string, take func(string) string) ([]postgresServ
 		ports = strings.Split(list, ",")
 	}
 	if take("hostaddr") != "" {
-		return nil, errors.New("the database URL has hostaddr: use host")
+		return errors.New("the database URL has hostaddr: use host")
 	}
 	if len(ports) > 1 && len(ports) != len(hosts) {
-		return nil, errors.New("the database URL must have one port, or one for each host")
+		return errors.New("the database URL must have one port, or one for each host")
 	}
 
 	security := url.Values{}
@@ -212,17 +210,17 @@ func postgresServers(authority string, take func(string) string) ([]postgresServ
 	case "require": // the driver can't bind, so the certificate must show who the server is
 		mode = "verify-full"
 	default:
-		return nil, fmt.Errorf("the database URL has channel_binding=%q: it must be require, prefer or disable", binding)
+		return fmt.Errorf("the database URL has channel_binding=%q: it must be require, prefer or disable", binding)
 	}
 	if negotiation := take("sslnegotiation"); negotiation != "" && negotiation != "postgres" {
-		return nil, errors.New("the database URL has sslnegotiation: remove it")
+		return errors.New("the database URL has sslnegotiation: remove it")
 	}
 	if security.Has("sslcert") != security.Has("sslkey") {
-		return nil, errors.New("the database URL must have both sslcert and sslkey, or neither")
+		return errors.New("the database URL must have both sslcert and sslkey, or neither")
 	}
 	security.Set("sslmode", mode)
+	u.security = security
 
-	var servers []postgresServer
 	for i, host := range hosts {
 		host = cmp.Or(host, os.Getenv("PGHOST"), "localhost")
 		port := ports[0]
@@ -231,10 +229,13 @@ func postgresServers(authority string, take func(string) string) ([]postgresServ
 		}
 		port = cmp.Or(port, os.Getenv("PGPORT"), "5432")
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, errors.New("the database URL cannot be read: its port must be 1 to 65535, and special characters in its password must be percent-encoded")
+			return errors.New("the database URL cannot be read: its port must be 1 to 65535, and special characters in its password must be percent-encoded")
 		}
 		if filepath.IsAbs(host) {
-			servers = append(servers, postgresServer{network: "unix", addr: filepath.Join(host, ".s.PGSQL."+port)})
+			if !strings.HasPrefix(filepath.Base(host), socketName) {
+				host = filepath.Join(host, socketName+port)
+			}
+			u.servers = append(u.servers, postgresServer{network: "unix", addr: host})
 			continue
 		}
 		secure := postgresServer{network: "tcp", addr: net.JoinHostPort(host, port)}
@@ -242,17 +243,84 @@ func postgresServers(authority string, take func(string) string) ([]postgresServ
 		one := url.URL{Scheme: "postgres", Host: secure.addr, RawQuery: security.Encode()}
 		connector, err := pgdriver.NewDriver().OpenConnector(one.String())
 		if err != nil {
-			return nil, fmt.Errorf("the database URL: %s", strings.TrimPrefix(err.Error(), "pgdriver: "))
+			return fmt.Errorf("the database URL: %s", strings.TrimPrefix(err.Error(), "pgdriver: "))
 		}
 		secure.tls = connector.(*pgdriver.Connector).Config().TLSConfig
 		switch mode {
 		case "prefer":
-			servers = append(servers, secure, clear)
+			u.servers = append(u.servers, secure, clear)
 		case "allow":
-			servers = append(servers, clear, secure)
+			u.servers = append(u.servers, clear, secure)
 		default: // disable has no tls
-			servers = append(servers, secure)
+			u.servers = append(u.servers, secure)
 		}
 	}
-	return servers, nil
+	return nil
+}
+
+// socketName begins the name of a server's socket; its port follows.
+const socketName = ".s.PGSQL."
+
+// PostgresEnvironment returns the environment in which PostgreSQL's own programs connect
+// as the site does with databaseURL (PostgreSQL, 32.15). Its errors repeat nothing of a
+// password.
+func PostgresEnvironment(databaseURL string) ([]string, error) {
+	u, err := parsePostgresURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	var hosts, ports, options []string
+	for _, server := range slices.CompactFunc(u.servers, func(a, b postgresServer) bool { return a.addr == b.addr }) {
+		host, port, err := net.SplitHostPort(server.addr)
+		if server.network == "unix" {
+			host, port, err = filepath.Dir(server.addr), strings.TrimPrefix(filepath.Base(server.addr), socketName), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		hosts, ports = append(hosts, host), append(ports, port)
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.settings)) {
+		options = append(options, "-c "+name+"="+strings.NewReplacer(`\`, `\\`, " ", `\ `).Replace(u.settings[name]))
+	}
+	rootCert := u.security.Get("sslrootcert")
+	if strings.HasPrefix(u.security.Get("sslmode"), "verify-") {
+		rootCert = cmp.Or(rootCert, systemCertificates())
+	}
+	attrs := ""
+	if len(hosts) > 1 {
+		attrs = "read-write" // the server that the site uses
+	}
+	var environment []string
+	for name, value := range map[string]string{
+		"PGHOST": strings.Join(hosts, ","), "PGPORT": strings.Join(ports, ","),
+		"PGUSER": u.user, "PGPASSWORD": u.password, "PGDATABASE": u.database, "PGAPPNAME": u.application,
+		"PGSSLMODE": u.security.Get("sslmode"), "PGSSLROOTCERT": rootCert, "PGSSLCERT": u.security.Get("sslcert"), "PGSSLKEY": u.security.Get("sslkey"),
+		"PGOPTIONS": strings.Join(options, " "), "PGTARGETSESSIONATTRS": attrs,
+	} {
+		if value != "" {
+			environment = append(environment, name+"="+value)
+		}
+	}
+	slices.Sort(environment)
+	return environment, nil
+}
+
+// systemCertificates returns the file of root certificates that Go uses on this system
+// (crypto/x509), or "". PostgreSQL's programs would look for one of their own.
+func systemCertificates() string {
+	for _, file := range []string{
+		os.Getenv("SSL_CERT_FILE"),
+		"/etc/ssl/certs/ca-certificates.crt",
+		"/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem",
+		"/etc/pki/tls/cacert.pem",
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+		"/etc/ssl/cert.pem",
+	} {
+		if info, err := os.Stat(filepath.Clean(file)); file != "" && err == nil && info.Mode().IsRegular() { // #nosec G703 -- the operator names the file
+			return file
+		}
+	}
+	return ""
 }

@@ -253,7 +253,7 @@ func (c restore) postgres(ctx context.Context, config *app.Config, later []model
 	if err := db.DropTables(ctx); err != nil {
 		return err
 	}
-	settings, err := libpqSettings(config.DatabaseURL)
+	settings, err := models.PostgresEnvironment(config.DatabaseURL)
 	if err != nil {
 		return err
 	}
