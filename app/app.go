@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -29,9 +28,6 @@ type App struct {
 	hashes  *watchedEngine
 	ready   func(context.Context) error
 
-	proxies        []netip.Prefix // that are trusted to name the client
-	unknownAddress sync.Once      // logs that one of them doesn't
-
 	unready atomic.Bool // at the last question
 }
 
@@ -46,9 +42,6 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	a := &App{config: config, hashes: watched, ready: db.Ready}
 	a.ReadyWhen(remembered(a.signInWorks))
 	if a.Kit, err = web.NewKit(config.web(), db, log, hasher); err != nil {
-		return nil, err
-	}
-	if a.proxies, err = config.trustedProxies(); err != nil {
 		return nil, err
 	}
 	if config.SMTPURL != "" {

@@ -60,7 +60,7 @@ func (a *App) ShowDevMailHTML(c *gin.Context) error {
 // fromHere reports whether a program on this machine sent the request, and not a proxy
 // on behalf of another. A proxy adds a header, or speaks HTTP/1.0 as nginx does.
 func fromHere(c *gin.Context) bool {
-	for _, name := range []string{"Forwarded", "Via", forwardedFor, "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-Ip"} {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-Ip"} {
 		if c.Request.Header[name] != nil {
 			return false
 		}

@@ -171,19 +171,19 @@ func (a *App) deliver(ctx context.Context, q *mailQueue, m *models.Mail) (done b
 		}
 		return false
 	case mail.Permanent(err):
-		log.Error("mail refused for good", "err", err)
+		log.Error("mail rejected permanently", "err", err)
 		if err := a.DB.RefuseMail(note, m, err.Error()); err != nil {
 			log.Error("mail queue not written", "err", err)
 		}
 		return false
 	}
-	log.Warn("mail not sent, to be tried again", "err", err, "attempts", m.Attempts)
+	log.Warn("mail not sent, will retry", "err", err, "attempts", m.Attempts)
 	again, err := a.DB.RetryMail(note, m, err.Error())
 	switch {
 	case err != nil:
 		log.Error("mail queue not written", "err", err)
 	case !again:
-		log.Error("mail given up")
+		log.Error("mail abandoned")
 	}
 	return false
 }

@@ -38,9 +38,9 @@ func TestMailWaitsForTheServer(t *testing.T) {
 				tt.fail(office)
 				stop := s.StartWork()
 				s.Join(apptest.Anna) // answers, whatever becomes of the mail
-				apptest.Eventually(t, func() bool { return len(s.Logged("mail not sent, to be tried again")) > 0 })
+				apptest.Eventually(t, func() bool { return len(s.Logged("mail not sent, will retry")) > 0 })
 				stop()
-				if text := fmt.Sprint(s.Logged("mail not sent, to be tried again")); strings.Contains(text, apptest.Anna.Email) {
+				if text := fmt.Sprint(s.Logged("mail not sent, will retry")); strings.Contains(text, apptest.Anna.Email) {
 					t.Errorf("the log has the recipient: %s", text)
 				}
 				waiting := s.Queue()
@@ -70,11 +70,11 @@ func TestMailThatCannotBeSentIsDropped(t *testing.T) {
 		log  string
 		err  string // in the log, if anything
 	}{
-		"refused for good": {func(_ *apptest.Site, o *apptest.MailServer) { o.Refusal.Store(550) }, "mail refused for good", "550"},
+		"refused for good": {func(_ *apptest.Site, o *apptest.MailServer) { o.Refusal.Store(550) }, "mail rejected permanently", "550"},
 		"tried for days": {func(s *apptest.Site, o *apptest.MailServer) {
 			o.Down.Store(true)
 			s.SetTime("mails", "created_at", time.Now().Add(-73*time.Hour))
-		}, "mail given up", ""},
+		}, "mail abandoned", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -188,9 +188,9 @@ func TestOnlyARefusalOfTheMailboxIsFinal(t *testing.T) {
 				s := apptest.NewSite(t, db, office.Use)
 				s.Log.MayFail()
 				s.Join(apptest.Anna)
-				message := "mail not sent, to be tried again"
+				message := "mail not sent, will retry"
 				if tt.final {
-					message = "mail refused for good"
+					message = "mail rejected permanently"
 				}
 				s.Work(func() bool { return len(s.Logged(message)) > 0 })
 				anna := s.User(apptest.Anna.Email).ID
@@ -331,7 +331,7 @@ func TestMailHasNoHeadersOfStrangers(t *testing.T) {
 			}
 		}
 		s.Work(func() bool { return len(s.Queue()) == 0 })
-		if refused, sent := len(s.Logged("mail refused for good")), len(office.Deliveries()); refused != 6 || sent != 6 {
+		if refused, sent := len(s.Logged("mail rejected permanently")), len(office.Deliveries()); refused != 6 || sent != 6 {
 			t.Errorf("%d are refused and %d sent, want 6 each", refused, sent)
 		}
 		for _, d := range office.Deliveries() {

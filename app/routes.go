@@ -18,7 +18,7 @@ import (
 // own there.
 func (a *App) routes() (http.Handler, error) {
 	var proxies []string
-	for _, network := range a.proxies {
+	for _, network := range a.Kit.Config.TrustedProxies {
 		proxies = append(proxies, network.String())
 	}
 	gin.SetMode(gin.ReleaseMode)

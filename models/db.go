@@ -1,5 +1,5 @@
-// Package models holds what Vestibule stores: one file per table, with the Bun
-// model and every query on it. Only the migrations, and the benchmark when it
+// Package models holds what Vestibule stores: files named for their table, with
+// the Bun model and every query on it. Only the migrations, and the benchmark when it
 // fills its tables, write SQL elsewhere.
 package models
 
@@ -132,7 +132,7 @@ func openSQLite(ctx context.Context, path string, maxConns int) (*DB, error) {
 	// Find out now that the file can't be written, not at the first sign-up.
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the SQLite file %s cannot be written: %w", path, err), pool.Close())
+		return nil, errors.Join(fmt.Errorf("can't write the SQLite file %s: %w", path, err), pool.Close())
 	}
 	if err := tx.Rollback(); err != nil {
 		return nil, errors.Join(err, pool.Close())
@@ -237,12 +237,6 @@ func asTaken(err error, constraints map[string]string) error {
 			return &TakenError{Field: field}
 		}
 	}
-	return err
-}
-
-// Ready returns nil if the database takes writes: it deletes no session.
-func (db *DB) Ready(ctx context.Context) error {
-	_, err := db.bun.NewDelete().Model((*Session)(nil)).Where("1 = 0").Exec(ctx)
 	return err
 }
 

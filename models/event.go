@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,4 +112,34 @@ func (db *DB) OrganizationEvents(ctx context.Context, organization, before uuid.
 	}
 	err := query.Scan(ctx)
 	return events, err
+}
+
+// EventFilter selects events. A zero field selects all.
+type EventFilter struct {
+	User  uuid.UUID // whose account
+	Kind  string
+	Since time.Time
+}
+
+// AllEvents iterates over the audit log, newest first. Of the users of each event
+// only the usernames are loaded.
+func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Event, error] {
+	username := func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }
+	read := func(before uuid.UUID) ([]Event, error) {
+		var events []Event
+		query := db.bun.NewSelect().Model(&events).Relation("User", username).Relation("Actor", username).
+			Where("e.created_at >= ?", filter.Since.UTC()).Order("e.id DESC").Limit(pageSize)
+		if before != uuid.Nil {
+			query = query.Where("e.id < ?", before)
+		}
+		if filter.User != uuid.Nil {
+			query = query.Where("e.user_id = ?", filter.User)
+		}
+		if filter.Kind != "" {
+			query = query.Where("e.kind = ?", filter.Kind)
+		}
+		err := query.Scan(ctx)
+		return events, err
+	}
+	return paginate(read, func(e *Event) uuid.UUID { return e.ID })
 }

@@ -12,6 +12,13 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
+// Ready returns an error if the database doesn't answer or is read-only. It changes
+// nothing, so /readyz may call it each time.
+func (db *DB) Ready(ctx context.Context) error {
+	_, err := db.bun.NewDelete().Model((*Session)(nil)).Where("1 = 0").Exec(ctx)
+	return err
+}
+
 // readiness is the row that CheckWrite writes.
 type readiness struct {
 	bun.BaseModel `bun:"table:readiness"`

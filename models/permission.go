@@ -34,11 +34,6 @@ var Permissions = []Grantable{
 	{WriteNotes, "Write, edit and delete notes", true},
 }
 
-// Known reports whether the permission exists.
-func (p Permission) Known() bool {
-	return p == OwnOrganization || slices.ContainsFunc(Permissions, func(known Grantable) bool { return known.Permission == p })
-}
-
 // RoleKind says where a role's permissions come from.
 type RoleKind string
 

@@ -109,7 +109,7 @@ func parsePostgresURL(databaseURL string) (*postgresURL, error) {
 	return u, nil
 }
 
-var errEncode = errors.New("the database URL cannot be read: percent-encode special characters in its password")
+var errEncode = errors.New("can't read the database URL: percent-encode special characters in its password")
 
 // ignored are parameters of libpq that change nothing here: the system keeps
 // connections alive, and hosts are always tried in order.
@@ -229,7 +229,7 @@ func (u *postgresURL) findServers(authority string, take func(string) string) er
 		}
 		port = cmp.Or(port, os.Getenv("PGPORT"), "5432")
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return errors.New("the database URL cannot be read: its port must be 1 to 65535, and special characters in its password must be percent-encoded")
+			return errors.New("can't read the database URL: its port must be 1 to 65535, and special characters in its password must be percent-encoded")
 		}
 		if filepath.IsAbs(host) {
 			if !strings.HasPrefix(filepath.Base(host), socketName) {

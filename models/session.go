@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -219,6 +220,41 @@ func (db *DB) DeleteSession(ctx context.Context, user, id uuid.UUID) error {
 // and returns their number.
 func (db *DB) DeleteSessions(ctx context.Context, user, keep uuid.UUID) (int, error) {
 	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user).Where("id <> ?", keep).Exec(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+// AllSessions iterates over the active sessions in the order they were created:
+// those of user, or of everyone if user is the zero id. Of each session's user
+// only the username is loaded, and its token hashes are not.
+func (db *DB) AllSessions(ctx context.Context, user uuid.UUID) iter.Seq2[*Session, error] {
+	read := func(after uuid.UUID) ([]Session, error) {
+		var sessions []Session
+		query := db.bun.NewSelect().Model(&sessions).ExcludeColumn("token_hash", "previous_token_hash").
+			Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+			Where("s.id > ?", after).Where("s.expires_at > ?", now()).Order("s.id").Limit(pageSize)
+		if user != uuid.Nil {
+			query = query.Where("s.user_id = ?", user)
+		}
+		err := query.Scan(ctx)
+		return sessions, err
+	}
+	return paginate(read, func(s *Session) uuid.UUID { return s.ID })
+}
+
+// EndSession ends any user's session by its id and returns the user's id. It
+// returns ErrNotFound if there is no such session.
+func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (user uuid.UUID, err error) {
+	err = db.bun.NewDelete().Model((*Session)(nil)).Where("id = ?", id).Returning("user_id").Scan(ctx, &user)
+	return user, asNotFound(err)
+}
+
+// EndAllSessions ends every session of every user and returns their number.
+func (db *DB) EndAllSessions(ctx context.Context) (int, error) {
+	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("TRUE").Exec(ctx)
 	if err != nil {
 		return 0, err
 	}

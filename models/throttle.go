@@ -42,13 +42,13 @@ type Limit struct {
 
 // UnmarshalText reads "off" or "FREE,FIRST,LONGEST,FORGET", such as
 // "5,1s,15m,24h".
-func (l *Limit) UnmarshalText(text []byte) error {
-	if string(text) == "off" {
+func (l *Limit) UnmarshalText(setting []byte) error {
+	if string(setting) == "off" {
 		*l = Limit{}
 		return nil
 	}
 	wrong := errors.New(`a limit must be "off", or a number of attempts and three durations, such as "5,1s,15m,24h"`)
-	parts := strings.Split(strings.ReplaceAll(string(text), " ", ""), ",") // people put a space after a comma
+	parts := strings.Split(strings.ReplaceAll(string(setting), " ", ""), ",") // people put a space after a comma
 	if len(parts) != 4 {
 		return wrong
 	}
@@ -57,7 +57,7 @@ func (l *Limit) UnmarshalText(text []byte) error {
 		return wrong
 	}
 	for i, d := range []*time.Duration{&l.First, &l.Longest, &l.Forget} {
-		if *d, err = time.ParseDuration(parts[i+1]); err != nil || *d < time.Millisecond || *d > 10000*time.Hour {
+		if *d, err = text.ParseDuration(parts[i+1]); err != nil || *d < time.Millisecond || *d > 10000*time.Hour {
 			return wrong
 		}
 	}

@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -486,4 +487,27 @@ func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string)
 		}
 	}
 	return fields, err
+}
+
+// AllUsers iterates over the users in the order they signed up: all of them, or
+// those whose username, email address or full name contains search, in any case.
+// The search runs here and not in SQL, where the two databases fold case differently.
+func (db *DB) AllUsers(ctx context.Context, search string) iter.Seq2[*User, error] {
+	search = Key(text.Line(search))
+	users := paginate(func(after uuid.UUID) ([]User, error) { return db.Users(ctx, after, pageSize) },
+		func(u *User) uuid.UUID { return u.ID })
+	return func(yield func(*User, error) bool) {
+		for u, err := range users {
+			if (err != nil || u.matches(search)) && !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// matches reports whether the user's username, email address, in either spelling, or name
+// contains key, which Key has folded.
+func (u *User) matches(key string) bool {
+	return strings.Contains(u.UsernameKey, key) || strings.Contains(u.EmailKey, text.EmailSearch(key)) ||
+		strings.Contains(Key(text.ShowEmail(u.Email)), key) || strings.Contains(u.NameKey, key)
 }

@@ -49,7 +49,7 @@ func (h Handlers) EndSession(c *gin.Context) error {
 		return tx.DeleteSession(c.Request.Context(), user.ID, id)
 	})
 	if errors.Is(err, models.ErrNotFound) { // it may already have ended, which is fine
-		web.Current(c).Log().Warn("no such session of this person to end")
+		web.Current(c).Log().Warn("session to end not found")
 	} else if err != nil {
 		return err
 	}

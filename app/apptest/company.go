@@ -45,7 +45,7 @@ func EachCompany(t *testing.T, test func(t *testing.T, s *Company)) {
 	})
 }
 
-// Company is an organization with a member of every role.
+// Company is an organization and its owner. AddMember adds more.
 type Company struct {
 	*Site
 	Owner *Visitor

@@ -159,15 +159,11 @@ func (h Handlers) ResendVerification(c *gin.Context) error {
 			h.Refund(c, again)
 		}
 	}
-	early := new(models.ThrottledError)
 	switch {
 	case errors.Is(err, models.ErrTooSoon):
 		c.Header("Retry-After", "60")
 		return h.RespondToast(c, http.StatusTooManyRequests, "too-soon", web.Origin(c))
-	case errors.As(err, &early):
-		web.TooMany(c, early)
-		return h.RespondToast(c, http.StatusTooManyRequests, "too-soon", web.Origin(c))
-	case err != nil:
+	case err != nil: // a throttle's error says how long to wait
 		return err
 	default:
 		return h.RespondToast(c, http.StatusOK, "link-sent", web.Origin(c))

@@ -35,7 +35,7 @@ func (h Handlers) SameUser(c *gin.Context) error {
 		return nil
 	}
 	if web.IsCheck(c) {
-		web.Quietly(c, http.StatusConflict)
+		web.AnswerSilently(c, http.StatusConflict)
 		return nil
 	}
 	return h.askOwner(c, owner)
@@ -48,7 +48,7 @@ func (h Handlers) SignedInOnly(c *gin.Context) error {
 		return nil
 	}
 	if web.IsCheck(c) {
-		web.Quietly(c, http.StatusForbidden)
+		web.AnswerSilently(c, http.StatusForbidden)
 		return nil
 	}
 	owner := components.ParseOwner(c.Request.PostForm.Get(components.OwnerField))

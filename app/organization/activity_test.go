@@ -53,7 +53,7 @@ func TestPasswordsAreNobodyElsesBusiness(t *testing.T) {
 			s.Post("/o/acme/transfer", apptest.Fill("sudo", "open", "current_password", password))
 		}
 		s.Get("/account/activity").Says("Wrong password entered").Says("Confirmed password")
-		for _, words := range []string{"Wrong password", "Gave the password"} {
+		for _, words := range []string{"Wrong password", "Confirmed password"} {
 			if a := s.Get("/o/acme/activity").Wants(http.StatusOK); strings.Contains(a.Body, words) {
 				a.Failf("it says %q", words)
 			}

@@ -12,7 +12,7 @@ import (
 	view "vestibule/templates/organization"
 )
 
-func TestTransferAndDissolve(t *testing.T) {
+func TestTransferAndDelete(t *testing.T) {
 	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
 		member := s.AddMember("the.member", "Member")
 		s.Age("authenticated_at", time.Now().Add(-time.Hour))

@@ -99,7 +99,7 @@ func (h Handlers) join(c *gin.Context, i *models.Invitation, user *models.User) 
 	full := new(models.FullError)
 	switch {
 	case errors.As(err, &full):
-		return web.Refuse(http.StatusConflict, "Too many organizations", fmt.Sprintf("You can be a member of up to %d organizations. Leave one, then open the link again.", full.Most))
+		return web.Refuse(http.StatusConflict, "Too many organizations", fmt.Sprintf("You can be a member of up to %d organizations. Leave one, then try again.", full.Most))
 	case errors.Is(err, models.ErrNotFound):
 		return web.Fail(http.StatusGone)
 	case err != nil:

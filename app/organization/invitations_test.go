@@ -53,7 +53,7 @@ func TestInvitationRefuses(t *testing.T) {
 	})
 }
 
-func TestInvitationSentAgainAndTakenBack(t *testing.T) {
+func TestInvitationResentAndRevoked(t *testing.T) {
 	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
 		link := s.Invite("ben@example.com", "Member")
 		s.SetTime("invitations", "expires_at", time.Now().Add(-time.Minute))

@@ -69,8 +69,8 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderOrganizations(c, http.StatusUnprocessableEntity, form)
 	}
-	foundings := web.PerIP(c, "organizations", h.Config.LimitSignUp)
-	if limited, err := h.Limited(c, &form.Form, foundings); err != nil {
+	attempt := web.PerIP(c, "organizations", h.Config.LimitSignUp)
+	if limited, err := h.Limited(c, &form.Form, attempt); err != nil {
 		return err
 	} else if limited {
 		return h.renderOrganizations(c, http.StatusTooManyRequests, form)
@@ -88,11 +88,11 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 		return h.renderOrganizations(c, http.StatusUnprocessableEntity, form)
 	}
 	if web.Full(&form.Form, err, tooManyOrganizations) {
-		h.Refund(c, foundings)
+		h.Refund(c, attempt)
 		return h.renderOrganizations(c, http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {
-		h.Refund(c, foundings)
+		h.Refund(c, attempt)
 		return err
 	}
 	return h.RedirectWith(c, "organization-created", layouts.OrganizationPath(o, ""))

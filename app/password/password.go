@@ -149,8 +149,8 @@ func newDecoy(params argon2id.Params) decoy {
 		params.Memory, params.Iterations, params.Parallelism, random(params.SaltLength), random(params.KeyLength))}
 }
 
-// Places returns the maximum number of callers, running and waiting.
-func (h *Hasher) Places() int { return cap(h.callers) }
+// Slots returns the maximum number of callers, running and waiting.
+func (h *Hasher) Slots() int { return cap(h.callers) }
 
 // Hash returns the hash of pw as a PHC string. It fails with [ErrBusy] or, if
 // ctx is canceled before its turn comes, with ctx.Err().

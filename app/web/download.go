@@ -32,7 +32,7 @@ func (k *Kit) Download(c *gin.Context, filename, mediaType string, write func(ct
 	release, ok := k.downloads.acquire(share{Current(c).User.ID.String(), 1})
 	if !ok {
 		c.Header("Retry-After", retryAfter)
-		return Refuse(http.StatusTooManyRequests, "Download running", "You're downloading already. Please wait until that's finished, then try again.")
+		return Refuse(http.StatusTooManyRequests, "Download in progress", "You already have a download running. Wait for it to finish, then try again.")
 	}
 	defer release()
 	// Longer than other requests. A client that is gone ends it, as writing then fails.
@@ -48,9 +48,9 @@ func (k *Kit) Download(c *gin.Context, filename, mediaType string, write func(ct
 	case err == nil || !c.Writer.Written():
 		return err
 	case sent.err == nil:
-		Current(c).Log().Error("download broken off", "err", err)
+		Current(c).Log().Error("download aborted", "err", err)
 	default:
-		Current(c).Log().Info("download left by the client", "err", err)
+		Current(c).Log().Info("client aborted the download", "err", err)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -91,7 +91,7 @@ func TestDownload(t *testing.T) {
 		}
 	})
 	<-started
-	if a, body, _ := get("/whole"); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" || !strings.Contains(body, "downloading already") {
+	if a, body, _ := get("/whole"); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" || !strings.Contains(body, "download running") {
 		t.Errorf("a second download: %d, %s", a.StatusCode, body)
 	}
 	if a, _, _ := get("/bens"); a.StatusCode != http.StatusOK {
@@ -103,7 +103,7 @@ func TestDownload(t *testing.T) {
 		t.Errorf("a download after it: %d", a.StatusCode)
 	}
 	server.Close()
-	if !strings.Contains(log.String(), "download broken off") {
+	if !strings.Contains(log.String(), "download aborted") {
 		t.Errorf("the log is %s", log.String())
 	}
 }

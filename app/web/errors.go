@@ -56,7 +56,7 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	c.Abort()
 	c.Header("Cache-Control", "no-store")
 	if IsCheck(c) {
-		Quietly(c, r.Status)
+		AnswerSilently(c, r.Status)
 		return
 	}
 	if IsHTMX(c) {
@@ -85,8 +85,8 @@ var retryable = map[int]bool{
 	http.StatusTooManyRequests: true, http.StatusInternalServerError: true, http.StatusServiceUnavailable: true,
 }
 
-// Quietly ends a request that a person has not made, and leaves the page as it is.
-func Quietly(c *gin.Context, status int) {
+// AnswerSilently ends a request that a person has not made, and leaves the page as it is.
+func AnswerSilently(c *gin.Context, status int) {
 	c.Abort()
 	c.Header("HX-Reswap", "none")
 	c.Status(status)
@@ -110,7 +110,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		// still do.
 		log.Info("changed meanwhile")
 		if IsCheck(c) {
-			Quietly(c, http.StatusConflict)
+			AnswerSilently(c, http.StatusConflict)
 			return
 		}
 		if len(shown(k.typedBefore(c))) == 0 {
@@ -155,7 +155,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 
 // notAllowed returns the [Refusal] of what the person's role does not allow.
 func notAllowed() error {
-	return Refuse(http.StatusForbidden, "Not for your role", "Your role in this organization doesn't allow this. Ask an owner.")
+	return Refuse(http.StatusForbidden, "Your role doesn't allow this", "Your role in this organization doesn't allow this. Ask an owner.")
 }
 
 // LastOwner tells the last owner of an organization what to do first.

@@ -61,7 +61,7 @@ func (s *clientQuota) acquire(shares ...share) (release func(), ok bool) {
 // address gets a fair share, so a few can't block the others, and an account two slots.
 // It returns password.ErrBusy if they are taken.
 func (k *Kit) acquireSlot(c *gin.Context) (release func(), err error) {
-	half := max(1, k.Hasher.Places()/2)
+	half := max(1, k.Hasher.Slots()/2)
 	shares := []share{{"guests", half}, {PerIP(c, "guests", models.Limit{}).key, fair}}
 	if u := Current(c).User; u != nil {
 		shares = []share{{"users", half}, {PerIP(c, "users", models.Limit{}).key, fair}, {"user " + u.ID.String(), 2}}

@@ -75,14 +75,14 @@ func TestHashingSlots(t *testing.T) {
 				return err
 			}
 			taken := 0
-			for range hasher.Places() {
+			for range hasher.Slots() {
 				for i, user := range attackers {
 					if acquire(user, fmt.Sprint("192.0.2.", 1+i%2)) == nil {
 						taken++
 					}
 				}
 			}
-			if half := hasher.Places() / 2; taken < half/2 || taken > half-3 {
+			if half := hasher.Slots() / 2; taken < half/2 || taken > half-3 {
 				t.Errorf("they hold %d of %d slots", taken, half)
 			}
 			for range 3 {

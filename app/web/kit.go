@@ -32,9 +32,10 @@ type Kit struct {
 
 	cookiePrefix, cookieSuffix string
 
-	hashing   clientQuota   // of slots in the hasher's queue
-	scoring   chan struct{} // a token for each password whose strength is being scored
-	proxySeen sync.Once     // that TRUSTED_PROXIES lacks
+	hashing        clientQuota   // of slots in the hasher's queue
+	scoring        chan struct{} // a token for each password whose strength is being scored
+	proxySeen      sync.Once     // that TRUSTED_PROXIES lacks
+	unknownAddress sync.Once     // logs that a trusted proxy names no client
 
 	searches  clientQuota   // of searches, running or waiting
 	searching chan struct{} // a token for each search that runs

@@ -141,7 +141,7 @@ func (k *Kit) Refund(c *gin.Context, attempts ...Attempt) {
 			continue
 		}
 		if err := k.DB.RefundAttempt(ctx, a.key); err != nil {
-			Current(c).Log().Error("throttle not cleared", "err", err)
+			Current(c).Log().Error("attempt not refunded", "err", err)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"maps"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -43,8 +42,16 @@ func newToasts() map[string]string {
 	}
 }
 
-// AddToasts adds the messages of a feature.
-func (k *Kit) AddToasts(toasts map[string]string) { maps.Copy(k.toasts, toasts) }
+// AddToasts adds the messages of a feature. It panics if there is a toast of that name
+// already.
+func (k *Kit) AddToasts(toasts map[string]string) {
+	for name, text := range toasts {
+		if _, taken := k.toasts[name]; taken {
+			panic("two features have the toast " + name)
+		}
+		k.toasts[name] = text
+	}
+}
 
 // toastText returns the message of a toast. It panics if there is no such toast.
 func (k *Kit) toastText(toast string) string {

@@ -137,11 +137,11 @@ func TestRefusals(t *testing.T) {
 		{"database without a file", []string{"DATABASE_URL=sqlite:"}, nil, "DATABASE_URL: the database URL names no file"},
 		{"database in memory", []string{"DATABASE_URL=sqlite::memory:"}, nil, "DATABASE_URL: an in-memory SQLite database would differ on each connection"},
 		{"database in memory, with slashes", []string{"DATABASE_URL=sqlite://:memory:"}, nil, "DATABASE_URL: an in-memory SQLite database would differ on each connection"},
-		{"database URL that cannot be read", []string{"DATABASE_URL=postgres://me:" + secret + "%zz@localhost/x"}, nil, "DATABASE_URL: the database URL cannot be read"},
+		{"database URL that cannot be read", []string{"DATABASE_URL=postgres://me:" + secret + "%zz@localhost/x"}, nil, "DATABASE_URL: can't read the database URL"},
 		{"database with an unknown option", []string{"DATABASE_URL=postgres://me:" + secret + "@" + silent + "/x?sslmode=perhaps"}, nil, "DATABASE_URL: "},
 		{"database that does not answer", []string{"DATABASE_URL=postgres://me:" + secret + "@" + silent + "/x?sslmode=disable"}, nil, "DATABASE_URL: "},
-		{"port in use", []string{"ADDR=" + busy.Addr().String()}, nil, "ADDR \"" + busy.Addr().String() + "\" cannot be listened on"},
-		{"port of the profiles in use", []string{"PPROF_ADDR=" + busy.Addr().String()}, nil, "PPROF_ADDR \"" + busy.Addr().String() + "\" cannot be listened on"},
+		{"port in use", []string{"ADDR=" + busy.Addr().String()}, nil, "can't listen on ADDR \"" + busy.Addr().String()},
+		{"port of the profiles in use", []string{"PPROF_ADDR=" + busy.Addr().String()}, nil, "can't listen on PPROF_ADDR \"" + busy.Addr().String()},
 		{"profiles on every address", []string{"PPROF_ADDR=:0"}, nil, `PPROF_ADDR is ":0": it must be on localhost`},
 		{"address without a port", []string{"ADDR=localhost"}, nil, `ADDR is "localhost": it must be host:port`},
 		{"unknown environment", []string{"ENV=staging"}, nil, `ENV is "staging": it must be "development" or "production"`},
@@ -169,7 +169,7 @@ func TestRefusals(t *testing.T) {
 		{"database's password in the query", nil, []string{"users", "list", "--database-url", "postgres://localhost/x?password=" + secret}, "--database-url shows its password"},
 		{"mail server's password as a flag", nil, []string{"serve", "--smtp-url=smtp://me:" + secret + "@localhost", "--mail-from=hall@example.com"}, "--smtp-url shows its password to every user of this machine: set SMTP_URL in"},
 		{"hashes of 7 MiB with one pass", []string{"ARGON2_TIME=1"}, nil, `ARGON2_MEMORY is "7168": it must be 47104 to 262144 with ARGON2_TIME=1`},
-		{"a time in words", []string{"SESSION_IDLE=a month"}, nil, `"a month" is no time such as 90m, 12h or 30d`},
+		{"a time in words", []string{"SESSION_IDLE=a month"}, nil, `"a month" is not a duration such as 90m, 12h or 30d`},
 		{"unknown command", nil, []string{"dance"}, "dance"},
 		{"unknown flag", nil, []string{"serve", "--loudly"}, "--loudly"},
 		{"migration without a name", nil, []string{"migrate", "create"}, "name"},
@@ -204,14 +204,14 @@ func TestRefusals(t *testing.T) {
 		if err := os.Chmod(cmd.Dir, 0o555); err != nil {
 			t.Fatal(err)
 		}
-		wantsRefusal(t, cmd, "DATABASE_URL: the SQLite file vestibule.db cannot be written", secret)
+		wantsRefusal(t, cmd, "DATABASE_URL: can't write the SQLite file vestibule.db", secret)
 	})
 
 	t.Run("settings file in UTF-16", func(t *testing.T) {
 		t.Parallel()
 		cmd := command(t, nil)
 		write(t, filepath.Join(cmd.Dir, ".env"), "\xff\xfeE\x00N\x00V\x00")
-		wantsRefusal(t, cmd, "the file .env cannot be read: save it as UTF-8", secret)
+		wantsRefusal(t, cmd, "can't read the file .env: save it as UTF-8", secret)
 	})
 
 	for name, line := range map[string]string{
@@ -222,7 +222,7 @@ func TestRefusals(t *testing.T) {
 			t.Parallel()
 			cmd := command(t, nil)
 			write(t, filepath.Join(cmd.Dir, ".env"), line)
-			wantsRefusal(t, cmd, "the file .env cannot be read: a line is not NAME=VALUE", secret)
+			wantsRefusal(t, cmd, "can't read the file .env: a line is not NAME=VALUE", secret)
 		})
 	}
 
@@ -232,7 +232,7 @@ func TestRefusals(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(cmd.Dir, ".env"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		wantsRefusal(t, cmd, "the file .env cannot be read: read .env", secret)
+		wantsRefusal(t, cmd, "can't read the file .env: read .env", secret)
 	})
 }
 

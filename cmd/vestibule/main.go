@@ -23,12 +23,12 @@ type commands struct {
 	Migrate      migrate      `cmd:"" help:"Manage the database schema."`
 	Backup       backup       `cmd:"" help:"Copy the database to a file, while the site runs."`
 	Restore      restore      `cmd:"" help:"Put a backup in place of the database, and void what it brings back."`
-	AfterRestore afterRestore `cmd:"" help:"Void what a backup brought back that you restored in another way."`
+	AfterRestore afterRestore `cmd:"" help:"Void what a backup brought back, if you restored it by other means."`
 	Users        users        `cmd:"" help:"Manage user accounts."`
 	Sessions     sessions     `cmd:"" help:"Manage sessions."`
 	Audit        audit        `cmd:"" help:"List the audit log, newest first."`
-	Throttles    throttles    `cmd:"" help:"Manage waits after too many attempts."`
-	Mail         mails        `cmd:"" help:"Look after mail."`
+	Throttles    throttles    `cmd:"" help:"Manage the waits that too many attempts cause."`
+	Mail         mails        `cmd:"" help:"Inspect mail."`
 
 	Version kong.VersionFlag `help:"Print the version and commit."`
 

@@ -79,7 +79,7 @@ func confirmRevert(ctx context.Context) error {
 	if !onTerminal() {
 		return errors.New("reverting a migration can permanently delete data: run it on a terminal to confirm, or pass --yes")
 	}
-	fmt.Fprint(os.Stderr, "This can't be undone. Type yes to go on: ")
+	fmt.Fprint(os.Stderr, "This can't be undone. Type yes to continue: ")
 	typed, err := readLine(ctx, bufio.NewReader(os.Stdin))
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func onLocalhost(next http.Handler) http.Handler {
 func serveProfiles(ctx context.Context, addr string, log *slog.Logger) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("PPROF_ADDR %q cannot be listened on: %w", addr, err)
+		return fmt.Errorf("can't listen on PPROF_ADDR %q: %w", addr, err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

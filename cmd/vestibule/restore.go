@@ -29,7 +29,7 @@ type restore struct {
 // Help returns the details that --help prints below the summary.
 func (restore) Help() string {
 	return "Stop the site first. The command checks the file, restores it, and then does what vestibule after-restore does. " +
-		"If it replaces a database, it reads in that one's audit log who was deleted or disabled, or changed their password, after the backup, and does the same again. " +
+		"If it replaces a database, it reads that database's audit log. Users who were deleted or disabled, or who changed their password, after the backup are treated the same way again. " +
 		"On PostgreSQL, it runs pg_restore."
 }
 
@@ -38,14 +38,14 @@ type afterRestore struct{ auditLog }
 
 // Help returns the details that --help prints below the summary.
 func (afterRestore) Help() string {
-	return "Run it before the site starts, if you restored the database in another way than by vestibule restore. " +
+	return "Run it before the site starts, if you restored the database without vestibule restore. " +
 		"A backup brings back what ended since: mailed links that were used, invitations that were revoked, sessions. " +
 		"The command ends all sessions, voids all links and invitations, forgets the known browsers and empties the mail queue."
 }
 
 // auditLog is the audit log that was kept elsewhere.
 type auditLog struct {
-	Audit string `placeholder:"FILE" help:"Audit log that vestibule audit --json --limit 0 printed after the backup. Who was deleted or disabled, or changed their password, since the backup is read from it."`
+	Audit string `placeholder:"FILE" help:"Audit log that vestibule audit --json --limit 0 printed after the backup. It says which users were deleted or disabled, or changed their password, since then."`
 }
 
 func (c afterRestore) Run(ctx context.Context, config *app.Config) error {
@@ -342,8 +342,8 @@ func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bo
 		{"Deleted again", r.Deleted},
 		{"Disabled again", r.Disabled},
 		{"Deleted these organizations again", r.Gone},
-		{"Need a new password by \"Forgot password?\", because the backup has an old one", r.Passwords},
-		{"Delete these yourself, after their organizations have another owner", r.Owners},
+		{"Must reset their password with \"Forgot your password?\", because the backup has an old one", r.Passwords},
+		{"Not deleted again, because they own organizations with other members; transfer those, then run users delete", r.Owners},
 	} {
 		if len(list.names) > 0 {
 			fmt.Printf("%s: %s\n", list.words, plain(strings.Join(list.names, ", ")))

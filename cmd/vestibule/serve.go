@@ -59,12 +59,12 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	}
 	tcp, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)
 	if err != nil {
-		return fmt.Errorf("ADDR %q cannot be listened on: %w", config.Addr, err)
+		return fmt.Errorf("can't listen on ADDR %q: %w", config.Addr, err)
 	}
 	listener := &watchedListener{Listener: tcp, log: log}
 	site.ReadyWhen(func(asked context.Context) error {
 		if ctx.Err() != nil {
-			return errors.New("the program stops")
+			return errors.New("the program is shutting down")
 		}
 		if err := listener.lastError(); err != nil {
 			return err

@@ -7,14 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/joho/godotenv"
 
 	"vestibule/app"
+	"vestibule/app/text"
 )
 
 // readEnvFile takes settings from the file .env, if there is one. The environment wins
@@ -25,10 +24,10 @@ func readEnvFile() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("the file .env cannot be read: %w", err)
+		return fmt.Errorf("can't read the file .env: %w", err)
 	}
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
-		return errors.New("the file .env cannot be read: save it as UTF-8, not as UTF-16")
+		return errors.New("can't read the file .env: save it as UTF-8, not as UTF-16")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	// The library puts variables in place of $NAME, which would spoil a password. It
@@ -36,14 +35,14 @@ func readEnvFile() error {
 	const dollar = "\x00"
 	values, err := godotenv.UnmarshalBytes(bytes.ReplaceAll(text, []byte("$"), []byte(dollar)))
 	if err != nil { // err quotes a line, which may hold a secret
-		return errors.New("the file .env cannot be read: a line is not NAME=VALUE, or a quote in it has no end")
+		return errors.New("can't read the file .env: a line is not NAME=VALUE, or a quote in it has no end")
 	}
 	for name, value := range values {
 		if strings.TrimSpace(os.Getenv(name)) != "" {
 			continue
 		}
 		if err := os.Setenv(name, strings.ReplaceAll(value, dollar, "$")); err != nil {
-			return fmt.Errorf("the file .env cannot be read: %w", err)
+			return fmt.Errorf("can't read the file .env: %w", err)
 		}
 	}
 	return nil
@@ -91,20 +90,15 @@ func hasPassword(address string) bool {
 	return at >= 0 && strings.Contains(rest[:at], ":") || strings.Contains(address, "password=")
 }
 
-// decodeDuration reads a time such as 90m or 30d. Go knows no days.
+// decodeDuration reads a duration such as 90m or 30d.
 func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
-	var text string
-	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+	var typed string
+	if err := ctx.Scan.PopValueInto("duration", &typed); err != nil {
 		return err
 	}
-	d, err := time.ParseDuration(text)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n uint64
-		n, err = strconv.ParseUint(days, 10, 16)
-		d = time.Duration(n) * 24 * time.Hour // #nosec G115 -- it has 16 bits
-	}
+	d, err := text.ParseDuration(typed)
 	if err != nil {
-		return fmt.Errorf("%q is no time such as 90m, 12h or 30d", text)
+		return err
 	}
 	target.SetInt(int64(d))
 	return nil

@@ -14,7 +14,7 @@ import (
 )
 
 type throttles struct {
-	Clear throttlesClear `cmd:"" help:"Let everybody at an IP address try again who must wait after too many attempts."`
+	Clear throttlesClear `cmd:"" help:"Clear the waits of everybody at an IP address."`
 }
 
 type throttlesClear struct {

@@ -24,7 +24,7 @@ type users struct {
 	Verify      usersVerify      `cmd:"" help:"Mark a user's email address as verified."`
 	Disable     usersDisable     `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Enable      usersEnable      `cmd:"" help:"Let a disabled user sign in again."`
-	Unlock      usersUnlock      `cmd:"" help:"Let a user try again who must wait after too many attempts."`
+	Unlock      usersUnlock      `cmd:"" help:"Clear the waits of a user who made too many attempts."`
 	Delete      usersDelete      `cmd:"" help:"Permanently delete a user and everything they own."`
 }
 

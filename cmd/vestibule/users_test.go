@@ -696,7 +696,7 @@ func TestOperatorAtATerminal(t *testing.T) {
 		o.wantsSignedIn(cookie, false)
 
 		all := o.does("migrate", "status")
-		ask = "This can't be undone. Type yes to go on: "
+		ask = "This can't be undone. Type yes to continue: "
 		if shown := at("migrate down", ask, "y\n"); !strings.HasSuffix(shown, ask+"y\nvestibule: nothing was reverted\nexit 1\necho\n") || o.does("migrate", "status") != all {
 			o.Errorf("y reverts a migration:\n%s", shown)
 		}

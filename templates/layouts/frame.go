@@ -15,7 +15,7 @@ type Frame struct {
 	Status int                // of the answer
 	Path   string             // of the page
 	User   *models.User       // nil for a stranger
-	Member *models.Membership // the User's place in the organization of the page; nil on other pages
+	Member *models.Membership // the User's membership of the page's organization; nil on other pages
 
 	Theme string // "light", "dark" or empty for the system's
 	Toast string
