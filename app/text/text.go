@@ -104,15 +104,22 @@ func isEmbedding(r rune) bool {
 }
 
 // normal returns s in NFC without invisible characters. One that is removed can let its
-// neighbors compose, and that can leave a joiner with nothing to join.
+// neighbors compose, and that can leave a joiner with nothing to join. Only a text made
+// to take long needs many passes, and it loses every joiner.
 func normal(s string) string {
-	for {
+	for range 4 {
 		next := norm.NFC.String(withoutInvisible(s))
 		if next == s {
 			return s
 		}
 		s = next
 	}
+	return norm.NFC.String(strings.Map(func(r rune) rune {
+		if isInvisible(r) {
+			return -1
+		}
+		return r
+	}, s))
 }
 
 // withoutInvisible removes the characters that nobody sees, except where they change

@@ -228,3 +228,17 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// TestTextThatTakesLong normalizes a text in which each pass would remove one joiner, and
+// the marks that then change places leave the next one with nothing to join.
+func TestTextThatTakesLong(t *testing.T) {
+	t.Parallel()
+	marks := "\u200d" + strings.Repeat("\u094d", 29) + "\u0301\u094d"
+	got := text.Line("\u0915\u0301" + strings.Repeat(marks, 600))
+	if again := text.Line(got); again != got {
+		t.Error("the text has no normal form")
+	}
+	if n := strings.Count(got, "\u200d"); n > 0 {
+		t.Errorf("the text has %d joiners, want none", n)
+	}
+}
