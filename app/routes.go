@@ -97,6 +97,7 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.POST("/organizations/check", organization.CheckOrganization)
 	signedIn.GET("/organizations/switcher", organization.ShowSwitcher)
 	signedIn.POST("/invitations/:id/accept", organization.AcceptWaitingInvitation)
+	signedIn.POST("/invitations/:id/decline", organization.DeclineInvitation)
 
 	sensitive := signedIn.Group("/", auth.Reauthenticate)
 	sensitive.GET("/account/email", account.ShowEmail)

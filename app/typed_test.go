@@ -66,6 +66,9 @@ func TestTypedTextOutlivesARefusal(t *testing.T) {
 		if a.Text("main dd") != "new@example.com" || a.Value("email") != "new@example.com" || a.Find("main form").AttrOr("action", "") != "/account/email" || a.Find("[name*=password]").Length() > 0 {
 			a.Failf("it doesn't offer to send the form again, or does so with a password: %s", a.Body)
 		}
+		if a := s.Post("/account/email", typed, apptest.Header("Origin", "https://evil.example")).Wants(broken); a.Find("main form").Length() > 0 {
+			a.Failf("it offers to send what another site has sent")
+		}
 		s.Submit(page, "form#change-email", typed, apptest.HTMX).Wants(broken).Fragment(".toast.alert")
 		s.Post("/account/email/check?field=email", typed, apptest.HTMX).Silent(broken)
 	})

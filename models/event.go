@@ -40,6 +40,7 @@ const (
 	EventInvited             = "invited"
 	EventInvitationResent    = "invitation-resent"
 	EventInvitationRevoked   = "invitation-revoked"
+	EventInvitationDeclined  = "invitation-declined" // in no organization: it shows nobody who has an account
 	EventMemberJoined        = "member-joined"
 	EventMemberLeft          = "member-left"
 	EventMemberRemoved       = "member-removed"

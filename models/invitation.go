@@ -155,18 +155,54 @@ func (db *DB) InvitationsBy(ctx context.Context, inviter uuid.UUID) iter.Seq2[*I
 	return paginate(read, func(i *Invitation) uuid.UUID { return i.ID })
 }
 
-// InvitationsFor lists the invitations that user can accept without their links, oldest
-// first, with organization, role and inviter. There are none unless user's address is
-// verified.
+// InvitationsFor lists the newest invitations that user can accept without their links,
+// with organization, role and inviter. There are none unless user's address is verified.
 func (db *DB) InvitationsFor(ctx context.Context, user *User) ([]Invitation, error) {
-	var all []Invitation
+	var sent, valid []Invitation
 	if !user.Verified() {
-		return all, nil
+		return nil, nil
 	}
-	err := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").Relation("Inviter", publicColumns).
-		Where("i.email_key = ?", user.EmailKey).Where("i.expires_at > ?", now()).Where("i.token_hash IS NOT NULL").
-		Order("i.id").Limit(maxInvitationsShown).Scan(ctx)
-	return all, err
+	if err := db.sentTo(user, &sent).Order("i.id DESC").Limit(maxInvitationsShown).Scan(ctx); err != nil {
+		return nil, err
+	}
+	for _, i := range sent {
+		switch err := db.checkInviter(ctx, i.OrganizationID, i.InviterID, i.RoleID); {
+		case err == nil:
+			valid = append(valid, i)
+		case !errors.Is(err, ErrNotFound): // which is void
+			return nil, err
+		}
+	}
+	return valid, nil
+}
+
+// InvitationFor finds one of the invitations that user can accept without their links. It
+// returns ErrNotFound if there is no such invitation.
+func (db *DB) InvitationFor(ctx context.Context, user *User, id uuid.UUID) (*Invitation, error) {
+	i := new(Invitation)
+	if !user.Verified() {
+		return nil, ErrNotFound
+	}
+	if err := db.sentTo(user, i).Where("i.id = ?", id).Scan(ctx); err != nil {
+		return nil, asNotFound(err)
+	}
+	return i, db.checkInviter(ctx, i.OrganizationID, i.InviterID, i.RoleID)
+}
+
+// sentTo selects into model the invitations that were sent to user's address.
+func (db *DB) sentTo(user *User, model any) *bun.SelectQuery {
+	return db.bun.NewSelect().Model(model).Relation("Organization").Relation("Role").Relation("Inviter", publicColumns).
+		Where("i.email_key = ?", user.EmailKey).Where("i.expires_at > ?", now()).Where("i.token_hash IS NOT NULL")
+}
+
+// DeclineInvitation deletes an invitation to user. It returns ErrNotFound if it was
+// accepted, revoked or declined in the meantime.
+func (db *DB) DeclineInvitation(ctx context.Context, user *User, i *Invitation) error {
+	result, err := db.bun.NewDelete().Model(i).WherePK().Where("email_key = ?", user.EmailKey).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return requireRows(result)
 }
 
 // maxInvitationsShown is how many invitations a person sees at once.

@@ -200,8 +200,18 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 	}
 	t := now()
 	kind, subject := throttled(key)
+	// A flood of refused attempts only reads, so nobody waits for a row or a connection.
+	refused := new(Throttle)
+	err := db.bun.NewSelect().Conn(db.prepared(throttleKey(key), db.timeArg(t))).Model(refused).
+		Where("key = ?", db.parameter(1)).Where("until > ?", db.parameter(2)).Where("noted_until = until").Scan(ctx)
+	if err == nil {
+		return &ThrottledError{After: min(refused.Until.Sub(t), limit.Longest), Kind: kind, Subject: subject}
+	}
+	if !errors.Is(asNotFound(err), ErrNotFound) {
+		return err
+	}
 	var early *ThrottledError
-	err := db.InTx(ctx, func(tx *DB) error {
+	err = db.InTx(ctx, func(tx *DB) error {
 		// Updating an existing row changes nothing here, but locks it.
 		th := &Throttle{Key: throttleKey(key), Kind: kind, Until: noWait, ForgetAt: t}
 		if subject != "" {

@@ -47,7 +47,7 @@ func TestVerifyEmail(t *testing.T) {
 		var page *apptest.Answer
 		for range 2 { // a program that looks at mail opens it too
 			page = s.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store").
-				Says("Is anna@example.com your email address?").Says("This link is for the account anna.smith (Anna Smith).")
+				Says("Is anna@example.com your email address?").Says("This link is for the account anna.smith.")
 		}
 		if page.Find("input[type=password]").Length() > 0 {
 			t.Error("it asks somebody signed in for the password")
@@ -76,7 +76,7 @@ func TestVerifyEmailInAnotherBrowser(t *testing.T) {
 		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
 		phone := s.Visit(t)
 		page := phone.Get(link).Wants(http.StatusOK).Page().WantsErrors(nil).WantsHeader("Cache-Control", "no-store").
-			Says("Is anna@example.com your email address?").Says("This link is for the account anna.smith (Anna Smith).")
+			Says("Is anna@example.com your email address?").Says("This link is for the account anna.smith.")
 		for typed, wrong := range map[string]string{"": "Enter your password.", apptest.AnotherPassword: "That isn't the password of this account."} {
 			a := phone.Submit(page, "form#verify", apptest.Fill("password", typed), options...).
 				Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"password": wrong})
@@ -111,7 +111,7 @@ func TestVerifyEmailOfAnAccountThatSomebodyElsePrepared(t *testing.T) {
 		v := s.Visit(t)
 		to := v.Get(mail.Link).Find("main p.aside a").AttrOr("href", "")
 		page := v.Get(to).Wants(http.StatusOK).Page().WantsErrors(nil).WantsHeader("Cache-Control", "no-store").
-			Says("This link is for the account anna.smith (Anna Smith).").
+			Says("This link is for the account anna.smith.").
 			Says("Close this page. The account will be deleted on " + components.FormatTime(s.Users()[0].CreatedAt.Add(14*apptest.Day)) + ".")
 		before := s.Users()[0]
 		for name, tt := range apptest.BadPasswords {
@@ -189,7 +189,7 @@ func TestLinkActsForItsOwnUserAlone(t *testing.T) {
 			link := path + "?" + token.Encode()
 			for _, a := range []*apptest.Answer{other.Get(link).Wants(http.StatusOK).Page(), other.Post(path, form, options...).Wants(http.StatusConflict)} {
 				a.WantsHeader("Cache-Control", "no-store").Harmless().
-					Says("It confirms an email address of the account anna.smith (Anna Smith). You're signed in as benjamin, so nothing was confirmed.")
+					Says("It confirms an email address of the account anna.smith. You're signed in as benjamin, so nothing was confirmed.")
 				if a.Find("main form:not([action='/sign-out'])").Length() > 0 {
 					t.Error("there is a button that confirms")
 				}
@@ -200,7 +200,7 @@ func TestLinkActsForItsOwnUserAlone(t *testing.T) {
 			switched := s.Visit(t)
 			switched.Post("/sign-in", apptest.Ben.Credentials()).LeadsTo("/dashboard")
 			switched.Submit(switched.Get(link), "main form[action='/sign-out']", nil, options...).LeadsTo(link)
-			switched.Get(link).Wants(http.StatusOK).Says("Signed out").Says("This link is for the account anna.smith (Anna Smith).")
+			switched.Get(link).Wants(http.StatusOK).Says("Signed out").Says("This link is for the account anna.smith.")
 			if switched.SignedIn() || !other.SignedIn() {
 				t.Error("the browser is still signed in, or another is not")
 			}

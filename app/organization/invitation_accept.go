@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -61,16 +60,39 @@ func (h Handlers) AcceptInvitation(c *gin.Context) error {
 // AcceptWaitingInvitation makes the user a member without the link, by the invitation's
 // row on the dashboard.
 func (h Handlers) AcceptWaitingInvitation(c *gin.Context) error {
-	user := web.Current(c).User
-	waiting, err := h.DB.InvitationsFor(c.Request.Context(), user)
+	i, err := h.waitingInvitation(c)
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(waiting, func(i models.Invitation) bool { return i.ID == web.ID(c) })
-	if at < 0 {
+	return h.join(c, i, web.Current(c).User)
+}
+
+// DeclineInvitation deletes an invitation, by its row on the dashboard.
+func (h Handlers) DeclineInvitation(c *gin.Context) error {
+	i, err := h.waitingInvitation(c)
+	if err != nil {
+		return err
+	}
+	user := web.Current(c).User
+	err = h.Audited(c, models.EventInvitationDeclined, user, func(tx *models.DB) error {
+		return tx.DeclineInvitation(c.Request.Context(), user, i)
+	})
+	if errors.Is(err, models.ErrNotFound) {
 		return web.Fail(http.StatusGone)
 	}
-	return h.join(c, &waiting[at], user)
+	if err != nil {
+		return err
+	}
+	return h.RespondToast(c, http.StatusOK, "declined", layouts.Home)
+}
+
+// waitingInvitation finds the invitation in the path, if it is to the user.
+func (h Handlers) waitingInvitation(c *gin.Context) (*models.Invitation, error) {
+	i, err := h.DB.InvitationFor(c.Request.Context(), web.Current(c).User, web.ID(c))
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, web.Fail(http.StatusGone)
+	}
+	return i, err
 }
 
 // join accepts the invitation and leads to the organization. It returns

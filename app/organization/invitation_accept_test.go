@@ -89,6 +89,49 @@ func TestWaitingInvitation(t *testing.T) {
 	})
 }
 
+// TestDeclineInvitation has a person decline an invitation on the dashboard, beside one
+// whose sender may no longer invite.
+func TestDeclineInvitation(t *testing.T) {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		ben, other := s.Visit(t), s.Visit(t)
+		ben.Join(apptest.Ben)
+		other.JoinAs(apptest.With(apptest.Ben.Form(), "username", "another.one", "email", "another@example.com"))
+		s.Confirmed()
+		s.Deliver()
+		s.Invite(apptest.Ben.Email, "Member")
+		page := ben.Get("/dashboard")
+		const form = `#invitations form[action$="/decline"]`
+		other.Submit(page, form, apptest.Fill("signed_in_as", ""), options...).Gone()
+		done := ben.Submit(page, form, apptest.Fill("confirm", "yes"), options...)
+		if len(options) == 0 {
+			done.LeadsTo("/dashboard")
+		} else {
+			done.Wants(http.StatusOK).Says("Invitation declined")
+		}
+		if a := ben.Get("/dashboard"); a.Find(form).Length() > 0 {
+			a.Failf("the invitation is still there")
+		}
+		ben.Submit(page, form, apptest.Fill("confirm", "yes"), options...).Gone()
+		ben.Submit(page, `#invitations form[action$="/accept"]`, nil, options...).Gone()
+		ben.Get("/account/activity").Says("Declined an invitation")
+		if a := s.Get("/o/acme/activity"); strings.Contains(a.Text("main"), "Declined") {
+			a.Failf("the organization learns who has an account")
+		}
+
+		s.AddMember("carla.braun", "Admin").Post("/o/acme/invitations", apptest.Fill("email", apptest.Ben.Email, "role", s.Role("Member").ID.String()))
+		s.Deliver()
+		if a := ben.Get("/dashboard"); a.Find(form).Length() != 1 {
+			a.Failf("there are %d invitations, want 1", a.Find(form).Length())
+		}
+		page = ben.Get("/dashboard")
+		s.Roles["Admin"].Post("/o/acme/leave", nil)
+		if a := ben.Get("/dashboard"); a.Find(form).Length() > 0 {
+			a.Failf("a void invitation is there")
+		}
+		ben.Submit(page, `#invitations form[action$="/accept"]`, nil, options...).Gone()
+	})
+}
+
 func TestInvitationIsForItsAddressAlone(t *testing.T) {
 	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
 		link := s.Invite("ben@example.com", "Member")

@@ -56,7 +56,7 @@ var (
 	schemes = regexp.MustCompile(`\b(https?|hxxps?|ftp|mailto|tel|sms):`)
 	dotted  = regexp.MustCompile(`[\p{L}\p{M}\p{N}_-]+(\.[\p{L}\p{M}\p{N}_-]+)+`)
 	ipv4    = regexp.MustCompile(`\b\d{1,3}(\.\d{1,3}){3}\b`)
-	digits  = regexp.MustCompile(`\p{Nd}((,|[\s()./+_‐–—−-]*)\p{Nd})*`)
+	digits  = regexp.MustCompile(`\p{Nd}((,|[^\p{L}\p{Nd},]{0,3})\p{Nd})*`)
 	years   = regexp.MustCompile(`\b(19|20)\d\d\s*[-–/]\s*(19|20)\d\d\b`)
 )
 

@@ -187,6 +187,8 @@ func TestContact(t *testing.T) {
 		"Won 1,000,000":                           {phone: true},
 		"0800 / 123 45 67":                        {phone: true},
 		"12345678":                                {phone: true},
+		"Call 1·800·555·0199":                     {phone: true},
+		"Call 1 ~ 800 | 555 * 0199":               {phone: true},
 		"2025-2026, call 2027":                    {},
 		"555\u200b0100 and 99":                    {phone: true},
 		strings.Repeat("a.b ", 20):                {},

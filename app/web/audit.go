@@ -38,7 +38,11 @@ func RecordIn(c *gin.Context, tx *models.DB, organization uuid.UUID, kind string
 func (k *Kit) RecordAttempt(c *gin.Context, kind string, user *models.User) {
 	ctx, cancel := Detached(c)
 	defer cancel()
-	if err := k.DB.Record(ctx, Event(c, uuid.Nil, kind, user)); err != nil {
+	e := Event(c, uuid.Nil, kind, user)
+	if e.ActorID != e.UserID { // proved nothing about whoever is signed in
+		e.ActorID = uuid.Nil
+	}
+	if err := k.DB.Record(ctx, e); err != nil {
 		Current(c).Log().Error("event not recorded", "kind", kind, "err", err)
 	}
 }

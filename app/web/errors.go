@@ -66,8 +66,10 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	f := k.Frame(c, r.Status)
 	typed := k.typedBefore(c)
 	again := site.Again{Fields: shown(typed)}
-	if retryable[r.Status] && c.Request.Method == http.MethodPost {
-		again.Path, again.All = c.Request.URL.RequestURI(), typed
+	if retryable[r.Status] && c.Request.Method == http.MethodPost && k.crossOrigin.Check(c.Request) == nil {
+		if path := c.Request.URL.RequestURI(); LocalPath(path) == path {
+			again.Path, again.All = path, typed
+		}
 	}
 	failure := site.Failure{Status: r.Status, Title: r.Title, Text: r.Text, RequestID: Current(c).ID}
 	if r.Status == http.StatusTooManyRequests {
@@ -87,6 +89,9 @@ var retryable = map[int]bool{
 
 // AnswerSilently ends a request that a person has not made, and leaves the page as it is.
 func AnswerSilently(c *gin.Context, status int) {
+	if status == http.StatusTooManyRequests {
+		holdBack(c)
+	}
 	c.Abort()
 	c.Header("HX-Reswap", "none")
 	c.Status(status)

@@ -63,11 +63,8 @@ func (k *Kit) Attempt(c *gin.Context, attempts ...Attempt) error {
 // recordThrottled adds to the audit log that the user of the attempts must wait. It is
 // called once for each wait, so that nobody can fill the log.
 func (k *Kit) recordThrottled(c *gin.Context, attempts []Attempt) {
-	user := Current(c).User
+	user := Current(c).User // unless the attempts are at another account
 	for _, a := range attempts {
-		if user != nil {
-			break
-		}
 		found, err := k.DB.UserOfThrottle(c.Request.Context(), a.key)
 		switch {
 		case err == nil:
@@ -146,8 +143,12 @@ func (k *Kit) Refund(c *gin.Context, attempts ...Attempt) {
 	}
 }
 
-// EnumerationLimit is an attempt that could reveal who has an account.
+// EnumerationLimit is an attempt that could reveal who has an account. It counts for the
+// user: others at the same address must not keep them from changing their profile.
 func (k *Kit) EnumerationLimit(c *gin.Context) Attempt {
+	if u := Current(c).User; u != nil {
+		return NewAttempt("check by "+u.ID.String(), k.Config.LimitCheck)
+	}
 	return PerIP(c, "check", k.Config.LimitCheck)
 }
 

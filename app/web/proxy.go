@@ -18,13 +18,19 @@ func (k *Kit) ForwardedFor(c *gin.Context) {
 	if len(lines) == 0 {
 		return
 	}
+	entries := slices.DeleteFunc(strings.Split(strings.Join(lines, ","), ","), func(entry string) bool { return strings.TrimSpace(entry) == "" })
 	var addresses []string
-	for entry := range strings.SplitSeq(strings.Join(lines, ","), ",") {
-		if ip, ok := parseAddress(entry); ok {
-			addresses = append(addresses, ip.String())
+	named := false // an address that no trusted proxy has
+	for _, entry := range slices.Backward(entries) {
+		ip, ok := parseAddress(entry)
+		if !ok { // what stands before it may come from the client
+			break
 		}
+		addresses = append(addresses, ip.String())
+		named = named || !k.trusts(ip)
 	}
-	if len(addresses) > 0 {
+	if named || len(addresses) == len(entries) && len(entries) > 0 {
+		slices.Reverse(addresses)
 		c.Request.Header.Set(forwardedFor, strings.Join(addresses, ", "))
 		return
 	}

@@ -33,6 +33,7 @@ func newToasts() map[string]string {
 		"role-changed":         "Role changed",
 		"revoked":              "Invitation revoked",
 		"joined":               "Invitation accepted",
+		"declined":             "Invitation declined",
 		"left":                 "You've left the organization",
 		"removed":              "Member removed",
 		"role-deleted":         "Role deleted. Its members now have the Member role.",
