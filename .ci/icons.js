@@ -1,7 +1,7 @@
 // Writes templates/components/icons.templ with the icons of lucide-static that pages
 // use. Its argument is the unpacked package.
 const fs = require("fs");
-const names = `activity arrow-left bell building-2 check chevrons-up-down circle circle-alert circle-check
+const names = `activity arrow-down arrow-left arrow-up bell building-2 check chevrons-up-down circle circle-alert circle-check
 	contact download ellipsis history info key-round layout-dashboard lock log-in log-out mail menu monitor
 	moon plus search send settings shield smartphone sticky-note sun trash-2 triangle-alert user user-minus
 	user-plus users x`.split(/\s+/);

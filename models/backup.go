@@ -112,7 +112,7 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 				return err
 			}
 			// For another restore, of an older backup over this database.
-			if _, err := tx.bun.NewInsert().Model(&e).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx); err != nil {
+			if _, err := tx.insertEvent(&e).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
 				return err
 			}
 		}
@@ -144,7 +144,7 @@ func affected(result sql.Result) int {
 
 // replay does again what e records, unless the database has e.
 func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
-	if known, err := db.bun.NewSelect().Model(&e).WherePK().Exists(ctx); err != nil || known {
+	if known, err := db.bun.NewSelect().Model(&e).Column("id").WherePK().Exists(ctx); err != nil || known {
 		return err
 	}
 	if e.Kind == EventOrganizationDeleted {

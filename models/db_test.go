@@ -212,7 +212,7 @@ func TestEventsAreOfOneUser(t *testing.T) {
 			}
 		}
 		for user, want := range map[uuid.UUID]string{ada.ID: "a", grace.ID: "cb", uuid.Nil: ""} {
-			events, err := db.Events(t.Context(), user, uuid.Nil, 10)
+			events, err := db.Events(t.Context(), user, models.EventFilter{}, uuid.Nil, 10)
 			got := ""
 			for _, e := range events {
 				got += e.Kind

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+
+	"vestibule/app/text"
 )
 
 // The kinds of events in the audit log.
@@ -52,7 +54,8 @@ const (
 )
 
 // Event is an entry of the audit log: what happened to which account, and who did
-// it. Events are added and, when old, purged, but never changed.
+// it. Events are added and, when old, purged. Nothing else changes them, except that an
+// address is erased with the account or the organization that it belongs to.
 type Event struct {
 	bun.BaseModel `bun:"table:events,alias:e"`
 
@@ -67,9 +70,33 @@ type Event struct {
 
 	OrganizationID uuid.UUID `bun:",nullzero"` // where it happened; zero outside an organization
 
+	Detail   EventDetail `bun:",nullzero"`
+	EmailKey string      `bun:",nullzero"` // of Detail.Email, by which eraseEmails finds it
+
 	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // nil if deleted since
 	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
 }
+
+// EventDetail says whom and what an event is about, in the words of that time. Each kind
+// uses its own fields. It names no user: Event.UserID leads to the name as long as there
+// is the account.
+type EventDetail struct {
+	Email     string `json:"email,omitempty"`      // who was invited, or the user's new address
+	EmailFrom string `json:"email_from,omitempty"` // the user's address before
+
+	Organization     string `json:"organization,omitempty"`
+	OrganizationFrom string `json:"organization_from,omitempty"` // its name before
+
+	Role     string `json:"role,omitempty"`
+	RoleFrom string `json:"role_from,omitempty"` // the member's role, or the role's name, before
+
+	Fields string `json:"fields,omitempty"` // what changed in the profile
+	Device string `json:"device,omitempty"` // which was signed out
+	Count  int    `json:"count,omitempty"`  // how many were signed out
+}
+
+// IsZero reports whether there is nothing to say. Then the column is NULL.
+func (d EventDetail) IsZero() bool { return d == EventDetail{} }
 
 // ByAnother reports whether another user did it.
 func (e *Event) ByAnother() bool { return e.ActorID != uuid.Nil && e.ActorID != e.UserID }
@@ -85,29 +112,48 @@ func (db *DB) Record(ctx context.Context, e Event) error {
 	e.ID = newID()
 	e.CreatedAt = now()
 	e.UserAgent = sanitize(e.UserAgent, maxUserAgent)
-	_, err := db.bun.NewInsert().Model(&e).Returning("NULL").Exec(ctx)
+	if e.Detail.Email != "" {
+		e.EmailKey = text.EmailKey(e.Detail.Email)
+	}
+	_, err := db.insertEvent(&e).Exec(ctx)
 	return err
 }
 
-// Events lists up to limit events of user, newest first, starting after the one
-// with the id before unless that is zero.
-func (db *DB) Events(ctx context.Context, user, before uuid.UUID, limit int64) ([]Event, error) {
-	var events []Event
-	query := db.bun.NewSelect().Model(&events).Where("user_id = ?", user).Order("id DESC").Limit(limit)
-	if before != uuid.Nil {
-		query = query.Where("id < ?", before)
+// insertEvent returns the query that stores e. A restored backup of an earlier version has
+// no columns for a detail.
+func (db *DB) insertEvent(e *Event) *bun.InsertQuery {
+	query := db.bun.NewInsert().Model(e).Returning("NULL")
+	if e.Detail.IsZero() {
+		query = query.ExcludeColumn("detail", "email_key")
 	}
-	err := query.Scan(ctx)
-	return events, err
+	return query
 }
 
-// OrganizationEvents lists up to limit events of an organization, newest first,
-// starting after the one with the id before unless that is zero. It loads user and
-// actor, unless their accounts were deleted.
-func (db *DB) OrganizationEvents(ctx context.Context, organization, before uuid.UUID, limit int64) ([]Event, error) {
+// EventFilter selects events. A zero field selects all.
+type EventFilter struct {
+	User  uuid.UUID // whose account
+	Kinds []string
+	Since time.Time
+}
+
+func (f EventFilter) apply(q *bun.SelectQuery) *bun.SelectQuery {
+	if f.User != uuid.Nil {
+		q = q.Where("e.user_id = ?", f.User)
+	}
+	if len(f.Kinds) > 0 {
+		q = q.Where("e.kind IN (?)", bun.List(f.Kinds))
+	}
+	if !f.Since.IsZero() {
+		q = q.Where("e.created_at >= ?", f.Since.UTC())
+	}
+	return q
+}
+
+// Events lists up to limit events of user that filter selects, newest first, starting
+// after the one with the id before unless that is zero.
+func (db *DB) Events(ctx context.Context, user uuid.UUID, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
-	query := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).
-		Where("e.organization_id = ?", organization).Order("e.id DESC").Limit(limit)
+	query := db.bun.NewSelect().Model(&events).Where("e.user_id = ?", user).Apply(filter.apply).Order("e.id DESC").Limit(limit)
 	if before != uuid.Nil {
 		query = query.Where("e.id < ?", before)
 	}
@@ -115,11 +161,18 @@ func (db *DB) OrganizationEvents(ctx context.Context, organization, before uuid.
 	return events, err
 }
 
-// EventFilter selects events. A zero field selects all.
-type EventFilter struct {
-	User  uuid.UUID // whose account
-	Kind  string
-	Since time.Time
+// OrganizationEvents lists up to limit events of an organization that filter selects,
+// newest first, starting after the one with the id before unless that is zero. It loads
+// user and actor, unless their accounts were deleted.
+func (db *DB) OrganizationEvents(ctx context.Context, organization uuid.UUID, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
+	var events []Event
+	query := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).
+		Where("e.organization_id = ?", organization).Apply(filter.apply).Order("e.id DESC").Limit(limit)
+	if before != uuid.Nil {
+		query = query.Where("e.id < ?", before)
+	}
+	err := query.Scan(ctx)
+	return events, err
 }
 
 // AllEvents iterates over the audit log, newest first. Of the users of each event
@@ -129,18 +182,47 @@ func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Even
 	read := func(before uuid.UUID) ([]Event, error) {
 		var events []Event
 		query := db.bun.NewSelect().Model(&events).Relation("User", username).Relation("Actor", username).
-			Where("e.created_at >= ?", filter.Since.UTC()).Order("e.id DESC").Limit(pageSize)
+			Apply(filter.apply).Order("e.id DESC").Limit(pageSize)
 		if before != uuid.Nil {
 			query = query.Where("e.id < ?", before)
-		}
-		if filter.User != uuid.Nil {
-			query = query.Where("e.user_id = ?", filter.User)
-		}
-		if filter.Kind != "" {
-			query = query.Where("e.kind = ?", filter.Kind)
 		}
 		err := query.Scan(ctx)
 		return events, err
 	}
 	return paginate(read, func(e *Event) uuid.UUID { return e.ID })
+}
+
+// eraseEmails erases the addresses of a user who is deleted from the audit log: those in
+// the user's own events, and wherever else they are, such as in invitations.
+func (db *DB) eraseEmails(ctx context.Context, u *User) error {
+	var own []Event
+	err := db.bun.NewSelect().Model(&own).Column("kind", "email_key", "detail").
+		Where("user_id = ?", u.ID).Where("email_key IS NOT NULL").Scan(ctx)
+	if err != nil {
+		return err
+	}
+	keys := []string{u.EmailKey}
+	for _, e := range own {
+		if e.Kind == EventEmailConfirmed { // an address that was only asked for may be another's
+			keys = append(keys, e.EmailKey, text.EmailKey(e.Detail.EmailFrom))
+		}
+	}
+	return db.eraseEventDetails(ctx, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+		return q.Where("email_key IN (?)", bun.List(keys)).WhereOr("user_id = ?", u.ID)
+	})
+}
+
+// eraseInvited erases the addresses of those who were invited to an organization from the
+// audit log.
+func (db *DB) eraseInvited(ctx context.Context, organization uuid.UUID) error {
+	return db.eraseEventDetails(ctx, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+		return q.Where("organization_id = ?", organization)
+	})
+}
+
+// eraseEventDetails erases the details of those of which that hold an address.
+func (db *DB) eraseEventDetails(ctx context.Context, which func(*bun.UpdateQuery) *bun.UpdateQuery) error {
+	_, err := db.bun.NewUpdate().Model((*Event)(nil)).Set("detail = NULL").Set("email_key = NULL").
+		Where("email_key IS NOT NULL").WhereGroup(" AND ", which).Exec(ctx)
+	return err
 }

@@ -85,6 +85,9 @@ func (db *DB) DeleteOrganization(ctx context.Context, actor *Membership) error {
 }
 
 func (db *DB) deleteOrganization(ctx context.Context, id uuid.UUID) error {
+	if err := db.eraseInvited(ctx, id); err != nil {
+		return err
+	}
 	_, err := db.bun.NewDelete().Model((*Organization)(nil)).Where("id = ?", id).Exec(ctx)
 	return err
 }

@@ -245,11 +245,12 @@ func (db *DB) AllSessions(ctx context.Context, user uuid.UUID) iter.Seq2[*Sessio
 	return paginate(read, func(s *Session) uuid.UUID { return s.ID })
 }
 
-// EndSession ends any user's session by its id and returns the user's id. It
-// returns ErrNotFound if there is no such session.
-func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (user uuid.UUID, err error) {
-	err = db.bun.NewDelete().Model((*Session)(nil)).Where("id = ?", id).Returning("user_id").Scan(ctx, &user)
-	return user, asNotFound(err)
+// EndSession ends any user's session by its id and returns the session's user and user
+// agent. It returns ErrNotFound if there is no such session.
+func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (*Session, error) {
+	s := new(Session)
+	err := db.bun.NewDelete().Model(s).Where("id = ?", id).Returning("user_id, user_agent").Scan(ctx)
+	return s, asNotFound(err)
 }
 
 // EndAllSessions ends every session of every user and returns their number.

@@ -387,6 +387,9 @@ func (db *DB) deleteLocked(ctx context.Context, u *User) error {
 	if err := db.deleteRefusedMail(ctx, u); err != nil {
 		return err
 	}
+	if err := db.eraseEmails(ctx, u); err != nil {
+		return err
+	}
 	if _, err := db.bun.NewDelete().Model(u).WherePK().Exec(ctx); err != nil {
 		return err
 	}

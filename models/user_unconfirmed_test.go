@@ -81,7 +81,7 @@ func TestPurgeUnconfirmed(t *testing.T) {
 				if err := db.CreateUser(t.Context(), again); err != nil {
 					t.Errorf("name and address are not free: %v", err)
 				}
-				events, err := db.Events(t.Context(), u.ID, uuid.Nil, 1)
+				events, err := db.Events(t.Context(), u.ID, models.EventFilter{}, uuid.Nil, 1)
 				if err != nil || len(events) != 1 || events[0].Kind != models.EventUnconfirmed || events[0].ByOperator() {
 					t.Errorf("recorded is %+v (%v)", events, err)
 				}

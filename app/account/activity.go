@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -14,11 +15,13 @@ import (
 
 // ShowActivity shows the user the events of their account.
 func (h Handlers) ShowActivity(c *gin.Context) error {
-	events, err := h.DB.Events(c.Request.Context(), web.Current(c).User.ID, web.PageStart(c, "before"), web.PageSize+1)
+	read := func(ctx context.Context, db *models.DB, filter models.EventFilter, before uuid.UUID, limit int64) ([]models.Event, error) {
+		return db.Events(ctx, web.Current(c).User.ID, filter, before, limit)
+	}
+	list, err := h.Events(c, components.AccountEvents(), read, view.NewEventRow)
 	if err != nil {
 		return err
 	}
-	list := web.NewList(c, "before", events, func(e models.Event) uuid.UUID { return e.ID }, view.NewEventRow)
 	f := h.Frame(c, http.StatusOK)
-	return web.Render(c, f, view.ActivityPage(f, list), components.Events(list))
+	return web.Render(c, f, view.ActivityPage(f, list), components.EventsFound(list))
 }

@@ -36,56 +36,58 @@ func TestAuditLog(t *testing.T) {
 		guest := s.Visit(t)
 		id := func() uuid.UUID { return s.User("anna.smith").ID }
 		var anna_ uuid.UUID
+		nothing, asked := models.EventDetail{}, models.EventDetail{Email: "new@example.com"}
 		steps := []struct {
 			kind     string
 			stranger bool // not signed in at that moment
+			detail   models.EventDetail
 			do       func() *apptest.Answer
 		}{
-			{models.EventSignUp, false, func() *apptest.Answer {
+			{models.EventSignUp, false, nothing, func() *apptest.Answer {
 				return guest.Post("/sign-up", apptest.Anna.Form(), firefox).LeadsTo("/dashboard")
 			}},
-			{models.EventProfileChanged, false, func() *apptest.Answer {
+			{models.EventProfileChanged, false, models.EventDetail{Fields: "name"}, func() *apptest.Answer {
 				return guest.Post("/account", apptest.With(apptest.Anna.Form(), "last_name", "Jones"), firefox).LeadsTo("/account")
 			}},
-			{models.EventSignOut, false, func() *apptest.Answer { return guest.Post("/sign-out", nil, firefox).LeadsTo("/") }},
-			{models.EventSignInFailed, true, func() *apptest.Answer {
+			{models.EventSignOut, false, nothing, func() *apptest.Answer { return guest.Post("/sign-out", nil, firefox).LeadsTo("/") }},
+			{models.EventSignInFailed, true, nothing, func() *apptest.Answer {
 				return guest.Post("/sign-in", apptest.Credentials("ANNA@example.com", "not the password"), firefox).Wants(http.StatusUnprocessableEntity)
 			}},
-			{models.EventSignIn, false, func() *apptest.Answer {
+			{models.EventSignIn, false, nothing, func() *apptest.Answer {
 				return guest.Post("/sign-in", apptest.Anna.Credentials(), firefox).LeadsTo("/dashboard")
 			}},
-			{models.EventSignInFailed, false, func() *apptest.Answer {
+			{models.EventSignInFailed, false, nothing, func() *apptest.Answer {
 				return guest.Post("/account/email", apptest.With(apptest.Fill("email", "new@example.com"), "current_password", "not the password"), firefox).Wants(http.StatusUnprocessableEntity)
 			}},
-			{models.EventEmailRequested, false, func() *apptest.Answer {
+			{models.EventEmailRequested, false, asked, func() *apptest.Answer {
 				return guest.Post("/account/email", apptest.With(apptest.Fill("email", "new@example.com"), "current_password", apptest.Anna.Password), firefox).Wants(http.StatusOK)
 			}},
-			{models.EventEmailRequested, false, func() *apptest.Answer {
+			{models.EventEmailRequested, false, asked, func() *apptest.Answer {
 				return guest.Post("/account/email/resend", nil, firefox).LeadsTo("/account/email")
 			}},
-			{models.EventEmailCanceled, false, func() *apptest.Answer {
+			{models.EventEmailCanceled, false, asked, func() *apptest.Answer {
 				return guest.Post("/account/email/cancel", nil, firefox).LeadsTo("/account/email")
 			}},
-			{models.EventPasswordChanged, false, func() *apptest.Answer {
+			{models.EventPasswordChanged, false, nothing, func() *apptest.Answer {
 				return guest.Post("/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password), firefox).LeadsTo("/account")
 			}},
-			{models.EventSignIn, false, func() *apptest.Answer {
+			{models.EventSignIn, false, nothing, func() *apptest.Answer {
 				return s.Visit(t).Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword), firefox).LeadsTo("/dashboard")
 			}},
-			{models.EventSessionsEnded, false, func() *apptest.Answer {
+			{models.EventSessionsEnded, false, models.EventDetail{Count: 2}, func() *apptest.Answer {
 				if _, _, err := db.CreateSession(t.Context(), s.User("anna.smith"), models.Device{}, models.Lifetime{Idle: time.Hour, Max: time.Hour}); err != nil {
 					t.Fatal(err)
 				}
 				return guest.Post("/account/sessions/end-others", nil, firefox).LeadsTo("/account/sessions")
 			}},
-			{models.EventPasswordReset, false, func() *apptest.Answer {
+			{models.EventPasswordReset, false, nothing, func() *apptest.Answer {
 				return guest.Post("/reset-password", apptest.With(apptest.Twice(apptest.Anna.Password), "token", s.ResetToken(apptest.Anna.Email)), firefox).LeadsTo("/dashboard")
 			}},
-			{models.EventReauthenticated, false, func() *apptest.Answer {
+			{models.EventReauthenticated, false, nothing, func() *apptest.Answer {
 				s.AgePassword()
 				return guest.Post("/account/delete", apptest.Fill("sudo", "open", "current_password", apptest.Anna.Password), firefox).LeadsTo("/account/delete")
 			}},
-			{models.EventDeleted, false, func() *apptest.Answer {
+			{models.EventDeleted, false, nothing, func() *apptest.Answer {
 				return guest.Post("/account/delete", apptest.Fill("username", "anna.smith", "current_password", apptest.Anna.Password), firefox).LeadsTo("/")
 			}},
 		}
@@ -104,12 +106,12 @@ func TestAuditLog(t *testing.T) {
 			}
 			e := got[0]
 			want := models.Event{ID: e.ID, Kind: step.kind, UserID: anna_, ActorID: actor, IP: "127.0.0.1", UserAgent: agent,
-				RequestID: a.Header.Get("X-Request-Id"), CreatedAt: e.CreatedAt}
+				RequestID: a.Header.Get("X-Request-Id"), CreatedAt: e.CreatedAt, Detail: step.detail, EmailKey: step.detail.Email}
 			if e != want || e.RequestID == "" || time.Since(e.CreatedAt) > time.Minute {
 				t.Errorf("%s: recorded is\n%+v, want\n%+v", step.kind, e, want)
 			}
 		}
-		// What nobody may read: the log holds no secret and nothing that was typed.
+		// What nobody may read: the log holds no secret and, as Anna is gone, no address.
 		log := s.Dump("events")
 		for _, secret := range []string{apptest.Anna.Password, apptest.AnotherPassword, "not the password", apptest.Anna.Email, "new@example.com", "Jones"} {
 			if strings.Contains(log, secret) {
@@ -174,6 +176,122 @@ func TestActivity(t *testing.T) {
 		}
 		for _, odd := range []string{"?before=", "?before=x", "?before=" + uuid.NewString()} {
 			s.Get("/account/activity" + odd).Wants(http.StatusOK)
+		}
+	})
+}
+
+// TestActivitySaysWhat reads what a user did to their own account.
+func TestActivitySaysWhat(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		other := s.Visit(t)
+		other.Post("/sign-in", apptest.Credentials("anna.smith", "not the password")).Wants(http.StatusUnprocessableEntity)
+		other.Post("/sign-in", apptest.Anna.Credentials(), apptest.Header("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0")).LeadsTo("/dashboard")
+		s.Confirmed()
+		s.Submit(s.Get("/account/sessions"), `#sessions form[action$="/end"]`, nil).LeadsTo("/account/sessions")
+		s.Post("/account", apptest.With(apptest.Anna.Form(), "last_name", "Jones")).LeadsTo("/account")
+		s.Post("/account", apptest.With(apptest.Anna.Form(), "username", "anna.jones")).LeadsTo("/account")
+		s.Post("/account/email", apptest.NewEmail("wrong@example.com")).Wants(http.StatusOK)
+		s.Post("/account/email/cancel", nil).LeadsTo("/account/email")
+		s.Post("/account/email", apptest.NewEmail("anna@bücher.example")).Wants(http.StatusOK)
+		s.Post("/verify-email", apptest.Fill("token", s.TokenOf(s.MailTo("anna@xn--bcher-kva.example", apptest.ChangeSubject)))).LeadsTo("/dashboard")
+		a := s.Get("/account/activity").Wants(http.StatusOK).Page()
+		var got, warned []string
+		a.Find("#events strong").Each(func(_ int, e apptest.Selection) {
+			got = append(got, strings.TrimSpace(e.Text()))
+			if e.Closest("li").Find(".warning").Length() > 0 {
+				warned = append(warned, strings.TrimSpace(e.Text()))
+			}
+		})
+		want := []string{
+			"Changed email address from anna@example.com to anna@bücher.example", "Asked to change email address to anna@bücher.example",
+			"Canceled the change of email address to wrong@example.com", "Asked to change email address to wrong@example.com",
+			"Changed username and name", "Changed name", "Signed out Firefox on Linux", "Signed in", "Wrong password entered", "Signed up",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("it says\n%q, want\n%q", got, want)
+		}
+		if !slices.Equal(warned, []string{"Wrong password entered"}) {
+			t.Errorf("it warns of %q", warned)
+		}
+		// The download has the same words, and the log no address.
+		var data struct {
+			Activity []struct{ Event string }
+		}
+		if err := json.Unmarshal([]byte(s.Get("/account/data").Body), &data); err != nil {
+			t.Fatal(err)
+		}
+		if all := fmt.Sprint(data.Activity); all != "["+"{"+strings.Join(want, "} {")+"}]" {
+			t.Errorf("the data say %s", all)
+		}
+		if log := fmt.Sprint(s.Log.Lines(t)); strings.Contains(log, "wrong@example.com") || strings.Contains(log, "bcher") {
+			t.Error("the log holds an address")
+		}
+	})
+}
+
+// TestActivityFilter chooses events by kind and by time.
+func TestActivityFilter(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		user := s.User("anna.smith").ID
+		record := func(n int, kind string) {
+			for range n {
+				if err := db.Record(t.Context(), models.Event{Kind: kind, UserID: user}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		record(25, models.EventProfileChanged)
+		s.SetTime("events", "created_at", time.Now().Add(-40*apptest.Day))
+		record(2, models.EventSignInFailed)
+		record(1, models.EventPasswordChanged)
+		for _, tt := range []struct {
+			query string
+			want  int
+			pages int
+		}{
+			{"", 29, 2},
+			{"?kind=account", 26, 2},
+			{"?kind=account&days=30", 1, 1},
+			{"?kind=refused&days=7", 2, 1},
+			{"?days=90", 29, 2},
+			{"?days=30", 3, 1},
+			{"?kind=organizations", 0, 1},
+			{"?kind=nonsense&days=1000000000", 29, 2},
+		} {
+			for way, options := range map[string][]apptest.Option{"plain": nil, "htmx": {apptest.HTMX}} {
+				seen, pages := 0, 0
+				for path := "/account/activity" + tt.query; path != ""; pages++ {
+					a := s.Get(path, options...).Wants(http.StatusOK)
+					seen += a.Find("li strong").Length()
+					if days := a.Find("li.day").Length(); pages > 0 && (days == 0) != (way == "htmx") { // it goes on with the day
+						t.Errorf("%s, %s: a further page has %d headings", tt.query, way, days)
+					}
+					if told := a.Find(`hx-partial[hx-target="#finds"]`).Length(); way == "htmx" && (told == 1) != (pages == 0) {
+						t.Errorf("%s: page %d tells %d results", tt.query, pages, told)
+					}
+					path = a.Find(`li > a[href*="before="]`).AttrOr("href", "")
+				}
+				if seen != tt.want || pages != tt.pages {
+					t.Errorf("%s, %s: %d events on %d pages, want %d on %d", tt.query, way, seen, pages, tt.want, tt.pages)
+				}
+			}
+		}
+		// The form keeps what was chosen, and an empty list leads back.
+		a := s.Get("/account/activity?kind=organizations&days=7").Says("Nothing like this has happened.")
+		if kind, days := a.Find("select[name=kind] [selected]").AttrOr("value", ""), a.Find("select[name=days] [selected]").AttrOr("value", ""); kind != "organizations" || days != "7" {
+			a.Failf("the form holds %q and %q", kind, days)
+		}
+		if form := a.Find("form.filter"); form.AttrOr("method", "") != "get" || form.AttrOr("action", "") != "/account/activity" || form.AttrOr("hx-replace-url", "") != "true" {
+			a.Failf("the filter isn't in the URL: %s", form.Text())
+		}
+		if clear := a.Find("#events a").AttrOr("href", ""); clear != "/account/activity" {
+			a.Failf("it leads to %q", clear)
 		}
 	})
 }

@@ -141,7 +141,7 @@ func (h Handlers) ownActivity(ctx context.Context, u *models.User) iter.Seq2[any
 		if e.ByAnother() {
 			e.IP, e.UserAgent = "", "" // they belong to the person who caused it
 		}
-		return ownEvent{components.EventLabel(e.Kind), components.EventActor(*e), e.IP, e.UserAgent, e.CreatedAt}
+		return ownEvent{components.OwnEvent(*e).String(), components.EventActor(*e), e.IP, e.UserAgent, e.CreatedAt}
 	})
 }
 

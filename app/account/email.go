@@ -81,7 +81,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 	} else if limited {
 		return h.renderEmail(c, http.StatusTooManyRequests, form)
 	}
-	err := h.Audited(c, models.EventEmailRequested, user, func(tx *models.DB) error {
+	err := h.AuditedDetail(c, models.EventEmailRequested, user, &models.EventDetail{Email: form.Email}, func(tx *models.DB) error {
 		return tx.RequestEmail(c.Request.Context(), user, form.Email)
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func (h Handlers) ResendEmail(c *gin.Context) error {
 	if err := h.Attempt(c, attempts...); err != nil {
 		return err
 	}
-	err = h.Audited(c, models.EventEmailRequested, user, func(tx *models.DB) error {
+	err = h.AuditedDetail(c, models.EventEmailRequested, user, &models.EventDetail{Email: pending}, func(tx *models.DB) error {
 		return tx.ResendEmail(c.Request.Context(), user, pending)
 	})
 	if err != nil {
@@ -118,7 +118,11 @@ func (h Handlers) ResendEmail(c *gin.Context) error {
 // CancelEmail voids the link to the new address.
 func (h Handlers) CancelEmail(c *gin.Context) error {
 	user := web.Current(c).User
-	err := h.Audited(c, models.EventEmailCanceled, user, func(tx *models.DB) error {
+	detail := new(models.EventDetail)
+	err := h.AuditedDetail(c, models.EventEmailCanceled, user, detail, func(tx *models.DB) (err error) {
+		if detail.Email, err = tx.PendingEmail(c.Request.Context(), user); err != nil {
+			return err
+		}
 		return tx.CancelEmail(c.Request.Context(), user)
 	})
 	if err != nil {

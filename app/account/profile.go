@@ -3,6 +3,7 @@ package account
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -52,7 +53,8 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	if user == *web.Current(c).User { // nothing to store
 		return h.RenderSaved(c, view.ProfileForm(form), "saved")
 	}
-	err := h.Audited(c, models.EventProfileChanged, &user, func(tx *models.DB) error {
+	detail := &models.EventDetail{Fields: changedFields(web.Current(c).User, &user)}
+	err := h.AuditedDetail(c, models.EventProfileChanged, &user, detail, func(tx *models.DB) error {
 		return tx.UpdateProfile(c.Request.Context(), &user)
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
@@ -64,6 +66,19 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	}
 	web.Current(c).User = &user
 	return h.RenderSaved(c, view.ProfileForm(form), "saved")
+}
+
+// changedFields says which fields of the profile differ. The audit log doesn't keep what
+// they held.
+func changedFields(before, after *models.User) string {
+	var fields []string
+	if before.Username != after.Username {
+		fields = append(fields, "username")
+	}
+	if before.FullName() != after.FullName() {
+		fields = append(fields, "name")
+	}
+	return strings.Join(fields, " and ")
 }
 
 // CheckProfile checks one field as the user leaves it.

@@ -45,8 +45,14 @@ func (h Handlers) EndSession(c *gin.Context) error {
 		return h.auth().SignOut(c)
 	}
 	user := web.Current(c).User
-	err = h.Audited(c, models.EventSessionEnded, user, func(tx *models.DB) error {
-		return tx.DeleteSession(c.Request.Context(), user.ID, id)
+	detail := new(models.EventDetail)
+	err = h.AuditedDetail(c, models.EventSessionEnded, user, detail, func(tx *models.DB) error {
+		s, err := tx.EndSession(c.Request.Context(), id)
+		if err == nil && s.UserID != user.ID {
+			err = models.ErrNotFound
+		}
+		detail.Device = device.Name(s.UserAgent)
+		return err
 	})
 	if errors.Is(err, models.ErrNotFound) { // it may already have ended, which is fine
 		web.Current(c).Log().Warn("session to end not found")
@@ -64,7 +70,7 @@ func (h Handlers) EndOtherSessions(c *gin.Context) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		return web.Record(c, tx, models.EventSessionsEnded, user)
+		return web.RecordDetail(c, tx, uuid.Nil, models.EventSessionsEnded, user, models.EventDetail{Count: n})
 	})
 	if err != nil {
 		return err

@@ -113,13 +113,18 @@ func confirmEmail(c *gin.Context, tx *models.DB, token *models.Token) error {
 	if err := tx.ConfirmEmail(c.Request.Context(), token); err != nil {
 		return err
 	}
-	return recordConfirmed(c, tx, token.User)
+	return recordConfirmed(c, tx, token)
 }
 
-// recordConfirmed records that user confirmed an address.
-func recordConfirmed(c *gin.Context, tx *models.DB, user *models.User) error {
+// recordConfirmed records that the token's user confirmed its address.
+func recordConfirmed(c *gin.Context, tx *models.DB, token *models.Token) error {
+	user := token.User
 	entry := web.Event(c, uuid.Nil, models.EventEmailConfirmed, user)
 	entry.ActorID = user.ID
+	entry.Detail.Email = token.Email
+	if token.Purpose == models.ChangeEmail {
+		entry.Detail.EmailFrom = user.Email
+	}
 	return tx.Record(c.Request.Context(), entry)
 }
 

@@ -69,7 +69,7 @@ func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) er
 		if err := tx.ResetPassword(c.Request.Context(), token, hash); err != nil || token.Purpose != models.VerifyEmail {
 			return token.User, err
 		}
-		return token.User, recordConfirmed(c, tx, token.User)
+		return token.User, recordConfirmed(c, tx, token)
 	})
 	switch {
 	case errors.Is(err, models.ErrNotFound):

@@ -1,6 +1,7 @@
 package organization
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -15,11 +16,15 @@ import (
 // ShowActivity shows the events of the current organization. It leaves out IP addresses
 // and devices, which only the user and operators may see.
 func (h Handlers) ShowActivity(c *gin.Context) error {
-	events, err := h.DB.OrganizationEvents(c.Request.Context(), web.Current(c).Member.OrganizationID, web.PageStart(c, "before"), web.PageSize+1)
+	actor := web.Current(c).Member
+	read := func(ctx context.Context, db *models.DB, filter models.EventFilter, before uuid.UUID, limit int64) ([]models.Event, error) {
+		return db.OrganizationEvents(ctx, actor.OrganizationID, filter, before, limit)
+	}
+	row := func(e models.Event) components.EventRow { return view.NewEventRow(e, seesEmails(actor)) }
+	list, err := h.Events(c, components.OrganizationEvents(), read, row)
 	if err != nil {
 		return err
 	}
-	list := web.NewList(c, "before", events, func(e models.Event) uuid.UUID { return e.ID }, view.NewEventRow)
 	f := h.Frame(c, http.StatusOK)
-	return web.Render(c, f, view.ActivityPage(f, list), components.Events(list))
+	return web.Render(c, f, view.ActivityPage(f, list), components.EventsFound(list))
 }

@@ -36,7 +36,8 @@ func (h Handlers) Delete(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderDelete(c, http.StatusUnprocessableEntity, form)
 	}
-	err := h.Audited(c, models.EventOrganizationDeleted, web.Current(c).User, func(tx *models.DB) error {
+	detail := &models.EventDetail{Organization: m.Organization.Name}
+	err := h.AuditedDetail(c, models.EventOrganizationDeleted, web.Current(c).User, detail, func(tx *models.DB) error {
 		return tx.DeleteOrganization(c.Request.Context(), m)
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/app/web"
@@ -109,14 +110,15 @@ func (h Handlers) join(c *gin.Context, i *models.Invitation, user *models.User) 
 			return err
 		}
 		if !user.Verified() {
-			if err := web.Record(c, tx, models.EventEmailConfirmed, user); err != nil {
+			if err := web.RecordDetail(c, tx, uuid.Nil, models.EventEmailConfirmed, user, models.EventDetail{Email: user.Email}); err != nil {
 				return err
 			}
 		}
 		if !joins {
 			return nil
 		}
-		return web.RecordIn(c, tx, i.OrganizationID, models.EventMemberJoined, user)
+		detail := models.EventDetail{Organization: i.Organization.Name, Role: i.Role.Name}
+		return web.RecordDetail(c, tx, i.OrganizationID, models.EventMemberJoined, user, detail)
 	})
 	full := new(models.FullError)
 	switch {

@@ -81,7 +81,7 @@ func (h Handlers) CreateOrganization(c *gin.Context) error {
 		if err := tx.CreateOrganization(c.Request.Context(), o, user); err != nil {
 			return err
 		}
-		return web.RecordIn(c, tx, o.ID, models.EventOrganizationCreated, user)
+		return web.RecordDetail(c, tx, o.ID, models.EventOrganizationCreated, user, models.EventDetail{Organization: o.Name})
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		form.Fail(failed.Field, takenSlug)

@@ -23,12 +23,12 @@ func (h Handlers) ShowOverview(c *gin.Context) error {
 		return err
 	}
 	if actor.Role.May(models.SeeActivity) {
-		events, err := h.DB.OrganizationEvents(c.Request.Context(), actor.OrganizationID, uuid.Nil, 5)
+		events, err := h.DB.OrganizationEvents(c.Request.Context(), actor.OrganizationID, models.EventFilter{}, uuid.Nil, 5)
 		if err != nil {
 			return err
 		}
 		for _, e := range events {
-			o.Events = append(o.Events, view.NewEventRow(e))
+			o.Events = append(o.Events, view.NewEventRow(e, seesEmails(actor)))
 		}
 	}
 	f := h.Frame(c, http.StatusOK)
@@ -41,7 +41,8 @@ func (h Handlers) Leave(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, web.Current(c).Member.Role); err != nil || c.IsAborted() {
 		return err
 	}
-	err := h.Audited(c, models.EventMemberLeft, web.Current(c).User, func(tx *models.DB) error {
+	detail := &models.EventDetail{Organization: web.Current(c).Member.Organization.Name}
+	err := h.AuditedDetail(c, models.EventMemberLeft, web.Current(c).User, detail, func(tx *models.DB) error {
 		return tx.Leave(c.Request.Context(), web.Current(c).Member)
 	})
 	if err != nil {

@@ -58,7 +58,7 @@ func (h Handlers) CreateRole(c *gin.Context) error {
 		return err
 	}
 	if form.Valid() {
-		err := h.Audited(c, models.EventRoleCreated, nil, func(tx *models.DB) error {
+		err := h.AuditedDetail(c, models.EventRoleCreated, nil, &models.EventDetail{Role: form.Name}, func(tx *models.DB) error {
 			return tx.CreateRole(c.Request.Context(), web.Current(c).Member, form.Name, chosen(form))
 		})
 		if err == nil {
@@ -121,7 +121,11 @@ func (h Handlers) SaveRole(c *gin.Context) error {
 	}
 	if form.Valid() {
 		if form.Name != r.Name || !slices.Equal(chosen(form), r.Permissions) {
-			err = h.Audited(c, models.EventRoleChanged, nil, func(tx *models.DB) error {
+			detail := &models.EventDetail{Role: form.Name}
+			if form.Name != r.Name {
+				detail.RoleFrom = r.Name
+			}
+			err = h.AuditedDetail(c, models.EventRoleChanged, nil, detail, func(tx *models.DB) error {
 				return tx.UpdateRole(c.Request.Context(), web.Current(c).Member, r.ID, form.Name, chosen(form))
 			})
 		}
@@ -142,7 +146,11 @@ func (h Handlers) CheckRole(c *gin.Context) error {
 
 // DeleteRole deletes a role. Its members get the Member role.
 func (h Handlers) DeleteRole(c *gin.Context) error {
-	err := h.Audited(c, models.EventRoleDeleted, nil, func(tx *models.DB) error {
+	r, err := h.role(c)
+	if err != nil {
+		return err
+	}
+	err = h.AuditedDetail(c, models.EventRoleDeleted, nil, &models.EventDetail{Role: r.Name}, func(tx *models.DB) error {
 		return tx.DeleteRole(c.Request.Context(), web.Current(c).Member, web.ID(c))
 	})
 	if err != nil {

@@ -37,7 +37,8 @@ func (h Handlers) SaveSettings(c *gin.Context) error {
 		return h.renderSettings(c, http.StatusUnprocessableEntity, form)
 	}
 	if form.Name != web.Current(c).Member.Organization.Name {
-		err := h.Audited(c, models.EventOrganizationRenamed, nil, func(tx *models.DB) error {
+		detail := &models.EventDetail{Organization: form.Name, OrganizationFrom: web.Current(c).Member.Organization.Name}
+		err := h.AuditedDetail(c, models.EventOrganizationRenamed, nil, detail, func(tx *models.DB) error {
 			return tx.RenameOrganization(c.Request.Context(), web.Current(c).Member, form.Name)
 		})
 		if err != nil {

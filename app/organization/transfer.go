@@ -41,7 +41,8 @@ func (h Handlers) Transfer(c *gin.Context) error {
 			if err != nil {
 				return err
 			}
-			return web.Record(c, tx, models.EventOwnershipMoved, newOwner.User)
+			o := web.Current(c).Member.Organization
+			return web.RecordDetail(c, tx, o.ID, models.EventOwnershipMoved, newOwner.User, models.EventDetail{Organization: o.Name})
 		})
 		if err == nil {
 			return h.RedirectWith(c, "transferred", web.Within(c, ""))

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/url"
 
 	"github.com/gin-gonic/gin"
@@ -25,16 +26,16 @@ func Search(c *gin.Context) string { return text.Printable(c.Query("q")) }
 
 // NewList returns a page of models, which were read after PageStart with a limit of
 // PageSize+1. The extra one shows that there is a next page, whose path has the last id
-// of this page under key.
-func NewList[Model, Row any](c *gin.Context, key string, models []Model, id func(Model) uuid.UUID, row func(Model) Row) components.List[Row] {
+// of this page under key, the text of the search, and what else is kept.
+func NewList[Model, Row any](c *gin.Context, key string, models []Model, id func(Model) uuid.UUID, row func(Model) Row, kept ...url.Values) components.List[Row] {
 	list := components.List[Row]{Focus: PageStart(c, key) != uuid.Nil}
 	if len(models) > PageSize {
 		models = models[:PageSize]
-		next := url.Values{key: {id(models[PageSize-1]).String()}}
-		if search := Search(c); search != "" {
-			next.Set("q", search)
+		next := components.Query(key, id(models[PageSize-1]).String(), "q", Search(c))
+		for _, query := range kept {
+			maps.Copy(next, query)
 		}
-		list.More = c.Request.URL.Path + "?" + next.Encode()
+		list.More = components.PathWith(c.Request.URL.Path, next)
 	}
 	for i := range models {
 		list.Rows = append(list.Rows, row(models[i]))

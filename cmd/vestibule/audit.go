@@ -27,7 +27,10 @@ func (audit) Help() string {
 
 func (c audit) Run(ctx context.Context, config *app.Config) error {
 	return onDatabase(ctx, config, func(db *models.DB) error {
-		filter := models.EventFilter{Kind: c.Kind}
+		filter := models.EventFilter{}
+		if c.Kind != "" {
+			filter.Kinds = []string{c.Kind}
+		}
 		if c.Since > 0 {
 			filter.Since = time.Now().Add(-c.Since)
 		}
@@ -93,6 +96,8 @@ type eventRow struct {
 	UserAgent      string     `json:"user_agent"`
 	RequestID      string     `json:"request_id"`
 	CreatedAt      time.Time  `json:"created_at"`
+
+	Detail models.EventDetail `json:"detail,omitzero"`
 }
 
 func newEventRow(e *models.Event) eventRow {
@@ -104,6 +109,7 @@ func newEventRow(e *models.Event) eventRow {
 		UserAgent: e.UserAgent,
 		RequestID: e.RequestID,
 		CreatedAt: e.CreatedAt.UTC(),
+		Detail:    e.Detail,
 	}
 	if e.UserAgent != "" {
 		row.Device = device.Name(e.UserAgent)
@@ -131,11 +137,16 @@ func optionalUser(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
 // audited runs change and records it in the audit log as an operator's, in one
 // transaction. Change returns the id of the changed user, or the zero id for all.
 func audited(ctx context.Context, db *models.DB, kind string, change func(tx *models.DB) (uuid.UUID, error)) error {
+	return auditedDetail(ctx, db, kind, new(models.EventDetail), change)
+}
+
+// auditedDetail is audited for an event that says more. The change may fill in the detail.
+func auditedDetail(ctx context.Context, db *models.DB, kind string, detail *models.EventDetail, change func(tx *models.DB) (uuid.UUID, error)) error {
 	return db.InTx(ctx, func(tx *models.DB) error {
 		user, err := change(tx)
 		if err != nil {
 			return err
 		}
-		return tx.Record(ctx, models.Event{Kind: kind, UserID: user})
+		return tx.Record(ctx, models.Event{Kind: kind, UserID: user, Detail: *detail})
 	})
 }

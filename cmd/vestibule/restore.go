@@ -76,7 +76,7 @@ func (l auditLog) events() ([]models.Event, error) {
 	}
 	var events []models.Event
 	for _, row := range rows {
-		e := models.Event{ID: row.ID, Kind: row.Kind, IP: row.IP, UserAgent: row.UserAgent, RequestID: row.RequestID, CreatedAt: row.CreatedAt}
+		e := models.Event{ID: row.ID, Kind: row.Kind, IP: row.IP, UserAgent: row.UserAgent, RequestID: row.RequestID, CreatedAt: row.CreatedAt, Detail: row.Detail}
 		if row.ActorID != nil {
 			e.ActorID = *row.ActorID
 		}
@@ -290,17 +290,15 @@ func (c restore) replaces(ctx context.Context, db *models.DB) ([]models.Event, e
 		return nil, nil
 	}
 	events := []models.Event{}
-	for _, kind := range models.ReplayedEvents {
-		for e, err := range db.AllEvents(ctx, models.EventFilter{Kind: kind}) {
-			if err != nil && !empty {
-				fmt.Fprintln(os.Stderr, "The audit log of the replaced database can't be read:", err)
-			}
-			if err != nil {
-				return nil, nil
-			}
-			e.User, e.Actor = nil, nil
-			events = append(events, *e)
+	for e, err := range db.AllEvents(ctx, models.EventFilter{Kinds: models.ReplayedEvents}) {
+		if err != nil && !empty {
+			fmt.Fprintln(os.Stderr, "The audit log of the replaced database can't be read:", err)
 		}
+		if err != nil {
+			return nil, nil
+		}
+		e.User, e.Actor = nil, nil
+		events = append(events, *e)
 	}
 	return events, nil
 }

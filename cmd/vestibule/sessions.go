@@ -108,7 +108,12 @@ func (c sessionsRevoke) revoke(ctx context.Context, db *models.DB) (n int, err e
 	if err != nil {
 		return 0, fmt.Errorf("%s is not a session ID: run vestibule sessions list to find it", plain(c.ID))
 	}
-	err = audited(ctx, db, models.EventSessionEnded, func(tx *models.DB) (uuid.UUID, error) { return tx.EndSession(ctx, id) })
+	detail := new(models.EventDetail)
+	err = auditedDetail(ctx, db, models.EventSessionEnded, detail, func(tx *models.DB) (uuid.UUID, error) {
+		s, err := tx.EndSession(ctx, id)
+		detail.Device = device.Name(s.UserAgent)
+		return s.UserID, err
+	})
 	if errors.Is(err, models.ErrNotFound) {
 		return 0, fmt.Errorf("no session %s", id)
 	}

@@ -549,6 +549,8 @@ func TestOperatorAudit(t *testing.T) {
 			"id": row["id"], "kind": "deleted", "user_id": ben.ID.String(), "username": nil, "actor_id": nil, "actor": nil,
 			"operator": true, "ip": "", "device": "", "user_agent": "", "request_id": "", "created_at": row["created_at"],
 		})
+		row = readJSON[[]object](o, o.does("audit", "--kind=session-ended", "--json"))[0]
+		wantEqual(o.T, "what was ended", row["detail"], any(map[string]any{"device": firefox}))
 		o.fails("no user nobody", "", "audit", "nobody")
 
 		// Events as old as they come with time.

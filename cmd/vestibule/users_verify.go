@@ -24,7 +24,8 @@ func (c usersVerify) Run(ctx context.Context, config *app.Config) error {
 			fmt.Printf("The email address of %s has been verified since %s UTC\n", plain(user.Username), formatTime(user.VerifiedAt))
 			return nil
 		}
-		err := audited(ctx, db, models.EventEmailConfirmed, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.VerifyUser(ctx, user) })
+		detail := &models.EventDetail{Email: user.Email}
+		err := auditedDetail(ctx, db, models.EventEmailConfirmed, detail, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.VerifyUser(ctx, user) })
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 	"vestibule/templates/layouts"
 )
 
-func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) templ.Component {
+func ActivityPage(f layouts.Frame, list components.EventList) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -45,25 +45,7 @@ func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) te
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Var3 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
-				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
-				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
-				if !templ_7745c5c3_IsBuffer {
-					defer func() {
-						templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
-						if templ_7745c5c3_Err == nil {
-							templ_7745c5c3_Err = templ_7745c5c3_BufErr
-						}
-					}()
-				}
-				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = components.Events(list).Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				return nil
-			})
-			templ_7745c5c3_Err = components.Rows("").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.FilteredEvents(list).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -79,19 +61,18 @@ func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) te
 
 // NewEventRow returns the row of an event for the user whose account it is about.
 func NewEventRow(e models.Event) components.EventRow {
-	row := components.EventRow{Kind: e.Kind, At: e.CreatedAt}
-	actor := components.EventActor(e)
-	switch {
+	by := ""
+	switch actor := components.EventActor(e); {
 	case actor != "":
-		row.By = "by " + actor
+		by = "by " + actor
 	case e.IP != "" && e.UserAgent != "":
-		row.By = "from " + e.IP + ", " + device.Name(e.UserAgent)
+		by = "from " + e.IP + ", " + device.Name(e.UserAgent)
 	case e.IP != "":
-		row.By = "from " + e.IP
+		by = "from " + e.IP
 	case e.UserAgent != "":
-		row.By = device.Name(e.UserAgent)
+		by = device.Name(e.UserAgent)
 	}
-	return row
+	return components.EventRow{Kind: e.Kind, What: components.OwnEvent(e), At: e.CreatedAt, By: components.Plain(by)}
 }
 
 var _ = templruntime.GeneratedTemplate

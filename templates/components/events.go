@@ -1,10 +1,193 @@
 package components
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
+	"vestibule/app/text"
 	"vestibule/models"
 )
+
+// Sentence is text in parts, because names that people typed stand apart from the words
+// around them.
+type Sentence []Words
+
+// Words are a part of a Sentence.
+type Words struct {
+	Text string
+	Name bool // what people typed
+}
+
+// String returns the sentence as one text.
+func (s Sentence) String() string {
+	var all strings.Builder
+	for _, w := range s {
+		all.WriteString(w.Text)
+	}
+	return all.String()
+}
+
+// Plain returns a sentence without names, or none if the text is empty.
+func Plain(text string) Sentence {
+	if text == "" {
+		return nil
+	}
+	return Sentence{{Text: text}}
+}
+
+// OwnEvent says what happened to the user who reads it.
+func OwnEvent(e models.Event) Sentence {
+	values := detailWords(e.Detail)
+	values["in"] = name(e.Detail.Organization)
+	return eventSentence(e, values)
+}
+
+// OrganizationEvent says what happened in an organization, to its members. Emails reports
+// whether they may see the addresses of others.
+func OrganizationEvent(e models.Event, emails bool) Sentence {
+	values := detailWords(e.Detail)
+	if !emails {
+		values["email"] = Words{}
+	}
+	switch {
+	case e.User != nil:
+		values["user"] = name(e.User.FullName())
+	case e.UserID != uuid.Nil:
+		values["user"] = Words{Text: "a deleted user"}
+	}
+	s := eventSentence(e, values)
+	if len(s) == 1 && e.ByAnother() && e.User != nil { // the label alone
+		s = append(s, Words{Text: ": "}, values["user"])
+	}
+	return s
+}
+
+// EventBy says who did an event in an organization.
+func EventBy(e models.Event) Sentence {
+	switch {
+	case e.Actor != nil:
+		return Sentence{{Text: "by "}, name(e.Actor.FullName())}
+	case e.ActorID != uuid.Nil:
+		return Sentence{{Text: "by a deleted user"}}
+	case e.ByOperator():
+		return Sentence{{Text: "by an operator"}}
+	}
+	return nil
+}
+
+func name(text string) Words { return Words{Text: text, Name: true} }
+
+// detailWords returns what stands for the placeholders of eventSentences.
+func detailWords(d models.EventDetail) map[string]Words {
+	words := map[string]Words{
+		"email":             name(text.ShowEmail(d.Email)),
+		"email_from":        name(text.ShowEmail(d.EmailFrom)),
+		"organization":      name(d.Organization),
+		"organization_from": name(d.OrganizationFrom),
+		"role":              name(d.Role),
+		"role_from":         name(d.RoleFrom),
+		"fields":            {Text: d.Fields},
+		"device":            {Text: d.Device},
+	}
+	switch {
+	case d.Count == 1:
+		words["others"] = Words{Text: "1 other device"}
+	case d.Count > 1:
+		words["others"] = Words{Text: strconv.Itoa(d.Count) + " other devices"}
+	}
+	return words
+}
+
+// eventSentence returns the first of the kind's sentences whose placeholders all have
+// values, or else the label: events of earlier versions have no detail.
+func eventSentence(e models.Event, values map[string]Words) Sentence {
+	for _, pattern := range eventSentences[e.Kind] {
+		if s, ok := fill(pattern, values); ok {
+			return s
+		}
+	}
+	return Sentence{{Text: EventLabel(e.Kind)}}
+}
+
+func fill(pattern string, values map[string]Words) (s Sentence, ok bool) {
+	for pattern != "" {
+		before, rest, found := strings.Cut(pattern, "{")
+		if before != "" {
+			s = append(s, Words{Text: before})
+		}
+		if !found {
+			break
+		}
+		key, after, _ := strings.Cut(rest, "}")
+		if values[key].Text == "" {
+			return nil, false
+		}
+		s, pattern = append(s, values[key]), after
+	}
+	return s, true
+}
+
+// eventSentences say more than the labels. The placeholders are the fields of
+// models.EventDetail, the user in the eyes of others, and the organization in the user's
+// own ("in").
+var eventSentences = map[string][]string{
+	models.EventProfileChanged: {"Changed {fields}"},
+	models.EventEmailRequested: {"Asked to change email address to {email}"},
+	models.EventEmailCanceled:  {"Canceled the change of email address to {email}"},
+	models.EventEmailConfirmed: {"Changed email address from {email_from} to {email}", "Confirmed email address {email}"},
+	models.EventSessionEnded:   {"Signed out {device}"},
+	models.EventSessionsEnded:  {"Signed out {others}"},
+
+	models.EventOrganizationCreated: {"Created the organization {organization}"},
+	models.EventOrganizationRenamed: {"Renamed the organization from {organization_from} to {organization}"},
+	models.EventOrganizationDeleted: {"Deleted the organization {organization}"},
+	models.EventInvited:             {"Invited {email} as {role}", "Invited someone as {role}"},
+	models.EventInvitationResent:    {"Resent the invitation of {email}"},
+	models.EventInvitationRevoked:   {"Revoked the invitation of {email}"},
+	models.EventMemberJoined:        {"Joined {in} as {role}", "Joined as {role}"},
+	models.EventMemberLeft:          {"Left {in}"},
+	models.EventMemberRemoved:       {"Removed {user}", "Removed from {in}"},
+	models.EventMemberRoleChanged: {
+		"Changed {user}'s role from {role_from} to {role}",
+		"Role changed from {role_from} to {role} in {in}",
+	},
+	models.EventOwnershipMoved: {"Made {user} an owner", "Became owner of {in}"},
+	models.EventRoleCreated:    {"Created the role {role}"},
+	models.EventRoleChanged:    {"Renamed the role {role_from} to {role}", "Changed the role {role}"},
+	models.EventRoleDeleted:    {"Deleted the role {role}"},
+}
+
+// EventGroup is a choice of kinds of events.
+type EventGroup struct {
+	Key, Label string
+	Kinds      []string
+}
+
+// AccountEvents groups what a user sees of their own account.
+func AccountEvents() []EventGroup {
+	return []EventGroup{
+		{"sign-ins", "Sign-ins and devices", []string{models.EventSignUp, models.EventSignIn, models.EventSignInFailed, models.EventThrottled, models.EventUnlocked,
+			models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventAllEnded}},
+		{"refused", "Wrong passwords", []string{models.EventSignInFailed, models.EventThrottled}},
+		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordReset, models.EventEmailRequested,
+			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventDisabled, models.EventEnabled, models.EventCreated}},
+		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventMemberJoined, models.EventMemberLeft,
+			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipMoved}},
+	}
+}
+
+// OrganizationEvents groups what members see of their organization.
+func OrganizationEvents() []EventGroup {
+	return []EventGroup{
+		{"members", "Members", []string{models.EventMemberJoined, models.EventMemberLeft, models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipMoved}},
+		{"invitations", "Invitations", []string{models.EventInvited, models.EventInvitationResent, models.EventInvitationRevoked}},
+		{"roles", "Roles", []string{models.EventRoleCreated, models.EventRoleChanged, models.EventRoleDeleted}},
+		{"settings", "Organization", []string{models.EventOrganizationCreated, models.EventOrganizationRenamed, models.EventOrganizationDeleted}},
+	}
+}
 
 // EventLabel says in words what happened.
 func EventLabel(kind string) string {
@@ -75,12 +258,16 @@ func eventIcon(kind string) string {
 }
 
 // eventWarns reports whether an event of that kind may be the work of an attacker.
-func eventWarns(kind string) bool { return kind == models.EventSignInFailed }
+func eventWarns(kind string) bool {
+	return kind == models.EventSignInFailed || kind == models.EventThrottled
+}
 
 var eventIcons = map[string]string{
 	models.EventSignUp:          "user-plus",
 	models.EventSignIn:          "log-in",
 	models.EventSignInFailed:    "triangle-alert",
+	models.EventThrottled:       "triangle-alert",
+	models.EventUnlocked:        "lock",
 	models.EventSignOut:         "log-out",
 	models.EventReauthenticated: "lock",
 	models.EventProfileChanged:  "user",

@@ -15,7 +15,7 @@ import (
 	"vestibule/templates/layouts"
 )
 
-func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) templ.Component {
+func ActivityPage(f layouts.Frame, list components.EventList) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -44,25 +44,7 @@ func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) te
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Var3 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
-				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
-				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
-				if !templ_7745c5c3_IsBuffer {
-					defer func() {
-						templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
-						if templ_7745c5c3_Err == nil {
-							templ_7745c5c3_Err = templ_7745c5c3_BufErr
-						}
-					}()
-				}
-				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = components.Events(list).Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				return nil
-			})
-			templ_7745c5c3_Err = components.Rows("").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.FilteredEvents(list).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -77,16 +59,10 @@ func ActivityPage(f layouts.Frame, list components.List[components.EventRow]) te
 }
 
 // NewEventRow returns the row of an event for other members. It leaves out IP address
-// and device, which only the user and operators may see.
-func NewEventRow(e models.Event) components.EventRow {
-	row := components.EventRow{Kind: e.Kind, At: e.CreatedAt}
-	if e.ByAnother() && e.User != nil {
-		row.Whose = e.User.FullName()
-	}
-	if e.Actor != nil {
-		row.By = "by " + e.Actor.FullName()
-	}
-	return row
+// and device, which only the user and operators may see. Emails reports whether the
+// reader may see the addresses of others.
+func NewEventRow(e models.Event, emails bool) components.EventRow {
+	return components.EventRow{Kind: e.Kind, What: components.OrganizationEvent(e, emails), At: e.CreatedAt, By: components.EventBy(e)}
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -14,7 +14,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strconv"
+	"github.com/dustin/go-humanize"
 
 	"vestibule/models"
 	"vestibule/templates/components"
@@ -28,12 +28,12 @@ type Overview struct {
 	Events  []components.EventRow // the latest, if the user may see them
 }
 
-// members says how many members there are.
-func (o Overview) members() string {
-	if o.Members == 1 {
+// memberCount says how many members there are.
+func memberCount(members int64) string {
+	if members == 1 {
 		return "1 member"
 	}
-	return strconv.FormatInt(o.Members, 10) + " members"
+	return humanize.Comma(members) + " members"
 }
 
 func OverviewPage(f layouts.Frame, o Overview) templ.Component {
@@ -109,9 +109,9 @@ func OverviewPage(f layouts.Frame, o Overview) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var5 string
-				templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(o.members())
+				templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(memberCount(o.Members))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/overview.templ`, Line: 37, Col: 53}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/overview.templ`, Line: 37, Col: 64}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 				if templ_7745c5c3_Err != nil {
@@ -219,7 +219,7 @@ func OverviewPage(f layouts.Frame, o Overview) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = components.Events(components.List[components.EventRow]{Rows: o.Events}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.Events(components.EventList{List: components.List[components.EventRow]{Rows: o.Events}}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

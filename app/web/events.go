@@ -1,0 +1,59 @@
+package web
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/models"
+	"vestibule/templates/components"
+)
+
+// Events returns the page of the audit log that the request asks for: read finds the
+// events, and row draws one. Like a search, a filter is limited in time and number, as it
+// may have to look at every event.
+func (k *Kit) Events(c *gin.Context, groups []components.EventGroup,
+	read func(ctx context.Context, db *models.DB, filter models.EventFilter, before uuid.UUID, limit int64) ([]models.Event, error),
+	row func(models.Event) components.EventRow,
+) (components.EventList, error) {
+	chosen, filter := eventFilter(c, groups)
+	before := PageStart(c, "before")
+	var events []models.Event
+	err := k.Search(c, chosen.Kind+chosen.Days, func(ctx context.Context, db *models.DB) (err error) {
+		events, err = read(ctx, db, filter, before, PageSize+1)
+		return err
+	})
+	list := components.EventList{Filter: chosen}
+	kept := chosen.Query()
+	if len(events) > PageSize {
+		kept.Set("day", components.Day(events[PageSize-1].CreatedAt))
+	}
+	if IsHTMX(c) && before != uuid.Nil {
+		list.Day = c.Query("day")
+	}
+	list.List = NewList(c, "before", events, func(e models.Event) uuid.UUID { return e.ID }, row, kept)
+	return list, err
+}
+
+// eventFilter returns what the request asks to see of the audit log. It leaves out what is
+// no choice.
+func eventFilter(c *gin.Context, groups []components.EventGroup) (components.EventFilter, models.EventFilter) {
+	chosen := components.EventFilter{Path: c.Request.URL.Path, Groups: groups}
+	var filter models.EventFilter
+	for _, g := range groups {
+		if g.Key == c.Query("kind") {
+			chosen.Kind, filter.Kinds = g.Key, g.Kinds
+		}
+	}
+	days := c.Query("days")
+	if slices.ContainsFunc(components.EventDays(), func(o forms.Option) bool { return o.Value == days }) {
+		n, _ := strconv.Atoi(days) // a choice is a number
+		chosen.Days, filter.Since = days, time.Now().AddDate(0, 0, -n)
+	}
+	return chosen, filter
+}

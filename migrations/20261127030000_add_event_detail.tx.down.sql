@@ -1,0 +1,5 @@
+ALTER TABLE events DROP COLUMN email_key;
+
+--bun:split
+
+ALTER TABLE events DROP COLUMN detail;
