@@ -118,6 +118,7 @@ document.addEventListener("htmx:confirm", (event) => {
 const units = [["minute", 60], ["hour", 3600], ["day", 86400]];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
+const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
 const distance = (seconds) => {
   if (Math.abs(seconds) < 45) return seconds < 0 ? "just now" : "in a moment";
   const [unit, size] = units.findLast(([, size]) => Math.abs(seconds) >= size) ?? units[0];
@@ -128,8 +129,9 @@ const writeTimes = () => {
     const at = new Date(time.dateTime);
     const seconds = (at - Date.now()) / 1000;
     const near = !("exact" in time.dataset) && Math.abs(seconds) < 7 * 86400;
-    const text = near ? distance(seconds) : absolute.format(at);
-    if (near) time.title = absolute.format(at);
+    const onlyDay = "day" in time.dataset;
+    const text = near ? distance(seconds) : (onlyDay ? day : absolute).format(at);
+    if (near || onlyDay) time.title = absolute.format(at);
     if (time.textContent !== text) time.textContent = text;
   }
 };

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/organization"
@@ -18,25 +19,44 @@ import (
 // ShowMembers shows the members of an organization, or those that a search finds.
 func (h Handlers) ShowMembers(c *gin.Context) error {
 	actor := web.Current(c).Member
-	search := models.MemberSearch{Text: web.Search(c), Emails: seesEmails(actor), After: web.PageStart(c, "after"), Limit: web.PageSize + 1}
+	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
+	if err != nil {
+		return err
+	}
+	found := view.Members{Path: c.Request.URL.Path, Search: web.Search(c), Roles: optionsOf(roles), Sort: view.MembersBySince}
+	if slices.Contains(view.MemberOrders(), c.Query("sort")) {
+		found.Sort = c.Query("sort")
+	}
+	search := models.MemberSearch{Text: found.Search, Emails: seesEmails(actor), After: web.PageStart(c, "after"), AfterName: text.Printable(c.Query("name")), Limit: web.PageSize + 1}
+	search.ByName = found.Sort == view.MembersByName || found.Sort == view.MembersByNameDown
+	search.Descending = found.Sort == view.MembersByNameDown || found.Sort == view.MembersBySinceDown
+	if i := slices.IndexFunc(roles, func(r models.Role) bool { return r.ID.String() == c.Query("role") }); i >= 0 {
+		found.Role, search.Role = roles[i].ID.String(), roles[i].ID
+	}
+	if found.Count, err = h.DB.CountMembers(c.Request.Context(), actor.OrganizationID); err != nil {
+		return err
+	}
+	kept := found.Query(found.Sort)
+	limited := found.Search + found.Role // what may have to look at every member
+	if search.ByName {
+		limited += found.Sort
+	}
 	var members []models.Membership
-	err := h.Search(c, search.Text, func(ctx context.Context, db *models.DB) (err error) {
+	err = h.Search(c, limited, func(ctx context.Context, db *models.DB) (err error) {
 		members, err = db.Members(ctx, actor.OrganizationID, search)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
-	if err != nil {
-		return err
+	if search.ByName && len(members) > web.PageSize {
+		kept.Set("name", members[web.PageSize-1].User.NameKey)
 	}
 	options := optionsOf(grantable(actor, roles))
-	list := web.NewList(c, "after", members, func(m models.Membership) uuid.UUID { return m.ID }, func(m models.Membership) view.MemberRow {
+	found.List = web.NewList(c, "after", members, func(m models.Membership) uuid.UUID { return m.ID }, func(m models.Membership) view.MemberRow {
 		m.Role = roleOf(m, roles)
 		return newMemberRow(actor, &m, options)
-	})
-	found := view.Members{List: list, Search: search.Text}
+	}, kept)
 	f := h.Frame(c, http.StatusOK)
 	return web.Render(c, f, view.MembersPage(f, found), view.MembersFound(f, found))
 }
@@ -53,6 +73,8 @@ func newMemberRow(actor, m *models.Membership, roles []forms.Option) view.Member
 		Name:     m.User.FullName(),
 		Username: m.User.Username,
 		Self:     m.ID == actor.ID,
+		Since:    m.CreatedAt,
+		Owner:    m.Role.Kind == models.RoleOwner,
 		Role:     m.Role.Name,
 		RoleID:   m.RoleID.String(),
 	}
@@ -122,7 +144,8 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 		return err
 	}
 	if role.ID != m.RoleID {
-		err = h.Audited(c, models.EventMemberRoleChanged, m.User, func(tx *models.DB) error {
+		detail := &models.EventDetail{Organization: m.Organization.Name, Role: role.Name, RoleFrom: m.Role.Name}
+		err = h.AuditedDetail(c, models.EventMemberRoleChanged, m.User, detail, func(tx *models.DB) error {
 			return tx.SetRole(c.Request.Context(), actor, m.ID, role.ID)
 		})
 	}
@@ -183,7 +206,8 @@ func (h Handlers) RemoveMember(c *gin.Context) error {
 	if err := h.confirmOwnerChange(c, m.Role); err != nil || c.IsAborted() {
 		return err
 	}
-	err = h.Audited(c, models.EventMemberRemoved, m.User, func(tx *models.DB) error {
+	detail := &models.EventDetail{Organization: m.Organization.Name, Role: m.Role.Name}
+	err = h.AuditedDetail(c, models.EventMemberRemoved, m.User, detail, func(tx *models.DB) error {
 		return tx.RemoveMember(c.Request.Context(), actor, m.ID)
 	})
 	if err != nil {

@@ -61,13 +61,108 @@ func TestMembersPage(t *testing.T) {
 		search(s.Owner, "p07@", "Per Son 07")
 		search(s.Owner, "%")
 		search(member, "p07@") // the addresses are not for members to find
-		if a := member.Get("/o/acme/members").Wants(http.StatusOK); strings.Contains(a.Body, "p03@example.com") || a.Find("select").Length() != 0 {
+		if a := member.Get("/o/acme/members").Wants(http.StatusOK); strings.Contains(a.Body, "p03@example.com") || a.Find("#members select").Length() != 0 {
 			t.Error("a member sees addresses, or may choose roles")
 		}
 		for _, strange := range []string{"\x00", "\xff", strings.Repeat("é", 5000)} {
 			s.Owner.Get("/o/acme/members?" + url.Values{"q": {strange}}.Encode()).Wants(http.StatusOK)
 		}
 		s.Owner.Get("/o/acme/members?after=nonsense").Wants(http.StatusOK).Says("Anna Smith")
+	})
+}
+
+// TestMembersInOrder sorts the members by name and by when they joined, both ways, with a
+// filter too, over several pages. A member before the next page may leave meanwhile.
+func TestMembersInOrder(t *testing.T) {
+	apptest.EachCompany(t, func(t *testing.T, s *apptest.Company) {
+		if err := s.DB.CreateRole(t.Context(), s.First, "Host", nil); err != nil {
+			t.Fatal(err)
+		}
+		names := []string{"Anna Smith"}
+		hosts := []string{}
+		for i := range 44 {
+			// Pairs of one name, neither in the order of the alphabet.
+			u := &models.User{Username: fmt.Sprintf("person%02d", i), Email: fmt.Sprintf("p%02d@example.com", i), FirstName: "Per", LastName: fmt.Sprintf("Son %02d", (i/2*7)%22)}
+			if i%4 == 0 {
+				u.FirstName = "per" // in any case
+			}
+			if err := s.DB.CreateUser(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			role := "Member"
+			if i%2 == 0 {
+				role = "Host"
+				hosts = append(hosts, u.FullName())
+			}
+			s.Admit(u.Username, role)
+			names = append(names, u.FullName())
+		}
+		byName := func(all []string) []string {
+			return slices.SortedStableFunc(slices.Values(all), func(a, b string) int { return strings.Compare(models.Key(a), models.Key(b)) })
+		}
+		reversed := func(all []string) []string {
+			all = slices.Clone(all)
+			slices.Reverse(all)
+			return all
+		}
+		host := "&role=" + s.Role("Host").ID.String()
+		for query, want := range map[string][]string{
+			"":                             names,
+			"sort=since":                   names,
+			"sort=-since":                  reversed(names),
+			"sort=name":                    byName(names),
+			"sort=-name":                   reversed(byName(names)),
+			"sort=nonsense&role=nonsense":  names,
+			host[1:]:                       hosts,
+			"sort=name" + host:             byName(hosts),
+			"sort=-name" + host + "&q=PER": reversed(byName(hosts)),
+			"sort=-since&q=person1":        reversed(names[11:21]),
+		} {
+			for way, options := range map[string][]apptest.Option{"plain": nil, "htmx": {apptest.HTMX}} {
+				var got []string
+				pages := 0
+				for path := "/o/acme/members?" + query; path != ""; pages++ {
+					a := s.Owner.Get(path, options...).Wants(http.StatusOK)
+					a.Find("li strong").Each(func(_ int, e apptest.Selection) { got = append(got, e.Text()) })
+					if heads := a.Find("#members-head").Length(); (heads == 0) != (way == "htmx" && pages > 0) {
+						t.Errorf("%s, %s: page %d has %d heads", query, way, pages, heads)
+					}
+					path = a.Find(`li > a[href*="after="]`).AttrOr("href", "")
+				}
+				if !slices.Equal(got, want) || pages != (len(want)+19)/20 {
+					t.Errorf("%s, %s: on %d pages are\n%q, want\n%q", query, way, pages, got, want)
+				}
+			}
+		}
+
+		// The heads say and reverse the order. They and the form keep all else.
+		a := s.Owner.Get("/o/acme/members?sort=name&q=per" + host).Page().Says("45 members.")
+		heads := a.Find("#members-head a")
+		if got, want := heads.First().AttrOr("href", ""), "/o/acme/members?q=per"+host+"&sort=-name"; got != want || heads.First().AttrOr("aria-current", "") != "true" || heads.First().Text() != "Name, sorted A to Z" {
+			a.Failf("the head %q leads to %s, want %s", heads.First().Text(), got, want)
+		}
+		if got, want := heads.Last().AttrOr("href", ""), "/o/acme/members?q=per"+host; got != want || heads.Last().Is("[aria-current]") {
+			a.Failf("the other head leads to %s, want %s", got, want)
+		}
+		if got := []string{a.Value("q"), a.Value("sort"), a.Find(".filter [selected]").Text()}; !slices.Equal(got, []string{"per", "name", "Host"}) {
+			a.Failf("the form holds %q", got)
+		}
+		if n := s.Owner.Get("/o/acme/members").Find(`#members .owner`).Length(); n != 1 {
+			t.Errorf("%d owners are marked", n)
+		}
+		s.Owner.Get("/o/acme/members?q=nobody").Says("No members found.").Says("Show all members")
+
+		// The last member of a page leaves before the next is read.
+		first := s.Owner.Get("/o/acme/members?sort=name")
+		last := first.Find("li strong").Last().Text()
+		more := first.Find(`li > a[href*="after="]`).AttrOr("href", "")
+		next := s.Owner.Get(more).Find("li strong").First().Text()
+		path, _ := strings.CutSuffix(first.Find(`#members form[action$="/role"]`).Last().AttrOr("action", ""), "/role")
+		s.Owner.Post(path+"/remove", nil).LeadsTo("/o/acme/members")
+		if got := s.Owner.Get(more).Find("li strong").First().Text(); got != next {
+			t.Errorf("after %s comes %s, want %s", last, got, next)
+		}
+		s.Owner.Get("/o/acme/members?sort=name&name=%00%ff&after=" + s.First.ID.String()).Wants(http.StatusOK)
 	})
 }
 
