@@ -10,8 +10,8 @@
 //	noun          what a sentence calls it, such as "your email"; "your" and the
 //	              label in lower case if absent
 //	type          the input's type; "text" if absent. A "password" is never
-//	              changed and never sent back. A "textarea" holds lines. A
-//	              "select" holds one and "choices", a list, any of what
+//	              changed and never sent back. A "textarea" holds lines, and
+//	              "emails" any number of addresses. A "select" holds one and "choices", a list, any of what
 //	              Form.Offer offers
 //	autocomplete  the token for browsers and password managers
 //	hint          a line of help below the input

@@ -47,7 +47,7 @@ func (f *Form) check() {
 			continue
 		}
 		normal, holds := text.Line, text.IsLine
-		if fd.Type == "textarea" {
+		if fd.Type == "textarea" || fd.Type == "emails" {
 			normal, holds = text.Lines, text.IsLines
 		}
 		if value := f.in.FieldByIndex(fd.index); !fd.list {

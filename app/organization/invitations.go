@@ -1,8 +1,12 @@
 package organization
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -53,6 +57,7 @@ func (h Handlers) invitations(c *gin.Context) (components.List[view.InvitationRo
 			Email:     i.ShownEmail(),
 			Role:      i.Role.Name,
 			Inviter:   i.Inviter.FullName(),
+			CreatedAt: i.CreatedAt,
 			ExpiresAt: i.ExpiresAt,
 			Expired:   i.Expired(),
 		}
@@ -65,10 +70,48 @@ func (h Handlers) renderInvite(c *gin.Context, status int, form *view.Invite) er
 		return err
 	}
 	f := h.Frame(c, status)
-	return web.Render(c, f, view.InvitationsPage(f, form, list), view.InviteForm(f, form))
+	return web.Render(c, f, view.InvitationsPage(f, form, list), view.InviteAnswered(f, form, list))
 }
 
-// Invite mails an invitation.
+// maxInvitees is how many people one form invites.
+const maxInvitees = 50
+
+var (
+	betweenAddresses = regexp.MustCompile(`[\s\p{Z},;]+`)
+	namedAddress     = regexp.MustCompile(`[^,;\n<>]*<([^<>]*)>`) // as mail programs copy it
+)
+
+// invitees returns the addresses that form holds, each once, and checks them.
+func (h Handlers) invitees(c *gin.Context, form *view.Invite) []*view.Invitee {
+	var all []*view.Invitee
+	seen := map[string]bool{}
+	for _, email := range betweenAddresses.Split(namedAddress.ReplaceAllString(form.Email, " $1 "), -1) {
+		if key := text.EmailKey(email); key == "" || seen[key] {
+			continue
+		}
+		seen[text.EmailKey(email)] = true
+		i := forms.New(&view.Invitee{Email: email})
+		_ = i.Validate() // its field says what is wrong
+		h.FailUnreachable(c.Request.Context(), &i.Form)
+		if all = append(all, i); len(all) > maxInvitees {
+			form.Fail("email", fmt.Sprintf("Invite at most %d people at a time.", maxInvitees))
+			break
+		}
+	}
+	switch {
+	case len(all) == 1 && !all[0].Valid():
+		form.Fail("email", problem(all[0]))
+	case len(all) == 0:
+		form.Fail("email", "Enter an email address.")
+	}
+	return all
+}
+
+// problem returns the error of an address.
+func problem(i *view.Invitee) string { return i.Field(&i.Email).Error }
+
+// Invite mails an invitation to each address. One that can't be invited keeps no other
+// from it, and stays in the form.
 func (h Handlers) Invite(c *gin.Context) error {
 	form, err := h.newInvite(c)
 	if err != nil {
@@ -77,11 +120,10 @@ func (h Handlers) Invite(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	h.FailUnreachable(c.Request.Context(), &form.Form)
+	invitees := h.invitees(c, form)
 	if !form.Valid() {
 		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
 	}
-	actor := web.Current(c).Member
 	role, err := h.roleByID(c, form.Role)
 	if err != nil {
 		return err
@@ -91,29 +133,77 @@ func (h Handlers) Invite(c *gin.Context) error {
 			return err
 		}
 	}
-	attempts := h.inviteAttempts(c, form.Email)
-	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
-		return err
-	} else if limited {
-		return h.renderInvite(c, http.StatusTooManyRequests, form)
+	status, invited := http.StatusUnprocessableEntity, 0
+	var left []string
+	for _, i := range invitees {
+		if i.Valid() {
+			if err := h.invite(c, i, role); err != nil {
+				if invited == 0 {
+					return err
+				}
+				web.Current(c).Log().Error("invitation failed", "err", err)
+				i.Error = "Something went wrong. Please try again in a moment."
+				status = http.StatusInternalServerError
+			}
+		}
+		if i.Valid() {
+			invited++
+		} else {
+			left = append(left, i.Email)
+		}
+		if c.Writer.Header().Get("Retry-After") != "" {
+			status = http.StatusTooManyRequests
+		}
+		form.Answers = append(form.Answers, view.InviteAnswer{Email: text.ShowEmail(i.Email), Problem: cmp.Or(i.Error, problem(i))})
 	}
-	err = h.Audited(c, models.EventInvited, nil, func(tx *models.DB) error {
-		return tx.Invite(c.Request.Context(), actor, form.Email, role.ID)
+	switch {
+	case len(left) == 0 && invited == 1:
+		return h.RedirectWith(c, "invited", web.Within(c, "/invitations"))
+	case len(left) == 0:
+		return h.RedirectWith(c, "invited-all", web.Within(c, "/invitations"))
+	case len(invitees) == 1:
+		form.Answers, form.Error = nil, invitees[0].Error
+		if sentence := problem(invitees[0]); sentence != "" {
+			form.Fail("email", sentence)
+		}
+	default:
+		form.Email = strings.Join(left, ", ")
+		form.Fail("email", leftSentence(len(left), len(invitees)))
+	}
+	return h.renderInvite(c, status, form)
+}
+
+// leftSentence says how many of the addresses couldn't be invited.
+func leftSentence(left, all int) string {
+	switch left {
+	case all:
+		return fmt.Sprintf("None of the %d addresses could be invited.", all)
+	case 1:
+		return fmt.Sprintf("1 of %d addresses couldn't be invited. It's still in the field.", all)
+	}
+	return fmt.Sprintf("%d of %d addresses couldn't be invited. They're still in the field.", left, all)
+}
+
+// invite invites one address, or sets an error in its form.
+func (h Handlers) invite(c *gin.Context, i *view.Invitee, role *models.Role) error {
+	attempts := h.inviteAttempts(c, i.Email)
+	if limited, err := h.Limited(c, &i.Form, attempts...); err != nil || limited {
+		return err
+	}
+	err := h.AuditedDetail(c, models.EventInvited, nil, &models.EventDetail{Email: i.Email, Role: role.Name}, func(tx *models.DB) error {
+		return tx.Invite(c.Request.Context(), web.Current(c).Member, i.Email, role.ID)
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
-		form.Fail("email", invitedSentences[failed.Field])
-		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
+		i.Fail("email", invitedSentences[failed.Field])
+		return nil
 	}
 	if err != nil {
 		h.Refund(c, attempts...)
 	}
-	if web.Full(&form.Form, err, "An organization can have up to %s invitations. Revoke some first.") {
-		return h.renderInvite(c, http.StatusUnprocessableEntity, form)
+	if web.Full(&i.Form, err, "An organization can have up to %s invitations. Revoke some first.") {
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return h.RedirectWith(c, "invited", web.Within(c, "/invitations"))
+	return err
 }
 
 // CheckInvitation checks one field as the user leaves it.
@@ -125,7 +215,11 @@ func (h Handlers) CheckInvitation(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	h.FailUnreachable(c.Request.Context(), &form.Form)
+	for _, i := range h.invitees(c, form) {
+		if !i.Valid() { // the first one is enough
+			form.Fail("email", i.Email+": "+problem(i))
+		}
+	}
 	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 
@@ -164,7 +258,7 @@ func (h Handlers) ResendInvitation(c *gin.Context) error {
 	if err := h.Attempt(c, attempts...); err != nil {
 		return err
 	}
-	err = h.Audited(c, models.EventInvitationResent, nil, func(tx *models.DB) error {
+	err = h.AuditedDetail(c, models.EventInvitationResent, nil, &models.EventDetail{Email: i.Email, Role: i.Role.Name}, func(tx *models.DB) error {
 		return tx.ResendInvitation(c.Request.Context(), actor, i)
 	})
 	if err != nil {
@@ -181,7 +275,7 @@ func (h Handlers) RevokeInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	err = h.Audited(c, models.EventInvitationRevoked, nil, func(tx *models.DB) error {
+	err = h.AuditedDetail(c, models.EventInvitationRevoked, nil, &models.EventDetail{Email: i.Email, Role: i.Role.Name}, func(tx *models.DB) error {
 		return tx.RevokeInvitation(c.Request.Context(), actor, i)
 	})
 	if err != nil {

@@ -53,6 +53,103 @@ func TestInvitationRefuses(t *testing.T) {
 	})
 }
 
+// TestInviteSeveral invites several people by one form.
+func TestInviteSeveral(t *testing.T) {
+	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
+		s.Invite("ben@example.com", "Member")
+		member := s.Role("Member").ID.String()
+		invites := func(emails string) *apptest.Answer {
+			return s.Owner.Post("/o/acme/invitations", apptest.Fill("email", emails, "role", member), options...)
+		}
+		pending := func() (all []string) {
+			s.Owner.Get("/o/acme/invitations").Find("#invitations strong").Each(func(_ int, e apptest.Selection) { all = append(all, e.Text()) })
+			slices.Sort(all)
+			return all
+		}
+		// All are new, in every form that people paste.
+		invites("a@example.com, b@example.com;c@example.com\r\nDora Maar <d@example.com>,\td@EXAMPLE.com  e@example.com,").LeadsTo("/o/acme/invitations")
+		s.Owner.Get("/o/acme/invitations").Says("Invitations sent")
+		want := []string{"a@example.com", "b@example.com", "ben@example.com", "c@example.com", "d@example.com", "e@example.com"}
+		if got := pending(); !slices.Equal(got, want) {
+			t.Errorf("pending are %q, want %q", got, want)
+		}
+
+		// Some are wrong. They lose no other, and stay.
+		a := invites("f@example.com ben ANNA@example.com Ben@Example.com g@example.com").Wants(http.StatusUnprocessableEntity).
+			WantsErrors(map[string]string{"email": "3 of 5 addresses couldn't be invited. They're still in the field."})
+		var answers []string
+		a.Find(".answers li").Each(func(_ int, e apptest.Selection) { answers = append(answers, strings.TrimSpace(e.Text())) })
+		wantAnswers := []string{
+			"f@example.com: Invited.", "ben: Enter an email address such as name@example.com.", "ANNA@example.com: This person is already a member.",
+			"Ben@Example.com: This address has already been invited. You can resend the invitation below.", "g@example.com: Invited.",
+		}
+		if !slices.Equal(answers, wantAnswers) {
+			t.Errorf("the answers are\n%q, want\n%q", answers, wantAnswers)
+		}
+		if got := a.Value("email"); got != "ben, ANNA@example.com, Ben@Example.com" {
+			t.Errorf("the field holds %q", got)
+		}
+		if got := a.Text("#invitations") + a.Text(`hx-partial[hx-target="#invitations"]`); !strings.Contains(got, "g@example.com Member Pending") || !strings.Contains(got, "Invited by Anna Smith") {
+			t.Errorf("the list says %q", got)
+		}
+		if got := pending(); !slices.Equal(got, append(want, "f@example.com", "g@example.com")) {
+			t.Errorf("pending are %q", got)
+		}
+		s.Work(func() bool { return len(s.Queue()) == 0 })
+		if n := len(s.Outbox()); n != 8 { // with Ben's
+			t.Errorf("%d mails are sent, want 8", n)
+		}
+
+		invites("x, y").Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"email": "None of the 2 addresses could be invited."})
+		invites(", ;").Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"email": "Enter an email address."})
+		invites(strings.Repeat("x@example.com y@example.com ", 2) + addresses(51)).Wants(http.StatusUnprocessableEntity).
+			WantsErrors(map[string]string{"email": "Invite at most 50 people at a time."})
+		check := func(emails, want string) {
+			t.Helper()
+			a := s.Owner.Post("/o/acme/invitations/check?field=email", apptest.Fill("email", emails, "role", member), apptest.HTMX).Wants(http.StatusOK)
+			if got := a.Text("#email-error"); got != want {
+				a.Failf("the check of %q says %q, want %q", emails, got, want)
+			}
+		}
+		check("h@example.com, i@example.com", "")
+		check("h@example.com, i@, j@", "i@: Enter an email address such as name@example.com.")
+		check("i@", "Enter an email address such as name@example.com.")
+		if got := pending(); len(got) != 8 {
+			t.Errorf("pending are %q", got)
+		}
+	})
+}
+
+// addresses returns n addresses, as one text.
+func addresses(n int) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, "guest%d@example.com ", i)
+	}
+	return all.String()
+}
+
+// TestInviteSeveralWithinLimits counts each of the people whom one form invites.
+func TestInviteSeveralWithinLimits(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewCompany(t, db, func(c *app.Config) {
+			c.LimitInvite = models.Limit{Free: 3, First: time.Minute, Longest: time.Minute, Forget: time.Hour}
+		})
+		form := apptest.Fill("email", "a@example.com b@example.com wrong c@example.com d@example.com", "role", s.Role("Member").ID.String())
+		a := s.Post("/o/acme/invitations", form).TooEarly().
+			WantsErrors(map[string]string{"email": "2 of 5 addresses couldn't be invited. They're still in the field."}).
+			Says("c@example.com: Invited.").Says("d@example.com: Too many attempts. Try again in 60 seconds.")
+		if got := a.Value("email"); got != "wrong, d@example.com" {
+			t.Errorf("the field holds %q", got)
+		}
+		s.Post("/o/acme/invitations", form).TooEarly().Says("a@example.com: Too many attempts.")
+		if n := s.Get("/o/acme/invitations").Find("#invitations strong").Length(); n != 3 {
+			t.Errorf("%d are invited, want 3", n)
+		}
+	})
+}
+
 func TestInvitationResentAndRevoked(t *testing.T) {
 	apptest.CompanyEachWay(t, func(t *testing.T, s *apptest.Company, options ...apptest.Option) {
 		link := s.Invite("ben@example.com", "Member")

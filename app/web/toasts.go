@@ -28,6 +28,7 @@ func newToasts() map[string]string {
 		"organization-created": "Organization created",
 		"organization-deleted": "Organization deleted",
 		"invited":              "Invitation sent",
+		"invited-all":          "Invitations sent",
 		"role-created":         "Role created",
 		"role-saved":           "Role saved",
 		"role-changed":         "Role changed",
