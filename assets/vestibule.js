@@ -55,6 +55,15 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   (button ?? main()).focus({ preventScroll: true });
 });
 
+// Keep a search or filter in the URL, for Back, reload and sharing. htmx would only do so
+// if it took over the whole history.
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (!ctx.replace || ctx.response.status >= 400) return;
+  const url = new URL(ctx.request.action, location);
+  for (const [name, value] of [...url.searchParams]) if (!value) url.searchParams.delete(name);
+  history.replaceState(null, "", url);
+});
+
 // The server never sends passwords back. When a form comes back with an error, keep those
 // that were typed, except a current password that is wrong.
 const passwords = (root) => [...root.querySelectorAll("[autocomplete$=-password]")].filter(({ id }) => id);

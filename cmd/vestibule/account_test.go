@@ -356,6 +356,21 @@ func TestActivity(t *testing.T) {
 		f.follows("Show older")
 		f.wantsText("Signed up")
 		f.wants(`document.body.innerText.includes("Show older")`, false)
+
+		// What is chosen is in the URL, so it stays when the page is loaded again.
+		f.opens("/account/activity")
+		f.chooses("select[name=kind]", "Account and security")
+		if !f.scripts {
+			f.presses("Filter")
+		}
+		f.wantsText("Nothing like this has happened.")
+		f.wants(`location.search.includes("kind=account")`, true)
+		f.reloads()
+		f.wantsText("Nothing like this has happened.")
+		f.wants(`document.querySelector("select[name=kind]").value`, "account")
+		f.follows("Show everything")
+		f.wants("location.search", "")
+		f.wants(events, 20)
 	})
 }
 

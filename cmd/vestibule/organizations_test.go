@@ -82,7 +82,7 @@ func (v *visitor) chooses(selector, option string) {
 		const option = [...(select?.options ?? [])].find(o => o.label === %q);
 		if (option && !option.selected) {
 			option.selected = true;
-			select.dispatchEvent(new Event("change", {bubbles: true}));
+			for (const type of ["input", "change"]) select.dispatchEvent(new Event(type, {bubbles: true}));
 		}
 		return select?.selectedOptions[0].label;
 	})(document.querySelector(%q))`, option, selector), option)
