@@ -20,32 +20,45 @@ import (
 // Config holds every setting. Each comes from the environment variable in its env
 // tag, from the same name in a file .env, or from its default, in this order.
 type Config struct {
-	Env            string        `env:"ENV" default:"development" help:"\"development\" or \"production\"."`
-	Addr           string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, listens on all interfaces."`
-	BaseURL        string        `env:"BASE_URL" help:"Address of the site as people type it, such as https://example.com. Required in production; the default is http://ADDR."`
-	DatabaseURL    string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\", with the parameters of libpq. As a flag, it must not have a password."`
-	DatabaseConns  int           `env:"DATABASE_CONNS" default:"0" help:"Maximum number of database connections: 2 or more, or 0 to choose by the number of cores."`
-	TrustedProxies string        `env:"TRUSTED_PROXIES" help:"IP addresses or networks of the proxies whose X-Forwarded-For is trusted, separated by commas."`
-	SessionIdle    time.Duration `env:"SESSION_IDLE" default:"720h" help:"A session ends after this long without use. It is renewed after half that time."`
-	SessionMax     time.Duration `env:"SESSION_MAX" default:"2160h" help:"A session ends this long after sign-in, even if it is in use."`
-	Argon2Memory   uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory for a password hash, in KiB. The fewer passes, the more it must be: 47104 for one, 19456 for two, 12288 for three, 9216 for four, 7168 for five."`
-	Argon2Time     uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of a password hash over its memory."`
-	Argon2Threads  uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of a password hash."`
-	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long events stay in the audit log."`
-	UnconfirmedMax time.Duration `env:"UNCONFIRMED_MAX" default:"336h" help:"An account is deleted this long after sign-up if its email address was never confirmed. 0s keeps it."`
-	LimitAccount   models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Limit on wrong passwords for an account, as FREE,FIRST,LONGEST,FORGET: the first FREE are immediate, then each must wait twice as long as the last, from FIRST up to LONGEST. The count restarts after FORGET without one. \"off\" disables it."`
-	LimitAddress   models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Limit on wrong passwords from an IP address, in the same form."`
-	LimitSignUp    models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Limit on sign-ups, requests for mail, invitations and new organizations from an IP address, each counted separately, in the same form."`
-	LimitInvite    models.Limit  `env:"LIMIT_INVITE" default:"30,1h,1h,1h" help:"Limit on invitations by an account and, counted separately, to an organization, in the same form."`
-	LimitInviteDay models.Limit  `env:"LIMIT_INVITE_DAY" default:"100,24h,24h,24h" help:"A second limit on the same invitations, for longer times."`
-	LimitMail      models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form. Addresses that differ in dots or in what follows a + before the @ count as one."`
-	LimitCheck     models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken, in the same form."`
-	LimitWrites    models.Rate   `env:"LIMIT_WRITES" default:"120" help:"How many changes a signed-in person can make in a minute. \"off\" disables it."`
-	SMTPURL        string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
-	MailFrom       string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
-	ShutdownDelay  time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
-	LogLevel       string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
-	PprofAddr      string        `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
+	Env             string        `env:"ENV" default:"development" help:"\"development\" or \"production\"."`
+	Addr            string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, listens on all interfaces."`
+	BaseURL         string        `env:"BASE_URL" help:"Address of the site as people type it, such as https://example.com. Required in production; the default is http://ADDR."`
+	DatabaseURL     string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\", with the parameters of libpq. As a flag, it must not have a password."`
+	DatabaseConns   int           `env:"DATABASE_CONNS" default:"0" help:"Maximum number of database connections: 2 or more, or 0 to choose by the number of cores."`
+	TrustedProxies  string        `env:"TRUSTED_PROXIES" help:"IP addresses or networks of the proxies whose X-Forwarded-For is trusted, separated by commas."`
+	SessionIdle     time.Duration `env:"SESSION_IDLE" default:"720h" help:"A session ends after this long without use. It is renewed after half that time."`
+	SessionMax      time.Duration `env:"SESSION_MAX" default:"2160h" help:"A session ends this long after sign-in, even if it is in use."`
+	Argon2Memory    uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory for a password hash, in KiB. The fewer passes, the more it must be: 47104 for one, 19456 for two, 12288 for three, 9216 for four, 7168 for five."`
+	Argon2Time      uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of a password hash over its memory."`
+	Argon2Threads   uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of a password hash."`
+	AuditRetention  time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long events stay in the audit log."`
+	UnconfirmedMax  time.Duration `env:"UNCONFIRMED_MAX" default:"336h" help:"An account is deleted this long after sign-up if its email address was never confirmed. 0s keeps it."`
+	ConfirmPassword Switch        `env:"CONFIRM_PASSWORD" default:"on" help:"Whether people type a new password twice: \"on\" or \"off\". They can look at it either way."`
+	LimitAccount    models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Limit on wrong passwords for an account, as FREE,FIRST,LONGEST,FORGET: the first FREE are immediate, then each must wait twice as long as the last, from FIRST up to LONGEST. The count restarts after FORGET without one. \"off\" disables it."`
+	LimitAddress    models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Limit on wrong passwords from an IP address, in the same form."`
+	LimitSignUp     models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Limit on sign-ups, requests for mail, invitations and new organizations from an IP address, each counted separately, in the same form."`
+	LimitInvite     models.Limit  `env:"LIMIT_INVITE" default:"30,1h,1h,1h" help:"Limit on invitations by an account and, counted separately, to an organization, in the same form."`
+	LimitInviteDay  models.Limit  `env:"LIMIT_INVITE_DAY" default:"100,24h,24h,24h" help:"A second limit on the same invitations, for longer times."`
+	LimitMail       models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form. Addresses that differ in dots or in what follows a + before the @ count as one."`
+	LimitCheck      models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken, in the same form."`
+	LimitWrites     models.Rate   `env:"LIMIT_WRITES" default:"120" help:"How many changes a signed-in person can make in a minute. \"off\" disables it."`
+	SMTPURL         string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
+	MailFrom        string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
+	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
+	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
+	PprofAddr       string        `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
+}
+
+// Switch is a setting that is on or off.
+type Switch bool
+
+// UnmarshalText reads "on" or "off".
+func (s *Switch) UnmarshalText(text []byte) error {
+	if string(text) != "on" && string(text) != "off" {
+		return errors.New(`it must be "on" or "off"`)
+	}
+	*s = string(text) == "on"
+	return nil
 }
 
 // Validate returns a sentence about each setting whose value is invalid. In
@@ -182,8 +195,9 @@ func (c *Config) web() web.Config {
 		LimitCheck:   c.LimitCheck,
 		LimitWrites:  c.LimitWrites,
 
-		UnconfirmedMax: c.UnconfirmedMax,
-		LimitInvite:    c.LimitInvite, LimitInviteDay: c.LimitInviteDay,
+		UnconfirmedMax:  c.UnconfirmedMax,
+		ConfirmPassword: bool(c.ConfirmPassword),
+		LimitInvite:     c.LimitInvite, LimitInviteDay: c.LimitInviteDay,
 	}
 }
 

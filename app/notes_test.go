@@ -16,6 +16,7 @@ func init() {
 		"POST /o/:slug/notes/check":      models.WriteNotes,
 		"GET /o/:slug/notes/:id":         models.WriteNotes,
 		"POST /o/:slug/notes/:id":        models.WriteNotes,
+		"GET /o/:slug/notes/:id/row":     models.WriteNotes,
 		"POST /o/:slug/notes/:id/check":  models.WriteNotes,
 		"POST /o/:slug/notes/:id/delete": models.WriteNotes,
 	})

@@ -159,7 +159,7 @@ func TestOtherSitesMayNotPost(t *testing.T) {
 					switch {
 					case tt.allowed:
 					case tt.headers["HX-Request"] != "":
-						a.Fragment(".toast.alert").WantsHeader("HX-Retarget", "#alerts")
+						a.Fragment(".toast.problem").WantsHeader("HX-Retarget", "#alerts")
 					default:
 						a.Page().Says("This request came from another site, so nothing was changed.")
 					}
@@ -254,7 +254,7 @@ func TestFailurePages(t *testing.T) {
 					send(apptest.HTMX).Silent(tt.status)
 					return
 				}
-				send(apptest.HTMX).Fragment(".toast.alert").WantsHeader("HX-Retarget", "#alerts").WantsHeader("HX-Reswap", "beforeend")
+				send(apptest.HTMX).Fragment(".toast.problem").WantsHeader("HX-Retarget", "#alerts").WantsHeader("HX-Reswap", "innerHTML")
 			})
 		}
 	})
@@ -390,7 +390,7 @@ func TestBrokenDatabase(t *testing.T) {
 				t.Errorf("the log has an error: %v, the request: %v", failed, request)
 			}
 		}
-		s.Get("/dashboard", apptest.HTMX).Wants(http.StatusInternalServerError).Fragment(".toast.alert").WantsHeader("HX-Retarget", "#alerts")
+		s.Get("/dashboard", apptest.HTMX).Wants(http.StatusInternalServerError).Fragment(".toast.problem").WantsHeader("HX-Retarget", "#alerts")
 		s.Visit(t).Get("/").Wants(http.StatusOK) // what needs no database goes on
 	})
 }

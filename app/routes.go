@@ -35,6 +35,9 @@ func (a *App) routes() (http.Handler, error) {
 	e.GET("/assets/*name", gin.WrapH(assets.Handler()))
 	e.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusFound, assets.Path("favicon.svg")) })
 
+	// The page that password managers lead to (W3C, A Well-Known URL for Changing Passwords).
+	e.GET("/.well-known/change-password", func(c *gin.Context) { c.Redirect(http.StatusFound, "/account/password") })
+
 	e.GET("/healthz", a.Healthz)
 	e.GET("/readyz", a.Readyz)
 

@@ -49,7 +49,7 @@ func TestTypedTextOutlivesARefusal(t *testing.T) {
 				if n := a.Find(`main form`).Length(); n > 0 {
 					a.Failf("it offers to send again what is refused for good")
 				}
-				tt.by.Submit(page, tt.form, tt.typed, apptest.HTMX).Wants(tt.status).Fragment(".toast.alert").WantsHeader("HX-Retarget", "#alerts")
+				tt.by.Submit(page, tt.form, tt.typed, apptest.HTMX).Wants(tt.status).Fragment(".toast.problem").WantsHeader("HX-Retarget", "#alerts")
 			})
 		}
 
@@ -69,7 +69,7 @@ func TestTypedTextOutlivesARefusal(t *testing.T) {
 		if a := s.Post("/account/email", typed, apptest.Header("Origin", "https://evil.example")).Wants(broken); a.Find("main form").Length() > 0 {
 			a.Failf("it offers to send what another site has sent")
 		}
-		s.Submit(page, "form#change-email", typed, apptest.HTMX).Wants(broken).Fragment(".toast.alert")
+		s.Submit(page, "form#change-email", typed, apptest.HTMX).Wants(broken).Fragment(".toast.problem")
 		s.Post("/account/email/check?field=email", typed, apptest.HTMX).Silent(broken)
 	})
 }

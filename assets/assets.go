@@ -1,4 +1,4 @@
-// Package assets holds the stylesheet, the scripts and the icon. Each is served under
+// Package assets holds the stylesheet, the scripts and the icons. Each is served under
 // a name that contains the hash of its content, so browsers may cache it forever and
 // still get every change.
 package assets
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-//go:embed *.css *.js *.svg
+//go:embed *.css *.js *.svg *.png
 var files embed.FS
 
 type asset struct {

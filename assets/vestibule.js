@@ -1,6 +1,6 @@
 // What htmx doesn't do: show and hide passwords and keep them after an error, ask in a
-// dialog, write times in the user's zone, count down, dismiss toasts, keep the keyboard
-// focus, and report that the server doesn't answer. Listeners are on the document, so they
+// dialog, write times in the user's zone, count down, replace and dismiss toasts, keep the
+// keyboard focus, warn of Caps Lock, and report that the server doesn't answer. Listeners are on the document, so they
 // also work for content that is swapped in later.
 
 document.documentElement.classList.add("js");
@@ -23,7 +23,7 @@ document.addEventListener("click", ({ target }) => {
   const toast = target.closest("[data-dismiss]")?.parentElement;
   if (toast) {
     toast.remove();
-    (document.querySelector(".toast [data-dismiss]") ?? main()).focus({ preventScroll: true });
+    main().focus({ preventScroll: true });
   }
 });
 
@@ -31,6 +31,16 @@ document.addEventListener("click", ({ target }) => {
 document.addEventListener("submit", ({ target }) => {
   for (const button of target.querySelectorAll("[data-reveal]")) reveal(button, false);
 }, true);
+
+// Warn of Caps Lock while someone types a password.
+const warnOfCaps = (event) => {
+  const warning = event.target.closest?.(".field")?.querySelector(".caps");
+  if (!warning) return;
+  const on = event.type !== "focusout" && event.getModifierState?.("CapsLock");
+  const text = on ? "Caps Lock is on" : "";
+  if (warning.textContent !== text) warning.textContent = text;
+};
+for (const type of ["keydown", "keyup", "focusout"]) document.addEventListener(type, warnOfCaps);
 
 // Skip the check of a field that was removed while the check was queued, or whose form
 // is being sent: the form may end the session or link that the check needs.
@@ -51,7 +61,7 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   if (!ctx.focused || document.activeElement !== document.body) return;
   const places = [ctx.sourceElement, ctx.next].filter((place) => place?.isConnected);
-  const button = places.map((place) => place.querySelector(".submit, button")).find((found) => found);
+  const button = places.map((place) => place.querySelector(".submit") ?? place.querySelector("button:not(.reveal)")).find((found) => found);
   (button ?? main()).focus({ preventScroll: true });
 });
 
@@ -62,6 +72,13 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   const url = new URL(ctx.request.action, location);
   for (const [name, value] of [...url.searchParams]) if (!value) url.searchParams.delete(name);
   history.replaceState(null, "", url);
+});
+
+// Say in the title that a form was refused, as the server does when it answers with a page.
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (!ctx.sourceElement.matches("form[novalidate]")) return;
+  const title = document.title.replace(/^Error: /, "");
+  document.title = (ctx.response?.status >= 400 ? "Error: " : "") + title;
 });
 
 // The server never sends passwords back. When a form comes back with an error, keep those
@@ -100,16 +117,24 @@ document.addEventListener("signed-in", () => {
 });
 dialog.addEventListener("close", () => dialog.replaceChildren());
 
-// Remove a notice after a while, unless the user is reading it. Alerts stay.
+// Show one toast at a time: a new one replaces the last. Remove good news and notes after
+// a while, unless the user is reading them. Problems stay.
 const expire = (toast) => setTimeout(() => {
   if (toast.matches(":hover, :focus-within")) expire(toast);
   else toast.remove();
 }, 8000);
-const notices = document.getElementById("notices");
-for (const toast of notices.children) expire(toast);
+const show = (toast) => {
+  const replaced = [...document.querySelectorAll("#toasts .toast")].filter((other) => other !== toast);
+  if (replaced.some((other) => other.contains(document.activeElement))) toast.querySelector("[data-dismiss]").focus();
+  for (const other of replaced) other.remove();
+  if (!toast.matches(".problem")) expire(toast);
+};
+const toasts = document.getElementById("toasts");
+for (const toast of toasts.querySelectorAll(".toast")) show(toast);
 new MutationObserver((changes) => {
-  for (const { addedNodes } of changes) addedNodes.forEach((node) => node.matches?.(".toast") && expire(node));
-}).observe(notices, { childList: true });
+  const added = changes.flatMap(({ addedNodes }) => [...addedNodes]).filter((node) => node.matches?.(".toast"));
+  if (added.at(-1)?.isConnected) show(added.at(-1));
+}).observe(toasts, { childList: true, subtree: true });
 
 // Ask before an action in the page's own dialog. Its button says what the action's does.
 document.addEventListener("htmx:confirm", (event) => {
@@ -150,18 +175,23 @@ document.addEventListener("htmx:after:swap", writeTimes);
 
 // Count down how long to wait before trying again. The sentence ends with it.
 const countDown = (element) => {
-  const end = Date.now() + element.dataset.wait * 1000;
+  const end = Date.now() + (element.dataset.wait - 1) * 1000;
   const write = () => {
     const seconds = Math.ceil((end - Date.now()) / 1000);
     const [unit, size] = seconds > 90 ? units.findLast(([, size]) => seconds >= size) : ["second", 1];
     const count = Math.round(seconds / size);
     const wait = seconds > 0 ? `in ${count} ${unit}${count === 1 ? "" : "s"}` : "now";
     element.textContent = element.textContent.replace(/\b(?:in [^.]+|now)\.$/, `${wait}.`);
-    if (seconds > 0) setTimeout(write, 1000);
+    element.ariaLive = "off"; // it was announced in its first second
+    if (seconds > 0 && element.isConnected) setTimeout(write, 1000);
   };
   write();
 };
-for (const element of document.querySelectorAll("[data-wait]")) countDown(element);
+const countDownAll = () => {
+  for (const element of document.querySelectorAll("[data-wait]:not([aria-live=off])")) setTimeout(countDown, 1000, element);
+};
+countDownAll();
+document.addEventListener("htmx:after:swap", countDownAll);
 
 // Say that the server doesn't answer, or that something else answers in its place, such
 // as a proxy. The check of a field fails silently.

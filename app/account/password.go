@@ -13,9 +13,10 @@ import (
 	view "vestibule/templates/account"
 )
 
-func newPassword(user *models.User) *view.Password {
+func (h Handlers) newPassword(user *models.User) *view.Password {
 	form := forms.New(new(view.Password))
 	form.CheckURL = "/account/password/check"
+	h.auth().OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	form.Check = func() {
 		auth.ApplyPasswordRules(&form.Form, form.Password, user)
 		if form.CurrentPassword != "" && password.Normalize(form.Password) == password.Normalize(form.CurrentPassword) {
@@ -27,7 +28,7 @@ func newPassword(user *models.User) *view.Password {
 
 // ShowPassword shows the form that changes the user's password.
 func (h Handlers) ShowPassword(c *gin.Context) error {
-	return h.renderPassword(c, http.StatusOK, newPassword(web.Current(c).User))
+	return h.renderPassword(c, http.StatusOK, h.newPassword(web.Current(c).User))
 }
 
 func (h Handlers) renderPassword(c *gin.Context, status int, form *view.Password) error {
@@ -38,7 +39,7 @@ func (h Handlers) renderPassword(c *gin.Context, status int, form *view.Password
 // ChangePassword sets the new password and ends all other sessions.
 func (h Handlers) ChangePassword(c *gin.Context) error {
 	user := web.Current(c).User
-	form := newPassword(user)
+	form := h.newPassword(user)
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -73,5 +74,5 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 
 // CheckPassword checks one field as the user leaves it.
 func (h Handlers) CheckPassword(c *gin.Context) error {
-	return web.CheckField(c, &newPassword(web.Current(c).User).Form)
+	return web.CheckField(c, &h.newPassword(web.Current(c).User).Form)
 }

@@ -41,16 +41,17 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	config := app.Config{
-		Env:            "development",
-		Addr:           server.Listener.Addr().String(),
-		SessionIdle:    SessionIdle,
-		SessionMax:     SessionMax,
-		AuditRetention: 365 * Day,
-		UnconfirmedMax: 14 * Day,
-		Argon2Memory:   7168,
-		Argon2Time:     1,
-		Argon2Threads:  1,
-		LogLevel:       "debug",
+		Env:             "development",
+		Addr:            server.Listener.Addr().String(),
+		SessionIdle:     SessionIdle,
+		SessionMax:      SessionMax,
+		AuditRetention:  365 * Day,
+		UnconfirmedMax:  14 * Day,
+		ConfirmPassword: true,
+		Argon2Memory:    7168,
+		Argon2Time:      1,
+		Argon2Threads:   1,
+		LogLevel:        "debug",
 	}
 	for _, c := range change {
 		c(&config)

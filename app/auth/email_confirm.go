@@ -11,6 +11,7 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
+	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
 
@@ -75,7 +76,7 @@ func (h Handlers) VerifyEmail(c *gin.Context) error {
 	}
 	err = h.DB.InTx(c.Request.Context(), func(tx *models.DB) error { return confirmEmail(c, tx, token) })
 	if err != nil {
-		return asConfirmFailure(err)
+		return asConfirmFailure(c, err)
 	}
 	return h.RedirectWith(c, "verified", layouts.Home)
 }
@@ -103,7 +104,7 @@ func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, 
 		return user, confirmEmail(c, tx, token)
 	})
 	if err != nil {
-		return asConfirmFailure(err)
+		return asConfirmFailure(c, err)
 	}
 	return h.finishSignIn(c, e, "verified")
 }
@@ -129,12 +130,12 @@ func recordConfirmed(c *gin.Context, tx *models.DB, token *models.Token) error {
 }
 
 // asConfirmFailure returns the [web.Refusal] for an address that wasn't confirmed.
-func asConfirmFailure(err error) error {
+func asConfirmFailure(c *gin.Context, err error) error {
 	switch {
 	case errors.Is(err, models.ErrChanged):
 		return err
 	case errors.Is(err, models.ErrNotFound):
-		return web.Fail(http.StatusGone)
+		return goneLink(c, models.VerifyEmail)
 	case errors.As(err, new(*models.TakenError)):
 		return web.Refuse(http.StatusConflict, "This email address is taken", "Another account now uses this email address, so yours wasn't changed.")
 	}
@@ -146,9 +147,25 @@ func asConfirmFailure(err error) error {
 func (h Handlers) linkToken(c *gin.Context, secret string, purposes ...models.Purpose) (*models.Token, error) {
 	token, err := h.DB.TokenBySecret(c.Request.Context(), secret, purposes...)
 	if errors.Is(err, models.ErrNotFound) || err == nil && token.User.Disabled() {
-		return nil, web.Fail(http.StatusGone)
+		return nil, goneLink(c, purposes[0])
 	}
 	return token, err
+}
+
+// goneLink returns the [web.Refusal] for a mailed link that no longer works, with the way
+// to a new one.
+func goneLink(c *gin.Context, purpose models.Purpose) error {
+	user := web.Current(c).User
+	switch {
+	case purpose == models.ResetPassword:
+		return web.Gone("Ask for a new one.", components.ButtonLink("/forgot-password", "Ask for a new link"))
+	case user == nil:
+		return web.Gone("Sign in to ask for a new one.", components.ButtonLink(layouts.WithNext("/sign-in", "/account/email"), "Sign in"))
+	case !user.Verified():
+		return web.Gone("Ask for a new one.", components.ActionForm(components.Action{Path: "/account/verify", Label: "Send a new link", Swap: "none"}))
+	default:
+		return web.Gone("See which address your account has.", components.ButtonLink("/account/email", "Your email address"))
+	}
 }
 
 // ResendVerification mails the verification link again.

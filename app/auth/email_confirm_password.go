@@ -13,9 +13,10 @@ import (
 
 // newVerifyEmailPassword returns the form without the rules for passwords: those need
 // the user, whom the token in the form names.
-func newVerifyEmailPassword() *view.VerifyEmailPassword {
+func (h Handlers) newVerifyEmailPassword() *view.VerifyEmailPassword {
 	form := forms.New(new(view.VerifyEmailPassword))
 	form.CheckURL = "/verify-email/password/check"
+	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	return form
 }
 
@@ -23,7 +24,7 @@ func newVerifyEmailPassword() *view.VerifyEmailPassword {
 // password of its account. Whoever set that may not own the address.
 func (h Handlers) ShowVerifyEmailPassword(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	form := newVerifyEmailPassword()
+	form := h.newVerifyEmailPassword()
 	form.Token = c.Query("token")
 	form.Focus = &form.Password
 	token, err := h.linkToken(c, form.Token, models.VerifyEmail)
@@ -46,7 +47,7 @@ func (h Handlers) renderVerifyEmailPassword(c *gin.Context, status int, form *vi
 // VerifyEmailPassword confirms the address and sets the new password, which ends every
 // session, and signs the user in.
 func (h Handlers) VerifyEmailPassword(c *gin.Context) error {
-	form := newVerifyEmailPassword()
+	form := h.newVerifyEmailPassword()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (h Handlers) VerifyEmailPassword(c *gin.Context) error {
 
 // CheckVerifyEmailPassword checks one field as the user leaves it.
 func (h Handlers) CheckVerifyEmailPassword(c *gin.Context) error {
-	form := newVerifyEmailPassword()
+	form := h.newVerifyEmailPassword()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}

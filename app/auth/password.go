@@ -18,6 +18,14 @@ func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
 	}
 }
 
+// OmitConfirmation leaves again, the field that repeats a new password, out of form if the
+// site has no such field. Everyone can look at what they typed.
+func (h Handlers) OmitConfirmation(form *forms.Form, again *string) {
+	if !h.Config.ConfirmPassword {
+		form.Omit(again)
+	}
+}
+
 // authenticate reports whether pw is the password of user. A user without a password,
 // such as an unknown one, takes as long as a wrong password.
 func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bool, error) {

@@ -14,16 +14,17 @@ import (
 
 // newResetPassword returns the form without the rules for passwords: those need the
 // user, whom the token in the form names.
-func newResetPassword() *view.ResetPassword {
+func (h Handlers) newResetPassword() *view.ResetPassword {
 	form := forms.New(new(view.ResetPassword))
 	form.CheckURL = "/reset-password/check"
+	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	return form
 }
 
 // ShowResetPassword shows the form that a mailed link leads to.
 func (h Handlers) ShowResetPassword(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	form := newResetPassword()
+	form := h.newResetPassword()
 	form.Token = c.Query("token")
 	form.Focus = &form.Password
 	form.Error = h.InsecurePage(c)
@@ -42,7 +43,7 @@ func (h Handlers) renderResetPassword(c *gin.Context, status int, form *view.Res
 
 // ResetPassword sets the new password and signs the user in.
 func (h Handlers) ResetPassword(c *gin.Context) error {
-	form := newResetPassword()
+	form := h.newResetPassword()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) er
 	})
 	switch {
 	case errors.Is(err, models.ErrNotFound):
-		return web.Fail(http.StatusGone)
+		return goneLink(c, token.Purpose)
 	case err != nil:
 		return err
 	default:
@@ -83,7 +84,7 @@ func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) er
 
 // CheckResetPassword checks one field as the user leaves it.
 func (h Handlers) CheckResetPassword(c *gin.Context) error {
-	form := newResetPassword()
+	form := h.newResetPassword()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}

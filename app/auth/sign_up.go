@@ -21,6 +21,12 @@ func NewSignUp() *view.SignUp {
 	return form
 }
 
+func (h Handlers) newSignUp() *view.SignUp {
+	form := NewSignUp()
+	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
+	return form
+}
+
 // newUser returns the user that form describes, without storing it.
 func newUser(form *view.SignUp) *models.User {
 	return &models.User{Username: form.Username, Email: form.Email, FirstName: form.FirstName, LastName: form.LastName}
@@ -28,7 +34,7 @@ func newUser(form *view.SignUp) *models.User {
 
 // ShowSignUp shows the sign-up form.
 func (h Handlers) ShowSignUp(c *gin.Context) error {
-	form := NewSignUp()
+	form := h.newSignUp()
 	form.Email = text.Line(c.Query("email")) // from an invitation
 	form.Error = h.InsecurePage(c)
 	return h.renderSignUp(c, http.StatusOK, form)
@@ -42,7 +48,7 @@ func (h Handlers) renderSignUp(c *gin.Context, status int, form *view.SignUp) er
 
 // SignUp stores a new account and signs its owner in.
 func (h Handlers) SignUp(c *gin.Context) error {
-	form := NewSignUp()
+	form := h.newSignUp()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -99,5 +105,5 @@ func (h Handlers) CheckSignUp(c *gin.Context) error {
 		c.Status(http.StatusNoContent)
 		return nil
 	}
-	return h.CheckTaken(c, &NewSignUp().Form)
+	return h.CheckTaken(c, &h.newSignUp().Form)
 }

@@ -15,6 +15,9 @@
 //	              Form.Offer offers
 //	autocomplete  the token for browsers and password managers
 //	hint          a line of help below the input
+//	inputmode     which keyboard of a phone fits; that of an "email" type is clear
+//	exact         "true" for what keyboards must not correct or capitalize, such as
+//	              a username
 //	validate      its rules, for github.com/go-playground/validator
 //
 // Rules that need more than tags go into Form.Check. A page names a field by a pointer
@@ -42,8 +45,9 @@ type Form struct {
 	offered map[string][]Option
 	errors  map[string]string
 
-	// Error is the error of the form as a whole.
-	Error string
+	// Error is the error of the form as a whole. If it ends with how long to wait, Wait
+	// has that in seconds.
+	Error, Wait string
 	// Check applies the rules that tags can't express, after those of the tags, and
 	// calls Fail for each error. It may be nil.
 	Check func()
@@ -80,6 +84,18 @@ func (f *Form) Offer(ptr any, options []Option) {
 		f.offered = map[string][]Option{}
 	}
 	f.offered[f.find(ptr).Name] = options
+}
+
+// Omit leaves the field that ptr points to out: it is neither read nor checked, and a page
+// must not draw it.
+func (f *Form) Omit(ptr any) {
+	omitted := f.find(ptr)
+	f.fields = slices.DeleteFunc(slices.Clone(f.fields), func(fd field) bool { return fd.Name == omitted.Name })
+}
+
+// Has reports whether the field that ptr points to is in the form: see Omit.
+func (f *Form) Has(ptr any) bool {
+	return slices.ContainsFunc(f.fields, func(fd field) bool { return f.pointer(&fd) == ptr })
 }
 
 // Bind fills the form from r's body, brings it into normal form and checks it. It returns ErrUnreadable
@@ -125,6 +141,13 @@ func (f *Form) Validate() error {
 // Valid reports whether the form has no error.
 func (f *Form) Valid() bool { return f.Error == "" && len(f.errors) == 0 }
 
+// Wrong returns how many fields have an error.
+func (f *Form) Wrong() int { return len(f.errors) }
+
+// FocusError reports whether the error of the form as a whole gets the focus: no field
+// does.
+func (f *Form) FocusError() bool { return len(f.errors) == 0 && f.Focus == nil }
+
 // Fail sets the error of a field, unless it has one already.
 func (f *Form) Fail(name, sentence string) {
 	if _, ok := f.errors[name]; !ok {
@@ -147,6 +170,9 @@ type Field struct {
 	ID string // in HTML: the name, after the form's prefix
 
 	Name, Label, Type, Autocomplete, Hint string
+
+	InputMode string // which keyboard of a phone fits
+	Exact     bool   // it isn't prose: keyboards must not correct or capitalize it
 
 	Value     string // empty for a password
 	Error     string
@@ -270,10 +296,17 @@ func fieldsOf(t reflect.Type) []field {
 			Type:         tag.Get("type"),
 			Autocomplete: tag.Get("autocomplete"),
 			Hint:         tag.Get("hint"),
+			InputMode:    tag.Get("inputmode"),
+			Exact:        tag.Get("exact") == "true",
 		}}
 		if fd.Type == "" {
 			fd.Type = "text"
 		}
+		isEmail := fd.Type == "email" || fd.Type == "emails"
+		if isEmail {
+			fd.InputMode = "email"
+		}
+		fd.Exact = fd.Exact || isEmail || fd.Type == "password" // which may be shown
 		if fd.noun == "" {
 			fd.noun = "your " + strings.ToLower(fd.Label)
 		}

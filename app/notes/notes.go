@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
@@ -26,7 +27,7 @@ type Handlers struct{ *web.Kit }
 func Routes(organization web.Routes) {
 	h := Handlers{organization.Kit()}
 	h.Export("notes", h.export)
-	h.AddToasts(map[string]string{
+	h.AddToasts(components.Good, map[string]string{
 		"note-added":   "Note added",
 		"note-saved":   "Note saved",
 		"note-deleted": "Note deleted",
@@ -38,6 +39,7 @@ func Routes(organization web.Routes) {
 	writers.POST("/check", h.CheckNote)
 	writers.GET("/:id", h.EditNote)
 	writers.POST("/:id", h.SaveNote)
+	writers.GET("/:id/row", h.CancelNote)
 	writers.POST("/:id/check", h.CheckNote)
 	writers.POST("/:id/delete", h.DeleteNote)
 }
@@ -155,8 +157,26 @@ func (h Handlers) SaveNote(c *gin.Context) error {
 	if !web.IsHTMX(c) {
 		return h.RedirectWith(c, "note-saved", web.Within(c, "/notes"))
 	}
-	row := view.Notes{List: components.List[view.NoteRow]{Rows: []view.NoteRow{newNoteRow(*n)}, Focus: true}}
-	return h.RenderSaved(c, view.NoteRows(h.Frame(c, http.StatusOK), row), "note-saved")
+	return h.RenderSaved(c, h.row(c, n), "note-saved")
+}
+
+// row is the row of n alone, which gets the focus.
+func (h Handlers) row(c *gin.Context, n *models.Note) templ.Component {
+	list := components.List[view.NoteRow]{Rows: []view.NoteRow{newNoteRow(*n)}, Focus: true}
+	return view.NoteRows(h.Frame(c, http.StatusOK), view.Notes{List: list})
+}
+
+// CancelNote shows the row of a note again, in place of its form. Without htmx it leads
+// to the list.
+func (h Handlers) CancelNote(c *gin.Context) error {
+	n, err := h.note(c)
+	if err != nil {
+		return err
+	}
+	if !web.IsHTMX(c) {
+		return web.Redirect(c, web.Within(c, "/notes"))
+	}
+	return web.RenderFragment(c, http.StatusOK, h.row(c, n))
 }
 
 // DeleteNote deletes a note.

@@ -12,6 +12,7 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 	view "vestibule/templates/organization"
 )
@@ -79,7 +80,7 @@ func (h Handlers) DeclineInvitation(c *gin.Context) error {
 		return tx.DeclineInvitation(c.Request.Context(), user, i)
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return web.Fail(http.StatusGone)
+		return goneInvitation(c)
 	}
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func (h Handlers) DeclineInvitation(c *gin.Context) error {
 func (h Handlers) waitingInvitation(c *gin.Context) (*models.Invitation, error) {
 	i, err := h.DB.InvitationFor(c.Request.Context(), web.Current(c).User, web.ID(c))
 	if errors.Is(err, models.ErrNotFound) {
-		return nil, web.Fail(http.StatusGone)
+		return nil, goneInvitation(c)
 	}
 	return i, err
 }
@@ -125,7 +126,7 @@ func (h Handlers) join(c *gin.Context, i *models.Invitation, user *models.User) 
 	case errors.As(err, &full):
 		return web.Refuse(http.StatusConflict, "Too many organizations", fmt.Sprintf("You can be a member of up to %d organizations. Leave one, then try again.", full.Most))
 	case errors.Is(err, models.ErrNotFound):
-		return web.Fail(http.StatusGone)
+		return goneInvitation(c)
 	case err != nil:
 		return err
 	default:
@@ -138,7 +139,17 @@ func (h Handlers) join(c *gin.Context, i *models.Invitation, user *models.User) 
 func (h Handlers) invitation(c *gin.Context, secret string) (*models.Invitation, error) {
 	i, err := h.DB.InvitationBySecret(c.Request.Context(), secret)
 	if errors.Is(err, models.ErrNotFound) {
-		err = web.Fail(http.StatusGone)
+		err = goneInvitation(c)
 	}
 	return i, err
+}
+
+// goneInvitation returns the [web.Refusal] for an invitation that no longer works.
+// Those that do are on the dashboard.
+func goneInvitation(c *gin.Context) error {
+	const text = "Ask whoever invited you for a new one. Invitations that still work are on your dashboard."
+	if web.Current(c).User == nil {
+		return web.Gone(text, components.ButtonLink("/sign-in", "Sign in"))
+	}
+	return web.Gone(text, nil)
 }

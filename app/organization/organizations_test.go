@@ -30,7 +30,7 @@ func TestCreateOrganization(t *testing.T) {
 		// Two tabs show two, and each leads to the other.
 		for path, name := range map[string]string{"/o/kase-and-sohne": "Käse & Söhne", "/o/my-2nd": "Two"} {
 			a := s.Get(path).Wants(http.StatusOK)
-			if got := a.Text("header [popovertarget=switcher] bdi"); got != name {
+			if got := a.Text("header [popovertarget=switcher] [dir=auto]"); got != name {
 				t.Errorf("%s is shown as %q", path, got)
 			}
 			menu := a.Find("#switcher")

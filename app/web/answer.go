@@ -35,7 +35,7 @@ func (k *Kit) RenderSaved(c *gin.Context, form templ.Component, toast string) er
 	if !IsHTMX(c) {
 		return k.RedirectWith(c, toast, c.Request.URL.Path)
 	}
-	return RenderFragment(c, http.StatusOK, components.Saved(form, k.toastText(toast)))
+	return RenderFragment(c, http.StatusOK, components.Saved(form, k.message(toast)))
 }
 
 // RespondToast answers a button outside a form with fields: under htmx with status and
@@ -44,7 +44,7 @@ func (k *Kit) RespondToast(c *gin.Context, status int, toast, path string) error
 	if !IsHTMX(c) || Current(c).Reauthenticated { // the password form has replaced the button
 		return k.RedirectWith(c, toast, path)
 	}
-	return RenderFragment(c, status, components.Toasted(k.toastText(toast)))
+	return RenderFragment(c, status, components.Toasted(k.message(toast)))
 }
 
 // Bind fills form from the request. It returns a [Refusal] if the body is too large or

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/a-h/templ"
 	"github.com/dustin/go-humanize"
 	"github.com/gin-gonic/gin"
 
@@ -20,12 +21,22 @@ import (
 type Refusal struct {
 	Status      int
 	Title, Text string
+	On          templ.Component // leads on; nil if only the way home does
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%d %s", r.Status, r.Title) }
 
 // Refuse returns a [Refusal] that says what went wrong and what the user can do.
-func Refuse(status int, title, text string) error { return &Refusal{status, title, text} }
+func Refuse(status int, title, text string) error {
+	return &Refusal{Status: status, Title: title, Text: text}
+}
+
+// Gone returns the [Refusal] of a mailed link that no longer works. It says how to get a
+// new one, to which on leads.
+func Gone(text string, on templ.Component) error {
+	const why = "This link has expired, was already used, or was replaced by a newer one. "
+	return &Refusal{http.StatusGone, "Link expired", why + text, on}
+}
 
 // Fail returns the general [Refusal] of that status. It panics if there is none.
 func Fail(status int) error {
@@ -43,7 +54,6 @@ var failures = map[int]struct{ Title, Text string }{
 	http.StatusNotFound:              {"Page not found", "There's no page at this address. It may have moved, or the link may be incomplete."},
 	http.StatusMethodNotAllowed:      {"Not allowed here", "This page doesn't accept that kind of request."},
 	http.StatusConflict:              {"Something changed", "This changed while you were looking at it, so nothing was done. Please check, and try again."},
-	http.StatusGone:                  {"Link expired", "This link has expired, was already used, or was replaced by a newer one. Ask for a new one."},
 	http.StatusRequestEntityTooLarge: {"Too large", "What you sent is too large. Shorten it and try again."},
 	http.StatusUnsupportedMediaType:  {"Not a form", "What you sent isn't an HTML form, so we couldn't read it."},
 	http.StatusTooManyRequests:       {"Too many attempts", "Please wait a while, then try again."},
@@ -61,7 +71,7 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	}
 	if IsHTMX(c) {
 		c.Header("HX-Retarget", "#alerts")
-		c.Header("HX-Reswap", "beforeend")
+		c.Header("HX-Reswap", "innerHTML")
 	}
 	f := k.Frame(c, r.Status)
 	typed := k.typedBefore(c)
@@ -71,12 +81,12 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 			again.Path, again.All = path, typed
 		}
 	}
-	failure := site.Failure{Status: r.Status, Title: r.Title, Text: r.Text, RequestID: Current(c).ID}
+	failure := site.Failure{Status: r.Status, Title: r.Title, Text: r.Text, On: r.On, RequestID: Current(c).ID}
 	if r.Status == http.StatusTooManyRequests {
 		failure.Wait = c.Writer.Header().Get("Retry-After")
 	}
 	page := site.ErrorPage(f, failure, again)
-	if err := Render(c, f, page, components.Alert(r.Text)); err != nil {
+	if err := Render(c, f, page, components.Toast(components.Message{Kind: components.Problem, Text: r.Text, On: r.On})); err != nil {
 		c.Status(r.Status) // rather than 200, without a page
 		Current(c).Log().Error("error page failed", "err", err)
 	}
@@ -123,7 +133,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 			_ = Redirect(c, Origin(c))
 			return
 		}
-		err = Refuse(http.StatusConflict, failures[http.StatusConflict].Title, k.toastText("changed")) // a redirect would lose what was typed
+		err = Refuse(http.StatusConflict, failures[http.StatusConflict].Title, k.message("changed").Text) // a redirect would lose what was typed
 	case errors.Is(err, models.ErrNotFound):
 		err = Fail(http.StatusNotFound)
 	case errors.Is(err, models.ErrNotAllowed):

@@ -13,6 +13,7 @@ import (
 
 	"vestibule/app/password"
 	"vestibule/models"
+	"vestibule/templates/components"
 )
 
 // Kit is shared by the handlers of every feature. It is safe for concurrent requests.
@@ -24,8 +25,8 @@ type Kit struct {
 	// Reaches reports whether mail to address can be sent at all. If nil, it always can.
 	Reaches func(ctx context.Context, address string) bool
 
-	toasts  map[string]string // by key
-	exports map[string]Export // by key in the downloaded data
+	toasts  map[string]components.Message // by key
+	exports map[string]Export             // by key in the downloaded data
 
 	crossOrigin     http.CrossOriginProtection
 	securityHeaders http.Header
@@ -48,7 +49,8 @@ type Config struct {
 	Secure   bool   // browsers reach the site by https
 	Lifetime models.Lifetime
 
-	UnconfirmedMax time.Duration // see [models.DB.PurgeUnconfirmed]
+	UnconfirmedMax  time.Duration // see [models.DB.PurgeUnconfirmed]
+	ConfirmPassword bool          // a new password is typed twice
 
 	TrustedProxies []netip.Prefix
 
@@ -60,7 +62,8 @@ type Config struct {
 // NewKit returns a Kit. It returns an error if BaseURL isn't an origin.
 func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Hasher) (*Kit, error) {
 	half := max(1, runtime.GOMAXPROCS(0)/2)
-	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: newToasts(), securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half), searching: make(chan struct{}, half)}
+	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: map[string]components.Message{}, securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half), searching: make(chan struct{}, half)}
+	k.addOwnToasts()
 	k.cookiePrefix, k.cookieSuffix = cookieAffixes(config)
 	if err := k.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ func (k *Kit) Limited(c *gin.Context, form *forms.Form, attempts ...Attempt) (bo
 		return false, err
 	}
 	form.Error = TooMany(c, early)
+	form.Wait = c.Writer.Header().Get("Retry-After")
 	return true, nil
 }
 

@@ -404,7 +404,7 @@ func TestWritesAreLimited(t *testing.T) {
 			s.Get("/account").Wants(http.StatusOK)
 		}
 		const sentence = "You've made a lot of changes in the last minute. Try again in "
-		htmx := s.Post("/account", typed, apptest.HTMX).Wants(http.StatusTooManyRequests).WantsHeader("HX-Retarget", "#alerts").Fragment(".toast.alert").Says(sentence)
+		htmx := s.Post("/account", typed, apptest.HTMX).Wants(http.StatusTooManyRequests).WantsHeader("HX-Retarget", "#alerts").Fragment(".toast.problem").Says(sentence)
 		if !slices.ContainsFunc(s.Log.Of(htmx), func(l apptest.LogLine) bool {
 			return l["msg"] == "throttled" && l["limit"] == "writes" && l["account"] == s.User("anna.smith").ID.String()
 		}) {

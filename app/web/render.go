@@ -14,7 +14,8 @@ import (
 )
 
 // Frame returns the data of this request's layout. It has the toast of the previous
-// request unless status is an error; the toast then waits for the next page.
+// request unless status is an error; the toast then waits for the next page. The page about
+// a dead link has it: there, people ask for a new one.
 func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 	r := Current(c)
 	f := layouts.Frame{
@@ -31,7 +32,7 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		return f
 	}
 	f.Theme = k.theme(c)
-	if status < http.StatusBadRequest {
+	if status < http.StatusBadRequest || status == http.StatusGone {
 		f.Toast = k.takeFlash(c)
 	}
 	return f

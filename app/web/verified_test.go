@@ -29,7 +29,7 @@ func TestVerifiedOnly(t *testing.T) {
 		"verified":              {verified: time.Now(), status: http.StatusOK, says: "come in"},
 		"verified, htmx":        {verified: time.Now(), htmx: "true", status: http.StatusOK, says: "come in"},
 		"not verified":          {status: http.StatusForbidden, says: "<h1>Confirm your email address first</h1>"},
-		"not verified, by htmx": {htmx: "true", status: http.StatusForbidden, says: `class="toast alert"`},
+		"not verified, by htmx": {htmx: "true", status: http.StatusForbidden, says: `class="toast problem"`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 // Delete is the form that deletes the user's account.
 type Delete struct {
 	forms.Form
-	Username        string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" validate:"required"`
+	Username        string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" exact:"true" validate:"required"`
 	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
 }
 

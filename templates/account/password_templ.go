@@ -129,7 +129,13 @@ func PasswordForm(f layouts.Frame, form *Password) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Field(form.Field(&form.ConfirmPassword)).Render(ctx, templ_7745c5c3_Buffer)
+			if form.Has(&form.ConfirmPassword) {
+				templ_7745c5c3_Err = components.Field(form.Field(&form.ConfirmPassword)).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

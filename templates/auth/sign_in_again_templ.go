@@ -18,7 +18,7 @@ import (
 // SignInAgain is the form that asks to sign in before a request goes on.
 type SignInAgain struct {
 	forms.Form
-	Login    string `form:"again_login" label:"Email or username" noun:"your email or username" autocomplete:"username" validate:"required"`
+	Login    string `form:"again_login" label:"Email or username" noun:"your email or username" autocomplete:"username" inputmode:"email" exact:"true" validate:"required"`
 	Password string `form:"again_password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
 	For      string `form:"again_for"` // the owner of the form that goes on
 }

@@ -17,7 +17,7 @@ import (
 
 // ProfileFields are what a person says about themselves.
 type ProfileFields struct {
-	Username  string `form:"username" label:"Username" autocomplete:"username" hint:"5 to 32 letters, digits, dots, underscores or hyphens." validate:"required,min=5,max=32,username"`
+	Username  string `form:"username" label:"Username" autocomplete:"username" exact:"true" hint:"5 to 32 letters, digits, dots, underscores or hyphens." validate:"required,min=5,max=32,username"`
 	FirstName string `form:"first_name" label:"First name" autocomplete:"given-name" validate:"required,max=100,wording"`
 	LastName  string `form:"last_name" label:"Last name" autocomplete:"family-name" validate:"required,max=100,wording"`
 }
@@ -164,9 +164,11 @@ func SignUpForm(f layouts.Frame, form *SignUp) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Field(form.Field(&form.ConfirmPassword)).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
+			if form.Has(&form.ConfirmPassword) {
+				templ_7745c5c3_Err = components.Field(form.Field(&form.ConfirmPassword)).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</div>")
 			if templ_7745c5c3_Err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vestibule/models"
+	"vestibule/templates/components"
 )
 
 // Frame is what the layout of every page shows.
@@ -18,7 +19,7 @@ type Frame struct {
 	Member *models.Membership // the User's membership of the page's organization; nil on other pages
 
 	Theme string // "light", "dark" or empty for the system's
-	Toast string
+	Toast components.Message
 	Next  string // where sign-in leads
 
 	DeletedAt time.Time // when User is deleted unless they confirm their address; zero if never

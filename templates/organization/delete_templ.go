@@ -18,7 +18,7 @@ import (
 // Delete is the form that deletes an organization.
 type Delete struct {
 	forms.Form
-	Name string `form:"name" label:"Type the organization's name" noun:"the organization's name" autocomplete:"off" validate:"required"`
+	Name string `form:"name" label:"Type the organization's name" noun:"the organization's name" autocomplete:"off" exact:"true" validate:"required"`
 }
 
 func DeletePage(f layouts.Frame, form *Delete) templ.Component {

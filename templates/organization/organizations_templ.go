@@ -20,7 +20,7 @@ import (
 type Create struct {
 	forms.Form
 	Name string `form:"name" label:"Name" noun:"the organization's name" autocomplete:"organization" validate:"required,max=60,wording"`
-	Slug string `form:"slug" label:"Address" noun:"the organization's address" autocomplete:"off" hint:"Used in links: /o/your-address. It won't change if you rename the organization." validate:"max=40,slug"`
+	Slug string `form:"slug" label:"Address" noun:"the organization's address" autocomplete:"off" exact:"true" hint:"Used in links: /o/your-address. It won't change if you rename the organization." validate:"max=40,slug"`
 }
 
 func OrganizationsPage(f layouts.Frame, form *Create, memberships []models.Membership) templ.Component {

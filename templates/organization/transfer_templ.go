@@ -21,7 +21,7 @@ import (
 // Transfer is the form that makes another member the owner.
 type Transfer struct {
 	forms.Form
-	Username string `form:"username" label:"New owner's username" noun:"the new owner's username" autocomplete:"off" validate:"required"`
+	Username string `form:"username" label:"New owner's username" noun:"the new owner's username" autocomplete:"off" exact:"true" validate:"required"`
 
 	alone   bool           // there is no other member
 	options []forms.Option // none if the members are too many for a list
