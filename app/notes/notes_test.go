@@ -52,6 +52,11 @@ func TestNotes(t *testing.T) {
 		} else {
 			a.Page()
 		}
+		if a := member.Get(edit+"/row", options...); len(options) > 0 { // Cancel
+			a.Wants(http.StatusOK).Fragment("li[autofocus]").Says("Größe & <b> one two")
+		} else {
+			a.LeadsTo("/o/acme/notes")
+		}
 		page = member.Get(edit)
 		form := `form[action="` + edit + `"]`
 		a = member.Submit(page, form, apptest.Fill("body", " "), options...).Wants(http.StatusUnprocessableEntity).Says("Enter a text.")
