@@ -95,6 +95,9 @@ func tryAgain(c *gin.Context, early *models.ThrottledError) string {
 	seconds := strconv.Itoa(int(math.Ceil(early.After.Seconds())))
 	c.Header("Retry-After", seconds)
 	wait := seconds + " seconds"
+	if seconds == "1" {
+		wait = "1 second"
+	}
 	if early.After > 90*time.Second {
 		wait = components.TimeUntil(time.Now().Add(early.After))
 	}

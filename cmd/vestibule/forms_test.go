@@ -31,6 +31,8 @@ func TestEmptySignUp(t *testing.T) {
 			"confirm_password": "Enter your password again.",
 		})
 		v.wantsFocus("username")
+		v.wantsPage("/sign-up", "Error: Sign up")
+		v.wants(`document.querySelector("form [role=alert]").innerText`, "6 fields need your attention.")
 		v.wantsHeading("Create your account")
 		if v.scripts {
 			v.wantsSamePage()
@@ -319,8 +321,14 @@ func TestDoubleSubmit(t *testing.T) {
 		v.wants(`document.querySelector("#sign-up .submit").disabled`, true)
 		v.releases()
 		v.wantsPage("/dashboard", "Dashboard")
-		if n := strings.Count(v.site.log.String(), "method=POST path=/sign-up "); n != 1 {
-			v.Errorf("the server got %d sign-ups, want 1", n)
+		v.opens("/organizations")
+		v.fills("name", "Acme")
+		v.do(chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter)) // as if held
+		v.wantsPage("/o/acme", "Acme")
+		for _, path := range []string{"/sign-up", "/organizations"} {
+			if n := strings.Count(v.site.log.String(), "method=POST path="+path+" "); n != 1 {
+				v.Errorf("the server got %d requests to %s, want 1", n, path)
+			}
 		}
 	})
 }
@@ -339,6 +347,38 @@ func TestCheckBehindSubmit(t *testing.T) {
 		if regexp.MustCompile(`path=/sign-up/check status=200 .*user_id=`).MatchString(log) {
 			v.Error("a field was checked after the sign-up, and the answer has content")
 		}
+	})
+}
+
+// TestErrorOfAForm wants the focus on the error of a whole form, and "Error: " before the
+// title.
+func TestErrorOfAForm(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		f.expects("status of 429")
+		for _, sentence := range []string{"Check your inbox", "Too many attempts"} {
+			f.opens("/forgot-password")
+			f.fills("email", apptest.Anna.Email)
+			f.presses("Send reset link")
+			f.wantsText(sentence)
+		}
+		f.wantsPage("/forgot-password", "Error: Forgot your password")
+		f.wants(`[document.activeElement.className, document.activeElement.innerText.startsWith("Too many attempts. Try again in ")]`, []any{"form-error", true})
+	}, "LIMIT_MAIL=1,1h,1h,24h")
+}
+
+// TestCapsLock types a password with Caps Lock, and is told. Nothing moves.
+func TestCapsLock(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.opens("/sign-in")
+		v.fills("password", "secret")
+		press := `(on => { password.dispatchEvent(new KeyboardEvent("keydown", {key: "A", bubbles: true, modifierCapsLock: on}));
+			return [document.querySelector("[role=status].caps").innerText, String(password.getBoundingClientRect().top)]; })(%t)`
+		top, err := v.evaluate(`String(password.getBoundingClientRect().top)`)
+		if err != nil {
+			v.Fatal(err)
+		}
+		v.wants(fmt.Sprintf(press, true), []any{"Caps Lock is on", top})
+		v.wants(fmt.Sprintf(press, false), []any{"", top})
 	})
 }
 

@@ -65,6 +65,17 @@ func TestNotes(t *testing.T) {
 		if v.scripts { // in the row, and not at the button that deletes the next one
 			v.wants(`document.activeElement === document.querySelector("#notes li")`, true)
 		}
+		if v.scripts { // two edits at once, of which one is canceled
+			v.clicks(`document.querySelector("#notes li:last-child > a")`)
+			v.wants(`document.querySelectorAll("li [name=title]").length`, 1)
+			v.wants(`(document.querySelector("li [name=title]").value = "Half writ", true)`, true)
+			v.clicks(`document.querySelector("#notes li:first-child > a")`)
+			v.wants(`document.querySelectorAll("li [name=title]").length`, 2)
+			v.clicks(`document.querySelector("#notes li:first-child a")`)
+			v.wants(`[document.querySelector("#notes strong").innerText, document.querySelector("li [name=title]").value, document.activeElement === document.querySelector("#notes li")]`, []any{"First bug", "Half writ", true})
+			v.clicks(`document.querySelector("#notes li:last-child a")`)
+			v.wants(`[...document.querySelectorAll("#notes strong")].map(e => e.innerText)`, []string{"First bug", "Relays"})
+		}
 		v.clicks(`document.querySelector("#notes .more")`)
 		v.clicks(`document.querySelector("#notes form button")`)
 		v.agrees("Delete First bug?", "Delete")

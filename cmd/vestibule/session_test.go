@@ -162,6 +162,27 @@ func TestToasts(t *testing.T) {
 		v.wantsHeading("Hello, Anna")
 		v.wantsToasts()
 
+		// A problem is red, and stays until something else is said or it is dismissed.
+		v.expects("status of 429")
+		v.opens("/account")
+		const problems = `[document.querySelectorAll("#alerts .problem").length, document.querySelectorAll("#notices .toast").length]`
+		tooSoon := "We sent a link a moment ago. Check your inbox, or try again in a minute."
+		for range 2 {
+			v.presses("Resend link")
+			v.wantsToasts(tooSoon)
+			v.wants(problems, []int{1, 0})
+		}
+		v.presses("Save changes")
+		v.wantsToasts("Changes saved")
+		v.wants(problems, []int{0, 1})
+		if v.scripts {
+			v.wantsHeading("Profile")
+			v.presses("Resend link")
+			v.wantsToasts(tooSoon)
+			v.presses("Dismiss")
+			v.wantsToasts()
+		}
+
 		v.signsOut()
 		v.wantsToasts("Signed out")
 		v.reloads()

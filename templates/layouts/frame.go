@@ -55,7 +55,7 @@ func (f Frame) switcherPath() string {
 // Title adds "Error: " to the title of a page whose form was refused, so that screen
 // readers say it first (GOV.UK Design System, error summary).
 func (f Frame) Title(title string) string {
-	if f.Status == http.StatusUnprocessableEntity {
+	if f.Status == http.StatusUnprocessableEntity || f.Status == http.StatusTooManyRequests {
 		return "Error: " + title
 	}
 	return title
