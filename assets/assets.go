@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-//go:embed *.css *.js *.svg *.png
+//go:embed *.css *.js *.json *.svg *.png
 var files embed.FS
 
 type asset struct {
@@ -82,8 +82,11 @@ func Handler() http.Handler {
 		// Each content coding is a separate representation and needs its own ETag.
 		content, coding := a.content.choose(r, w.Header())
 		w.Header().Set("ETag", `"`+path.Base(p)+coding+`"`)
-		if path.Ext(a.name) == ".svg" { // net/http omits its charset
+		switch path.Ext(a.name) {
+		case ".svg": // net/http omits its charset
 			w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
+		case ".json":
+			w.Header().Set("Content-Type", "application/speculationrules+json")
 		}
 		http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(content))
 	})

@@ -31,8 +31,8 @@ func get(t *testing.T, path string, headers ...string) *httptest.ResponseRecorde
 
 func TestEveryFileIsServedUnderItsHash(t *testing.T) {
 	t.Parallel()
-	hashed := regexp.MustCompile(`^/assets/[a-z.-]+\.[0-9a-f]{12}\.(css|js|svg|png)$`)
-	types := map[string]string{".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
+	hashed := regexp.MustCompile(`^/assets/[a-z.-]+\.[0-9a-f]{12}\.(css|js|json|svg|png)$`)
+	types := map[string]string{".css": "text/css", ".js": "text/javascript", ".json": "application/speculationrules+json", ".svg": "image/svg+xml", ".png": "image/png"}
 	for ext, kind := range types {
 		files, err := filepath.Glob("*" + ext)
 		if err != nil || len(files) == 0 {
@@ -147,7 +147,7 @@ func TestUnknownFiles(t *testing.T) {
 // TestFilesOfAnotherVersion asks for files as a page of an older or newer version does.
 func TestFilesOfAnotherVersion(t *testing.T) {
 	t.Parallel()
-	for _, ext := range []string{".css", ".js", ".svg", ".png"} {
+	for _, ext := range []string{".css", ".js", ".json", ".svg", ".png"} {
 		files, err := filepath.Glob("*" + ext)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("there are %d files *%s (%v)", len(files), ext, err)

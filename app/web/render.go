@@ -9,6 +9,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
+	"vestibule/assets"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -42,6 +43,10 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 func Render(c *gin.Context, f layouts.Frame, page, fragment templ.Component) error {
 	if IsHTMX(c) {
 		page = fragment
+	} else if c.GetHeader("Sec-Fetch-Site") == "same-origin" || IsPrefetch(c) {
+		// What browsers may fetch before a click. The first page of a visit leaves it out:
+		// it would take one more request.
+		c.Header("Speculation-Rules", `"`+assets.Path("speculation-rules.json")+`"`)
 	}
 	return RenderFragment(c, f.Status, page)
 }

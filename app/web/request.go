@@ -90,6 +90,11 @@ func LocalPath(next string) string {
 	return next
 }
 
+// IsPrefetch reports whether a browser fetches the page ahead, which nobody may see.
+func IsPrefetch(c *gin.Context) bool {
+	return strings.HasPrefix(c.GetHeader("Sec-Purpose"), "prefetch")
+}
+
 // IsHTMX reports whether htmx sent the request.
 func IsHTMX(c *gin.Context) bool { return c.Request.Header.Get("HX-Request") == "true" }
 

@@ -79,7 +79,7 @@ func (k *Kit) Flash(c *gin.Context, toast string) {
 // cookie.
 func (k *Kit) takeFlash(c *gin.Context) components.Message {
 	key := k.cookie(c, toastCookie)
-	if key == "" {
+	if key == "" || IsPrefetch(c) { // perhaps never shown
 		return components.Message{}
 	}
 	k.clearCookie(c, toastCookie)
