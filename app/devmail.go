@@ -13,7 +13,7 @@ import (
 	"vestibule/templates/site"
 )
 
-// showsMail reports whether the site has the page /dev/mail: it keeps mail instead of
+// showsMail reports whether the site has the pages below /dev: it keeps mail instead of
 // sending it, and is for this machine alone.
 func (a *App) showsMail() bool {
 	base, err := url.Parse(a.config.BaseURL)

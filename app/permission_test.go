@@ -67,7 +67,7 @@ var ownedByOrganizations []owned
 // open are the other routes that answer a stranger. All that are not here send
 // them to sign in.
 var open = []string{
-	"GET /", "GET /assets/*name", "GET /favicon.ico", "GET /.well-known/change-password", "GET /healthz", "GET /readyz", "GET /dev/mail", "GET /dev/mail/:id",
+	"GET /", "GET /assets/*name", "GET /favicon.ico", "GET /.well-known/change-password", "GET /healthz", "GET /readyz", "GET /dev/components", "GET /dev/mail", "GET /dev/mail/:id",
 	"GET /sign-up", "POST /sign-up", "POST /sign-up/check", "GET /sign-in", "POST /sign-in", "POST /sign-out",
 	"POST /theme", "POST /password-strength", "GET /verify-email", "POST /verify-email",
 	"GET /verify-email/password", "POST /verify-email/password", "POST /verify-email/password/check",

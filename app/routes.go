@@ -69,9 +69,10 @@ func (a *App) routes() (http.Handler, error) {
 	public.POST("/reset-password", auth.ResetPassword)
 	public.POST("/reset-password/check", auth.CheckResetPassword)
 	if a.showsMail() {
-		local := public.Group("/dev/mail", localOnly)
-		local.GET("", a.ShowDevMail)
-		local.GET("/:id", a.ShowDevMailHTML)
+		local := public.Group("/dev", localOnly)
+		local.GET("/components", a.ShowDevComponents)
+		local.GET("/mail", a.ShowDevMail)
+		local.GET("/mail/:id", a.ShowDevMailHTML)
 	}
 
 	guests := public.Group("/", web.GuestsOnly)
