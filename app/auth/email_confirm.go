@@ -162,7 +162,7 @@ func goneLink(c *gin.Context, purpose models.Purpose) error {
 	case user == nil:
 		return web.Gone("Sign in to ask for a new one.", components.ButtonLink(layouts.WithNext("/sign-in", "/account/email"), "Sign in"))
 	case !user.Verified():
-		return web.Gone("Ask for a new one.", components.ActionForm(components.Action{Path: "/account/verify", Label: "Send a new link", Swap: "none"}))
+		return web.Gone("Ask for a new one.", components.ActionForm(components.Action{Path: "/account/verify", Label: "Send a new link", Main: true, Swap: "none"}))
 	default:
 		return web.Gone("See which address your account has.", components.ButtonLink("/account/email", "Your email address"))
 	}
