@@ -44,7 +44,6 @@ func TestKeyboards(t *testing.T) {
 			"/account/password": {"current_password": current, "password": fresh},
 			"/account/delete":   {"username": exact},
 			"/organizations":    {"name": name, "slug": exact},
-			"/o/acme/notes":     {"title": {"dir": "auto"}, "body": {"dir": "auto"}, "q": {"enterkeyhint": "search", "dir": "auto"}},
 			"/o/acme/dissolve":  {"name": exact},
 		} {
 			v := s.Visitor

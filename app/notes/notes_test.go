@@ -34,6 +34,9 @@ func TestNotes(t *testing.T) {
 		if off := page.Find("#create-note textarea[required]").AttrOr("autocomplete", ""); off != "off" {
 			t.Errorf("autocomplete of the text is %q", off)
 		}
+		if page.Find("#create-note [name=title][dir=auto], #create-note textarea[dir=auto], [name=q][dir=auto][enterkeyhint=search]").Length() != 3 {
+			t.Error("a field doesn't turn to the right for scripts that do")
+		}
 		member.Submit(page, "form#create-note", apptest.Fill("title", "", "body", ""), options...).Wants(http.StatusUnprocessableEntity).
 			WantsErrors(map[string]string{"title": "Enter a title.", "body": "Enter a text."})
 		a := member.Post("/o/acme/notes/check?field=title", apptest.Fill("title", strings.Repeat("a", 101)), apptest.HTMX).Wants(http.StatusOK)
