@@ -635,8 +635,8 @@ func Checked(fields []forms.Field) templ.Component {
 	})
 }
 
-// passwordRules tell password managers what to generate: the rules of app/password.
-const passwordRules = "minlength: 8; maxlength: 128;"
+// managerRules tell password managers what to generate: the rules of app/password.
+const managerRules = "minlength: 8; maxlength: 128;"
 
 // control returns the attributes that an input, a textarea and a select share.
 func control(f forms.Field) templ.OrderedAttributes {
@@ -683,7 +683,7 @@ func control(f forms.Field) templ.OrderedAttributes {
 	case "current-password": // the last field, whose Enter sends the form
 		add("enterkeyhint", "go")
 	case "new-password":
-		add("passwordrules", passwordRules)
+		add("passwordrules", managerRules)
 	}
 	if f.Type == "text" && !f.Exact || f.Type == "textarea" {
 		add("dir", "auto")
