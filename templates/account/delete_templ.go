@@ -108,7 +108,7 @@ func DeletePage(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.DangerSection("Delete your account", "This deletes your account and everything in it immediately. It can't be undone.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DangerSection("Delete your account", "This deletes your account and everything in it immediately. This can't be undone.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -213,7 +213,7 @@ var eventLabels = map[string]string{
 	models.EventSignIn:          "Signed in",
 	models.EventSignInFailed:    "Wrong password entered",
 	models.EventThrottled:       "Too many attempts",
-	models.EventUnlocked:        "Wait after too many attempts lifted",
+	models.EventUnlocked:        "Attempt limit reset",
 	models.EventSignOut:         "Signed out",
 	models.EventReauthenticated: "Confirmed password",
 	models.EventProfileChanged:  "Updated profile",

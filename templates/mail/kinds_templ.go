@@ -11,7 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "vestibule/templates/components"
 
-const security = "You got this because this is the address of an account, and we report what matters to its security."
+const security = "You got this because we send security notices for your account to this address."
 
 func verifyEmail(d Data) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
@@ -277,7 +277,7 @@ func resetPassword(d Data) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<p>The link works once, within 1 hour.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<p>The link works once and expires in 1 hour.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -12,7 +12,7 @@ import templruntime "github.com/a-h/templ/runtime"
 import "fmt"
 
 // The brand of every mail, as in the first lines of assets/vestibule.css. A test
-// compares the colours.
+// compares the colors.
 const (
 	product    = "Vestibule"
 	mark       = "∩" // a door, without a picture to load
@@ -25,7 +25,7 @@ const (
 	font       = "system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif"
 )
 
-// darkStyle recolours a mail in mail programs that know the dark scheme.
+// darkStyle recolors a mail in mail programs that know the dark scheme.
 const darkStyle = `<style>@media (prefers-color-scheme: dark) {
 .page { background: #101216 !important; color: #eceef1 !important; }
 .card { background: #191c22 !important; border-color: #2d323b !important; }

@@ -68,7 +68,7 @@ func DeletePage(f layouts.Frame, form *Delete) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.DangerSection("Delete "+f.Member.Organization.Name, "Its members lose access immediately. It can't be undone.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DangerSection("Delete "+f.Member.Organization.Name, "Its members lose access immediately. This can't be undone.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -142,7 +142,7 @@ func InvitationsPage(f layouts.Frame, form *Invite, list components.List[Invitat
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Organization(f, "Invitations to "+f.Member.Organization.Name, "Invitations", "Invite people by email. A link works for seven days.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Organization(f, "Invitations to "+f.Member.Organization.Name, "Invitations", "Invite people by email. Each invitation works for 7 days.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -203,7 +203,7 @@ func MembersPage(f layouts.Frame, members Members) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.DangerSection("Leave "+f.Member.Organization.Name, "You'll lose access at once. Someone has to invite you again.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DangerSection("Leave "+f.Member.Organization.Name, "You'll lose access immediately. To come back, you'll need a new invitation.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

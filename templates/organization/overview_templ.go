@@ -251,7 +251,7 @@ func OverviewPage(f layouts.Frame, o Overview) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Organization(f, f.Member.Organization.Name, f.Member.Organization.Name, "You're a member with the role "+f.Member.Role.Name+".").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Organization(f, f.Member.Organization.Name, f.Member.Organization.Name, "Your role: "+f.Member.Role.Name).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -70,7 +70,7 @@ func RolePage(f layouts.Frame, form *Role, name string) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.Section("Role", "What its members may do.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Section("Role", "What members with this role can do.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

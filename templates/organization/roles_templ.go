@@ -185,7 +185,7 @@ func RolesPage(f layouts.Frame, form *Role, roles []models.Role) templ.Component
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Organization(f, "Roles in "+f.Member.Organization.Name, "Roles", "What members may do. Owners may do everything.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Organization(f, "Roles in "+f.Member.Organization.Name, "Roles", "What members can do. Owners can do everything.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
