@@ -308,7 +308,7 @@ func TestKilledDuringSignUps(t *testing.T) {
 					}
 				})
 			}
-			enough := told.Load() + rand.Int64N(5)
+			enough := told.Load() + 1 + rand.Int64N(5)
 			if !waitFor(func() bool { return told.Load() >= enough }) {
 				t.Error("nobody can sign up")
 			}
