@@ -126,6 +126,9 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 			}
 			*void.count = affected(result)
 		}
+		if _, err := tx.bun.NewDelete().Model((*SignIn)(nil)).Where("TRUE").Exec(ctx); err != nil {
+			return err
+		}
 		// An organization can send them again; it sees those that it revoked.
 		result, err := tx.bun.NewUpdate().Model((*Invitation)(nil)).Set("token_hash = NULL").Set("expires_at = ?", now()).
 			Where("expires_at > ?", now()).Exec(ctx)

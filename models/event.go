@@ -15,6 +15,7 @@ import (
 const (
 	EventSignUp          = "sign-up"
 	EventSignIn          = "sign-in"
+	EventSignInStarted   = "sign-in-started"
 	EventSignInFailed    = "sign-in-failed"
 	EventThrottled       = "throttled"
 	EventUnlocked        = "unlocked"

@@ -62,8 +62,32 @@ const maxSessions = 100
 
 // CreateSession signs user in. It returns the session and the token for the
 // browser's cookie, which is not stored. It returns ErrChanged if user has changed
-// since it was read, and ErrNotFound if user is disabled.
-func (db *DB) CreateSession(ctx context.Context, user *User, device Device, life Lifetime) (*Session, string, error) {
+// since it was read, and ErrNotFound if user is disabled. It asks no policy: a way in
+// calls Prove.
+func (db *DB) CreateSession(ctx context.Context, user *User, device Device, life Lifetime) (s *Session, token string, err error) {
+	err = db.InTx(ctx, func(tx *DB) error {
+		if err := tx.lockToSignIn(ctx, user); err != nil {
+			return err
+		}
+		s, token, err = tx.insertSession(ctx, user, device, life)
+		return err
+	})
+	return s, token, err
+}
+
+// lockToSignIn locks user, so that disabling them or changing the password at this moment
+// either ends the new session too or is seen here. It returns ErrNotFound if user is
+// disabled.
+func (db *DB) lockToSignIn(ctx context.Context, user *User) error {
+	locked, err := db.lockUnchanged(ctx, user)
+	if err == nil && locked.Disabled() {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// insertSession is CreateSession for a user that is locked.
+func (db *DB) insertSession(ctx context.Context, user *User, device Device, life Lifetime) (*Session, string, error) {
 	token, hash := newSecret()
 	t := now()
 	s := &Session{
@@ -78,28 +102,13 @@ func (db *DB) CreateSession(ctx context.Context, user *User, device Device, life
 		ExpiresAt:       life.expiry(t, t),
 		User:            user,
 	}
-	err := db.InTx(ctx, func(tx *DB) error {
-		// Lock the user, so that disabling them or changing the password at this
-		// moment either ends this session too or is seen here.
-		locked, err := tx.lockUnchanged(ctx, user)
-		if err != nil {
-			return err
-		}
-		if locked.Disabled() {
-			return ErrNotFound
-		}
-		if _, err := tx.bun.NewInsert().Model(s).Exec(ctx); err != nil {
-			return err
-		}
-		last := tx.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
-			Order("id DESC").Offset(maxSessions).Limit(1)
-		_, err = tx.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last).Exec(ctx)
-		return err
-	})
-	if err != nil {
+	if _, err := db.bun.NewInsert().Model(s).Exec(ctx); err != nil {
 		return nil, "", err
 	}
-	return s, token, nil
+	last := db.bun.NewSelect().Model((*Session)(nil)).Column("id").Where("user_id = ?", user.ID).
+		Order("id DESC").Offset(maxSessions).Limit(1)
+	_, err := db.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user.ID).Where("id <= (?)", last).Exec(ctx)
+	return s, token, err
 }
 
 // SessionByToken finds the active session with that token, and its user, in one

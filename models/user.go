@@ -212,6 +212,9 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 	if _, err := db.DeleteSessions(ctx, u.ID, keep); err != nil {
 		return err
 	}
+	if err := db.endSignIns(ctx, u.ID); err != nil {
+		return err
+	}
 	if err := db.deleteBrowsers(ctx, u); err != nil {
 		return err
 	}
@@ -326,6 +329,9 @@ func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 		if err := tx.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword); err != nil {
 			return err
 		}
+		if err := tx.endSignIns(ctx, u.ID); err != nil {
+			return err
+		}
 		return tx.mailUser(ctx, &old, MailEmailChanged, MailDetail{Email: u.Email})
 	})
 }
@@ -350,6 +356,9 @@ func (db *DB) DisableUser(ctx context.Context, u *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u.DisabledAt = now()
 		if err := tx.updateUser(ctx, u, "disabled_at"); err != nil {
+			return err
+		}
+		if err := tx.endSignIns(ctx, u.ID); err != nil {
 			return err
 		}
 		_, err := tx.DeleteSessions(ctx, u.ID, uuid.Nil)

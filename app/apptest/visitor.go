@@ -146,7 +146,7 @@ func (v *Visitor) Send(method, path string, body io.Reader, options ...Option) *
 	}
 	a := NewAnswer(v.T, response, string(content))
 	for _, c := range response.Cookies() {
-		if strings.Contains(c.Name, "session") {
+		if strings.Contains(c.Name, "session") || strings.Contains(c.Name, "sign_in") {
 			v.Site.Log.Hide(c.Value)
 		}
 		if n := len(c.Name + c.Value); n > 4096 { // browsers drop it

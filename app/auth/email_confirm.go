@@ -82,7 +82,7 @@ func (h Handlers) VerifyEmail(c *gin.Context) error {
 }
 
 // verifyEmailByPassword confirms the address if the password is right, and signs the
-// user in.
+// user in. If a second factor is missing, it asks for that first, and leads back.
 func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, token *models.Token) error {
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
@@ -100,13 +100,21 @@ func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, 
 		form.Fail("password", "That isn't the password of this account.")
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}
-	e, err := h.startSession(c, models.EventSignIn, true, func(tx *models.DB) (*models.User, error) {
-		return user, confirmEmail(c, tx, token)
+	p, err := h.prove(c, step{
+		factor:  models.FactorPassword,
+		kind:    models.EventSignIn,
+		quietly: true,
+		prepare: func(*models.DB) (*models.User, error) { return user, nil },
+		then:    func(tx *models.DB) error { return confirmEmail(c, tx, token) },
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return asConfirmFailure(c, err)
+	case p.session == nil: // the link works once they are signed in
+		return h.finishSignIn(c, p, "signed-in", view.VerifyEmailPath(form.Token))
+	default:
+		return h.finishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
 	}
-	return h.finishSignIn(c, e, "verified")
 }
 
 // confirmEmail confirms the address of token, and records it.

@@ -83,7 +83,19 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 		return ask(http.StatusForbidden, form)
 	}
 	r.Reauthenticated = asked
-	// Renew the token because the user has just proved their identity.
+	if err := h.reauthenticated(c); err != nil {
+		return err
+	}
+	if asked && next != thenSend {
+		return web.Redirect(c, c.Request.URL.Path)
+	}
+	return nil
+}
+
+// reauthenticated records that the user has just proved who they are, and so renews the
+// token.
+func (h Handlers) reauthenticated(c *gin.Context) error {
+	r := web.Current(c)
 	var token string
 	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
 		if token, err = tx.RenewSession(c.Request.Context(), r.Session); err != nil {
@@ -91,16 +103,10 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 		}
 		return web.RecordIn(c, tx, uuid.Nil, models.EventReauthenticated, r.User)
 	})
-	if err != nil {
-		return err
-	}
-	if token != "" { // otherwise another request's answer has it
+	if err == nil && token != "" { // otherwise another request's answer has it
 		h.SetSessionCookie(c, token, r.Session)
 	}
-	if asked && next != thenSend {
-		return web.Redirect(c, c.Request.URL.Path)
-	}
-	return nil
+	return err
 }
 
 // confirmed continues a request that needs no password. Its form may ask for one still, if

@@ -59,18 +59,23 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 	return h.setPassword(c, token, form.Password)
 }
 
-// setPassword sets the new password of a mailed link's user, and signs the user in. The
-// link also confirms the address.
+// setPassword sets the new password of a mailed link's user, and signs the user in, after
+// the second factor if they have one. The link also confirms the address.
 func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) error {
 	hash, err := h.Hash(c, pw)
 	if err != nil {
 		return err
 	}
-	e, err := h.startSession(c, models.EventPasswordReset, true, func(tx *models.DB) (*models.User, error) {
-		if err := tx.ResetPassword(c.Request.Context(), token, hash); err != nil || token.Purpose != models.VerifyEmail {
-			return token.User, err
-		}
-		return token.User, recordConfirmed(c, tx, token)
+	p, err := h.prove(c, step{
+		factor:  models.FactorEmail,
+		kind:    models.EventPasswordReset,
+		quietly: true,
+		prepare: func(tx *models.DB) (*models.User, error) {
+			if err := tx.ResetPassword(c.Request.Context(), token, hash); err != nil || token.Purpose != models.VerifyEmail {
+				return token.User, err
+			}
+			return token.User, recordConfirmed(c, tx, token)
+		},
 	})
 	switch {
 	case errors.Is(err, models.ErrNotFound):
@@ -78,7 +83,7 @@ func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) er
 	case err != nil:
 		return err
 	default:
-		return h.finishSignIn(c, e, "password-changed")
+		return h.finishSignIn(c, p, "password-changed", web.LocalPath(c.Query("next")))
 	}
 }
 

@@ -8,58 +8,103 @@ import (
 
 	"vestibule/app/web"
 	"vestibule/models"
+	"vestibule/templates/layouts"
 )
 
-// newSession is what a sign-in sends to the browser.
-type newSession struct {
-	session *models.Session
-	token   string
-	browser string // the mark that identifies the browser
+// step is a factor that a way in has proved. Every way in calls [Handlers.prove] with one.
+type step struct {
+	factor  models.Factor
+	kind    string         // of the event that is recorded
+	quietly bool           // a new browser is not announced by mail
+	waiting *models.SignIn // the sign-in that the factor completes; nil for the first factor
+
+	// prepare returns the user. What it writes is stored whether or not another factor
+	// is missing.
+	prepare func(tx *models.DB) (*models.User, error)
+	// then writes what needs every factor, with the session; may be nil.
+	then func(tx *models.DB) error
 }
 
-// startSession starts a session of the user that prepare returns. What prepare
-// writes, the session, the browser and an event of that kind are stored in one
-// transaction. If quietly is false, a new browser is announced by mail.
-func (h Handlers) startSession(c *gin.Context, kind string, quietly bool, prepare func(tx *models.DB) (*models.User, error)) (*newSession, error) {
-	ctx, e := c.Request.Context(), new(newSession)
-	return e, h.DB.InTx(ctx, func(tx *models.DB) error {
-		user, err := prepare(tx)
+// proved is what a step sends to the browser: a new session, or a sign-in that waits for
+// another factor.
+type proved struct {
+	session *models.Session // nil if a factor is missing
+	token   string          // of the session, or of the sign-in that waits
+	browser string          // the mark that identifies the browser of the session
+}
+
+// prove asks policy what is missing after s. If that is nothing, it starts a session. What
+// s writes, the session or the sign-in that waits, the browser and an event are stored in
+// one transaction. It returns models.ErrNotFound if the user, or the sign-in that waits,
+// has changed or ended in the meantime.
+func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
+	ctx, p := c.Request.Context(), new(proved)
+	return p, h.DB.InTx(ctx, func(tx *models.DB) error {
+		user, err := s.prepare(tx)
 		if err != nil {
 			return err
 		}
-		if e.session, e.token, err = tx.CreateSession(ctx, user, web.ThisDevice(c), h.Config.Lifetime); err != nil {
+		if p.session, p.token, err = tx.Prove(ctx, user, s.factor, s.waiting, web.ThisDevice(c), h.Config.Lifetime); err != nil {
 			return err
 		}
-		if e.browser, err = h.RememberBrowser(c, tx, user, quietly); err != nil {
-			return err
+		kind := s.kind
+		if p.session == nil && kind == models.EventSignIn {
+			kind = models.EventSignInStarted
 		}
 		entry := web.Event(c, uuid.Nil, kind, user)
 		entry.ActorID = user.ID
-		return tx.Record(ctx, entry)
+		if err := tx.Record(ctx, entry); err != nil || p.session == nil {
+			return err
+		}
+		if p.browser, err = h.RememberBrowser(c, tx, user, s.quietly); err != nil || s.then == nil {
+			return err
+		}
+		return s.then(tx)
 	})
 }
 
-// finishSignIn sends the new session to the browser, and redirects to the page that the
-// user requested.
-func (h Handlers) finishSignIn(c *gin.Context, e *newSession, toast string) error {
-	h.useSession(c, e)
-	h.Flash(c, toast)
-	return web.Redirect(c, web.LocalPath(c.Query("next")))
+// finishSignIn sends p to the browser. It leads to next, or first asks for the factor that
+// is missing.
+func (h Handlers) finishSignIn(c *gin.Context, p *proved, toast, next string) error {
+	h.use(c, p)
+	if p.session == nil {
+		if toast != "signed-in" {
+			h.Flash(c, toast)
+		}
+		return web.Redirect(c, layouts.WithNext("/sign-in/second-factor", next))
+	}
+	return h.RedirectWith(c, toast, next)
 }
 
-// useSession sends the new session to the browser, and ends the one that it replaces.
-// The rest of the request is the new user's.
-func (h Handlers) useSession(c *gin.Context, e *newSession) {
+// use sends p to the browser. A new session ends the one that it replaces, and the rest of
+// the request is the new user's.
+func (h Handlers) use(c *gin.Context, p *proved) {
+	if p.session == nil {
+		h.SetSignInCookie(c, p.token)
+		return
+	}
 	r := web.Current(c)
 	old := r.Session
-	r.Session, r.User, r.Expired = e.session, e.session.User, false
+	r.Session, r.User, r.Expired = p.session, p.session.User, false
+	ctx, cancel := web.Detached(c)
+	defer cancel()
 	if old != nil { // its cookie is about to be replaced
-		ctx, cancel := web.Detached(c)
-		defer cancel()
 		if err := h.DB.DeleteSession(ctx, old.UserID, old.ID); err != nil && !errors.Is(err, models.ErrNotFound) {
 			r.Log().Error("replaced session not ended", "err", err)
 		}
 	}
-	h.SetSessionCookie(c, e.token, e.session)
-	h.SetBrowserCookie(c, e.browser)
+	if token := h.SignInToken(c); token != "" { // of a sign-in that another way in has overtaken
+		if err := h.DB.EndSignIn(ctx, token); err != nil {
+			r.Log().Error("waiting sign-in not ended", "err", err)
+		}
+		h.ClearSignInCookie(c)
+	}
+	h.SetSessionCookie(c, p.token, p.session)
+	h.SetBrowserCookie(c, p.browser)
+}
+
+// waiting returns the sign-in of this browser that waits for another factor, or
+// models.ErrNotFound.
+func (h Handlers) waiting(c *gin.Context) (*models.SignIn, error) {
+	return h.DB.SignInByToken(c.Request.Context(), h.SignInToken(c))
 }

@@ -30,7 +30,7 @@ func (h Handlers) renderSignIn(c *gin.Context, status int, form *view.SignIn) er
 	return web.Render(c, f, view.SignInPage(f, form), view.SignInForm(f, form))
 }
 
-// SignIn starts a session if the password is right.
+// SignIn starts a session if the password is right, or asks for a second factor.
 func (h Handlers) SignIn(c *gin.Context) error {
 	form := forms.New(new(view.SignIn))
 	if err := web.Bind(c, &form.Form); err != nil {
@@ -53,14 +53,23 @@ func (h Handlers) SignIn(c *gin.Context) error {
 		form.Focus = &form.Password
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}
-	e, err := h.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
+	p, err := h.provePassword(c, user)
 	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or with a new password in the meantime
 		return h.RedirectWith(c, "changed", layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))))
 	}
 	if err != nil {
 		return err
 	}
-	return h.finishSignIn(c, e, "signed-in")
+	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+}
+
+// provePassword is prove for a user whose password was right.
+func (h Handlers) provePassword(c *gin.Context, user *models.User) (*proved, error) {
+	return h.prove(c, step{
+		factor:  models.FactorPassword,
+		kind:    models.EventSignIn,
+		prepare: func(*models.DB) (*models.User, error) { return user, nil },
+	})
 }
 
 // signedInMeanwhile answers a guest's form that a signed-in user sends, because they have

@@ -100,7 +100,7 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 		form.Focus = &form.Password
 		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
 	}
-	e, err := h.startSession(c, models.EventSignIn, false, func(*models.DB) (*models.User, error) { return user, nil })
+	p, err := h.provePassword(c, user)
 	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or with a new password in the meantime
 		form.Error = "Your account changed in the meantime. Please sign in again."
 		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
@@ -108,7 +108,7 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.useSession(c, e)
+	h.use(c, p)
 	c.Header("Cache-Control", "no-store")
 	if !web.IsHTMX(c) && owner.ID != uuid.Nil && owner.ID != user.ID {
 		return h.askOwner(c, owner)

@@ -82,8 +82,13 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	}
 	user := newUser(form)
 	user.PasswordHash = hash
-	e, err := h.startSession(c, models.EventSignUp, true, func(tx *models.DB) (*models.User, error) {
-		return user, tx.CreateUser(c.Request.Context(), user)
+	p, err := h.prove(c, step{
+		factor:  models.FactorPassword,
+		kind:    models.EventSignUp,
+		quietly: true,
+		prepare: func(tx *models.DB) (*models.User, error) {
+			return user, tx.CreateUser(c.Request.Context(), user)
+		},
 	})
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		Taken(&form.Form, failed.Field)
@@ -96,7 +101,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	return h.finishSignIn(c, e, "welcome")
+	return h.finishSignIn(c, p, "welcome", web.LocalPath(c.Query("next")))
 }
 
 // CheckSignUp checks one field as the user leaves it.

@@ -17,6 +17,7 @@ import (
 // The site's cookies, before [Kit.cookieName] completes their names.
 const (
 	sessionCookie = "session" // the token of the session
+	signInCookie  = "sign_in" // the token of the sign-in that waits for another factor
 	browserCookie = "browser" // the mark that identifies the browser
 	toastCookie   = "toast"   // the key of the message that the next page shows
 	probeCookie   = "probe"   // shows that the browser keeps cookies
@@ -93,6 +94,17 @@ func (k *Kit) SetSessionCookie(c *gin.Context, token string, s *models.Session) 
 // has ended the session: any other answer may come late, when the browser has the token
 // of a newer one.
 func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, sessionCookie) }
+
+// SignInToken returns the token of the sign-in that waits for another factor, or "".
+func (k *Kit) SignInToken(c *gin.Context) string { return k.cookie(c, signInCookie) }
+
+// SetSignInCookie gives the browser the token of a sign-in that waits for another factor.
+func (k *Kit) SetSignInCookie(c *gin.Context, token string) {
+	k.setCookie(c, signInCookie, token, models.SignInLife)
+}
+
+// ClearSignInCookie removes that token from the browser.
+func (k *Kit) ClearSignInCookie(c *gin.Context) { k.clearCookie(c, signInCookie) }
 
 // RememberBrowser stores the browser that user signs in from, and returns the mark for
 // its cookie. If quietly is false, a new browser is announced by mail.

@@ -211,6 +211,7 @@ func EventActor(e models.Event) string {
 var eventLabels = map[string]string{
 	models.EventSignUp:          "Signed up",
 	models.EventSignIn:          "Signed in",
+	models.EventSignInStarted:   "Entered the password, before the second step",
 	models.EventSignInFailed:    "Wrong password entered",
 	models.EventThrottled:       "Too many attempts",
 	models.EventUnlocked:        "Attempt limit reset",
@@ -265,6 +266,7 @@ func eventWarns(kind string) bool {
 var eventIcons = map[string]string{
 	models.EventSignUp:          "user-plus",
 	models.EventSignIn:          "log-in",
+	models.EventSignInStarted:   "log-in",
 	models.EventSignInFailed:    "triangle-alert",
 	models.EventThrottled:       "triangle-alert",
 	models.EventUnlocked:        "lock",
