@@ -14,6 +14,7 @@ import (
 
 	"vestibule/app/mail"
 	"vestibule/app/password"
+	"vestibule/app/secrets"
 	"vestibule/app/web"
 	"vestibule/models"
 )
@@ -42,6 +43,9 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	a := &App{config: config, hashes: watched, ready: db.Ready}
 	a.ReadyWhen(remembered(a.signInWorks))
 	if a.Kit, err = web.NewKit(config.web(), db, log, hasher); err != nil {
+		return nil, err
+	}
+	if a.Secrets, err = secrets.Parse(config.SecretKeys); err != nil {
 		return nil, err
 	}
 	if config.SMTPURL != "" {
@@ -79,6 +83,24 @@ func (a *App) Prepare(ctx context.Context) error {
 		return fmt.Errorf("password hashes: %w", err)
 	}
 	a.Hasher.Expect(examples)
+	return nil
+}
+
+// CheckSecrets returns an error if SECRET_KEYS lacks a key that a secret was encrypted by:
+// its user could not sign in. Call it before serving.
+func (a *App) CheckSecrets(ctx context.Context) error {
+	ids, err := a.DB.SecretKeyIDs(ctx)
+	if err != nil {
+		return fmt.Errorf("secrets: %w", err)
+	}
+	for _, id := range ids {
+		if !a.Secrets.Has(id) {
+			return fmt.Errorf("SECRET_KEYS lacks the key %q, which encrypts the secrets of authenticator apps: people who use one could not sign in", id)
+		}
+	}
+	if a.Secrets.First() == "" {
+		a.Log.Warn("SECRET_KEYS is not set: nobody can add an authenticator app; vestibule secrets new prints a key")
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		Browser:  m.Detail.Browser,
 		IP:       m.Detail.IP,
 		When:     m.Detail.When,
+		Event:    m.Detail.Change,
 	}
 	to := m.Recipient
 	if !view.Known(m.Kind) {

@@ -80,6 +80,8 @@ func (a *App) routes() (http.Handler, error) {
 	guests.POST("/sign-up", auth.SignUp)
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
+	guests.GET("/sign-in/second-factor", auth.ShowSecondFactor)
+	guests.POST("/sign-in/second-factor", auth.SecondFactor)
 
 	signedIn := public.Group("/", auth.SignedInOnly, a.LimitWrites, a.Confirm)
 	signedIn.POST("/sign-in/again", auth.SignedInAgain)
@@ -93,6 +95,8 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/account/sessions", account.ShowSessions)
 	signedIn.POST("/account/sessions/:id/end", account.EndSession)
 	signedIn.POST("/account/sessions/end-others", account.EndOtherSessions)
+	signedIn.POST("/account/browsers/:id/revoke", account.RevokeBrowser)
+	signedIn.GET("/account/security", account.ShowSecurity)
 	signedIn.GET("/account/activity", account.ShowActivity)
 	signedIn.GET("/account/data", account.DownloadData)
 
@@ -110,6 +114,14 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.POST("/account/email/cancel", auth.ReauthenticateFromRow, account.CancelEmail)
 	sensitive.GET("/account/password", account.ShowPassword)
 	sensitive.POST("/account/password", account.ChangePassword)
+	sensitive.GET("/account/authenticator", account.ShowAuthenticator)
+	sensitive.POST("/account/authenticator", account.AddAuthenticator)
+	sensitive.GET("/account/authenticator/qr", account.ShowAuthenticatorQR)
+	sensitive.GET("/account/authenticator/:id", account.EditAuthenticator)
+	sensitive.POST("/account/authenticator/:id", account.RenameAuthenticator)
+	signedIn.POST("/account/authenticator/:id/remove", auth.ReauthenticateFromRow, account.RemoveAuthenticator)
+	sensitive.GET("/account/recovery-codes", account.ShowRecoveryCodes)
+	signedIn.POST("/account/recovery-codes", auth.ReauthenticateFromRow, account.CreateRecoveryCodes)
 	sensitive.GET("/account/delete", account.ShowDelete)
 	sensitive.POST("/account/delete", account.DeleteAccount)
 

@@ -1,7 +1,8 @@
 // What htmx doesn't do: show and hide passwords and keep them after an error, ask in a
-// dialog, write times in the user's zone, count down, replace and dismiss toasts, keep the
-// keyboard focus, warn of Caps Lock, and report that the server doesn't answer. Listeners are on the document, so they
-// also work for content that is swapped in later.
+// dialog, copy and print, write times in the user's zone, count down, replace and dismiss
+// toasts, keep the keyboard focus, warn of Caps Lock, and report that the server doesn't
+// answer. Listeners are on the document, so they also work for content that is swapped in
+// later.
 
 document.documentElement.classList.add("js");
 
@@ -20,6 +21,12 @@ document.addEventListener("click", ({ target }) => {
     reveal(button, input.type === "password");
     input.focus();
   }
+  const copy = target.closest("[data-copy]");
+  if (copy) {
+    const lines = [...document.getElementById(copy.dataset.copy).children].map((line) => line.textContent);
+    navigator.clipboard?.writeText(lines.join("\n")).then(() => (copy.textContent = "Copied"));
+  }
+  if (target.closest("[data-print]")) print();
   const toast = target.closest("[data-dismiss]")?.parentElement;
   if (toast) {
     toast.remove();

@@ -17,7 +17,13 @@ type Browser struct {
 	UserID    uuid.UUID `bun:",pk"`
 	TokenHash []byte    `bun:",pk"`
 	SeenAt    time.Time // at the last sign-in
+
+	TrustedUntil time.Time `bun:",nullzero"` // not asked for a second factor before that
+	UserAgent    string    // if it is trusted
 }
+
+// Key identifies the browser among those of its user.
+func (b *Browser) Key() string { return hex.EncodeToString(b.TokenHash[:8]) }
 
 // BrowserLife is how long a browser is remembered: as long as browsers keep a
 // cookie (RFC 6265bis, section 5.5).
@@ -82,5 +88,67 @@ func (db *DB) KnownBrowser(ctx context.Context, user *User, secret string) (stri
 	if !known || err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(hash[:8]), nil
+	return (&Browser{TokenHash: hash}).Key(), nil
+}
+
+// TrustBrowser records that user isn't asked for a second factor on the browser whose
+// cookie holds secret, which RememberBrowser has stored, for that long. It returns a new
+// secret for the cookie: whoever saw the old one, maybe on a shared computer, must not be
+// trusted.
+func (db *DB) TrustBrowser(ctx context.Context, user *User, secret, userAgent string, d time.Duration) (string, error) {
+	old, _ := hashSecret(secret)
+	secret, hash := newSecret()
+	result, err := db.bun.NewUpdate().Model((*Browser)(nil)).Set("token_hash = ?", hash).Set("trusted_until = ?", now().Add(d)).
+		Set("user_agent = ?", sanitize(userAgent, maxUserAgent)).Where("user_id = ?", user.ID).Where("token_hash = ?", old).Exec(ctx)
+	if err != nil {
+		return "", err
+	}
+	return secret, requireRows(result)
+}
+
+// trusts reports whether user trusts the browser whose cookie holds secret.
+func (db *DB) trusts(ctx context.Context, user *User, secret string) (bool, error) {
+	hash, ok := hashSecret(secret)
+	if !ok {
+		return false, nil
+	}
+	return db.bun.NewSelect().Model((*Browser)(nil)).Where("user_id = ?", user.ID).Where("token_hash = ?", hash).
+		Where("trusted_until > ?", now()).Exists(ctx)
+}
+
+// TrustedBrowsers lists the browsers that user trusts, last seen first.
+func (db *DB) TrustedBrowsers(ctx context.Context, user uuid.UUID) ([]Browser, error) {
+	var browsers []Browser
+	err := db.bun.NewSelect().Model(&browsers).Where("user_id = ?", user).Where("trusted_until > ?", now()).Order("seen_at DESC").Scan(ctx)
+	return browsers, err
+}
+
+// UntrustBrowser ends the trust in the browser of user with that key. It returns
+// ErrNotFound if user doesn't trust it.
+func (db *DB) UntrustBrowser(ctx context.Context, user uuid.UUID, key string) error {
+	browsers, err := db.TrustedBrowsers(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, b := range browsers {
+		if b.Key() == key {
+			return db.untrust(ctx, db.bun.NewUpdate().Where("user_id = ?", user).Where("token_hash = ?", b.TokenHash))
+		}
+	}
+	return ErrNotFound
+}
+
+// UntrustBrowsers ends the trust of user in every browser but the one whose cookie holds
+// keep, which may be empty.
+func (db *DB) UntrustBrowsers(ctx context.Context, user uuid.UUID, keep string) error {
+	query := db.bun.NewUpdate().Where("user_id = ?", user)
+	if hash, ok := hashSecret(keep); ok {
+		query = query.Where("token_hash <> ?", hash)
+	}
+	return db.untrust(ctx, query)
+}
+
+func (db *DB) untrust(ctx context.Context, query *bun.UpdateQuery) error {
+	_, err := query.Model((*Browser)(nil)).Set("trusted_until = NULL").Set("user_agent = ''").Exec(ctx)
+	return err
 }

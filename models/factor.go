@@ -9,11 +9,15 @@ import (
 // Factor is a way in which a user proves who they are.
 type Factor string
 
-// The factors.
+// The factors. The second ones count only after a first one.
 const (
 	FactorPassword Factor = "password"
 	FactorEmail    Factor = "email"   // a mailed link
 	FactorPasskey  Factor = "passkey" // with user verification, so it counts as two
+
+	FactorCode         Factor = "code" // from an app
+	FactorRecoveryCode Factor = "recovery-code"
+	FactorBrowser      Factor = "browser" // a trusted one
 )
 
 // Proof is a factor that a browser has proved.
@@ -24,16 +28,22 @@ type Proof struct {
 
 // Factors says by what a user can prove who they are.
 type Factors struct {
-	Password bool
+	Password      bool
+	Apps          int // that show codes
+	RecoveryCodes int // that are left
 }
 
 // Factors returns by what u can prove who they are.
-func (db *DB) Factors(_ context.Context, u *User) (Factors, error) {
-	return Factors{Password: u.PasswordHash != ""}, nil
+func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
+	f := Factors{Password: u.PasswordHash != ""}
+	apps := db.bun.NewSelect().Model((*Authenticator)(nil)).ColumnExpr("count(*)").Where("user_id = ?", u.ID)
+	codes := db.bun.NewSelect().Model((*RecoveryCode)(nil)).ColumnExpr("count(*)").Where("user_id = ?", u.ID)
+	err := db.bun.NewSelect().ColumnExpr("(?), (?)", apps, codes).Scan(ctx, &f.Apps, &f.RecoveryCodes)
+	return f, err
 }
 
 // SecondFactor reports whether a password or a mailed link alone doesn't sign the user in.
-func (f Factors) SecondFactor() bool { return false }
+func (f Factors) SecondFactor() bool { return f.Apps > 0 }
 
 // SatisfiedBy reports whether a session may begin after these proofs: that is the whole
 // policy of signing in.
@@ -41,5 +51,40 @@ func (f Factors) SatisfiedBy(proofs []Proof) bool {
 	proved := func(factors ...Factor) bool {
 		return slices.ContainsFunc(proofs, func(p Proof) bool { return slices.Contains(factors, p.Factor) })
 	}
-	return proved(FactorPasskey) || proved(FactorPassword, FactorEmail) && !f.SecondFactor()
+	first := proved(FactorPassword, FactorEmail)
+	second := proved(FactorCode, FactorRecoveryCode, FactorBrowser)
+	return proved(FactorPasskey) || first && (second || !f.SecondFactor())
+}
+
+// factorChanged ends what rests on the factors that u had, and notifies u by email. Kind
+// is that of the event that says what changed.
+func (db *DB) factorChanged(ctx context.Context, u *User, kind string) error {
+	if err := db.endSignIns(ctx, u.ID); err != nil {
+		return err
+	}
+	return db.mailFactorChange(ctx, u, kind)
+}
+
+func (db *DB) mailFactorChange(ctx context.Context, u *User, kind string) error {
+	return db.mailUser(ctx, u, MailFactorChanged, MailDetail{Change: kind})
+}
+
+// ResetFactors removes every factor of u but the password, for a user who has lost them,
+// and notifies them by email. It returns ErrChanged if u has changed since it was read.
+func (db *DB) ResetFactors(ctx context.Context, u *User) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.lockUnchanged(ctx, u); err != nil {
+			return err
+		}
+		if _, err := tx.bun.NewDelete().Model((*Authenticator)(nil)).Where("user_id = ?", u.ID).Exec(ctx); err != nil {
+			return err
+		}
+		if err := tx.deleteRecoveryCodes(ctx, u.ID); err != nil {
+			return err
+		}
+		if err := tx.UntrustBrowsers(ctx, u.ID, ""); err != nil {
+			return err
+		}
+		return tx.factorChanged(ctx, u, EventFactorsReset)
+	})
 }

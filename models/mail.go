@@ -21,6 +21,7 @@ const (
 	MailPasswordReset   = "password-reset"
 	MailPasswordChanged = "password-changed"
 	MailNewBrowser      = "new-browser"
+	MailFactorChanged   = "factor-changed"
 	MailAccountDeleted  = "account-deleted"
 	MailInvitation      = "invitation"
 )
@@ -73,6 +74,7 @@ type MailDetail struct {
 	Browser  string    `json:"browser,omitempty"`
 	IP       string    `json:"ip,omitempty"`
 	When     time.Time `json:"when,omitzero"`
+	Change   string    `json:"change,omitempty"` // the kind of the event
 
 	Invitation uuid.UUID `json:"invitation,omitzero"`
 }

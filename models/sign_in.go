@@ -52,18 +52,29 @@ func (db *DB) SignInByToken(ctx context.Context, token string) (*SignIn, error) 
 	return s, nil
 }
 
-// Prove records that user has proved a factor, after those of waiting, which may be nil,
-// and ends that. If nothing is missing, it starts a session. Otherwise the session is nil,
-// and the token is that of the sign-in that waits for another factor. It returns
-// ErrChanged if user has changed since it was read, or waiting has ended, and ErrNotFound
-// if user is disabled.
-func (db *DB) Prove(ctx context.Context, user *User, factor Factor, waiting *SignIn, device Device, life Lifetime) (s *Session, token string, err error) {
+// Step is what a browser has proved.
+type Step struct {
+	Factor  Factor
+	Waiting *SignIn // whose proofs count too; nil for the first factor
+	Browser string  // the secret in the cookie of a browser that the user may trust
+
+	Device   Device
+	Lifetime Lifetime // of the session
+}
+
+// Prove records that user has taken a step, and ends the sign-in that waited for it. If
+// nothing is missing, it starts a session. Otherwise the session is nil, and the token is
+// that of the sign-in that waits for another factor. It returns ErrChanged if user has
+// changed since it was read, or the sign-in has ended, and ErrNotFound if user is
+// disabled.
+func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, token string, err error) {
+	waiting := step.Waiting
 	err = db.InTx(ctx, func(tx *DB) error {
 		if err := tx.lockToSignIn(ctx, user); err != nil {
 			return err
 		}
 		t := now()
-		next := &SignIn{ID: newID(), UserID: user.ID, Proofs: []Proof{{factor, t}}, CreatedAt: t, ExpiresAt: t.Add(SignInLife)}
+		next := &SignIn{ID: newID(), UserID: user.ID, Proofs: []Proof{{step.Factor, t}}, CreatedAt: t, ExpiresAt: t.Add(SignInLife)}
 		if waiting != nil {
 			result, err := tx.bun.NewDelete().Model(waiting).WherePK().Where("user_id = ?", user.ID).Where("expires_at > ?", t).Exec(ctx)
 			if err != nil {
@@ -79,8 +90,17 @@ func (db *DB) Prove(ctx context.Context, user *User, factor Factor, waiting *Sig
 		if err != nil {
 			return err
 		}
+		if factors.SecondFactor() && next.Proved(FactorPassword) {
+			trusted, err := tx.trusts(ctx, user, step.Browser)
+			if err != nil {
+				return err
+			}
+			if trusted {
+				next.Proofs = append(next.Proofs, Proof{FactorBrowser, t})
+			}
+		}
 		if factors.SatisfiedBy(next.Proofs) {
-			s, token, err = tx.insertSession(ctx, user, device, life)
+			s, token, err = tx.insertSession(ctx, user, step.Device, step.Lifetime)
 			return err
 		}
 		token, next.TokenHash = newSecret()

@@ -30,8 +30,16 @@ func (h Handlers) ShowSessions(c *gin.Context) error {
 			LastSeenAt: s.LastSeenAt,
 		})
 	}
+	browsers, err := h.DB.TrustedBrowsers(c.Request.Context(), web.Current(c).User.ID)
+	if err != nil {
+		return err
+	}
+	trusted := make([]view.BrowserRow, 0, len(browsers))
+	for _, b := range browsers {
+		trusted = append(trusted, view.BrowserRow{Key: b.Key(), Name: device.Name(b.UserAgent), SeenAt: b.SeenAt, Until: b.TrustedUntil})
+	}
 	f := h.Frame(c, http.StatusOK)
-	page := view.SessionsPage(f, rows)
+	page := view.SessionsPage(f, rows, trusted)
 	return web.Render(c, f, page, page)
 }
 
@@ -62,10 +70,26 @@ func (h Handlers) EndSession(c *gin.Context) error {
 	return h.RespondToast(c, http.StatusOK, "session-ended", "/account/sessions")
 }
 
-// EndOtherSessions ends all of the user's sessions except this one.
+// RevokeBrowser ends the trust in a browser, which is then asked for a second factor.
+func (h Handlers) RevokeBrowser(c *gin.Context) error {
+	user := web.Current(c).User
+	err := h.Audited(c, models.EventBrowserRevoked, user, func(tx *models.DB) error {
+		return tx.UntrustBrowser(c.Request.Context(), user.ID, c.Param("id"))
+	})
+	if err != nil && !errors.Is(err, models.ErrNotFound) { // it may have ended, which is fine
+		return err
+	}
+	return h.RespondToast(c, http.StatusOK, "browser-revoked", "/account/sessions")
+}
+
+// EndOtherSessions ends all of the user's sessions except this one, and the trust in other
+// browsers.
 func (h Handlers) EndOtherSessions(c *gin.Context) error {
 	user := web.Current(c).User
 	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
+		if err := tx.UntrustBrowsers(c.Request.Context(), user.ID, h.TrustMark(c)); err != nil {
+			return err
+		}
 		n, err := tx.DeleteSessions(c.Request.Context(), user.ID, web.Current(c).Session.ID)
 		if err != nil || n == 0 {
 			return err

@@ -3,6 +3,7 @@
 package apptest
 
 import (
+	"encoding/base64"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,8 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		Argon2Time:      1,
 		Argon2Threads:   1,
 		LogLevel:        "debug",
+		TrustBrowser:    30 * Day,
+		SecretKeys:      "test:" + base64.StdEncoding.EncodeToString(make([]byte, 32)),
 	}
 	for _, c := range change {
 		c(&config)

@@ -55,7 +55,7 @@ func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bo
 // attemptSignIn reports whether pw is the password of user, for somebody who isn't signed
 // in. It reports whether there were too many attempts; form then has that error.
 func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.User, pw string) (match, limited bool, err error) {
-	account, known, err := h.PerAccount(c, user)
+	account, known, err := h.PerAccount(c, "password", user)
 	if err != nil {
 		return false, false, err
 	}
@@ -86,7 +86,7 @@ func (h Handlers) CheckCurrentPassword(c *gin.Context, form *forms.Form, pw stri
 		return false, nil
 	}
 	user := web.Current(c).User
-	account, _, err := h.PerAccount(c, user)
+	account, _, err := h.PerAccount(c, "password", user)
 	if err != nil {
 		return false, err
 	}

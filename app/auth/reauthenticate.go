@@ -14,19 +14,20 @@ import (
 	view "vestibule/templates/auth"
 )
 
-// reauthenticationWindow is how long after the user last entered the password sensitive
-// pages open without it.
+// reauthenticationWindow is how long after the user last proved who they are sensitive
+// pages open without that.
 const reauthenticationWindow = 15 * time.Minute
 
-// What happens after the password.
+// What happens after the proof.
 const (
 	thenOpen = "open" // open the page with empty fields
 	thenSend = "send" // send the kept fields
 )
 
-// Reauthenticate is middleware for sensitive pages. If the user entered the password
-// too long ago, it asks for the password in place of the page, and then continues the
-// same request. Hidden fields keep what was typed, except passwords.
+// Reauthenticate is middleware for sensitive pages. If the user proved who they are too
+// long ago, it asks for the password in place of the page, and for a code if they have a
+// second factor. Then it continues the same request. Hidden fields keep what was typed,
+// except passwords.
 func (h Handlers) Reauthenticate(c *gin.Context) error { return h.reauthenticate(c, false) }
 
 // ReauthenticateFromRow is Reauthenticate for a button in a list, where a row has no
@@ -43,11 +44,25 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	if time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
 		return confirmed(c, form)
 	}
+	factors, err := h.DB.Factors(c.Request.Context(), r.User)
+	if err != nil {
+		return err
+	}
+	newForm := func() *view.Reauthenticate {
+		form := forms.New(&view.Reauthenticate{SecondFactor: factors.SecondFactor()})
+		form.Check = func() {
+			if form.SecondFactor && form.CurrentCode == "" {
+				form.Fail("current_code", "Enter a security code.")
+			}
+		}
+		return form
+	}
+	form = newForm()
 	var kept []forms.Field // what was typed on the page
 	next := thenOpen
 	ask := func(status int, form *view.Reauthenticate) error {
 		c.Abort()
-		form.Focus, form.Sudo = &form.CurrentPassword, next
+		form.Focus, form.Sudo, form.CurrentCode = &form.CurrentPassword, next, ""
 		f := h.Frame(c, status)
 		fragment := view.ReauthenticateForm(f, form, kept)
 		if wholePage && web.IsHTMX(c) {
@@ -71,33 +86,47 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	if slices.ContainsFunc(passwords, func(name string) bool { return name != "current_password" }) {
 		next = thenOpen // passwords aren't sent back, so the user must type it again
 	}
-	if !asked && form.CurrentPassword == "" {
-		return ask(http.StatusForbidden, forms.New(new(view.Reauthenticate)))
+	if !asked && (form.CurrentPassword == "" || form.SecondFactor) {
+		return ask(http.StatusForbidden, newForm())
 	}
-	if limited, err := h.CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
+	switch proved, limited, err := h.proveAgain(c, form); {
+	case err != nil:
 		return err
-	} else if limited {
+	case limited:
 		return ask(http.StatusTooManyRequests, form)
-	}
-	if !form.Valid() {
+	case !proved:
 		return ask(http.StatusForbidden, form)
 	}
 	r.Reauthenticated = asked
-	if err := h.reauthenticated(c); err != nil {
-		return err
-	}
 	if asked && next != thenSend {
 		return web.Redirect(c, c.Request.URL.Path)
 	}
 	return nil
 }
 
+// proveAgain checks what the user has typed into form. It reports whether that proves who
+// they are, or there were too many attempts; otherwise form has the errors.
+func (h Handlers) proveAgain(c *gin.Context, form *view.Reauthenticate) (proved, limited bool, err error) {
+	if limited, err := h.CheckCurrentPassword(c, &form.Form, form.CurrentPassword); limited || err != nil || !form.Valid() {
+		return false, limited, err
+	}
+	if !form.SecondFactor {
+		return true, false, h.reauthenticated(c, func(*models.DB) error { return nil })
+	}
+	return h.attemptCode(c, &form.Form, web.CurrentCodeField, web.Current(c).User, func() error {
+		return h.reauthenticated(c, func(tx *models.DB) error { return h.useCode(c, tx, web.Current(c).User, form.CurrentCode) })
+	})
+}
+
 // reauthenticated records that the user has just proved who they are, and so renews the
-// token.
-func (h Handlers) reauthenticated(c *gin.Context) error {
+// token. What prove writes is stored with that.
+func (h Handlers) reauthenticated(c *gin.Context, prove func(tx *models.DB) error) error {
 	r := web.Current(c)
 	var token string
 	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
+		if err := prove(tx); err != nil {
+			return err
+		}
 		if token, err = tx.RenewSession(c.Request.Context(), r.Session); err != nil {
 			return err
 		}

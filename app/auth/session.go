@@ -18,6 +18,8 @@ type step struct {
 	quietly bool           // a new browser is not announced by mail
 	waiting *models.SignIn // the sign-in that the factor completes; nil for the first factor
 
+	trust bool // the browser isn't asked for a second factor for a while
+
 	// prepare returns the user. What it writes is stored whether or not another factor
 	// is missing.
 	prepare func(tx *models.DB) (*models.User, error)
@@ -44,23 +46,41 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 		if err != nil {
 			return err
 		}
-		if p.session, p.token, err = tx.Prove(ctx, user, s.factor, s.waiting, web.ThisDevice(c), h.Config.Lifetime); err != nil {
+		if p.session, p.token, err = tx.Prove(ctx, user, models.Step{
+			Factor: s.factor, Waiting: s.waiting, Browser: h.TrustMark(c), Device: web.ThisDevice(c), Lifetime: h.Config.Lifetime,
+		}); err != nil {
 			return err
 		}
 		kind := s.kind
 		if p.session == nil && kind == models.EventSignIn {
 			kind = models.EventSignInStarted
 		}
-		entry := web.Event(c, uuid.Nil, kind, user)
-		entry.ActorID = user.ID
-		if err := tx.Record(ctx, entry); err != nil || p.session == nil {
+		if err := recordOwn(c, tx, kind, user); err != nil || p.session == nil {
 			return err
 		}
-		if p.browser, err = h.RememberBrowser(c, tx, user, s.quietly); err != nil || s.then == nil {
+		if p.browser, err = h.RememberBrowser(c, tx, user, s.quietly); err != nil {
 			return err
+		}
+		if s.trust && h.Config.TrustBrowser > 0 {
+			if p.browser, err = tx.TrustBrowser(ctx, user, p.browser, c.Request.UserAgent(), h.Config.TrustBrowser); err != nil {
+				return err
+			}
+			if err := recordOwn(c, tx, models.EventBrowserTrusted, user); err != nil {
+				return err
+			}
+		}
+		if s.then == nil {
+			return nil
 		}
 		return s.then(tx)
 	})
+}
+
+// recordOwn records what user did before they were signed in.
+func recordOwn(c *gin.Context, tx *models.DB, kind string, user *models.User) error {
+	entry := web.Event(c, uuid.Nil, kind, user)
+	entry.ActorID = user.ID
+	return tx.Record(c.Request.Context(), entry)
 }
 
 // finishSignIn sends p to the browser. It leads to next, or first asks for the factor that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
@@ -54,7 +55,7 @@ func (h Handlers) SignedInOnly(c *gin.Context) error {
 	owner := components.ParseOwner(c.Request.PostForm.Get(components.OwnerField))
 	typed, passwords := web.Typed(c)
 	if web.IsHTMX(c) || owner.ID != uuid.Nil || len(typed)+len(passwords) > 0 {
-		return h.askToSignIn(c, http.StatusForbidden, newSignInAgain(owner), owner)
+		return h.askPassword(c, http.StatusForbidden, newSignInAgain(owner), owner)
 	}
 	c.Header("Cache-Control", "no-store")
 	if web.Current(c).Expired {
@@ -82,35 +83,79 @@ func newSignInAgain(owner components.Owner) *view.SignInAgain {
 // signInAgain signs in whoever was asked to, and goes on with the request if the form
 // that it carries is theirs.
 func (h Handlers) signInAgain(c *gin.Context) error {
+	if c.Request.PostForm.Has(web.AgainCodeField) {
+		return h.signInAgainByCode(c)
+	}
 	form := newSignInAgain(components.Owner{})
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	owner := components.ParseOwner(form.For)
 	if !form.Valid() {
-		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
+		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
 	}
 	user, limited, err := h.checkSignIn(c, &form.Form, form.Login, form.Password)
 	switch {
 	case err != nil:
 		return err
 	case limited:
-		return h.askToSignIn(c, http.StatusTooManyRequests, form, owner)
+		return h.askPassword(c, http.StatusTooManyRequests, form, owner)
 	case user == nil:
 		form.Focus = &form.Password
-		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
+		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
 	}
 	p, err := h.provePassword(c, user)
 	if errors.Is(err, models.ErrNotFound) { // disabled, deleted or with a new password in the meantime
 		form.Error = "Your account changed in the meantime. Please sign in again."
-		return h.askToSignIn(c, http.StatusUnprocessableEntity, form, owner)
+		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
 	}
 	if err != nil {
 		return err
 	}
+	if p.session == nil {
+		h.use(c, p)
+		return h.askCode(c, http.StatusForbidden, forms.New(&view.SignInAgainCode{Login: form.Login, For: form.For}), owner)
+	}
+	return h.goOn(c, p, owner)
+}
+
+// signInAgainByCode is signInAgain after the password.
+func (h Handlers) signInAgainByCode(c *gin.Context) error {
+	form := forms.New(new(view.SignInAgainCode))
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	owner := components.ParseOwner(form.For)
+	if !form.Valid() {
+		return h.askCode(c, http.StatusUnprocessableEntity, form, owner)
+	}
+	var p *proved
+	var limited bool
+	s, err := h.waiting(c)
+	if err == nil {
+		p, limited, err = h.proveCode(c, &form.Form, web.AgainCodeField, form.Code, s, false)
+	}
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		again := newSignInAgain(owner)
+		again.Error = "That took too long, or your account changed. Please sign in again."
+		return h.askPassword(c, http.StatusUnprocessableEntity, again, owner)
+	case err != nil:
+		return err
+	case limited:
+		return h.askCode(c, http.StatusTooManyRequests, form, owner)
+	case p == nil:
+		return h.askCode(c, http.StatusUnprocessableEntity, form, owner)
+	}
+	return h.goOn(c, p, owner)
+}
+
+// goOn continues the request in the new session, unless it carries the form of another
+// user.
+func (h Handlers) goOn(c *gin.Context, p *proved, owner components.Owner) error {
 	h.use(c, p)
 	c.Header("Cache-Control", "no-store")
-	if !web.IsHTMX(c) && owner.ID != uuid.Nil && owner.ID != user.ID {
+	if !web.IsHTMX(c) && owner.ID != uuid.Nil && owner.ID != p.session.UserID {
 		return h.askOwner(c, owner)
 	}
 	return nil
@@ -119,12 +164,22 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 // askOwner tells the user whose form they have sent.
 func (h Handlers) askOwner(c *gin.Context, owner components.Owner) error {
 	web.Current(c).Log().Warn("form of another user refused", "owner_id", owner.ID)
-	return h.askToSignIn(c, http.StatusConflict, newSignInAgain(owner), owner)
+	return h.askPassword(c, http.StatusConflict, newSignInAgain(owner), owner)
 }
 
-// askToSignIn asks to sign in, as owner if that isn't the zero one, before the request
+// askPassword asks to sign in, as owner if that isn't the zero one, before the request
 // goes on.
-func (h Handlers) askToSignIn(c *gin.Context, status int, form *view.SignInAgain, owner components.Owner) error {
+func (h Handlers) askPassword(c *gin.Context, status int, form *view.SignInAgain, owner components.Owner) error {
+	return h.askToSignIn(c, status, &form.Form, view.SignInAgainFields(form), owner)
+}
+
+// askCode asks for the code that is missing after the password.
+func (h Handlers) askCode(c *gin.Context, status int, form *view.SignInAgainCode, owner components.Owner) error {
+	form.Code, form.Focus = "", &form.Code
+	return h.askToSignIn(c, status, &form.Form, view.SignInAgainCodeFields(form), owner)
+}
+
+func (h Handlers) askToSignIn(c *gin.Context, status int, form *forms.Form, fields templ.Component, owner components.Owner) error {
 	c.Abort()
 	c.Header("Cache-Control", "no-store")
 	again := view.Again{Owner: owner, Path: c.Request.URL.RequestURI()}
@@ -132,12 +187,12 @@ func (h Handlers) askToSignIn(c *gin.Context, status int, form *view.SignInAgain
 	f := h.Frame(c, status)
 	switch {
 	case !web.IsHTMX(c):
-		return web.RenderFragment(c, status, view.SignInAgainPage(f, form, again))
+		return web.RenderFragment(c, status, view.SignInAgainPage(f, form, fields, again))
 	case c.Request.PostForm.Has(web.LoginField): // the dialog is open
-		return web.RenderFragment(c, status, view.SignInAgainInDialog(f, form, again))
+		return web.RenderFragment(c, status, view.SignInAgainInDialog(f, form, fields, again))
 	default:
 		c.Header("HX-Retarget", "#dialog")
 		c.Header("HX-Reswap", "innerHTML")
-		return web.RenderFragment(c, status, view.SignInAgainDialog(f, form, again))
+		return web.RenderFragment(c, status, view.SignInAgainDialog(f, form, fields, again))
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +23,9 @@ const (
 	toastCookie   = "toast"   // the key of the message that the next page shows
 	probeCookie   = "probe"   // shows that the browser keeps cookies
 	themeCookie   = "theme"   // the chosen theme
+
+	// SetUpCookie holds, encrypted, the authenticator app that a user sets up.
+	SetUpCookie = "set_up"
 )
 
 // cookieName returns the full name of one of the site's cookies.
@@ -106,12 +110,47 @@ func (k *Kit) SetSignInCookie(c *gin.Context, token string) {
 // ClearSignInCookie removes that token from the browser.
 func (k *Kit) ClearSignInCookie(c *gin.Context) { k.clearCookie(c, signInCookie) }
 
+// SetSealedCookie sets a cookie whose value only the site can read, and only with the same
+// context. It returns secrets.ErrNoKey if the site has no key.
+func (k *Kit) SetSealedCookie(c *gin.Context, name, plain, context string, maxAge time.Duration) error {
+	sealed, key, err := k.Secrets.Seal([]byte(plain), name+" "+context)
+	if err == nil {
+		k.setCookie(c, name, key+"."+base64.RawURLEncoding.EncodeToString(sealed), maxAge)
+	}
+	return err
+}
+
+// SealedCookie returns what SetSealedCookie has set, or models.ErrNotFound.
+func (k *Kit) SealedCookie(c *gin.Context, name, context string) (string, error) {
+	key, encoded, _ := strings.Cut(k.cookie(c, name), ".")
+	sealed, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", models.ErrNotFound
+	}
+	plain, err := k.Secrets.Open(sealed, key, name+" "+context)
+	if err != nil { // another user's, or of a key that is gone
+		return "", models.ErrNotFound
+	}
+	return string(plain), nil
+}
+
+// ClearSealedCookie removes what SetSealedCookie has set.
+func (k *Kit) ClearSealedCookie(c *gin.Context, name string) { k.clearCookie(c, name) }
+
 // RememberBrowser stores the browser that user signs in from, and returns the mark for
 // its cookie. If quietly is false, a new browser is announced by mail.
 func (k *Kit) RememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) (string, error) {
 	client := ThisDevice(c)
 	notice := models.MailDetail{Browser: device.Name(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
 	return db.RememberBrowser(c.Request.Context(), user, k.cookie(c, browserCookie), notice, quietly)
+}
+
+// TrustMark returns the mark of a browser that may be trusted, or "" if none may.
+func (k *Kit) TrustMark(c *gin.Context) string {
+	if k.Config.TrustBrowser == 0 {
+		return ""
+	}
+	return k.cookie(c, browserCookie)
 }
 
 // SetBrowserCookie gives the browser the mark by which it is recognized.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vestibule/app/password"
+	"vestibule/app/secrets"
 	"vestibule/models"
 	"vestibule/templates/components"
 )
@@ -22,6 +23,8 @@ type Kit struct {
 	Log    *slog.Logger
 	Config Config
 	Hasher *password.Hasher
+	// Secrets encrypts what the database must give back.
+	Secrets secrets.Keys
 	// Reaches reports whether mail to address can be sent at all. If nil, it always can.
 	Reaches func(ctx context.Context, address string) bool
 
@@ -51,6 +54,7 @@ type Config struct {
 
 	UnconfirmedMax  time.Duration // see [models.DB.PurgeUnconfirmed]
 	ConfirmPassword bool          // a new password is typed twice
+	TrustBrowser    time.Duration // how long a browser may be trusted; 0 for never
 
 	TrustedProxies []netip.Prefix
 

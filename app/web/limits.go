@@ -113,12 +113,13 @@ func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 	return NewAttempt(what+" from "+models.ThrottleSubject(c.ClientIP()), limit)
 }
 
-// PerAccount is an attempt at user's password. A known browser, from which the user has
+// PerAccount is an attempt at what keeps user's account: the "password" or a "security
+// code". A known browser, from which the user has
 // signed in before, counts separately, so strangers who guess can't lock the user out
 // (OWASP: device cookies).
-func (k *Kit) PerAccount(c *gin.Context, user *models.User) (a Attempt, known bool, err error) {
+func (k *Kit) PerAccount(c *gin.Context, what string, user *models.User) (a Attempt, known bool, err error) {
 	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, k.cookie(c, browserCookie))
-	return NewAttempt("password of "+user.ID.String()+" by "+browser, k.Config.LimitAccount), browser != "", err
+	return NewAttempt(what+" of "+user.ID.String()+" by "+browser, k.Config.LimitAccount), browser != "", err
 }
 
 // ResetAttempts forgets the attempts before one that succeeded.

@@ -23,6 +23,10 @@ func (k *Kit) addOwnToasts() {
 		"session-ended":    "Device signed out",
 		"sessions-ended":   "Other devices signed out",
 
+		"authenticator-added":   "Authenticator app added",
+		"authenticator-removed": "Authenticator app removed",
+		"browser-revoked":       "Trust revoked",
+
 		"organization-created": "Organization created",
 		"invited":              "Invitation sent",
 		"invited-all":          "Invitations sent",
@@ -44,8 +48,10 @@ func (k *Kit) addOwnToasts() {
 		"left":                 "You've left the organization",
 	})
 	k.AddToasts(components.Problem, map[string]string{
-		"too-soon": "We sent a link a moment ago. Check your inbox, or try again in a minute.",
-		"changed":  "Your account changed in the meantime, so nothing was done. Please check, and try again.",
+		"sign-in-ended": "That took too long, or your account changed. Please sign in again.",
+		"set-up-ended":  "That took too long. Please scan the new code.",
+		"too-soon":      "We sent a link a moment ago. Check your inbox, or try again in a minute.",
+		"changed":       "Your account changed in the meantime, so nothing was done. Please check, and try again.",
 	})
 }
 

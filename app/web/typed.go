@@ -19,6 +19,9 @@ const (
 	ContinueField = "sudo"        // what happens after the password
 	LoginField    = "again_login" // who signs in again
 	ForField      = "again_for"   // whose form goes on after that
+
+	CurrentCodeField = "current_code" // a code with the password
+	AgainCodeField   = "again_code"   // a code after it
 )
 
 // ReadForm reads the form in a request's body, if there is one. It returns a [Refusal]
@@ -35,7 +38,7 @@ func ReadForm(c *gin.Context) error {
 func Typed(c *gin.Context) (typed []forms.Field, passwords []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
 		switch {
-		case name == components.OwnerField || name == ContinueField || name == LoginField || name == ForField:
+		case name == components.OwnerField || name == ContinueField || name == LoginField || name == ForField || name == CurrentCodeField || name == AgainCodeField:
 		case strings.Contains(name, "password"):
 			passwords = append(passwords, name)
 		default:

@@ -29,6 +29,9 @@ const (
 // Run serves until config.ShutdownDelay after ctx ends, and then finishes the running
 // requests.
 func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
+	if err := readSecretKeys(config); err != nil {
+		return err
+	}
 	if err := config.ValidateSite(); err != nil {
 		return err
 	}
@@ -55,6 +58,9 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 		return err
 	}
 	if err := site.Prepare(ctx); err != nil {
+		return err
+	}
+	if err := site.CheckSecrets(ctx); err != nil {
 		return err
 	}
 	tcp, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Addr)

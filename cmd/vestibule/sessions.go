@@ -99,7 +99,9 @@ func (c sessionsRevoke) revoke(ctx context.Context, db *models.DB) (n int, err e
 			return 0, err
 		}
 		err = audited(ctx, db, models.EventAllEnded, func(tx *models.DB) (_ uuid.UUID, err error) {
-			n, err = tx.DeleteSessions(ctx, user.ID, uuid.Nil)
+			if n, err = tx.DeleteSessions(ctx, user.ID, uuid.Nil); err == nil {
+				err = tx.UntrustBrowsers(ctx, user.ID, "")
+			}
 			return user.ID, err
 		})
 		return n, err

@@ -69,11 +69,17 @@ func tidyEnvironment() error {
 	return nil
 }
 
-// refuseSecretFlags returns an error if a password is on the command line, where every
+// refuseSecretFlags returns an error if a password or key is on the command line, where every
 // user of the machine can read it.
 func refuseSecretFlags(command *kong.Context) error {
 	for _, part := range command.Path {
-		if part.Flag == nil || part.Resolved || part.Flag.Name != "database-url" && part.Flag.Name != "smtp-url" {
+		if part.Flag == nil || part.Resolved {
+			continue
+		}
+		if part.Flag.Name == "secret-keys" {
+			return errors.New("--secret-keys shows its keys to every user of this machine: set SECRET_KEYS in the environment or the file .env instead")
+		}
+		if part.Flag.Name != "database-url" && part.Flag.Name != "smtp-url" {
 			continue
 		}
 		if hasPassword(command.FlagValue(part.Flag).(string)) {

@@ -17,15 +17,16 @@ import (
 )
 
 type users struct {
-	List        usersList        `cmd:"" help:"List users in the order they signed up."`
-	Show        usersShow        `cmd:"" help:"Show one user."`
-	Create      usersCreate      `cmd:"" help:"Create a user, with a password read from standard input."`
-	SetPassword usersSetPassword `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
-	Verify      usersVerify      `cmd:"" help:"Mark a user's email address as verified."`
-	Disable     usersDisable     `cmd:"" help:"Keep a user from signing in and end their sessions."`
-	Enable      usersEnable      `cmd:"" help:"Let a disabled user sign in again."`
-	Unlock      usersUnlock      `cmd:"" help:"Clear the waits of a user who made too many attempts."`
-	Delete      usersDelete      `cmd:"" help:"Permanently delete a user and everything they own."`
+	List         usersList         `cmd:"" help:"List users in the order they signed up."`
+	Show         usersShow         `cmd:"" help:"Show one user."`
+	Create       usersCreate       `cmd:"" help:"Create a user, with a password read from standard input."`
+	SetPassword  usersSetPassword  `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
+	Verify       usersVerify       `cmd:"" help:"Mark a user's email address as verified."`
+	Disable      usersDisable      `cmd:"" help:"Keep a user from signing in and end their sessions."`
+	Enable       usersEnable       `cmd:"" help:"Let a disabled user sign in again."`
+	ResetFactors usersResetFactors `cmd:"" help:"Remove a user's authenticator apps and recovery codes, for somebody who has lost them."`
+	Unlock       usersUnlock       `cmd:"" help:"Clear the waits of a user who made too many attempts."`
+	Delete       usersDelete       `cmd:"" help:"Permanently delete a user and everything they own."`
 }
 
 type (
@@ -50,9 +51,10 @@ type (
 		login
 		TransferTo string `placeholder:"LOGIN" help:"Make this member the owner of each organization that has no other owner."`
 	}
-	usersEnable struct{ login }
-	usersUnlock struct{ login }
-	usersDelete struct {
+	usersEnable       struct{ login }
+	usersUnlock       struct{ login }
+	usersResetFactors struct{ login }
+	usersDelete       struct {
 		login
 		Yes                 bool   `help:"Don't ask for confirmation."`
 		TransferTo          string `xor:"organizations" placeholder:"LOGIN" help:"Make this member the owner of each organization that has no other owner."`
@@ -73,6 +75,11 @@ func (usersSetPassword) Help() string { return fmt.Sprintf(passwordHelp, "users 
 // Help returns the details that --help prints below the summary.
 func (usersDelete) Help() string {
 	return "On a terminal, you're asked to type the username. Otherwise --yes is required. Organizations without other members are deleted too."
+}
+
+// Help returns the details that --help prints below the summary.
+func (usersResetFactors) Help() string {
+	return "Make sure that it's really them who asks: afterwards the password alone signs them in. Sessions stay; they get an email."
 }
 
 // Help returns the details that --help prints below the summary.
@@ -111,6 +118,14 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
+		factors, err := db.Factors(ctx, user)
+		if err != nil {
+			return err
+		}
+		trusted, err := db.TrustedBrowsers(ctx, user.ID)
+		if err != nil {
+			return err
+		}
 		refused := 0
 		for _, err := range db.AllRefusedMail(ctx, user.ID) {
 			if err != nil {
@@ -121,11 +136,12 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 		if c.JSON {
 			return printJSON(os.Stdout, struct {
 				userRow
+				Factors     factorsRow    `json:"factors"`
 				Sessions    int           `json:"sessions"`
 				DeleteAfter time.Time     `json:"delete_after,omitzero"`
 				Throttles   []throttleRow `json:"throttles"`
 				RefusedMail int           `json:"refused_mail"`
-			}{newUserRow(user), len(sessions), deleted, newThrottleRows(waits), refused})
+			}{newUserRow(user), newFactorsRow(factors, len(trusted)), len(sessions), deleted, newThrottleRows(waits), refused})
 		}
 		table := newTable(os.Stdout)
 		lines := [][]string{
@@ -136,6 +152,10 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 			{"Disabled (UTC)", formatTime(user.DisabledAt)},
 			{"Created (UTC)", formatTime(user.CreatedAt)},
 			{"Changed (UTC)", formatTime(user.UpdatedAt)},
+			{"Password", yesNo(factors.Password)},
+			{"Authenticator apps", fmt.Sprint(factors.Apps)},
+			{"Recovery codes left", fmt.Sprint(factors.RecoveryCodes)},
+			{"Trusted browsers", fmt.Sprint(len(trusted))},
 			{"Sessions", fmt.Sprint(len(sessions))},
 			{"ID", user.ID.String()},
 		}
@@ -257,6 +277,17 @@ func (c usersUnlock) Run(ctx context.Context, config *app.Config) error {
 	})
 }
 
+func (c usersResetFactors) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
+		err := audited(ctx, db, models.EventFactorsReset, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.ResetFactors(ctx, user) })
+		if err != nil {
+			return err
+		}
+		fmt.Printf("Removed the authenticator apps and recovery codes of %s\n", plain(user.Username))
+		return nil
+	})
+}
+
 func (c usersDelete) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		left, err := db.LeftWithoutOwner(ctx, user)
@@ -346,6 +377,25 @@ func findUser(ctx context.Context, db *models.DB, login string) (*models.User, e
 }
 
 func noUser(login string) error { return fmt.Errorf("no user %s", plain(login)) }
+
+// factorsRow says by what a user signs in.
+type factorsRow struct {
+	Password        bool `json:"password"`
+	Apps            int  `json:"authenticators"`
+	RecoveryCodes   int  `json:"recovery_codes"`
+	TrustedBrowsers int  `json:"trusted_browsers"`
+}
+
+func newFactorsRow(f models.Factors, trusted int) factorsRow {
+	return factorsRow{f.Password, f.Apps, f.RecoveryCodes, trusted}
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
 
 // userRow is a user as printed, without the password hash.
 type userRow struct {

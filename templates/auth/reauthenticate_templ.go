@@ -15,11 +15,15 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Reauthenticate is the form that asks for the password in place of a page.
+// Reauthenticate is the form that asks for the password in place of a page, and for a
+// code if the user has a second factor.
 type Reauthenticate struct {
 	forms.Form
 	CurrentPassword string `form:"current_password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
+	CurrentCode     string `form:"current_code" label:"Security code" autocomplete:"one-time-code" exact:"true" hint:"From your authenticator app, or a recovery code."`
 	Sudo            string `form:"sudo"` // what happens after the password
+
+	SecondFactor bool // it asks for a code
 }
 
 // ReauthenticatePage keeps the fields that were sent to the page it replaces.
@@ -139,7 +143,18 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Enter your password to continue.</p>")
+			if form.SecondFactor {
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Enter your password and a security code to continue.</p>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			} else {
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<p>Enter your password to continue.</p>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -157,11 +172,21 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = components.Field(form.Field(&form.CurrentPassword)).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			if form.SecondFactor {
+				templ_7745c5c3_Err = components.Field(form.Field(&form.CurrentCode)).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

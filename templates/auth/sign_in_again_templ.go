@@ -23,6 +23,14 @@ type SignInAgain struct {
 	For      string `form:"again_for"` // the owner of the form that goes on
 }
 
+// SignInAgainCode is the form that follows SignInAgain if a second factor is missing.
+type SignInAgainCode struct {
+	forms.Form
+	Login string `form:"again_login"` // who is signing in; the waiting sign-in decides
+	Code  string `form:"again_code" label:"Security code" noun:"a security code" autocomplete:"one-time-code" exact:"true" hint:"From your authenticator app, or a recovery code." validate:"required"`
+	For   string `form:"again_for"`
+}
+
 // Again is the request that waits.
 type Again struct {
 	Owner components.Owner // of the form that was sent; zero if it names none
@@ -30,8 +38,9 @@ type Again struct {
 	Typed []forms.Field
 }
 
-// SignInAgainPage stands in for the page. Its forms send the request itself.
-func SignInAgainPage(f layouts.Frame, form *SignInAgain, again Again) templ.Component {
+// SignInAgainPage stands in for the page. Its forms send the request itself. The fields
+// are those of form: SignInAgainFields or SignInAgainCodeFields.
+func SignInAgainPage(f layouts.Frame, form *forms.Form, fields templ.Component, again Again) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -80,7 +89,7 @@ func SignInAgainPage(f layouts.Frame, form *SignInAgain, again Again) templ.Comp
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = signInAgainForm(f, form, again, again.Path).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = signInAgainForm(f, form, fields, again, again.Path).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -99,7 +108,7 @@ func SignInAgainPage(f layouts.Frame, form *SignInAgain, again Again) templ.Comp
 }
 
 // SignInAgainDialog stands above the page, which sends the request again.
-func SignInAgainDialog(f layouts.Frame, form *SignInAgain, again Again) templ.Component {
+func SignInAgainDialog(f layouts.Frame, form *forms.Form, fields templ.Component, again Again) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -123,7 +132,7 @@ func SignInAgainDialog(f layouts.Frame, form *SignInAgain, again Again) templ.Co
 		var templ_7745c5c3_Var5 string
 		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(signInAgainTitle(f))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 38, Col: 26}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 47, Col: 26}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
@@ -133,7 +142,7 @@ func SignInAgainDialog(f layouts.Frame, form *SignInAgain, again Again) templ.Co
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = SignInAgainInDialog(f, form, again).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = SignInAgainInDialog(f, form, fields, again).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -149,7 +158,7 @@ func SignInAgainDialog(f layouts.Frame, form *SignInAgain, again Again) templ.Co
 	})
 }
 
-func SignInAgainInDialog(f layouts.Frame, form *SignInAgain, again Again) templ.Component {
+func SignInAgainInDialog(f layouts.Frame, form *forms.Form, fields templ.Component, again Again) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -166,7 +175,7 @@ func SignInAgainInDialog(f layouts.Frame, form *SignInAgain, again Again) templ.
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = signInAgainForm(f, form, again, "/sign-in/again").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = signInAgainForm(f, form, fields, again, "/sign-in/again").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -174,7 +183,7 @@ func SignInAgainInDialog(f layouts.Frame, form *SignInAgain, again Again) templ.
 	})
 }
 
-func signInAgainForm(f layouts.Frame, form *SignInAgain, again Again, action string) templ.Component {
+func signInAgainForm(f layouts.Frame, form *forms.Form, fields templ.Component, again Again, action string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -217,7 +226,7 @@ func signInAgainForm(f layouts.Frame, form *SignInAgain, again Again, action str
 				var templ_7745c5c3_Var9 string
 				templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(again.Owner.Username)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 53, Col: 60}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 62, Col: 60}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 				if templ_7745c5c3_Err != nil {
@@ -230,7 +239,7 @@ func signInAgainForm(f layouts.Frame, form *SignInAgain, again Again, action str
 				var templ_7745c5c3_Var10 string
 				templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.Username)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 53, Col: 102}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 62, Col: 102}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 				if templ_7745c5c3_Err != nil {
@@ -243,7 +252,7 @@ func signInAgainForm(f layouts.Frame, form *SignInAgain, again Again, action str
 				var templ_7745c5c3_Var11 string
 				templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(again.Owner.Username)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 53, Col: 220}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 62, Col: 220}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 				if templ_7745c5c3_Err != nil {
@@ -266,15 +275,7 @@ func signInAgainForm(f layouts.Frame, form *SignInAgain, again Again, action str
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.HiddenInput(form.Field(&form.For)).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = components.Field(form.Field(&form.Login)).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = components.Field(form.Field(&form.Password)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fields.Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -284,7 +285,73 @@ func signInAgainForm(f layouts.Frame, form *SignInAgain, again Again, action str
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Form(&form.Form, "sign-in-again", action).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Form(form, "sign-in-again", action).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+func SignInAgainFields(form *SignInAgain) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = components.HiddenInput(form.Field(&form.For)).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = components.Field(form.Field(&form.Login)).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = components.Field(form.Field(&form.Password)).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+func SignInAgainCodeFields(form *SignInAgainCode) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = components.HiddenInput(form.Field(&form.For)).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = components.HiddenInput(form.Field(&form.Login)).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = components.Field(form.Field(&form.Code)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -169,11 +169,12 @@ type EventGroup struct {
 // AccountEvents groups what a user sees of their own account.
 func AccountEvents() []EventGroup {
 	return []EventGroup{
-		{"sign-ins", "Sign-ins and devices", []string{models.EventSignUp, models.EventSignIn, models.EventSignInFailed, models.EventThrottled, models.EventUnlocked,
-			models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventAllEnded}},
-		{"refused", "Wrong passwords", []string{models.EventSignInFailed, models.EventThrottled}},
+		{"sign-ins", "Sign-ins and devices", []string{models.EventSignUp, models.EventSignIn, models.EventSignInStarted, models.EventSignInFailed, models.EventCodeFailed, models.EventThrottled,
+			models.EventUnlocked, models.EventRecoveryCodeUsed, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventAllEnded}},
+		{"refused", "Wrong passwords and codes", []string{models.EventSignInFailed, models.EventCodeFailed, models.EventThrottled}},
 		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordReset, models.EventEmailRequested,
-			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventDisabled, models.EventEnabled, models.EventCreated}},
+			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
+			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventDisabled, models.EventEnabled, models.EventCreated}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipMoved}},
 	}
@@ -215,6 +216,7 @@ var eventLabels = map[string]string{
 	models.EventSignInFailed:    "Wrong password entered",
 	models.EventThrottled:       "Too many attempts",
 	models.EventUnlocked:        "Attempt limit reset",
+	models.EventCodeFailed:      "Wrong security code entered",
 	models.EventSignOut:         "Signed out",
 	models.EventReauthenticated: "Confirmed password",
 	models.EventProfileChanged:  "Updated profile",
@@ -226,12 +228,21 @@ var eventLabels = map[string]string{
 	models.EventSessionEnded:    "Signed out a device",
 	models.EventSessionsEnded:   "Signed out all other devices",
 	models.EventAllEnded:        "Signed out of all devices",
+	models.EventBrowserTrusted:  "Trusted a browser",
+	models.EventBrowserRevoked:  "Revoked trust in a browser",
 	models.EventDisabled:        "Account disabled",
 	models.EventEnabled:         "Account enabled",
 	models.EventDeleted:         "Account deleted",
 	models.EventUnconfirmed:     "Unconfirmed account deleted",
 	models.EventCreated:         "Account created",
 	models.EventRestored:        "Restored from a backup",
+
+	models.EventAuthenticatorAdded:   "Added an authenticator app",
+	models.EventAuthenticatorRenamed: "Renamed an authenticator app",
+	models.EventAuthenticatorRemoved: "Removed an authenticator app",
+	models.EventRecoveryCodesCreated: "Created recovery codes",
+	models.EventRecoveryCodeUsed:     "Used a recovery code",
+	models.EventFactorsReset:         "Removed every second factor",
 
 	models.EventOrganizationCreated: "Created organization",
 	models.EventOrganizationRenamed: "Renamed organization",
@@ -260,7 +271,7 @@ func eventIcon(kind string) string {
 
 // eventWarns reports whether an event of that kind may be the work of an attacker.
 func eventWarns(kind string) bool {
-	return kind == models.EventSignInFailed || kind == models.EventThrottled
+	return kind == models.EventSignInFailed || kind == models.EventCodeFailed || kind == models.EventThrottled
 }
 
 var eventIcons = map[string]string{
@@ -270,6 +281,7 @@ var eventIcons = map[string]string{
 	models.EventSignInFailed:    "triangle-alert",
 	models.EventThrottled:       "triangle-alert",
 	models.EventUnlocked:        "lock",
+	models.EventCodeFailed:      "triangle-alert",
 	models.EventSignOut:         "log-out",
 	models.EventReauthenticated: "lock",
 	models.EventProfileChanged:  "user",
@@ -285,6 +297,15 @@ var eventIcons = map[string]string{
 	models.EventEnabled:         "user",
 	models.EventDeleted:         "trash-2",
 	models.EventCreated:         "user-plus",
+
+	models.EventBrowserTrusted:       "monitor",
+	models.EventBrowserRevoked:       "monitor",
+	models.EventAuthenticatorAdded:   "smartphone",
+	models.EventAuthenticatorRenamed: "smartphone",
+	models.EventAuthenticatorRemoved: "smartphone",
+	models.EventRecoveryCodesCreated: "key-round",
+	models.EventRecoveryCodeUsed:     "key-round",
+	models.EventFactorsReset:         "shield",
 
 	models.EventOrganizationCreated: "building-2",
 	models.EventOrganizationRenamed: "building-2",

@@ -32,6 +32,7 @@ type Data struct {
 	When         time.Time // likewise
 	Organization string    // of an invitation
 	Inviter      string    // likewise
+	Event        string    // the kind of event that changed a factor
 }
 
 // Account names the account that the mail is about, after "your" or "the". The username
@@ -43,6 +44,25 @@ func (d Data) Account() string {
 	return "account " + d.Username
 }
 
+// Change is what a mail says about a factor that changed.
+type Change struct{ Subject, Sentence string }
+
+// Change returns what the event of the mail changed.
+func (d Data) Change() Change {
+	if change, ok := changes[d.Event]; ok {
+		return change
+	}
+	return Change{"Your sign-in changed", "A way to sign in was changed."} // queued by a newer process
+}
+
+var changes = map[string]Change{
+	models.EventAuthenticatorAdded:   {"An authenticator app was added", "An authenticator app was added. From now on, signing in takes a code from it."},
+	models.EventAuthenticatorRemoved: {"An authenticator app was removed", "An authenticator app was removed, so its codes no longer work."},
+	models.EventRecoveryCodesCreated: {"New recovery codes were created", "New recovery codes were created. Older ones no longer work."},
+	models.EventRecoveryCodeUsed:     {"A recovery code was used", "A recovery code was used in place of a code from an app. It won't work again."},
+	models.EventFactorsReset:         {"Your second step was removed", "An operator of the site removed your authenticator apps and recovery codes."},
+}
+
 // htmlBodies are the components by kind.
 var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailVerifyEmail:     verifyEmail,
@@ -52,6 +72,7 @@ var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailPasswordReset:   passwordReset,
 	models.MailPasswordChanged: passwordChanged,
 	models.MailNewBrowser:      newBrowser,
+	models.MailFactorChanged:   factorChanged,
 	models.MailAccountDeleted:  accountDeleted,
 	models.MailInvitation:      invitation,
 }

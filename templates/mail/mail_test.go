@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vestibule/models"
 )
 
 func TestRender(t *testing.T) {
@@ -14,7 +16,7 @@ func TestRender(t *testing.T) {
 	data := Data{
 		Name: "<b>Zoë</b>", Email: "new@example.org", URL: "https://example.com/verify-email?token=x_-1&a=b", Site: "https://example.com",
 		Browser: "Firefox on <i>Linux</i>", IP: "2001:db8::1", Organization: "Acme & Sons", Inviter: "Ada Lovelace",
-		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
+		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", Event: models.EventRecoveryCodesCreated, DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
 	}
 	shows := map[string][]string{ // besides the name and the link
 		"verify-email":     {data.Username, "3 February 2026, 15:04 UTC", "24 hours"},
@@ -24,6 +26,7 @@ func TestRender(t *testing.T) {
 		"password-changed": {data.Username},
 		"password-reset":   {data.Username},
 		"new-browser":      {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
+		"factor-changed":   {data.Username, "New recovery codes were created. Older ones no longer work."},
 		"account-deleted":  {data.Username},
 		"invitation":       {data.Inviter, "Sons", "7 days"},
 	}

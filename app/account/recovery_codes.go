@@ -1,0 +1,43 @@
+package account
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/web"
+	"vestibule/models"
+	view "vestibule/templates/account"
+)
+
+// ShowRecoveryCodes shows how many codes the user has left, but not the codes: only their
+// hashes are stored.
+func (h Handlers) ShowRecoveryCodes(c *gin.Context) error { return h.renderRecoveryCodes(c, nil) }
+
+// renderRecoveryCodes shows codes if they are new.
+func (h Handlers) renderRecoveryCodes(c *gin.Context, codes []string) error {
+	user := web.Current(c).User
+	factors, err := h.DB.Factors(c.Request.Context(), user)
+	if err != nil {
+		return err
+	}
+	f := h.Frame(c, http.StatusOK)
+	return web.Render(c, f, view.RecoveryCodesPage(f, factors, codes), view.RecoveryCodes(f, factors, codes))
+}
+
+// CreateRecoveryCodes makes a new set of codes, which voids the old one, and shows it once.
+func (h Handlers) CreateRecoveryCodes(c *gin.Context) error {
+	if web.Current(c).Reauthenticated { // the page that would show them is gone
+		return web.Redirect(c, "/account/recovery-codes")
+	}
+	user := web.Current(c).User
+	var codes []string
+	err := h.Audited(c, models.EventRecoveryCodesCreated, user, func(tx *models.DB) (err error) {
+		codes, err = tx.NewRecoveryCodes(c.Request.Context(), user)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return h.renderRecoveryCodes(c, codes)
+}

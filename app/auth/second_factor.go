@@ -1,0 +1,112 @@
+package auth
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"vestibule/app/forms"
+	"vestibule/app/web"
+	"vestibule/models"
+	view "vestibule/templates/auth"
+	"vestibule/templates/layouts"
+)
+
+// newSecondFactor returns the form that asks for a code, or for a recovery code.
+func (h Handlers) newSecondFactor(recovery bool) *view.SecondFactor {
+	form := forms.New(&view.SecondFactor{Recovery: recovery, TrustedFor: h.Config.TrustBrowser})
+	if form.Focus = &form.Code; recovery {
+		form.Focus = &form.RecoveryCode
+	}
+	form.Check = func() {
+		switch form.Recovery = form.RecoveryCode != "" || form.Recovery && form.Code == ""; {
+		case form.Code != "" || form.RecoveryCode != "":
+		case form.Recovery:
+			form.Fail("recovery_code", "Enter a recovery code.")
+		default:
+			form.Fail("code", "Enter the code from your app.")
+		}
+	}
+	return form
+}
+
+// ShowSecondFactor asks for the factor that is missing after the password or a mailed
+// link.
+func (h Handlers) ShowSecondFactor(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	s, err := h.waiting(c)
+	if err != nil {
+		return h.signInEnded(c, err)
+	}
+	return h.renderSecondFactor(c, http.StatusOK, h.newSecondFactor(view.WithRecovery(c.Request.URL.Query())), s)
+}
+
+func (h Handlers) renderSecondFactor(c *gin.Context, status int, form *view.SecondFactor, s *models.SignIn) error {
+	c.Header("Cache-Control", "no-store")
+	form.Code, form.RecoveryCode = "", "" // of no use again
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.SecondFactorPage(f, form, s.User), view.SecondFactorForm(f, form))
+}
+
+// SecondFactor starts the session if the code is right.
+func (h Handlers) SecondFactor(c *gin.Context) error {
+	form := h.newSecondFactor(view.WithRecovery(c.Request.URL.Query()))
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	next := web.LocalPath(c.Query("next"))
+	if web.Current(c).User != nil { // signed in on another tab meanwhile
+		return web.Redirect(c, next)
+	}
+	s, err := h.waiting(c)
+	if err != nil {
+		return h.signInEnded(c, err)
+	}
+	if !form.Valid() {
+		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
+	}
+	field := "code"
+	if form.Code == "" {
+		field = "recovery_code"
+	}
+	p, limited, err := h.proveCode(c, &form.Form, field, cmp.Or(form.Code, form.RecoveryCode), s, form.Trust != "")
+	switch {
+	case err != nil:
+		return h.signInEnded(c, err)
+	case limited:
+		return h.renderSecondFactor(c, http.StatusTooManyRequests, form, s)
+	case p == nil:
+		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
+	}
+	return h.finishSignIn(c, p, "signed-in", next)
+}
+
+// proveCode is prove for the code in a field of form, after the steps of s. It returns nil
+// if the code is wrong, or limited; form has the error.
+func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed string, s *models.SignIn, trust bool) (p *proved, limited bool, err error) {
+	right, limited, err := h.attemptCode(c, form, field, s.User, func() (err error) {
+		p, err = h.prove(c, step{
+			factor:  codeFactor(typed),
+			kind:    models.EventSignIn,
+			quietly: s.Proved(models.FactorEmail), // a mail has told of the new password
+			waiting: s,
+			trust:   trust,
+			prepare: func(tx *models.DB) (*models.User, error) { return s.User, h.useCode(c, tx, s.User, typed) },
+		})
+		return err
+	})
+	if !right {
+		return nil, limited, err
+	}
+	return p, false, nil
+}
+
+// signInEnded leads back to sign-in if err says that the sign-in that waited has ended.
+func (h Handlers) signInEnded(c *gin.Context, err error) error {
+	if !errors.Is(err, models.ErrNotFound) {
+		return err
+	}
+	return h.RedirectWith(c, "sign-in-ended", layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))))
+}
