@@ -91,12 +91,18 @@ type Restored struct {
 	Deleted   []string // were deleted after the backup
 	Disabled  []string // were disabled after the backup
 	Passwords []string // changed their password after the backup, so the restored one is void
+	Apps      []string // removed an authenticator app after the backup, which can't be told from the others
 	Owners    []string // were deleted after the backup, but own an organization that has other members
-	Gone      []string // organizations that were deleted after the backup
+	// RecoveryCodes lists who used or replaced recovery codes after the backup, so the
+	// restored ones are void.
+	RecoveryCodes []string
+
+	Gone []string // organizations that were deleted after the backup
 }
 
 // ReplayedEvents are the kinds of events that AfterRestore does again.
-var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted}
+var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted,
+	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset}
 
 // AfterRestore makes a restored database safe to serve. A backup brings back what ended
 // since: links that were used, invitations that were revoked, sessions. So AfterRestore
@@ -194,6 +200,20 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		r.Passwords = append(r.Passwords, u.Username)
 		u.PasswordHash = "" // matches no password
 		return db.updateUser(ctx, u, "password_hash")
+	case EventRecoveryCodeUsed, EventRecoveryCodesCreated:
+		if codes, err := db.RecoveryCodes(ctx, u.ID); err != nil || len(codes) == 0 {
+			return err
+		}
+		r.RecoveryCodes = append(r.RecoveryCodes, u.Username)
+		return db.deleteRecoveryCodes(ctx, u.ID)
+	case EventAuthenticatorRemoved:
+		apps, err := db.Authenticators(ctx, u.ID)
+		if len(apps) > 0 && !slices.Contains(r.Apps, u.Username) {
+			r.Apps = append(r.Apps, u.Username)
+		}
+		return err
+	case EventFactorsReset:
+		return db.ResetFactors(ctx, u)
 	}
 	return nil
 }

@@ -190,12 +190,11 @@ func (h Handlers) authenticator(c *gin.Context) (*models.Authenticator, error) {
 
 func newRename(app *models.Authenticator) *view.RenameAuthenticator {
 	form := forms.New(&view.RenameAuthenticator{Name: app.Name})
-	form.Prefix = "app-" + app.ID.String() + "-"
 	form.Focus = &form.Name
 	return form
 }
 
-// EditAuthenticator shows the form that renames an app in place of its row.
+// EditAuthenticator shows the form that renames an app.
 func (h Handlers) EditAuthenticator(c *gin.Context) error {
 	app, err := h.authenticator(c)
 	if err != nil {
@@ -206,7 +205,7 @@ func (h Handlers) EditAuthenticator(c *gin.Context) error {
 
 func (h Handlers) renderRename(c *gin.Context, status int, form *view.RenameAuthenticator, app *models.Authenticator) error {
 	f := h.Frame(c, status)
-	return web.Render(c, f, view.RenameAuthenticatorPage(f, form, app), view.RenameAuthenticatorRow(form, app))
+	return web.Render(c, f, view.RenameAuthenticatorPage(f, form, app), view.RenameAuthenticatorForm(form, app))
 }
 
 // RenameAuthenticator changes the name of an app.

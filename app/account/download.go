@@ -43,6 +43,19 @@ type ownSession struct {
 // ownBrowser is a browser that is recognized at sign-in.
 type ownBrowser struct {
 	LastSignInAt time.Time `json:"last_sign_in_at"`
+	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+}
+
+// ownAuthenticator is an app that shows codes, without its secret.
+type ownAuthenticator struct {
+	Name       string    `json:"name"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+}
+
+// ownRecoveryCode is a code that is left, of which only the hash is stored.
+type ownRecoveryCode struct {
+	CreatedAt time.Time `json:"created_at"`
 }
 
 type ownEvent struct {
@@ -80,6 +93,8 @@ func (h Handlers) DownloadData(c *gin.Context) error {
 	lists := []ownList{
 		{"sessions", h.ownSessions},
 		{"browsers", h.ownBrowsers},
+		{"authenticators", h.ownAuthenticators},
+		{"recovery_codes", h.ownRecoveryCodes},
 		{"activity", h.ownActivity},
 		{"organizations", h.ownOrganizations},
 		{"invitations", h.ownInvitations},
@@ -133,7 +148,17 @@ func (h Handlers) ownSessions(ctx context.Context, u *models.User) iter.Seq2[any
 }
 
 func (h Handlers) ownBrowsers(ctx context.Context, u *models.User) iter.Seq2[any, error] {
-	return web.ExportRows(each(h.DB.Browsers(ctx, u.ID)), func(b *models.Browser) any { return ownBrowser{b.SeenAt} })
+	return web.ExportRows(each(h.DB.Browsers(ctx, u.ID)), func(b *models.Browser) any { return ownBrowser{b.SeenAt, b.TrustedUntil} })
+}
+
+func (h Handlers) ownAuthenticators(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.Authenticators(ctx, u.ID)), func(a *models.Authenticator) any {
+		return ownAuthenticator{a.Name, a.CreatedAt, a.UsedAt}
+	})
+}
+
+func (h Handlers) ownRecoveryCodes(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.RecoveryCodes(ctx, u.ID)), func(c *models.RecoveryCode) any { return ownRecoveryCode{c.CreatedAt} })
 }
 
 func (h Handlers) ownActivity(ctx context.Context, u *models.User) iter.Seq2[any, error] {

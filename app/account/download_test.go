@@ -73,6 +73,20 @@ func TestDownloadData(t *testing.T) {
 			}
 		}
 		s.Visit(t).Get(path).LeadsTo("/sign-in?next=%2Faccount%2Fdata")
+
+		secret := s.AddAuthenticator().Secret
+		codes := s.RecoveryCodes()
+		a = s.Get(path).Wants(http.StatusOK)
+		var factors struct {
+			Authenticators []map[string]string
+			RecoveryCodes  []map[string]string `json:"recovery_codes"`
+		}
+		if err := json.Unmarshal([]byte(a.Body), &factors); err != nil || len(factors.Authenticators) != 1 || len(factors.RecoveryCodes) != 10 {
+			t.Errorf("the factors are %+v (%v)", factors, err)
+		}
+		if strings.Contains(a.Body, secret) || strings.Contains(a.Body, codes[0]) || len(factors.RecoveryCodes[0]) != 1 {
+			t.Errorf("a secret is in %s", a.Body)
+		}
 	})
 }
 

@@ -321,6 +321,11 @@ func confirmRestore(ctx context.Context) error {
 // makeSafe voids what a backup brought back, and prints what it did and what is left to
 // do. Known reports whether later is all that happened after the backup.
 func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bool) error {
+	if ran, err := migrations.Up(ctx, db); err != nil { // the backup may be older than what is voided
+		return fmt.Errorf("the schema was not brought up to date: run vestibule after-restore before the site starts: %w", err)
+	} else if len(ran) > 0 {
+		fmt.Printf("Ran %d migrations, because the backup is older than this program\n", len(ran))
+	}
 	later = slices.DeleteFunc(later, func(e models.Event) bool { return !slices.Contains(models.ReplayedEvents, e.Kind) })
 	slices.SortFunc(later, byTime)
 	later = slices.CompactFunc(later, func(a, b models.Event) bool { return a.ID == b.ID }) // from two sources
@@ -341,6 +346,8 @@ func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bo
 		{"Disabled again", r.Disabled},
 		{"Deleted these organizations again", r.Gone},
 		{"Must reset their password with \"Forgot your password?\", because the backup has an old one", r.Passwords},
+		{"Must create new recovery codes, because some were used or replaced after the backup", r.RecoveryCodes},
+		{"Removed an authenticator app after the backup, which works again; tell them to look at their page Security", r.Apps},
 		{"Not deleted again, because they own organizations with other members; transfer those, then run users delete", r.Owners},
 	} {
 		if len(list.names) > 0 {
@@ -348,9 +355,6 @@ func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bo
 		}
 	}
 	fmt.Println("Before you start the site:")
-	if pending, err := migrations.Pending(ctx, db); err != nil || pending {
-		fmt.Println("- Run vestibule migrate up: the backup is older than this program.")
-	}
 	if !known {
 		fmt.Println("- Delete again who was deleted after the backup, and tell those who changed their password since that the old one is back. The backup can't know them; an audit log kept elsewhere does (--audit).")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,10 +153,7 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 			{"Disabled (UTC)", formatTime(user.DisabledAt)},
 			{"Created (UTC)", formatTime(user.CreatedAt)},
 			{"Changed (UTC)", formatTime(user.UpdatedAt)},
-			{"Password", yesNo(factors.Password)},
-			{"Authenticator apps", fmt.Sprint(factors.Apps)},
-			{"Recovery codes left", fmt.Sprint(factors.RecoveryCodes)},
-			{"Trusted browsers", fmt.Sprint(len(trusted))},
+			{"Factors", newFactorsRow(factors, len(trusted)).String()},
 			{"Sessions", fmt.Sprint(len(sessions))},
 			{"ID", user.ID.String()},
 		}
@@ -390,11 +388,21 @@ func newFactorsRow(f models.Factors, trusted int) factorsRow {
 	return factorsRow{f.Password, f.Apps, f.RecoveryCodes, trusted}
 }
 
-func yesNo(yes bool) string {
-	if yes {
-		return "yes"
+// String lists the factors that a user has.
+func (f factorsRow) String() string {
+	var list []string
+	if f.Password {
+		list = append(list, "password")
 	}
-	return "no"
+	for _, some := range []struct {
+		what string
+		n    int
+	}{{"authenticator apps", f.Apps}, {"recovery codes", f.RecoveryCodes}, {"trusted browsers", f.TrustedBrowsers}} {
+		if some.n > 0 {
+			list = append(list, fmt.Sprintf("%s: %d", some.what, some.n))
+		}
+	}
+	return cmp.Or(strings.Join(list, ", "), "none")
 }
 
 // userRow is a user as printed, without the password hash.

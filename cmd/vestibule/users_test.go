@@ -287,12 +287,13 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		cookies := []*http.Cookie{o.enters("anna.smith", oldPassword), o.enters("anna@example.com", oldPassword)}
 		want["sessions"], want["throttles"], want["refused_mail"] = 2, []any{}, 0
 		want["disabled_at"] = nil
+		want["factors"] = object{"password": true, "authenticators": 0, "recovery_codes": 0, "trusted_browsers": 0}
 		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
 		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{
 			{"Username", "Anna.Smith"}, {"Email", "Anna@Example.com"}, {"Name", "Anna Smith"},
 			{"Verified (UTC)", anna.VerifiedAt.Format(time.DateTime)}, {"Disabled (UTC)", "no"},
 			{"Created (UTC)", anna.CreatedAt.Format(time.DateTime)}, {"Changed (UTC)", anna.UpdatedAt.Format(time.DateTime)},
-			{"Sessions", "2"}, {"ID", anna.ID.String()},
+			{"Factors", "password"}, {"Sessions", "2"}, {"ID", anna.ID.String()},
 		})
 
 		o.types(newPassword+"\n", "users", "set-password", "anna.smith")
@@ -702,7 +703,7 @@ func TestOperatorAtATerminal(t *testing.T) {
 		if shown := at("migrate down", ask, "y\n"); !strings.HasSuffix(shown, ask+"y\nvestibule: nothing was reverted\nexit 1\necho\n") || o.does("migrate", "status") != all {
 			o.Errorf("y reverts a migration:\n%s", shown)
 		}
-		if shown := at("migrate down", ask, "yes\n"); !strings.Contains(shown, "  DROP ") || !strings.HasSuffix(shown, "\nexit 0\necho\n") || o.does("migrate", "status") == all {
+		if shown := at("migrate down", ask, "yes\n"); !strings.Contains(shown, " DROP ") || !strings.HasSuffix(shown, "\nexit 0\necho\n") || o.does("migrate", "status") == all {
 			o.Errorf("yes doesn't revert a migration:\n%s", shown)
 		}
 	})

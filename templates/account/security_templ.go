@@ -109,7 +109,7 @@ func SecurityPage(f layouts.Frame, factors models.Factors, trusted int, events c
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = components.WarningBadge("Missing").Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = components.WarningBadge("Not set up").Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

@@ -1,0 +1,240 @@
+package account_test
+
+import (
+	"bytes"
+	"image/png"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"vestibule/app"
+	"vestibule/app/apptest"
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+const authenticator = "/account/authenticator"
+
+func TestAuthenticator(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.Confirmed()
+		s.Deliver()
+		page := s.Get(authenticator).Wants(http.StatusOK).Page().Harmless().WantsHeader("Cache-Control", "no-store")
+		secret := page.Text("#secret")
+		if c := page.Sets("set_up"); c == nil || !c.HttpOnly || strings.Contains(c.Value, secret) {
+			page.Failf("the cookie is %v", c)
+		}
+		if again := s.Get(authenticator).Text("#secret"); again != secret {
+			t.Errorf("another look shows another secret: %s, not %s", again, secret)
+		}
+		secret = strings.ReplaceAll(secret, " ", "")
+		qr := s.Get(page.Find("img.qr").AttrOr("src", "")).Wants(http.StatusOK).WantsHeader("Content-Type", "image/png").WantsHeader("Cache-Control", "no-store")
+		if image, err := png.Decode(bytes.NewReader([]byte(qr.Body))); err != nil || image.Bounds().Dx() < 150 {
+			t.Error(err)
+		}
+		if s.Dump("authenticators") != "" {
+			t.Error("an app is stored before it is confirmed")
+		}
+		code := func(d time.Duration) string {
+			code, err := totp.GenerateCode(secret, time.Now().Add(d))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return code
+		}
+		for typed, wrong := range map[string]string{"": "Enter the code from the app.", code(time.Hour): "That code is wrong. Check that your device's clock is right, then enter the code that it shows now."} {
+			a := s.Submit(page, "form#authenticator", apptest.Fill("code", typed, "name", "Phone"), options...).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"code": wrong})
+			if a.Value("name") != "Phone" || a.Value("code") != "" {
+				a.Failf("the name is gone, or the code came back")
+			}
+		}
+		now := code(0)
+		s.Submit(page, "form#authenticator", apptest.Fill("code", now, "name", "Phone"), options...).LeadsTo("/account/recovery-codes").Clears("set_up")
+		s.Submit(page, "form#authenticator", apptest.Fill("code", now), options...).LeadsTo(authenticator) // sent twice
+		s.Get(authenticator + "/qr").Wants(http.StatusNotFound)
+		s.MailTo(apptest.Anna.Email, "An authenticator app was added")
+		list := s.Get(authenticator).Wants(http.StatusOK).Says("Phone")
+		if list.Find("#apps li").Length() != 1 || list.Find("#secret").Length() != 0 {
+			list.Failf("it shows %s", list.Text("main"))
+		}
+		if all := s.Everything(); strings.Contains(all, secret) {
+			t.Error("the secret is stored in the clear")
+		}
+
+		rename := list.Find("#apps a").AttrOr("href", "")
+		s.Submit(s.Get(rename).Wants(http.StatusOK), "form#rename-authenticator", apptest.Fill("name", strings.Repeat("x", 51)), options...).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"name": "Use at most 50 characters."})
+		s.Submit(s.Get(rename), "form#rename-authenticator", apptest.Fill("name", "<b>Tablet</b>"), options...).LeadsTo(authenticator)
+		list = s.Get(authenticator).Harmless().Says("<b>Tablet</b>")
+		s.RecoveryCodes()
+		s.Deliver()
+		s.Submit(list, "#apps form", nil, options...).LeadsTo(authenticator)
+		s.MailTo(apptest.Anna.Email, "An authenticator app was removed")
+		if s.Dump("authenticators")+s.Dump("recovery_codes") != "" {
+			t.Error("the app, or the codes that stand in for it, are still there")
+		}
+		var kinds []string
+		for _, e := range s.Events() {
+			kinds = append(kinds, e.Kind)
+		}
+		if want := []string{"authenticator-added", "authenticator-renamed", "recovery-codes-created", "authenticator-removed"}; !slices.Equal(kinds[1:], want) {
+			t.Errorf("the audit log has %v, want %v", kinds[1:], want)
+		}
+		s.Post("/sign-out", nil).LeadsTo("/")
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+	})
+}
+
+// TestAuthenticatorIsItsOwners sets up an app on a browser that two people use, and
+// touches the apps of others.
+func TestAuthenticatorIsItsOwners(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		a := s.AddAuthenticator()
+		secret := s.Get(authenticator + "?another").Text("#secret")
+		list := s.Get(authenticator)
+		s.Post("/sign-out", nil).LeadsTo("/")
+		s.Join(apptest.Ben)
+		s.Get(authenticator + "/qr").Wants(http.StatusNotFound)
+		if s.Get(authenticator).Text("#secret") == secret {
+			t.Error("Ben sets up the app of Anna")
+		}
+		rename := list.Find("#apps a").AttrOr("href", "")
+		s.Get(rename).Wants(http.StatusNotFound)
+		s.Post(rename, apptest.Fill("name", "Ben's")).Wants(http.StatusNotFound)
+		s.Post(rename+"/remove", nil).Wants(http.StatusNotFound)
+		s.AddAuthenticator()
+
+		// Not even in the database is Anna's secret of use to Ben.
+		if _, err := db.Bun().NewUpdate().Model((*models.Authenticator)(nil)).
+			Set("secret = (?)", db.Bun().NewSelect().TableExpr("authenticators AS b").Column("b.secret").Where("b.user_id = ?", s.User("anna.smith").ID)).
+			Where("user_id = ?", s.User("benjamin").ID).Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		v := s.Visit(t)
+		v.Post("/sign-in", apptest.Ben.Credentials()).LeadsTo("/sign-in/second-factor")
+		s.Log.MayFail()
+		v.Post("/sign-in/second-factor", apptest.Fill("code", a.Code())).Wants(http.StatusInternalServerError)
+		if v.SignedIn() {
+			t.Error("Anna's app signs Ben in")
+		}
+	})
+}
+
+func TestAuthenticatorsHaveALimit(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		for range models.MaxAuthenticators {
+			s.AddAuthenticator()
+		}
+		if s.Get(authenticator).Find("a[href='/account/authenticator?another']").Length() > 0 {
+			t.Error("another app is offered")
+		}
+		page := s.Get(authenticator + "?another")
+		code, err := totp.GenerateCode(strings.ReplaceAll(page.Text("#secret"), " ", ""), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Submit(page, "form#authenticator", apptest.Fill("code", code)).Wants(http.StatusUnprocessableEntity).Says("You can have up to 10 apps. Remove one first.")
+	})
+}
+
+func TestWithoutKeysNobodyAddsAnApp(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		keyless := func(c *app.Config) { c.SecretKeys = "" }
+		v := apptest.NewSite(t, db, keyless)
+		if err := v.App.CheckSecrets(t.Context()); err != nil {
+			t.Error(err)
+		}
+		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		if v.Get(authenticator).Wants(http.StatusOK).Says("the site's operator must set SECRET_KEYS first").Find("#secret, form#authenticator").Length() > 0 {
+			t.Error("an app can be added")
+		}
+		v.Post(authenticator, url.Values{"code": {"000000"}}).LeadsTo(authenticator)
+		s.AddAuthenticator()
+		if err := v.App.CheckSecrets(t.Context()); err == nil || !strings.Contains(err.Error(), `SECRET_KEYS lacks the key "test"`) {
+			t.Errorf("a site without the key of a secret starts: %v", err)
+		}
+	})
+}
+
+func TestRecoveryCodes(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Join(apptest.Anna)
+		s.Confirmed()
+		s.Get("/account/recovery-codes").Wants(http.StatusOK).Says("you don't have one yet")
+		s.Post("/account/recovery-codes", nil).Wants(http.StatusSeeOther)
+		if s.Dump("recovery_codes") != "" {
+			t.Error("there are codes without an app")
+		}
+		s.AddAuthenticator()
+		s.Deliver()
+		page := s.Get("/account/recovery-codes").Says("You have no recovery codes.")
+		shown := s.Submit(page, "form#create-codes", nil, options...).Wants(http.StatusOK).WantsHeader("Cache-Control", "no-store").Harmless()
+		var codes []string
+		shown.Find("#codes li").Each(func(_ int, li apptest.Selection) { codes = append(codes, li.Text()) })
+		slices.Sort(codes)
+		if len(slices.Compact(slices.Clone(codes))) != 10 || len(strings.ReplaceAll(codes[0], "-", "")) != 16 {
+			t.Errorf("the codes are %v", codes)
+		}
+		file, err := url.PathUnescape(strings.TrimPrefix(shown.Find("a[download]").AttrOr("href", ""), "data:text/plain;charset=utf-8,"))
+		if err != nil {
+			t.Error(err)
+		}
+		everything := s.Everything()
+		for _, code := range codes {
+			if !strings.Contains(file, code+"\n") {
+				t.Errorf("the file lacks %s:\n%s", code, file)
+			}
+			if strings.Contains(everything, code) || strings.Contains(everything, strings.ReplaceAll(code, "-", "")) {
+				t.Error("a code is stored in the clear")
+			}
+		}
+		s.MailTo(apptest.Anna.Email, "New recovery codes were created")
+		if s.Get("/account/recovery-codes").Says("10 recovery codes left").Find("#codes").Length() > 0 {
+			t.Error("the codes are shown again")
+		}
+
+		// Without a fresh proof, the page comes before new codes.
+		page = s.Get("/account/recovery-codes")
+		s.AgePassword()
+		s.Submit(page, "#recovery-codes form", nil, options...).Wants(http.StatusForbidden)
+		if s.Get("/account/recovery-codes").Wants(http.StatusForbidden).Find(apptest.SudoForm).Length() != 1 {
+			t.Error("new codes need no proof")
+		}
+	})
+}
+
+func TestSecurityPage(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.Join(apptest.Anna)
+		page := s.Get("/account/security").Wants(http.StatusOK).Page().Says("Not set up")
+		if page.Find("#factors li").Length() != 2 || page.Find(".side a[aria-current=page]").AttrOr("href", "") != "/account/security" {
+			page.Failf("it shows %s", page.Text("main"))
+		}
+		a := s.AddAuthenticator()
+		s.Get("/account/security").Says("Signing in takes a code from your app.").Says("You have none, so you can't sign in if you lose your app.").Says("Added an authenticator app")
+		s.RecoveryCodes()
+		s.Get("/account/security").Says("You have 10 recovery codes left.").Says("Every browser is asked for a code.")
+		s.Post("/sign-out", nil).LeadsTo("/")
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/sign-in/second-factor")
+		s.Post("/sign-in/second-factor", apptest.Fill("code", a.Code(), "trust", "1")).LeadsTo("/dashboard")
+		s.Get("/account/security").Says("1 browser isn't asked for a code.").Says("Trusted a browser")
+	})
+}

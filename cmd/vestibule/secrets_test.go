@@ -1,0 +1,98 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"vestibule/app/auth"
+	"vestibule/app/secrets"
+	"vestibule/models"
+)
+
+// withKeys is a command with SECRET_KEYS.
+func (o *operator) withKeys(keys string, args ...string) *exec.Cmd {
+	o.Helper()
+	cmd := o.command(args...)
+	cmd.Env = append(cmd.Env, "SECRET_KEYS="+keys, "ENV=production")
+	return cmd
+}
+
+func TestOperatorRotatesSecrets(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		o.creates("anna.smith", "anna@example.com", "Anna", "Smith")
+		anna := o.user("anna.smith")
+		oldKey, newKey := secrets.NewKey("old"), strings.TrimSpace(o.does("secrets", "new"))
+		old, err := secrets.Parse(oldKey)
+		if err != nil {
+			o.Fatal(err)
+		}
+		for range 3 {
+			a := &models.Authenticator{ID: uuid.Must(uuid.NewV7()), UserID: anna.ID, Name: "Phone"}
+			if a.Secret, a.KeyID, err = old.Seal([]byte("JBSWY3DPEHPK3PXP"), auth.AuthenticatorContext(a)); err != nil {
+				o.Fatal(err)
+			}
+			if err := o.db.AddAuthenticator(o.Context(), anna, a); err != nil {
+				o.Fatal(err)
+			}
+		}
+		id, _, _ := strings.Cut(newKey, ":")
+		fails := func(want string, cmd *exec.Cmd) {
+			o.Helper()
+			if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), want) || strings.Contains(string(out), strings.SplitN(newKey, ":", 2)[1]) {
+				o.Errorf("%v says %s (%v), want %q", cmd.Args, out, err, want)
+			}
+		}
+		fails("SECRET_KEYS is not set: run secrets new", o.withKeys("", "secrets", "rotate"))
+		fails("a secret that the key old encrypts: no such key in SECRET_KEYS", o.withKeys(newKey, "secrets", "rotate"))
+		fails("SECRET_KEYS: each key must be ID:KEY", o.withKeys(newKey+"x", "secrets", "rotate"))
+		fails("--secret-keys shows its keys to every user of this machine", o.withKeys("", "secrets", "rotate", "--secret-keys", newKey))
+		for _, want := range []string{"Encrypted 3 secrets by the key " + id, "Encrypted 0 secrets by the key " + id} {
+			if out, err := o.withKeys(newKey+", "+oldKey, "secrets", "rotate").CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+				o.Errorf("it says %s (%v), want %q", out, err, want)
+			}
+		}
+		only, err := secrets.Parse(newKey)
+		if err != nil {
+			o.Fatal(err)
+		}
+		apps, err := o.db.Authenticators(o.Context(), anna.ID)
+		if err != nil || len(apps) != 3 {
+			o.Fatal(err, len(apps))
+		}
+		for _, a := range apps {
+			if secret, err := only.Open(a.Secret, a.KeyID, auth.AuthenticatorContext(&a)); err != nil || string(secret) != "JBSWY3DPEHPK3PXP" {
+				o.Errorf("the new key alone opens %s, %v", secret, err)
+			}
+		}
+	})
+}
+
+func TestOperatorResetsFactors(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		o.creates("anna.smith", "anna@example.com", "Anna", "Smith")
+		anna := o.user("anna.smith")
+		if err := o.db.AddAuthenticator(o.Context(), anna, &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}); err != nil {
+			o.Fatal(err)
+		}
+		if _, err := o.db.NewRecoveryCodes(o.Context(), anna); err != nil {
+			o.Fatal(err)
+		}
+		if shown := o.does("users", "show", "anna.smith"); !strings.Contains(shown, "password, authenticator apps: 1, recovery codes: 10") {
+			o.Errorf("show says %s", shown)
+		}
+		if status, cookie := o.signsIn("anna.smith", oldPassword); status != 303 || cookie != nil {
+			o.Errorf("the password alone answers %d with %v", status, cookie)
+		}
+		wantEqual(o.T, "reset-factors", o.does("users", "reset-factors", "anna.smith"), "Removed the authenticator apps and recovery codes of anna.smith\n")
+		o.enters("anna.smith", oldPassword)
+		events := readJSON[[]object](o, o.does("audit", "--json"))
+		if kinds := fieldsOf(events, "kind"); len(kinds) < 2 || kinds[1] != "factors-reset" {
+			o.Errorf("the audit log has %v", events)
+		}
+	})
+}
