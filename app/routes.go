@@ -56,6 +56,8 @@ func (a *App) routes() (http.Handler, error) {
 	public.POST("/sign-out", auth.SignOut)
 	public.POST("/sign-up/check", auth.CheckSignUp)
 	public.POST("/password-strength", auth.PasswordStrength)
+	public.GET("/sign-in/second-factor", auth.ShowSecondFactor)
+	public.POST("/sign-in/second-factor", auth.SecondFactor)
 	public.GET("/verify-email", auth.ShowVerifyEmail)
 	public.POST("/verify-email", auth.VerifyEmail)
 	public.GET("/verify-email/password", auth.ShowVerifyEmailPassword)
@@ -80,8 +82,6 @@ func (a *App) routes() (http.Handler, error) {
 	guests.POST("/sign-up", auth.SignUp)
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
-	guests.GET("/sign-in/second-factor", auth.ShowSecondFactor)
-	guests.POST("/sign-in/second-factor", auth.SecondFactor)
 
 	signedIn := public.Group("/", auth.SignedInOnly, a.LimitWrites, a.Confirm)
 	signedIn.POST("/sign-in/again", auth.SignedInAgain)

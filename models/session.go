@@ -226,8 +226,11 @@ func (db *DB) DeleteSession(ctx context.Context, user, id uuid.UUID) error {
 }
 
 // DeleteSessions ends every session of user except keep, which may be the zero id,
-// and returns their number.
+// and returns their number. It also ends the sign-ins that wait for another factor.
 func (db *DB) DeleteSessions(ctx context.Context, user, keep uuid.UUID) (int, error) {
+	if err := db.endSignIns(ctx, user); err != nil {
+		return 0, err
+	}
 	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("user_id = ?", user).Where("id <> ?", keep).Exec(ctx)
 	if err != nil {
 		return 0, err
@@ -262,8 +265,15 @@ func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (*Session, error) {
 	return s, asNotFound(err)
 }
 
-// EndAllSessions ends every session of every user and returns their number.
+// EndAllSessions ends every session of every user, the sign-ins that wait and the trust in
+// browsers. It returns the number of sessions.
 func (db *DB) EndAllSessions(ctx context.Context) (int, error) {
+	if _, err := db.bun.NewDelete().Model((*SignIn)(nil)).Where("TRUE").Exec(ctx); err != nil {
+		return 0, err
+	}
+	if err := db.untrust(ctx, db.bun.NewUpdate().Where("trusted_until IS NOT NULL")); err != nil {
+		return 0, err
+	}
 	result, err := db.bun.NewDelete().Model((*Session)(nil)).Where("TRUE").Exec(ctx)
 	if err != nil {
 		return 0, err

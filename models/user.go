@@ -212,9 +212,6 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 	if _, err := db.DeleteSessions(ctx, u.ID, keep); err != nil {
 		return err
 	}
-	if err := db.endSignIns(ctx, u.ID); err != nil {
-		return err
-	}
 	if err := db.deleteBrowsers(ctx, u); err != nil {
 		return err
 	}
@@ -356,9 +353,6 @@ func (db *DB) DisableUser(ctx context.Context, u *User) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u.DisabledAt = now()
 		if err := tx.updateUser(ctx, u, "disabled_at"); err != nil {
-			return err
-		}
-		if err := tx.endSignIns(ctx, u.ID); err != nil {
 			return err
 		}
 		_, err := tx.DeleteSessions(ctx, u.ID, uuid.Nil)

@@ -56,10 +56,6 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	next := web.LocalPath(c.Query("next"))
-	if web.Current(c).User != nil { // signed in on another tab meanwhile
-		return web.Redirect(c, next)
-	}
 	s, err := h.waiting(c)
 	if err != nil {
 		return h.signInEnded(c, err)
@@ -80,7 +76,7 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 	case p == nil:
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
 	}
-	return h.finishSignIn(c, p, "signed-in", next)
+	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
 }
 
 // proveCode is prove for the code in a field of form, after the steps of s. It returns nil
@@ -103,10 +99,15 @@ func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed strin
 	return p, false, nil
 }
 
-// signInEnded leads back to sign-in if err says that the sign-in that waited has ended.
+// signInEnded leads on if err says that no sign-in waits: to the page that the user wanted
+// if they have signed in on another tab, or else back to sign-in.
 func (h Handlers) signInEnded(c *gin.Context, err error) error {
-	if !errors.Is(err, models.ErrNotFound) {
+	next := web.LocalPath(c.Query("next"))
+	switch {
+	case !errors.Is(err, models.ErrNotFound):
 		return err
+	case web.Current(c).User != nil:
+		return web.Redirect(c, next)
 	}
-	return h.RedirectWith(c, "sign-in-ended", layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))))
+	return h.RedirectWith(c, "sign-in-ended", layouts.WithNext("/sign-in", next))
 }

@@ -147,6 +147,20 @@ func TestOtherWaysInAskForTheSecondFactor(t *testing.T) {
 		s.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
 		s.NoMail() // about a new browser
 
+		// So does a link that somebody else opens who is signed in: they stay, until the code.
+		ben := s.Visit(t)
+		ben.Join(apptest.Ben)
+		token = s.ResetToken(apptest.Anna.Email)
+		ben.Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(secondFactor)
+		ben.Get("/account").Wants(http.StatusOK).Says("Ben Jones")
+		ben.Submit(ben.Get(secondFactor).Says("Signing in as anna.smith."), apptest.SecondFactorForm, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
+		ben.Get("/account").Wants(http.StatusOK).Says("Anna Smith")
+		ben.Post("/sign-out", nil).LeadsTo("/")
+		s.Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).LeadsTo(secondFactor)
+		s.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
+		s.Confirmed()
+		s.Deliver()
+
 		// The link to a new address confirms it once the code was right.
 		s.Post("/account/email", apptest.Fill("email", "new@example.com", "current_password", apptest.AnotherPassword)).Wants(http.StatusOK)
 		link := s.MailTo("new@example.com", "Confirm your new email address").Link
