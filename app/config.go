@@ -45,6 +45,7 @@ type Config struct {
 	LimitWrites     models.Rate   `env:"LIMIT_WRITES" default:"120" help:"How many changes a signed-in person can make in a minute. \"off\" disables it."`
 	SMTPURL         string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
 	MailFrom        string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
+	SecondFactor    string        `env:"SECOND_FACTOR" default:"optional" help:"Who must have a second factor: \"optional\" asks nobody, \"everyone\" leads each person who has none to set one up before anything else."`
 	TrustBrowser    time.Duration `env:"TRUST_BROWSER" default:"720h" help:"How long a browser that a person trusts isn't asked for a second factor: a day or more, or 0s to always ask."`
 	SecretKeys      string        `env:"SECRET_KEYS" help:"Keys that encrypt the secrets of authenticator apps, as ID:KEY, separated by commas: the first encrypts, all decrypt. vestibule secrets new prints one. In development, the default is a key in data/secret-keys. As a flag, it isn't accepted."`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
@@ -121,11 +122,17 @@ func (c *Config) validate(site bool) error {
 	if c.UnconfirmedMax != 0 && c.UnconfirmedMax < minUnconfirmed {
 		wrong("UNCONFIRMED_MAX", c.UnconfirmedMax.String(), "a day (24h) or more, or 0s")
 	}
+	if c.SecondFactor != "optional" && c.SecondFactor != "everyone" {
+		wrong("SECOND_FACTOR", c.SecondFactor, `"optional" or "everyone"`)
+	}
+	if c.SecondFactor == "everyone" && c.SecretKeys == "" && c.Production() && site {
+		say("SECRET_KEYS is not set: nobody could set up the second factor that SECOND_FACTOR requires; vestibule secrets new prints a key")
+	}
 	if c.TrustBrowser != 0 && c.TrustBrowser < 24*time.Hour {
 		wrong("TRUST_BROWSER", c.TrustBrowser.String(), "a day (24h) or more, or 0s")
 	}
 	if _, err := secrets.Parse(c.SecretKeys); err != nil {
-		say("SECRET_KEYS: %w", err)
+		say("SECRET_KEYS can't be read: %w", err)
 	}
 	if c.ShutdownDelay < 0 || c.ShutdownDelay > time.Minute {
 		wrong("SHUTDOWN_DELAY", c.ShutdownDelay.String(), "0s to a minute (1m)")
@@ -208,6 +215,8 @@ func (c *Config) web() web.Config {
 		ConfirmPassword: bool(c.ConfirmPassword),
 		LimitInvite:     c.LimitInvite, LimitInviteDay: c.LimitInviteDay,
 		TrustBrowser: c.TrustBrowser,
+
+		RequireSecondFactor: c.SecondFactor == "everyone",
 	}
 }
 

@@ -238,3 +238,23 @@ func TestSecurityPage(t *testing.T) {
 		s.Get("/account/security").Says("1 browser isn't asked for a code.").Says("Trusted a browser")
 	})
 }
+
+// TestSecondFactorOfEveryone signs up on a site that requires a second factor.
+func TestSecondFactorOfEveryone(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.SecondFactor = "everyone" })
+		s.Join(apptest.Anna)
+		for _, path := range []string{"/dashboard", "/account", "/account/email", "/account/data", "/organizations", "/account/sessions"} {
+			s.Get(path).LeadsTo(authenticator)
+		}
+		s.Get(authenticator).Wants(http.StatusOK).Says("This site asks everyone for a second step.")
+		s.Get("/account/security").Wants(http.StatusOK)
+		s.Post("/organizations", apptest.Fill("name", "Acme", "slug", "acme")).Wants(http.StatusForbidden).Says("Add an authenticator app first")
+		s.AddAuthenticator()
+		s.Get("/dashboard").Wants(http.StatusOK)
+		s.Submit(s.Get(authenticator), "#apps form", nil).LeadsTo(authenticator)
+		s.Get("/dashboard").LeadsTo(authenticator)
+		s.Post("/sign-out", nil).LeadsTo("/")
+	})
+}

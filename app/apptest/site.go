@@ -53,6 +53,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		Argon2Time:      1,
 		Argon2Threads:   1,
 		LogLevel:        "debug",
+		SecondFactor:    "optional",
 		TrustBrowser:    30 * Day,
 		SecretKeys:      "test:" + base64.StdEncoding.EncodeToString(make([]byte, 32)),
 	}

@@ -56,6 +56,8 @@ type Config struct {
 	ConfirmPassword bool          // a new password is typed twice
 	TrustBrowser    time.Duration // how long a browser may be trusted; 0 for never
 
+	RequireSecondFactor bool // of everyone
+
 	TrustedProxies []netip.Prefix
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit

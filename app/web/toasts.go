@@ -41,11 +41,12 @@ func (k *Kit) addOwnToasts() {
 		"transferred":          "Ownership transferred",
 	})
 	k.AddToasts(components.Note, map[string]string{
-		"signed-out":           "Signed out",
-		"expired":              "Your session has ended. Please sign in again.",
-		"deleted":              "Account deleted",
-		"organization-deleted": "Organization deleted",
-		"left":                 "You've left the organization",
+		"second-factor-required": "This site asks everyone for a second step. Add an app to go on.",
+		"signed-out":             "Signed out",
+		"expired":                "Your session has ended. Please sign in again.",
+		"deleted":                "Account deleted",
+		"organization-deleted":   "Organization deleted",
+		"left":                   "You've left the organization",
 	})
 	k.AddToasts(components.Problem, map[string]string{
 		"sign-in-ended": "That took too long, or your account changed. Please sign in again.",

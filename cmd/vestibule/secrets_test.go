@@ -49,7 +49,7 @@ func TestOperatorRotatesSecrets(t *testing.T) {
 		}
 		fails("SECRET_KEYS is not set: run secrets new", o.withKeys("", "secrets", "rotate"))
 		fails("a secret that the key old encrypts: no such key in SECRET_KEYS", o.withKeys(newKey, "secrets", "rotate"))
-		fails("SECRET_KEYS: each key must be ID:KEY", o.withKeys(newKey+"x", "secrets", "rotate"))
+		fails("SECRET_KEYS can't be read: each key must be ID:KEY", o.withKeys(newKey+"x", "secrets", "rotate"))
 		fails("--secret-keys shows its keys to every user of this machine", o.withKeys("", "secrets", "rotate", "--secret-keys", newKey))
 		for _, want := range []string{"Encrypted 3 secrets by the key " + id, "Encrypted 0 secrets by the key " + id} {
 			if out, err := o.withKeys(newKey+", "+oldKey, "secrets", "rotate").CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
