@@ -74,7 +74,8 @@ func (k Keys) Seal(plain []byte, context string) (sealed []byte, id string, err 
 	if aead == nil {
 		return nil, "", ErrNoKey
 	}
-	return aead.Seal(nil, nil, plain, []byte(k.first+"\x00"+context)), k.first, nil
+	sealed = aead.Seal(nil, nil, plain, []byte(k.first+"\x00"+context)) // #nosec G407 -- the cipher adds a random nonce itself
+	return sealed, k.first, nil
 }
 
 // Open decrypts what Seal returned with id.
