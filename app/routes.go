@@ -85,6 +85,7 @@ func (a *App) routes() (http.Handler, error) {
 
 	// What a second factor needs is there for people who have none yet.
 	settingUp := public.Group("/", auth.SignedInOnly, a.LimitWrites, a.Confirm)
+	settingUp.POST("/sign-in/again", auth.SignedInAgain)
 	settingUp.POST("/account/verify", auth.ResendVerification)
 	settingUp.GET("/account/security", account.ShowSecurity)
 	settingUp.POST("/account/authenticator/:id/remove", auth.ReauthenticateFromRow, account.RemoveAuthenticator)
@@ -98,7 +99,6 @@ func (a *App) routes() (http.Handler, error) {
 	proved.GET("/account/recovery-codes", account.ShowRecoveryCodes)
 
 	signedIn := settingUp.Group("/", a.SecondFactorOnly)
-	signedIn.POST("/sign-in/again", auth.SignedInAgain)
 	signedIn.GET("/dashboard", a.ShowDashboard)
 	signedIn.GET("/account", account.ShowProfile)
 	signedIn.POST("/account", account.SaveProfile)

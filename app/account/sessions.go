@@ -34,9 +34,13 @@ func (h Handlers) ShowSessions(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	this, err := h.DB.KnownBrowser(c.Request.Context(), web.Current(c).User, h.TrustMark(c))
+	if err != nil {
+		return err
+	}
 	trusted := make([]view.BrowserRow, 0, len(browsers))
 	for _, b := range browsers {
-		trusted = append(trusted, view.BrowserRow{Key: b.Key(), Name: device.Name(b.UserAgent), SeenAt: b.SeenAt, Until: b.TrustedUntil})
+		trusted = append(trusted, view.BrowserRow{Key: b.Key(), Name: device.Name(b.UserAgent), This: b.Key() == this, SeenAt: b.SeenAt, Until: b.TrustedUntil})
 	}
 	f := h.Frame(c, http.StatusOK)
 	page := view.SessionsPage(f, rows, trusted)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
@@ -86,6 +88,24 @@ func TestSecondFactorRefuses(t *testing.T) {
 		"another password": func(s *apptest.Site) {
 			token := s.ResetToken(apptest.Anna.Email)
 			s.Visit(s.T).Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(secondFactor)
+		},
+		"another address": func(s *apptest.Site) {
+			secret, err := s.DB.CreateToken(s.T.Context(), nil, s.User("anna.smith"), models.ChangeEmail, "new@example.com")
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			token, err := s.DB.TokenBySecret(s.T.Context(), secret, models.ChangeEmail)
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			if err := s.DB.ConfirmEmail(s.T.Context(), token); err != nil {
+				s.T.Fatal(err)
+			}
+		},
+		"signed out everywhere": func(s *apptest.Site) {
+			if _, err := s.DB.DeleteSessions(s.T.Context(), s.User("anna.smith").ID, uuid.Nil); err != nil {
+				s.T.Fatal(err)
+			}
 		},
 		"disabled": func(s *apptest.Site) {
 			if err := s.DB.DisableUser(s.T.Context(), s.User("anna.smith")); err != nil {
@@ -231,6 +251,19 @@ func TestCodeCountsOnce(t *testing.T) {
 		if n := storm(send); n != 1 || len(s.Sessions()) != before+1 {
 			t.Errorf("one sign-in begins %d sessions", len(s.Sessions())-before)
 		}
+	})
+}
+
+// TestSignInGoesOnInAnotherProcess begins to sign in at one process, and ends at another.
+func TestSignInGoesOnInAnotherProcess(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s, other := apptest.NewSite(t, db), apptest.NewSite(t, db)
+		a := joinWithApp(s)
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		other.SetCookie("sign_in", s.Cookie("sign_in"))
+		other.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
+		s.Post(secondFactor, apptest.Fill("code", a.CodeIn(30*time.Second))).LeadsTo("/sign-in")
 	})
 }
 
@@ -392,7 +425,7 @@ func TestTrustedBrowser(t *testing.T) {
 		old.SetCookie("browser", before)
 		asks(old, apptest.Anna, true)
 		asks(s.Visitor, apptest.Anna, false)
-		page := s.Get("/account/sessions").Says("Trusted browsers").Says("Not asked for a code until")
+		page := s.Get("/account/sessions").Says("Trusted browsers").Says("Not asked for a code until").Says("This browser")
 
 		// It ends when it is revoked, …
 		revoke := page.Find("#browsers form").AttrOr("action", "")

@@ -1,0 +1,89 @@
+package models_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"vestibule/models"
+	"vestibule/models/modelstest"
+)
+
+func TestFactorsSatisfiedBy(t *testing.T) {
+	t.Parallel()
+	const password, email, passkey = models.FactorPassword, models.FactorEmail, models.FactorPasskey
+	const code, recovery, browser = models.FactorCode, models.FactorRecoveryCode, models.FactorBrowser
+	plain, app := models.Factors{Password: true}, models.Factors{Password: true, Apps: 1}
+	for _, tt := range []struct {
+		factors models.Factors
+		proved  []models.Factor
+		want    bool
+	}{
+		{plain, nil, false},
+		{plain, []models.Factor{password}, true},
+		{plain, []models.Factor{email}, true},
+		{plain, []models.Factor{code}, false},
+		{plain, []models.Factor{browser}, false},
+		{plain, []models.Factor{passkey}, true},
+		{app, []models.Factor{password}, false},
+		{app, []models.Factor{email}, false},
+		{app, []models.Factor{email, password}, false},
+		{app, []models.Factor{code, recovery, browser}, false},
+		{app, []models.Factor{password, code}, true},
+		{app, []models.Factor{email, code}, true},
+		{app, []models.Factor{password, recovery}, true},
+		{app, []models.Factor{password, browser}, true},
+		{app, []models.Factor{passkey}, true},
+	} {
+		var proofs []models.Proof
+		for _, f := range tt.proved {
+			proofs = append(proofs, models.Proof{Factor: f})
+		}
+		if got := tt.factors.SatisfiedBy(proofs); got != tt.want {
+			t.Errorf("%v of %+v: %v", tt.proved, tt.factors, got)
+		}
+	}
+}
+
+// TestAfterRestoreOfFactors restores a backup from before factors changed.
+func TestAfterRestoreOfFactors(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		var later []models.Event
+		user := func(name string, kinds ...string) *models.User {
+			u := newUser(t, db, name)
+			if err := db.AddAuthenticator(t.Context(), u, &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.NewRecoveryCodes(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			for _, kind := range kinds {
+				later = append(later, models.Event{ID: uuid.Must(uuid.NewV7()), Kind: kind, UserID: u.ID})
+			}
+			return u
+		}
+		used := user("used.a.code", models.EventRecoveryCodeUsed, models.EventRecoveryCodeUsed)
+		removed := user("removed.an.app", models.EventAuthenticatorRemoved)
+		reset := user("was.reset", models.EventFactorsReset)
+		nothing := user("did.nothing", models.EventAuthenticatorAdded)
+		r, err := db.AfterRestore(t.Context(), later)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(r.RecoveryCodes, []string{"used.a.code"}) || !slices.Equal(r.Apps, []string{"removed.an.app"}) {
+			t.Errorf("it names %+v", r)
+		}
+		for u, want := range map[*models.User]models.Factors{
+			used:    {Password: true, Apps: 1},
+			removed: {Password: true, Apps: 1, RecoveryCodes: 10},
+			reset:   {Password: true},
+			nothing: {Password: true, Apps: 1, RecoveryCodes: 10},
+		} {
+			if got, err := db.Factors(t.Context(), u); err != nil || got != want {
+				t.Errorf("%s has %+v (%v), want %+v", u.Username, got, err, want)
+			}
+		}
+	})
+}
