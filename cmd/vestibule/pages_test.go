@@ -15,7 +15,7 @@ import (
 
 var (
 	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/forgot-password", "/dev/mail", "/no-such-page"}
-	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/sessions", "/account/activity", "/account/delete", "/dev/mail", "/no-such-page"}
+	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/security", "/account/authenticator", "/account/recovery-codes", "/account/sessions", "/account/activity", "/account/delete", "/dev/mail", "/no-such-page"}
 )
 
 // longName is as wide as a name may be, without a space to break it at.
@@ -78,6 +78,25 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		for _, makes := range makesForMembers {
 			opens(makes(v)...)
 		}
+
+		// Those of the second step.
+		code := v.addsAuthenticator()
+		v.wantsPage("/account/recovery-codes", "Recovery codes")
+		v.presses("Create recovery codes")
+		v.wants(`document.querySelectorAll("#codes li").length`, 10)
+		look(v, "/account/recovery-codes")
+		opens("/account/security", "/account/authenticator")
+		v.signsOut()
+		v.wantsToasts("Signed out")
+		v.opens("/sign-in")
+		v.signsIn(p.Username, p.Password)
+		v.wantsHeading("One more step")
+		look(v, "/sign-in/second-factor")
+		v.fills("code", code(1))
+		v.clicks(`document.querySelector("[name=trust]")`)
+		v.presses("Continue")
+		v.wantsPage("/dashboard", "Dashboard")
+		opens("/account/sessions")
 
 		execute(v, database, "UPDATE sessions SET authenticated_at = ?", time.Now().UTC().Add(-time.Hour))
 		v.opens("/account/email")

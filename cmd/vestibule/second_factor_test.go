@@ -22,20 +22,10 @@ func TestSecondFactorInChromium(t *testing.T) {
 		f.wantsPage("/account/authenticator", "Authenticator app")
 		f.wantsFocus("code")
 		f.wants(`document.querySelector("img.qr").naturalWidth > 100`, true)
-		secret := f.reads(`document.querySelector("#secret").textContent`)
-		code := func(step int) string {
-			f.Helper()
-			code, err := totp.GenerateCode(secret, time.Now().Add(time.Duration(step)*30*time.Second))
-			if err != nil {
-				f.Fatal(err)
-			}
-			return code
-		}
 		f.fills("code", "000000")
 		f.presses("Add app")
 		f.wantsErrors(sentences{"code": "That code is wrong. Check that your device's clock is right, then enter the code that it shows now."})
-		f.fills("code", code(0))
-		f.presses("Add app")
+		code := f.addsAuthenticator()
 		f.wantsPage("/account/recovery-codes", "Recovery codes")
 		f.wantsToasts("Authenticator app added")
 		f.mailed(apptest.Anna.Email, "An authenticator app was added")
@@ -85,6 +75,26 @@ func TestSecondFactorInChromium(t *testing.T) {
 		f.signsIn(apptest.Anna.Username, apptest.Anna.Password)
 		f.wantsPage("/dashboard", "Dashboard")
 	})
+}
+
+// addsAuthenticator sets up an app. It returns what shows its codes: of now, or that many
+// steps later.
+func (v *visitor) addsAuthenticator() (code func(step int) string) {
+	v.Helper()
+	v.opens("/account/authenticator")
+	v.wantsFocus("code")
+	secret := v.reads(`document.querySelector("#secret").textContent`)
+	code = func(step int) string {
+		v.Helper()
+		code, err := totp.GenerateCode(secret, time.Now().Add(time.Duration(step)*30*time.Second))
+		if err != nil {
+			v.Fatal(err)
+		}
+		return code
+	}
+	v.fills("code", code(0))
+	v.presses("Add app")
+	return code
 }
 
 // reads returns the text that an expression has.
