@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Factor is a way in which a user proves who they are.
@@ -76,15 +78,20 @@ func (db *DB) ResetFactors(ctx context.Context, u *User) error {
 		if _, err := tx.lockUnchanged(ctx, u); err != nil {
 			return err
 		}
-		if _, err := tx.bun.NewDelete().Model((*Authenticator)(nil)).Where("user_id = ?", u.ID).Exec(ctx); err != nil {
-			return err
-		}
-		if err := tx.deleteRecoveryCodes(ctx, u.ID); err != nil {
-			return err
-		}
-		if err := tx.UntrustBrowsers(ctx, u.ID, ""); err != nil {
+		if err := tx.deleteFactors(ctx, u.ID); err != nil {
 			return err
 		}
 		return tx.factorChanged(ctx, u, EventFactorsReset)
 	})
+}
+
+// deleteFactors removes every factor of user but the password.
+func (db *DB) deleteFactors(ctx context.Context, user uuid.UUID) error {
+	if _, err := db.bun.NewDelete().Model((*Authenticator)(nil)).Where("user_id = ?", user).Exec(ctx); err != nil {
+		return err
+	}
+	if err := db.deleteRecoveryCodes(ctx, user); err != nil {
+		return err
+	}
+	return db.UntrustBrowsers(ctx, user, "")
 }

@@ -181,7 +181,8 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 // token came from the user's inbox, so it also verifies the address. ResetPassword ends
 // every session, forgets the known browsers, voids other emailed tokens and notifies the
 // user by email. It returns ErrNotFound if the token was used in the meantime or doesn't
-// allow this (see Token.MaySetPassword), or the user is now disabled.
+// allow this (see Token.MaySetPassword), or the user is now disabled. If nobody had proved
+// the address before, it removes every other factor.
 func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		u, err := tx.lockUser(ctx, token.UserID)
@@ -194,7 +195,10 @@ func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) erro
 		if err := tx.useToken(ctx, token); err != nil {
 			return err
 		}
-		if !u.Verified() {
+		if !u.Verified() { // whoever added a factor may not own the address
+			if err := tx.deleteFactors(ctx, u.ID); err != nil {
+				return err
+			}
 			if err := tx.markVerified(ctx, u); err != nil {
 				return err
 			}

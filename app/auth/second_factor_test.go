@@ -198,6 +198,33 @@ func TestOtherWaysInAskForTheSecondFactor(t *testing.T) {
 	})
 }
 
+// TestPreparedFactorsEnd signs up with Anna's address, and protects the account from her.
+func TestPreparedFactorsEnd(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		for name, purpose := range map[string]models.Purpose{"/verify-email/password": models.VerifyEmail, "/reset-password": models.ResetPassword} {
+			s := apptest.NewSite(t, db)
+			eve := s.Visit(t)
+			eve.JoinAs(apptest.With(apptest.Anna.Form(), "password", apptest.AnotherPassword, "confirm_password", apptest.AnotherPassword))
+			a := eve.AddAuthenticator()
+			eve.RecoveryCodes()
+			token, err := db.CreateToken(t.Context(), nil, s.User("anna.smith"), purpose, apptest.Anna.Email)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Post(name, apptest.With(apptest.Twice("zuvokelimantra 39"), "token", token)).LeadsTo("/dashboard")
+			if eve.SignedIn() || s.Dump("authenticators")+s.Dump("recovery_codes") != "" {
+				t.Errorf("%s: what was prepared is still there", name)
+			}
+			eve.Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).Wants(http.StatusUnprocessableEntity)
+			eve.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/sign-in")
+			if err := db.DeleteUser(t.Context(), s.User("anna.smith")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // TestCodeCountsOnce uses one code twice, one after the other and at once, and one sign-in
 // with two codes at once.
 func TestCodeCountsOnce(t *testing.T) {
