@@ -86,7 +86,7 @@ func (v *visitor) weighs(path string) {
 		switch step.Name {
 		case "ResourceSendRequest":
 			own := strings.HasPrefix(data.URL, v.site.url) && !strings.HasSuffix(data.URL, "/favicon.ico") // of /healthz
-			if own && !strings.HasSuffix(data.URL, "/account/authenticator/qr") { // an image that no other page has
+			if own && !strings.HasSuffix(data.URL, "/account/authenticator/qr") {                          // an image that no other page has
 				ours[data.RequestID], urls[data.URL] = true, true // the icon comes twice, the second time from the cache
 			}
 			if strings.HasSuffix(data.URL, ".js") && data.RenderBlocking != "non_blocking" {
