@@ -34,15 +34,20 @@ const BrowserLife = 400 * 24 * time.Hour
 const maxBrowsers = 100
 
 // RememberBrowser records that user signed in from the browser whose cookie holds
-// secret, and returns the secret for its cookie: a new one if the browser had none.
-// The user gets an email about a new browser unless quiet, as at sign-up.
+// secret, and returns a new secret for its cookie: somebody who used the browser before
+// may have copied the old one. The user gets an email about a new browser unless quiet, as
+// at sign-up.
 func (db *DB) RememberBrowser(ctx context.Context, user *User, secret string, notice MailDetail, quiet bool) (string, error) {
-	hash, ok := hashSecret(secret)
-	if !ok {
-		secret, hash = newSecret()
-	}
+	old, known := hashSecret(secret)
+	secret, hash := newSecret()
 	b := &Browser{UserID: user.ID, TokenHash: hash, SeenAt: now()}
 	return secret, db.InTx(ctx, func(tx *DB) error {
+		if known { // by user, or by others who share the browser
+			_, err := tx.bun.NewUpdate().Model((*Browser)(nil)).Set("token_hash = ?", hash).Where("token_hash = ?", old).Exec(ctx)
+			if err != nil {
+				return err
+			}
+		}
 		result, err := tx.bun.NewInsert().Model(b).On("CONFLICT DO NOTHING").Exec(ctx)
 		if err != nil {
 			return err

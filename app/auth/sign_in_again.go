@@ -94,6 +94,10 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 	if !form.Valid() {
 		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
 	}
+	if problem := h.CookieProblem(c); problem != "" {
+		form.Error = problem
+		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
+	}
 	user, limited, err := h.checkSignIn(c, &form.Form, form.Login, form.Password)
 	switch {
 	case err != nil:
@@ -155,10 +159,22 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 func (h Handlers) goOn(c *gin.Context, p *proved, owner components.Owner) error {
 	h.use(c, p)
 	c.Header("Cache-Control", "no-store")
-	if !web.IsHTMX(c) && owner.ID != uuid.Nil && owner.ID != p.session.UserID {
+	switch {
+	case web.IsHTMX(c) || owner.ID == p.session.UserID: // whose id nobody else knows
+		return nil
+	case owner.ID != uuid.Nil:
 		return h.askOwner(c, owner)
 	}
-	return nil
+	return h.askToContinue(c)
+}
+
+// askToContinue asks before the request goes on, if its form doesn't say whose it is.
+// Somebody who used the browser before may have prepared it.
+func (h Handlers) askToContinue(c *gin.Context) error {
+	c.Abort()
+	f := h.Frame(c, http.StatusOK)
+	typed, _ := web.Typed(c)
+	return web.RenderFragment(c, f.Status, view.ContinuePage(f, view.Again{Path: c.Request.URL.RequestURI(), Typed: typed}, web.Shown(typed)))
 }
 
 // askOwner tells the user whose form they have sent.
@@ -182,6 +198,7 @@ func (h Handlers) askCode(c *gin.Context, status int, form *view.SignInAgainCode
 func (h Handlers) askToSignIn(c *gin.Context, status int, form *forms.Form, fields templ.Component, owner components.Owner) error {
 	c.Abort()
 	c.Header("Cache-Control", "no-store")
+	h.ProbeCookies(c)
 	again := view.Again{Owner: owner, Path: c.Request.URL.RequestURI()}
 	again.Typed, _ = web.Typed(c)
 	f := h.Frame(c, status)

@@ -105,7 +105,10 @@ func TestSignInAgain(t *testing.T) {
 				a.Failf("a wrong password loses what was typed, or stores it")
 			}
 		}
+		without := s.Visit(t)
+		without.Submit(a, again, againAs(apptest.Anna)).AsksToSignIn(http.StatusUnprocessableEntity).Says("Your browser didn't keep our cookie")
 		ben := s.Visit(t)
+		ben.Get("/sign-in")
 		ben.Submit(a, again, againAs(apptest.Ben)).AsksToSignIn(http.StatusConflict).Says("This page was opened by anna.smith, but benjamin is signed in now.")
 		if !ben.SignedIn() || s.User("benjamin").FirstName != "Ben" || s.User("anna.smith").FirstName != "Anna" {
 			t.Error("Anna's form acts for Ben")
@@ -113,6 +116,19 @@ func TestSignInAgain(t *testing.T) {
 		s.Submit(a, again, againAs(apptest.Anna)).Wants(http.StatusUnprocessableEntity).Says("character that can't be used") // the line break
 		if !s.SignedIn() {
 			t.Error("the sign-in is lost with a wrong field")
+		}
+
+		// Anybody at this browser could have prepared a form that doesn't say whose it is.
+		end(s.Visitor)
+		planted := apptest.Fill("username", "anna.smith", "first_name", "Planted", "last_name", "Smith")
+		a = s.Post("/account", planted).AsksToSignIn(http.StatusForbidden)
+		a = s.Submit(a, again, againAs(apptest.Anna)).Wants(http.StatusOK).Page().Says("Before that, this was sent to /account:").Says("First name Planted")
+		if got := s.User("anna.smith").FirstName; got != "Anna" {
+			t.Errorf("the first name is %q", got)
+		}
+		s.Submit(a, `main form[action="/account"]`, nil).LeadsTo("/account")
+		if got := s.User("anna.smith").FirstName; got != "Planted" {
+			t.Errorf("after the question, the first name is %q", got)
 		}
 
 		// A form that needs a password asks for it once more: it was not kept.

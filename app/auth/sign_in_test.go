@@ -81,13 +81,13 @@ func TestSignInFields(t *testing.T) {
 		form  url.Values
 		wrong map[string]string
 	}{
-		"nothing":             {url.Values{}, map[string]string{"login": "Enter your email or username.", "password": "Enter your password."}},
-		"login of spaces":     {apptest.Credentials("  ", "something"), map[string]string{"login": "Enter your email or username."}},
+		"nothing":             {url.Values{}, map[string]string{"login": "Enter your email address or username.", "password": "Enter your password."}},
+		"login of spaces":     {apptest.Credentials("  ", "something"), map[string]string{"login": "Enter your email address or username."}},
 		"no password":         {apptest.Credentials("anna", ""), map[string]string{"password": "Enter your password."}},
 		"login with NUL":      {apptest.Credentials("an\x00na", "something"), map[string]string{"login": apptest.OddCharacter}},
 		"login not UTF-8":     {apptest.Credentials("an\xffna", "something"), map[string]string{"login": apptest.OddCharacter}},
 		"login of two lines":  {apptest.Credentials("an\r\nna", "something"), map[string]string{"login": apptest.OddCharacter}},
-		"fields of elsewhere": {url.Values{"username": {"anna"}, "Password": {"something"}}, map[string]string{"login": "Enter your email or username.", "password": "Enter your password."}},
+		"fields of elsewhere": {url.Values{"username": {"anna"}, "Password": {"something"}}, map[string]string{"login": "Enter your email address or username.", "password": "Enter your password."}},
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)

@@ -75,7 +75,7 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 	}
 	f := k.Frame(c, r.Status)
 	typed := k.typedBefore(c)
-	again := site.Again{Fields: shown(typed)}
+	again := site.Again{Fields: Shown(typed)}
 	if retryable[r.Status] && c.Request.Method == http.MethodPost && k.crossOrigin.Check(c.Request) == nil {
 		if path := c.Request.URL.RequestURI(); LocalPath(path) == path {
 			again.Path, again.All = path, typed
@@ -128,7 +128,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 			AnswerSilently(c, http.StatusConflict)
 			return
 		}
-		if len(shown(k.typedBefore(c))) == 0 {
+		if len(Shown(k.typedBefore(c))) == 0 {
 			k.Flash(c, "changed")
 			_ = Redirect(c, Origin(c))
 			return

@@ -38,7 +38,7 @@ func ReadForm(c *gin.Context) error {
 func Typed(c *gin.Context) (typed []forms.Field, passwords []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
 		switch {
-		case name == components.OwnerField || name == ContinueField || name == LoginField || name == ForField || name == CurrentCodeField || name == AgainCodeField:
+		case name == components.OwnerField || name == ContinueField || name == LoginField || name == ForField || name == CurrentCodeField || name == AgainCodeField || name == components.CookiesExpectedField:
 		case strings.Contains(name, "password"):
 			passwords = append(passwords, name)
 		default:
@@ -62,9 +62,9 @@ func (k *Kit) typedBefore(c *gin.Context) []forms.Field {
 	return typed
 }
 
-// shown returns those of the fields that a person has typed, to show them: neither the
+// Shown returns those of the fields that a person has typed, to show them: neither the
 // token of a link nor an id, and nothing that is empty.
-func shown(typed []forms.Field) []forms.Field {
+func Shown(typed []forms.Field) []forms.Field {
 	return slices.DeleteFunc(slices.Clone(typed), func(f forms.Field) bool {
 		return f.Name == "token" || strings.TrimSpace(f.Value) == "" || uuid.Validate(f.Value) == nil
 	})

@@ -20,7 +20,7 @@ import (
 // SignIn is the sign-in form.
 type SignIn struct {
 	forms.Form
-	Login    string `form:"login" label:"Email or username" noun:"your email or username" autocomplete:"username" inputmode:"email" exact:"true" validate:"required"`
+	Login    string `form:"login" label:"Email or username" noun:"your email address or username" autocomplete:"username" inputmode:"email" exact:"true" validate:"required"`
 	Password string `form:"password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
 }
 

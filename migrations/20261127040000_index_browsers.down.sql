@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS browsers_token_hash;
