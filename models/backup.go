@@ -92,6 +92,7 @@ type Restored struct {
 	Disabled  []string // were disabled after the backup
 	Passwords []string // changed their password after the backup, so the restored one is void
 	Apps      []string // removed an authenticator app after the backup, which can't be told from the others
+	Passkeys  []string // removed a passkey after the backup, so all of them are removed
 	Owners    []string // were deleted after the backup, but own an organization that has other members
 	// RecoveryCodes lists who used or replaced recovery codes after the backup, so the
 	// restored ones are void.
@@ -102,13 +103,13 @@ type Restored struct {
 
 // ReplayedEvents are the kinds of events that AfterRestore does again.
 var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted,
-	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset}
+	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved}
 
 // AfterRestore makes a restored database safe to serve. A backup brings back what ended
 // since: links that were used, invitations that were revoked, sessions. So AfterRestore
 // ends every session, voids every link and invitation, forgets the known browsers and
 // empties the mail queue. Events that happened later, oldest first, tell who was deleted
-// or disabled, or changed their password, since the backup; AfterRestore does the same
+// or disabled, changed their password or removed a passkey, since the backup; AfterRestore does the same
 // again, and adds them to the audit log. It skips events that the backup has.
 func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error) {
 	r := new(Restored)
@@ -132,8 +133,10 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 			}
 			*void.count = affected(result)
 		}
-		if _, err := tx.bun.NewDelete().Model((*SignIn)(nil)).Where("TRUE").Exec(ctx); err != nil {
-			return err
+		for _, waiting := range []any{(*SignIn)(nil), (*PasskeyCeremony)(nil)} {
+			if _, err := tx.bun.NewDelete().Model(waiting).Where("TRUE").Exec(ctx); err != nil {
+				return err
+			}
 		}
 		// An organization can send them again; it sees those that it revoked.
 		result, err := tx.bun.NewUpdate().Model((*Invitation)(nil)).Set("token_hash = NULL").Set("expires_at = ?", now()).
@@ -193,7 +196,7 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 	case EventEnabled:
 		r.Disabled = slices.DeleteFunc(r.Disabled, func(name string) bool { return name == u.Username })
 		return db.EnableUser(ctx, u)
-	case EventPasswordChanged, EventPasswordReset:
+	case EventPasswordChanged, EventPasswordReset, EventPasswordRemoved:
 		if u.PasswordHash == "" {
 			return nil
 		}
@@ -214,6 +217,12 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		return err
 	case EventFactorsReset:
 		return db.ResetFactors(ctx, u)
+	case EventPasskeyRemoved: // it doesn't say which
+		if has, err := db.HasPasskey(ctx, u.ID); err != nil || !has {
+			return err
+		}
+		r.Passkeys = append(r.Passkeys, u.Username)
+		return db.deletePasskeys(ctx, u.ID)
 	}
 	return nil
 }

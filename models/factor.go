@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 )
 
 // Factor is a way in which a user proves who they are.
@@ -31,16 +32,19 @@ type Proof struct {
 // Factors says by what a user can prove who they are.
 type Factors struct {
 	Password      bool
+	Passkeys      int
 	Apps          int // that show codes
 	RecoveryCodes int // that are left
 }
 
 // Factors returns by what u can prove who they are.
 func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
-	f := Factors{Password: u.PasswordHash != ""}
-	apps := db.bun.NewSelect().Model((*Authenticator)(nil)).ColumnExpr("count(*)").Where("user_id = ?", u.ID)
-	codes := db.bun.NewSelect().Model((*RecoveryCode)(nil)).ColumnExpr("count(*)").Where("user_id = ?", u.ID)
-	err := db.bun.NewSelect().ColumnExpr("(?), (?)", apps, codes).Scan(ctx, &f.Apps, &f.RecoveryCodes)
+	f := Factors{Password: u.HasPassword()}
+	count := func(model any) *bun.SelectQuery {
+		return db.bun.NewSelect().Model(model).ColumnExpr("count(*)").Where("user_id = ?", u.ID)
+	}
+	err := db.bun.NewSelect().ColumnExpr("(?), (?), (?)", count((*Passkey)(nil)), count((*Authenticator)(nil)), count((*RecoveryCode)(nil))).
+		Scan(ctx, &f.Passkeys, &f.Apps, &f.RecoveryCodes)
 	return f, err
 }
 
@@ -88,6 +92,9 @@ func (db *DB) ResetFactors(ctx context.Context, u *User) error {
 // deleteFactors removes every factor of user but the password.
 func (db *DB) deleteFactors(ctx context.Context, user uuid.UUID) error {
 	if _, err := db.bun.NewDelete().Model((*Authenticator)(nil)).Where("user_id = ?", user).Exec(ctx); err != nil {
+		return err
+	}
+	if err := db.deletePasskeys(ctx, user); err != nil {
 		return err
 	}
 	if err := db.deleteRecoveryCodes(ctx, user); err != nil {

@@ -27,7 +27,7 @@ type User struct {
 	FirstName    string
 	LastName     string
 	NameKey      string
-	PasswordHash string    // argon2id, in PHC string format
+	PasswordHash string    // argon2id, in PHC string format; empty if the user has no password
 	VerifiedAt   time.Time `bun:",nullzero"` // when the user proved that they own Email
 	DisabledAt   time.Time `bun:",nullzero"` // since when the user can't sign in
 	CreatedAt    time.Time
@@ -47,6 +47,9 @@ func (u *User) ShownEmail() string { return text.ShowEmail(u.Email) }
 
 // Verified reports whether the user proved that they own their email address.
 func (u *User) Verified() bool { return !u.VerifiedAt.IsZero() }
+
+// HasPassword reports whether the user can sign in with a password.
+func (u *User) HasPassword() bool { return u.PasswordHash != "" }
 
 // DeletedAt returns when PurgeUnconfirmed with that retention deletes the user. It
 // returns the zero time if it never does, as far as is known.
@@ -168,10 +171,37 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 				return err
 			}
 		}
-		if err := tx.setPassword(ctx, locked, hash, keep, MailPasswordChanged); err != nil {
+		if err := tx.setPassword(ctx, locked, hash, keep, MailPasswordChanged, MailDetail{}); err != nil {
 			return err
 		}
 		u.PasswordHash = hash
+		return nil
+	})
+	return token, err
+}
+
+// RemovePassword removes the password of u, who has a passkey, and notifies u by email. As
+// ChangePassword, it ends every session except s, which gets the returned token. It
+// returns ErrLastWayIn if u has no passkey, and ErrChanged if u or s has changed since it
+// was read.
+func (db *DB) RemovePassword(ctx context.Context, u *User, s *Session) (token string, err error) {
+	err = db.InTx(ctx, func(tx *DB) error {
+		locked, err := tx.lockUnchanged(ctx, u)
+		if err != nil {
+			return err
+		}
+		if has, err := tx.HasPasskey(ctx, u.ID); err != nil {
+			return err
+		} else if !has {
+			return ErrLastWayIn
+		}
+		if token, err = tx.replaceToken(ctx, s, nil); err != nil {
+			return err
+		}
+		if err := tx.setPassword(ctx, locked, "", s.ID, MailFactorChanged, MailDetail{Change: EventPasswordRemoved}); err != nil {
+			return err
+		}
+		u.PasswordHash = ""
 		return nil
 	})
 	return token, err
@@ -204,11 +234,11 @@ func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) erro
 			}
 		}
 		token.User = u
-		return tx.setPassword(ctx, u, hash, uuid.Nil, MailPasswordReset)
+		return tx.setPassword(ctx, u, hash, uuid.Nil, MailPasswordReset, MailDetail{})
 	})
 }
 
-func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.UUID, notice string) error {
+func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.UUID, notice string, detail MailDetail) error {
 	u.PasswordHash = hash
 	if err := db.updateUser(ctx, u, "password_hash"); err != nil {
 		return err
@@ -225,7 +255,7 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 	if err := db.cancelMail(ctx, u.ID, MailChangeEmail); err != nil {
 		return err
 	}
-	return db.mailUser(ctx, u, notice, MailDetail{})
+	return db.mailUser(ctx, u, notice, detail)
 }
 
 // RequestEmail queues the mail that confirms email as u's new address. Until u

@@ -348,6 +348,7 @@ func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bo
 		{"Must reset their password with \"Forgot your password?\", because the backup has an old one", r.Passwords},
 		{"Must create new recovery codes, because some were used or replaced after the backup", r.RecoveryCodes},
 		{"Removed an authenticator app after the backup, which works again; tell them to look at their page Security", r.Apps},
+		{"Must add their passkeys again, because they removed one after the backup", r.Passkeys},
 		{"Not deleted again, because they own organizations with other members; transfer those, then run users delete", r.Owners},
 	} {
 		if len(list.names) > 0 {

@@ -221,10 +221,15 @@ var eventLabels = map[string]string{
 	models.EventReauthenticated: "Confirmed password",
 	models.EventProfileChanged:  "Updated profile",
 	models.EventPasswordChanged: "Changed password",
+	models.EventPasswordRemoved: "Removed password",
 	models.EventPasswordReset:   "Reset password by email",
 	models.EventEmailRequested:  "Requested an email change",
 	models.EventEmailCanceled:   "Canceled an email change",
 	models.EventEmailConfirmed:  "Confirmed email address",
+	models.EventPasskeyAdded:    "Added a passkey",
+	models.EventPasskeyRenamed:  "Renamed a passkey",
+	models.EventPasskeyRemoved:  "Removed a passkey",
+	models.EventPasskeyRefused:  "Passkey refused: it may have been copied",
 	models.EventSessionEnded:    "Signed out a device",
 	models.EventSessionsEnded:   "Signed out all other devices",
 	models.EventAllEnded:        "Signed out of all devices",
@@ -271,7 +276,7 @@ func eventIcon(kind string) string {
 
 // eventWarns reports whether an event of that kind may be the work of an attacker.
 func eventWarns(kind string) bool {
-	return kind == models.EventSignInFailed || kind == models.EventCodeFailed || kind == models.EventThrottled
+	return kind == models.EventSignInFailed || kind == models.EventCodeFailed || kind == models.EventPasskeyRefused || kind == models.EventThrottled
 }
 
 var eventIcons = map[string]string{
@@ -286,10 +291,15 @@ var eventIcons = map[string]string{
 	models.EventReauthenticated: "lock",
 	models.EventProfileChanged:  "user",
 	models.EventPasswordChanged: "key-round",
+	models.EventPasswordRemoved: "key-round",
 	models.EventPasswordReset:   "key-round",
 	models.EventEmailRequested:  "mail",
 	models.EventEmailCanceled:   "x",
 	models.EventEmailConfirmed:  "mail",
+	models.EventPasskeyAdded:    "key-round",
+	models.EventPasskeyRenamed:  "key-round",
+	models.EventPasskeyRemoved:  "key-round",
+	models.EventPasskeyRefused:  "triangle-alert",
 	models.EventSessionEnded:    "log-out",
 	models.EventSessionsEnded:   "log-out",
 	models.EventAllEnded:        "log-out",

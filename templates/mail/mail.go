@@ -56,11 +56,16 @@ func (d Data) Change() Change {
 }
 
 var changes = map[string]Change{
+	models.EventPasskeyAdded:         {"A passkey was added", "A passkey was added. It can be used to sign in without a password."},
+	models.EventPasskeyRenamed:       {"A passkey was renamed", "One of your passkeys got another name."},
+	models.EventPasskeyRemoved:       {"A passkey was removed", "A passkey was removed, so it no longer signs in."},
+	models.EventPasskeyRefused:       {"A sign-in with a passkey was refused", "We refused a sign-in with one of your passkeys, because its counter went back: somebody may have copied it. Remove it, and add a new one."},
+	models.EventPasswordRemoved:      {"Your password was removed", "Your password was removed. From now on, a passkey signs you in."},
 	models.EventAuthenticatorAdded:   {"An authenticator app was added", "An authenticator app was added. From now on, signing in takes a code from it."},
 	models.EventAuthenticatorRemoved: {"An authenticator app was removed", "An authenticator app was removed, so its codes no longer work."},
 	models.EventRecoveryCodesCreated: {"New recovery codes were created", "New recovery codes were created. Older ones no longer work."},
 	models.EventRecoveryCodeUsed:     {"A recovery code was used", "A recovery code was used in place of a code from an app. It won't work again."},
-	models.EventFactorsReset:         {"Your second step was removed", "An operator of the site removed your authenticator apps and recovery codes."},
+	models.EventFactorsReset:         {"Your second step was removed", "An operator of the site removed your passkeys, authenticator apps and recovery codes."},
 }
 
 // htmlBodies are the components by kind.
