@@ -42,6 +42,11 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			}
 		}
 
+		key := &models.Passkey{CredentialID: []byte("id"), PublicKey: []byte("key"), Name: "Key"}
+		if err := s.DB.AddPasskey(t.Context(), s.User("carol.jones"), key); err != nil {
+			t.Fatal(err)
+		}
+
 		steps := []struct {
 			who  *apptest.Visitor
 			path string
@@ -59,6 +64,9 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			{s.Owner, "/account/password", apptest.With(apptest.Twice(apptest.AnotherPassword), "current_password", apptest.Anna.Password)},
 			{s.Owner, "/account/sessions/" + mine + "/end", nil},
 			{s.Owner, "/account/sessions/end-others", nil},
+			{carol, "/account/passkeys/" + key.ID.String(), apptest.Fill("name", "Blue key")},
+			{carol, "/account/passkeys/" + key.ID.String() + "/remove", nil},
+			{carol, "/account/password/remove", nil},
 			{carol, "/account/delete", apptest.Fill("username", "carol.jones", "current_password", apptest.Ben.Password)},
 			{s.Owner, "/organizations", apptest.Fill("name", "Another")},
 			{s.Owner, "/o/acme/settings", apptest.Fill("name", "Renamed")},

@@ -12,6 +12,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"vestibule/app/mail"
+	"vestibule/app/passkey"
 	"vestibule/app/password"
 	"vestibule/app/secrets"
 	"vestibule/app/web"
@@ -24,6 +25,7 @@ type Config struct {
 	Env             string        `env:"ENV" default:"development" help:"\"development\" or \"production\"."`
 	Addr            string        `env:"ADDR" default:"localhost:8080" help:"Address to listen on, as host:port. Without a host, listens on all interfaces."`
 	BaseURL         string        `env:"BASE_URL" help:"Address of the site as people type it, such as https://example.com. Required in production; the default is http://ADDR."`
+	RelatedOrigins  string        `env:"RELATED_ORIGINS" help:"Other addresses whose pages may use the passkeys of BASE_URL, such as https://example.co.uk, separated by commas."`
 	DatabaseURL     string        `env:"DATABASE_URL" default:"sqlite:data/vestibule.db" help:"\"sqlite:PATH\" or \"postgres://user:password@host/database\", with the parameters of libpq. As a flag, it must not have a password."`
 	DatabaseConns   int           `env:"DATABASE_CONNS" default:"0" help:"Maximum number of database connections: 2 or more, or 0 to choose by the number of cores."`
 	TrustedProxies  string        `env:"TRUSTED_PROXIES" help:"IP addresses or networks of the proxies whose X-Forwarded-For is trusted, separated by commas."`
@@ -41,7 +43,7 @@ type Config struct {
 	LimitInvite     models.Limit  `env:"LIMIT_INVITE" default:"30,1h,1h,1h" help:"Limit on invitations by an account and, counted separately, to an organization, in the same form."`
 	LimitInviteDay  models.Limit  `env:"LIMIT_INVITE_DAY" default:"100,24h,24h,24h" help:"A second limit on the same invitations, for longer times."`
 	LimitMail       models.Limit  `env:"LIMIT_MAIL" default:"3,1m,1h,24h" help:"Limit on requests for mail to a recipient, in the same form. Addresses that differ in dots or in what follows a + before the @ count as one."`
-	LimitCheck      models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken, in the same form."`
+	LimitCheck      models.Limit  `env:"LIMIT_CHECK" default:"200,1s,1m,1h" help:"Limit on checks from an IP address whether a username, an email address or an organization's address is taken and, counted separately, on sign-ins that a passkey begins, in the same form."`
 	LimitWrites     models.Rate   `env:"LIMIT_WRITES" default:"120" help:"How many changes a signed-in person can make in a minute. \"off\" disables it."`
 	SMTPURL         string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
 	MailFrom        string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
@@ -106,6 +108,9 @@ func (c *Config) validate(site bool) error {
 	}
 	if _, err := c.trustedProxies(); err != nil {
 		wrong("TRUSTED_PROXIES", c.TrustedProxies, "IP addresses or networks such as 10.0.0.0/8, separated by commas, and not everybody's")
+	}
+	if _, err := c.relatedOrigins(); err != nil {
+		wrong("RELATED_ORIGINS", c.RelatedOrigins, "https:// addresses with no path, separated by commas, of at most five names besides their endings")
 	}
 	if c.DatabaseConns < 0 || c.DatabaseConns == 1 { // a migration takes two
 		wrong("DATABASE_CONNS", fmt.Sprint(c.DatabaseConns), "0, or 2 or more")
@@ -197,10 +202,13 @@ func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://")
 // web returns the settings that handlers need.
 func (c *Config) web() web.Config {
 	proxies, _ := c.trustedProxies() // Validate has checked it
+	related, _ := c.relatedOrigins() // likewise
 	return web.Config{
 		BaseURL:  c.BaseURL,
 		Secure:   c.Secure(),
 		Lifetime: models.Lifetime{Idle: c.SessionIdle, Max: c.SessionMax},
+
+		RelatedOrigins: related,
 
 		TrustedProxies: proxies,
 
@@ -229,7 +237,7 @@ func (c *Config) argon2() argon2id.Params {
 // trustedProxies returns the networks of TRUSTED_PROXIES.
 func (c *Config) trustedProxies() ([]netip.Prefix, error) {
 	var proxies []netip.Prefix
-	for _, p := range strings.FieldsFunc(c.TrustedProxies, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) }) {
+	for _, p := range splitList(c.TrustedProxies) {
 		network, err := netip.ParsePrefix(p)
 		if ip, errIP := netip.ParseAddr(strings.Trim(p, "[]")); errIP == nil && ip.Zone() == "" {
 			network, err = ip.Unmap().Prefix(ip.Unmap().BitLen())
@@ -243,6 +251,28 @@ func (c *Config) trustedProxies() ([]netip.Prefix, error) {
 		proxies = append(proxies, network.Masked())
 	}
 	return proxies, nil
+}
+
+// relatedOrigins returns the origins of RELATED_ORIGINS.
+func (c *Config) relatedOrigins() ([]string, error) {
+	var origins []string
+	for _, address := range splitList(c.RelatedOrigins) {
+		origin, err := normalizeBaseURL(address)
+		if err != nil {
+			return nil, err
+		}
+		origins = append(origins, origin)
+	}
+	if len(origins) == 0 {
+		return nil, nil
+	}
+	_, err := passkey.NewRelyingParty(c.BaseURL, origins) // the base URL is one of them
+	return origins, err
+}
+
+// splitList returns the items of a setting that holds several.
+func splitList(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) })
 }
 
 func isUnspecified(host string) bool {

@@ -20,12 +20,18 @@ func (a *App) ShowDashboard(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	passkeys, err := a.DB.HasPasskey(c.Request.Context(), r.User.ID)
+	if err != nil {
+		return err
+	}
 	f := a.Frame(c, http.StatusOK)
 	page := site.DashboardPage(f, site.Dashboard{
 		Ends:        r.Session.ExpiresAt,
 		Renews:      r.Session.ExpiresAt.Before(r.Session.CreatedAt.Add(a.config.SessionMax)),
 		Memberships: memberships,
 		Invitations: invitations,
+		Passkeys:    a.Passkeys != nil,
+		HasPasskey:  passkeys,
 	})
 	return web.Render(c, f, page, page)
 }

@@ -81,7 +81,7 @@ func TestPagesHoldTogether(t *testing.T) {
 					if htmx, ok := form.Attr("hx-post"); ok && htmx != form.AttrOr("action", "") {
 						t.Errorf("%s has a form that posts to %s with htmx and %s without", path, htmx, form.AttrOr("action", ""))
 					}
-					if form.Find("[type=password]").Length() > 0 && form.Find("[autocomplete=username]").Length() != 1 {
+					if form.Find("[type=password]").Length() > 0 && form.Find("[autocomplete~=username]").Length() != 1 {
 						t.Errorf("%s does not tell password managers whose password it asks for", path)
 					}
 					if _, asks := form.Attr("hx-confirm"); !asks && form.Find("input:not([type=hidden]), [aria-disabled=true]").Length() == 0 && takesAway.MatchString(form.AttrOr("action", "")) {

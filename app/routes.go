@@ -40,6 +40,8 @@ func (a *App) routes() (http.Handler, error) {
 
 	e.GET("/healthz", a.Healthz)
 	e.GET("/readyz", a.Readyz)
+	e.GET("/.well-known/webauthn", a.RelatedOrigins)
+	e.GET("/.well-known/passkey-endpoints", a.PasskeyEndpoints)
 
 	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))
 	e.NoRoute(a.Handle(web.NotFound))
@@ -80,8 +82,10 @@ func (a *App) routes() (http.Handler, error) {
 	guests := public.Group("/", web.GuestsOnly)
 	guests.GET("/sign-up", auth.ShowSignUp)
 	guests.POST("/sign-up", auth.SignUp)
+	guests.POST("/sign-up/passkey", a.NeedsPasskeys, auth.PasskeySignUpOptions)
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
+	public.POST("/sign-in/passkey", a.NeedsPasskeys, auth.PasskeySignInOptions) // also to sign in again
 
 	// What a second factor needs is there for people who have none yet.
 	settingUp := public.Group("/", auth.SignedInOnly, a.LimitWrites, a.Confirm)
@@ -90,6 +94,8 @@ func (a *App) routes() (http.Handler, error) {
 	settingUp.GET("/account/security", account.ShowSecurity)
 	settingUp.POST("/account/authenticator/:id/remove", auth.ReauthenticateFromRow, account.RemoveAuthenticator)
 	settingUp.POST("/account/recovery-codes", auth.ReauthenticateFromRow, account.CreateRecoveryCodes)
+	settingUp.POST("/account/passkeys/confirm", a.NeedsPasskeys, auth.PasskeyConfirmOptions)
+	settingUp.POST("/account/passkeys/:id/remove", auth.ReauthenticateFromRow, account.RemovePasskey)
 	proved := settingUp.Group("/", auth.Reauthenticate)
 	proved.GET("/account/authenticator", account.ShowAuthenticator)
 	proved.POST("/account/authenticator", account.AddAuthenticator)
@@ -97,6 +103,12 @@ func (a *App) routes() (http.Handler, error) {
 	proved.GET("/account/authenticator/:id", account.EditAuthenticator)
 	proved.POST("/account/authenticator/:id", account.RenameAuthenticator)
 	proved.GET("/account/recovery-codes", account.ShowRecoveryCodes)
+	proved.GET("/account/passkeys", account.ShowPasskeys)
+	proved.POST("/account/passkeys", a.NeedsPasskeys, account.AddPasskey)
+	proved.POST("/account/passkeys/options", a.NeedsPasskeys, account.AddPasskeyOptions)
+	proved.GET("/account/passkeys/offer", a.NeedsPasskeys, account.ShowPasskeyOffer)
+	proved.GET("/account/passkeys/:id", account.ShowPasskey)
+	proved.POST("/account/passkeys/:id", account.RenamePasskey)
 
 	signedIn := settingUp.Group("/", a.SecondFactorOnly)
 	signedIn.GET("/dashboard", a.ShowDashboard)
@@ -126,6 +138,7 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.POST("/account/email/cancel", auth.ReauthenticateFromRow, account.CancelEmail)
 	sensitive.GET("/account/password", account.ShowPassword)
 	sensitive.POST("/account/password", account.ChangePassword)
+	signedIn.POST("/account/password/remove", auth.ReauthenticateFromRow, account.RemovePassword)
 	sensitive.GET("/account/delete", account.ShowDelete)
 	sensitive.POST("/account/delete", account.DeleteAccount)
 

@@ -243,7 +243,7 @@ func TestSecurityPage(t *testing.T) {
 func TestSecondFactorOfEveryone(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db, func(c *app.Config) { c.SecondFactor = "everyone" })
+		s := apptest.NewSite(t, db, apptest.OnLocalhost, func(c *app.Config) { c.SecondFactor = "everyone" })
 		s.Join(apptest.Anna)
 		for _, path := range []string{"/dashboard", "/account", "/account/email", "/account/data", "/organizations", "/account/sessions"} {
 			s.Get(path).LeadsTo(authenticator)
@@ -256,5 +256,10 @@ func TestSecondFactorOfEveryone(t *testing.T) {
 		s.Submit(s.Get(authenticator), "#apps form", nil).LeadsTo(authenticator)
 		s.Get("/dashboard").LeadsTo(authenticator)
 		s.Post("/sign-out", nil).LeadsTo("/")
+
+		// A passkey is two factors, if nothing else signs in.
+		ben := s.Visit(t)
+		ben.JoinWith(apptest.Ben, s.SecurityKey()).LeadsTo("/dashboard")
+		ben.Get("/dashboard").Wants(http.StatusOK)
 	})
 }

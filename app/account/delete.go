@@ -32,6 +32,9 @@ func (h Handlers) ShowDelete(c *gin.Context) error {
 }
 
 func (h Handlers) renderDelete(c *gin.Context, status int, form *view.Delete, owned []models.OwnedOrganization) error {
+	if err := h.auth().FillIdentity(c, &form.Identity); err != nil {
+		return err
+	}
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.DeletePage(f, form, owned), view.DeleteForm(f, form, owned))
 }
@@ -58,7 +61,7 @@ func (h Handlers) DeleteAccount(c *gin.Context) error {
 			return h.renderLastOwner(c, form, o.Organization, owned)
 		}
 	}
-	if limited, err := h.auth().CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
+	if limited, err := h.auth().CheckIdentity(c, &form.Form, &form.Identity); err != nil {
 		return err
 	} else if limited {
 		return h.renderDelete(c, http.StatusTooManyRequests, form, owned)

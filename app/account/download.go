@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/device"
+	"vestibule/app/passkey"
 	"vestibule/app/web"
 	"vestibule/models"
 	"vestibule/templates/components"
@@ -58,6 +59,15 @@ type ownRecoveryCode struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
+// ownPasskey is a passkey, without its keys.
+type ownPasskey struct {
+	Name          string    `json:"name"`
+	Authenticator string    `json:"authenticator,omitempty"`
+	Synced        bool      `json:"synced"`
+	CreatedAt     time.Time `json:"created_at"`
+	LastUsedAt    time.Time `json:"last_used_at,omitzero"`
+}
+
 type ownEvent struct {
 	Event     string    `json:"event"`
 	By        string    `json:"by,omitempty"` // who caused it, if not the user
@@ -95,6 +105,7 @@ func (h Handlers) DownloadData(c *gin.Context) error {
 		{"browsers", h.ownBrowsers},
 		{"authenticators", h.ownAuthenticators},
 		{"recovery_codes", h.ownRecoveryCodes},
+		{"passkeys", h.ownPasskeys},
 		{"activity", h.ownActivity},
 		{"organizations", h.ownOrganizations},
 		{"invitations", h.ownInvitations},
@@ -159,6 +170,12 @@ func (h Handlers) ownAuthenticators(ctx context.Context, u *models.User) iter.Se
 
 func (h Handlers) ownRecoveryCodes(ctx context.Context, u *models.User) iter.Seq2[any, error] {
 	return web.ExportRows(each(h.DB.RecoveryCodes(ctx, u.ID)), func(c *models.RecoveryCode) any { return ownRecoveryCode{c.CreatedAt} })
+}
+
+func (h Handlers) ownPasskeys(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.Passkeys(ctx, u.ID)), func(p *models.Passkey) any {
+		return ownPasskey{p.Name, passkey.AuthenticatorName(p.AAGUID), p.BackupEligible, p.CreatedAt, p.LastUsedAt}
+	})
 }
 
 func (h Handlers) ownActivity(ctx context.Context, u *models.User) iter.Seq2[any, error] {

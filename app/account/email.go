@@ -38,6 +38,9 @@ func (h Handlers) ShowEmail(c *gin.Context) error {
 }
 
 func (h Handlers) renderEmail(c *gin.Context, status int, form *view.Email) error {
+	if err := h.auth().FillIdentity(c, &form.Identity); err != nil {
+		return err
+	}
 	return h.renderEmailContent(c, status, view.EmailForm(web.Current(c).User, form))
 }
 
@@ -67,7 +70,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 	if err := h.auth().FailTaken(c, &form.Form); err != nil {
 		return err
 	}
-	if limited, err := h.auth().CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
+	if limited, err := h.auth().CheckIdentity(c, &form.Form, &form.Identity); err != nil {
 		return err
 	} else if limited {
 		return h.renderEmail(c, http.StatusTooManyRequests, form)

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -32,18 +33,21 @@ func (h Handlers) ShowPassword(c *gin.Context) error {
 }
 
 func (h Handlers) renderPassword(c *gin.Context, status int, form *view.Password) error {
+	if err := h.auth().FillIdentity(c, &form.Identity); err != nil {
+		return err
+	}
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.PasswordPage(f, form), view.PasswordForm(f, form))
 }
 
-// ChangePassword sets the new password and ends all other sessions.
+// ChangePassword sets the new password, or the first one, and ends all other sessions.
 func (h Handlers) ChangePassword(c *gin.Context) error {
 	user := web.Current(c).User
 	form := h.newPassword(user)
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	if limited, err := h.auth().CheckCurrentPassword(c, &form.Form, form.CurrentPassword); err != nil {
+	if limited, err := h.auth().CheckIdentity(c, &form.Form, &form.Identity); err != nil {
 		return err
 	} else if limited {
 		return h.renderPassword(c, http.StatusTooManyRequests, form)
@@ -70,6 +74,35 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 	h.SetSessionCookie(c, token, session)
 	h.SetBrowserCookie(c, mark)
 	return h.RedirectWith(c, "password-changed", "/account")
+}
+
+// RemovePassword removes the password of a user who has a passkey, and ends all other
+// sessions.
+func (h Handlers) RemovePassword(c *gin.Context) error {
+	user := web.Current(c).User
+	session := web.Current(c).Session
+	var token, mark string
+	err := h.Audited(c, models.EventPasswordRemoved, user, func(tx *models.DB) (err error) {
+		if token, err = tx.RemovePassword(c.Request.Context(), user, session); err != nil {
+			return err
+		}
+		mark, err = h.RememberBrowser(c, tx, user, true)
+		return err
+	})
+	if errors.Is(err, models.ErrLastWayIn) {
+		return lastWayIn("You can't sign in without a password. Add a passkey first.")
+	}
+	if err != nil {
+		return err
+	}
+	h.SetSessionCookie(c, token, session)
+	h.SetBrowserCookie(c, mark)
+	return h.RedirectWith(c, "password-removed", "/account/password")
+}
+
+// lastWayIn returns the [web.Refusal] to remove what a user needs to sign in.
+func lastWayIn(text string) error {
+	return web.Refuse(http.StatusConflict, "Your only way to sign in", text)
 }
 
 // CheckPassword checks one field as the user leaves it.

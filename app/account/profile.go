@@ -26,7 +26,10 @@ func (h Handlers) ShowProfile(c *gin.Context) error {
 	return h.renderProfile(c, http.StatusOK, newProfile(web.Current(c).User))
 }
 
-func (h Handlers) renderProfile(c *gin.Context, status int, form *view.Profile) error {
+func (h Handlers) renderProfile(c *gin.Context, status int, form *view.Profile) (err error) {
+	if form.Signal, err = h.auth().SignalOf(c); err != nil {
+		return err
+	}
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.ProfilePage(f, form), view.ProfileForm(form))
 }
@@ -51,7 +54,7 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	user := *web.Current(c).User
 	user.Username, user.FirstName, user.LastName = form.Username, form.FirstName, form.LastName
 	if user == *web.Current(c).User { // nothing to store
-		return h.RenderSaved(c, view.ProfileForm(form), "saved")
+		return h.renderProfileSaved(c, form)
 	}
 	detail := &models.EventDetail{Fields: changedFields(web.Current(c).User, &user)}
 	err := h.AuditedDetail(c, models.EventProfileChanged, &user, detail, func(tx *models.DB) error {
@@ -65,6 +68,13 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 		return err
 	}
 	web.Current(c).User = &user
+	return h.renderProfileSaved(c, form)
+}
+
+func (h Handlers) renderProfileSaved(c *gin.Context, form *view.Profile) (err error) {
+	if form.Signal, err = h.auth().SignalOf(c); err != nil {
+		return err
+	}
 	return h.RenderSaved(c, view.ProfileForm(form), "saved")
 }
 

@@ -14,7 +14,8 @@ import (
 
 // securityEvents are the kinds of events that the page lists.
 var securityEvents = []string{
-	models.EventPasswordChanged, models.EventPasswordReset, models.EventEmailRequested, models.EventEmailConfirmed,
+	models.EventPasswordChanged, models.EventPasswordRemoved, models.EventPasswordReset, models.EventPasskeyAdded, models.EventPasskeyRemoved, models.EventPasskeyRefused,
+	models.EventEmailRequested, models.EventEmailConfirmed,
 	models.EventAuthenticatorAdded, models.EventAuthenticatorRemoved, models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed,
 	models.EventFactorsReset, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventCodeFailed,
 }
@@ -42,6 +43,6 @@ func (h Handlers) ShowSecurity(c *gin.Context) error {
 		list.Rows = append(list.Rows, view.NewEventRow(e))
 	}
 	f := h.Frame(c, http.StatusOK)
-	page := view.SecurityPage(f, factors, len(trusted), list)
+	page := view.SecurityPage(f, factors, h.Passkeys != nil, len(trusted), list)
 	return web.Render(c, f, page, page)
 }

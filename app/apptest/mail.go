@@ -22,7 +22,7 @@ func (s *Site) Outbox() []Mail {
 	var all []Mail
 	s.Visit(s.T).Get("/dev/mail").Wants(http.StatusOK).Page().Harmless().Find("article.mail").Each(func(_ int, e Selection) {
 		to, _, _ := strings.Cut(strings.TrimPrefix(e.Find("p.hint").Text(), "To "), ", ")
-		link := strings.TrimPrefix(e.Find("pre a").AttrOr("href", ""), s.URL)
+		link := strings.TrimPrefix(e.Find("pre a").AttrOr("href", ""), s.BaseURL)
 		all = append(all, Mail{to, e.Find("h2").Text(), e.Find("pre").First().Text(), link})
 	})
 	slices.Reverse(all)

@@ -33,4 +33,9 @@ const (
 	WasResetSubject    = "Your password was reset"
 	NewPasswordSubject = "Your password was changed"
 	NewBrowserSubject  = "New sign-in to your account"
+
+	PasskeyAddedSubject   = "A passkey was added"
+	PasskeyRenamedSubject = "A passkey was renamed"
+	PasskeyRemovedSubject = "A passkey was removed"
+	PasskeyRefusedSubject = "A sign-in with a passkey was refused"
 )

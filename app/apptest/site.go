@@ -5,6 +5,7 @@ package apptest
 import (
 	"encoding/base64"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -30,6 +31,8 @@ type Site struct {
 	DB  *models.DB
 	URL string
 	Log *LogBook
+
+	BaseURL string // the setting, which mail has
 
 	Hashes *Hashes // what the site computes for passwords
 
@@ -82,6 +85,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 	} else {
 		server.Start()
 	}
+	s.BaseURL = config.BaseURL
 	s.URL, s.transport = server.URL, server.Client().Transport
 	s.Visitor = s.Visit(t)
 	t.Cleanup(func() {
@@ -93,6 +97,12 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 
 // OverHTTPS is a change for NewSite.
 func OverHTTPS(c *app.Config) { c.BaseURL = "https://example.com" }
+
+// OnLocalhost is a change for NewSite. There are passkeys, because the site has a name.
+func OnLocalhost(c *app.Config) {
+	_, port, _ := net.SplitHostPort(c.Addr)
+	c.BaseURL = "http://localhost:" + port
+}
 
 // EachWay runs test with and without htmx, each on a fresh site on each database.
 func EachWay(t *testing.T, test func(t *testing.T, s *Site, options ...Option), change ...func(*app.Config)) {

@@ -19,7 +19,7 @@ import (
 // mail scanners open links.
 func (h Handlers) ShowVerifyEmail(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	form := forms.New(&view.VerifyEmail{Token: c.Query("token")})
+	form := forms.New(&view.VerifyEmail{Token: c.Query("token"), Passkeys: h.Passkeys != nil})
 	form.Focus = &form.Password
 	token, err := h.linkToken(c, form.Token, models.VerifyEmail, models.ChangeEmail)
 	if err != nil {
@@ -61,7 +61,7 @@ func isAnothers(c *gin.Context, token *models.Token) bool {
 // the account, or asked for the change, may have typed another's address. So the user is
 // signed in to the account, or enters its password.
 func (h Handlers) VerifyEmail(c *gin.Context) error {
-	form := forms.New(new(view.VerifyEmail))
+	form := forms.New(&view.VerifyEmail{Passkeys: h.Passkeys != nil})
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -71,6 +71,8 @@ func (h Handlers) VerifyEmail(c *gin.Context) error {
 		return err
 	case isAnothers(c, token):
 		return h.renderAnotherAccount(c, http.StatusConflict, token, view.VerifyEmailPath(form.Token))
+	case web.Current(c).User == nil && !form.PasskeyAnswer.Empty():
+		return h.verifyEmailByPasskey(c, form, token)
 	case web.Current(c).User == nil:
 		return h.verifyEmailByPassword(c, form, token)
 	}
@@ -115,6 +117,26 @@ func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, 
 	default:
 		return h.finishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
 	}
+}
+
+// verifyEmailByPasskey is verifyEmailByPassword for a form that was sent with a passkey.
+func (h Handlers) verifyEmailByPasskey(c *gin.Context, form *view.VerifyEmail, token *models.Token) error {
+	form.Excuse("password")
+	if form.Error = h.CookieProblem(c); !form.Valid() {
+		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
+	}
+	p, err := h.provePasskey(c, form.PasskeyAnswer, token.UserID, step{
+		quietly: true,
+		then:    func(tx *models.DB) error { return asConfirmFailure(c, confirmEmail(c, tx, token)) },
+	})
+	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+		form.Error = refusal.Sentence
+		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
+	}
+	if err != nil {
+		return err
+	}
+	return h.finishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
 }
 
 // confirmEmail confirms the address of token, and records it.

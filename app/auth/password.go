@@ -9,6 +9,7 @@ import (
 	"vestibule/app/password"
 	"vestibule/app/web"
 	"vestibule/models"
+	view "vestibule/templates/auth"
 )
 
 // ApplyPasswordRules applies the rules for a new password of user.
@@ -76,6 +77,30 @@ func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.U
 		limited, err = h.Limited(c, form, h.Write(user)) // a session is about to be stored, and more
 	}
 	return match && !limited, limited, err
+}
+
+// CheckIdentity sets an error in form unless the signed-in user confirms who they are, by
+// the current password or a passkey. It reports whether there were too many attempts;
+// form then has that error instead.
+func (h Handlers) CheckIdentity(c *gin.Context, form *forms.Form, identity *view.Identity) (limited bool, err error) {
+	if identity.PasskeyAnswer.Empty() && web.Current(c).User.HasPassword() {
+		return h.CheckCurrentPassword(c, form, identity.CurrentPassword)
+	}
+	if form.Excuse("current_password"); !form.Valid() {
+		return false, nil
+	}
+	err = h.confirmByPasskey(c, identity.PasskeyAnswer, func(use func(tx *models.DB) error) error { return use(h.DB) })
+	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+		form.Error = refusal.Sentence
+		return false, nil
+	}
+	return false, err
+}
+
+// FillIdentity prepares the fields by which the signed-in user confirms who they are.
+func (h Handlers) FillIdentity(c *gin.Context, identity *view.Identity) (err error) {
+	identity.HasPasskey, err = h.hasPasskey(c)
+	return err
 }
 
 // CheckCurrentPassword sets an error in form if the current password is wrong. It

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -36,8 +37,8 @@ func (h Handlers) ReauthenticateFromRow(c *gin.Context) error {
 	return h.reauthenticate(c, true)
 }
 
-// reauthenticate asks for the password. Under htmx it replaces the form, or with
-// wholePage the whole content of the page.
+// reauthenticate asks for the password or a passkey. Under htmx it replaces the form, or
+// with wholePage the whole content of the page.
 func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	r := web.Current(c)
 	form := forms.New(new(view.Reauthenticate))
@@ -63,6 +64,10 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	ask := func(status int, form *view.Reauthenticate) error {
 		c.Abort()
 		form.Focus, form.Sudo, form.CurrentCode = &form.CurrentPassword, next, ""
+		var err error
+		if form.Passkeys, err = h.hasPasskey(c); err != nil {
+			return err
+		}
 		f := h.Frame(c, status)
 		fragment := view.ReauthenticateForm(f, form, kept)
 		if wholePage && web.IsHTMX(c) {
@@ -86,10 +91,14 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	if slices.ContainsFunc(passwords, func(name string) bool { return name != "current_password" }) {
 		next = thenOpen // passwords aren't sent back, so the user must type it again
 	}
-	if !asked && (form.CurrentPassword == "" || form.SecondFactor) {
+	if !asked && form.PasskeyAnswer().Empty() && (form.CurrentPassword == "" || form.SecondFactor) {
 		return ask(http.StatusForbidden, newForm())
 	}
-	switch proved, limited, err := h.proveAgain(c, form); {
+	prove := h.proveAgain
+	if !form.PasskeyAnswer().Empty() {
+		prove = h.proveAgainByPasskey
+	}
+	switch proved, limited, err := prove(c, form); {
 	case err != nil:
 		return err
 	case limited:
@@ -116,6 +125,17 @@ func (h Handlers) proveAgain(c *gin.Context, form *view.Reauthenticate) (proved,
 	return h.attemptCode(c, &form.Form, web.CurrentCodeField, web.Current(c).User, func() error {
 		return h.reauthenticated(c, func(tx *models.DB) error { return h.useCode(c, tx, web.Current(c).User, form.CurrentCode) })
 	})
+}
+
+// proveAgainByPasskey is proveAgain for a form that was sent with a passkey.
+func (h Handlers) proveAgainByPasskey(c *gin.Context, form *view.Reauthenticate) (proved, limited bool, err error) {
+	form.Excuse("current_password", "current_code")
+	err = h.confirmByPasskey(c, form.PasskeyAnswer(), func(use func(tx *models.DB) error) error { return h.reauthenticated(c, use) })
+	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+		form.Error = refusal.Sentence
+		return false, false, nil
+	}
+	return err == nil, false, err
 }
 
 // reauthenticated records that the user has just proved who they are, and so renews the

@@ -21,6 +21,9 @@ func (h Handlers) newSecondFactor(recovery bool) *view.SecondFactor {
 		form.Focus = &form.RecoveryCode
 	}
 	form.Check = func() {
+		if !form.PasskeyAnswer.Empty() {
+			return
+		}
 		switch form.Recovery = form.RecoveryCode != "" || form.Recovery && form.Code == ""; {
 		case form.Code != "" || form.RecoveryCode != "":
 		case form.Recovery:
@@ -46,6 +49,11 @@ func (h Handlers) ShowSecondFactor(c *gin.Context) error {
 func (h Handlers) renderSecondFactor(c *gin.Context, status int, form *view.SecondFactor, s *models.SignIn) error {
 	c.Header("Cache-Control", "no-store")
 	form.Code, form.RecoveryCode = "", "" // of no use again
+	factors, err := h.DB.Factors(c.Request.Context(), s.User)
+	if err != nil {
+		return err
+	}
+	form.Passkeys = h.Passkeys != nil && factors.Passkeys > 0
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.SecondFactorPage(f, form, s.User), view.SecondFactorForm(f, form))
 }
@@ -63,6 +71,9 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
 	}
+	if !form.PasskeyAnswer.Empty() {
+		return h.secondFactorByPasskey(c, form, s)
+	}
 	field := "code"
 	if form.Code == "" {
 		field = "recovery_code"
@@ -75,6 +86,20 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 		return h.renderSecondFactor(c, http.StatusTooManyRequests, form, s)
 	case p == nil:
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
+	}
+	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+}
+
+// secondFactorByPasskey is SecondFactor for a form that was sent with a passkey, which
+// alone is enough.
+func (h Handlers) secondFactorByPasskey(c *gin.Context, form *view.SecondFactor, s *models.SignIn) error {
+	p, err := h.provePasskey(c, form.PasskeyAnswer, s.UserID, step{quietly: s.Proved(models.FactorEmail), waiting: s})
+	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+		form.Error = refusal.Sentence
+		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
+	}
+	if err != nil {
+		return h.signInEnded(c, err)
 	}
 	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
 }

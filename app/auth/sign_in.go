@@ -16,9 +16,13 @@ import (
 	"vestibule/templates/layouts"
 )
 
+func (h Handlers) newSignIn() *view.SignIn {
+	return forms.New(&view.SignIn{Passkeys: h.Passkeys != nil})
+}
+
 // ShowSignIn shows the form for signing in.
 func (h Handlers) ShowSignIn(c *gin.Context) error {
-	form := forms.New(new(view.SignIn))
+	form := h.newSignIn()
 	form.Focus = &form.Login
 	form.Error = h.InsecurePage(c)
 	return h.renderSignIn(c, http.StatusOK, form)
@@ -30,14 +34,18 @@ func (h Handlers) renderSignIn(c *gin.Context, status int, form *view.SignIn) er
 	return web.Render(c, f, view.SignInPage(f, form), view.SignInForm(f, form))
 }
 
-// SignIn starts a session if the password is right, or asks for a second factor.
+// SignIn starts a session if the password is right, or asks for a second factor. A passkey
+// counts as both.
 func (h Handlers) SignIn(c *gin.Context) error {
-	form := forms.New(new(view.SignIn))
+	form := h.newSignIn()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	if web.Current(c).User != nil {
 		return h.signedInMeanwhile(c, &form.Form, form.Login, func() error { return h.renderSignIn(c, http.StatusConflict, form) })
+	}
+	if !form.PasskeyAnswer.Empty() {
+		return h.signInByPasskey(c, form)
 	}
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
@@ -60,6 +68,41 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	next := web.LocalPath(c.Query("next"))
+	if p.session != nil && form.Able != "" && h.offersPasskey(c, user) {
+		next = view.PasskeyOfferPath(next)
+	}
+	return h.finishSignIn(c, p, "signed-in", next)
+}
+
+// offersPasskey reports whether to offer user a passkey now, which is done once.
+func (h Handlers) offersPasskey(c *gin.Context, user *models.User) bool {
+	if h.Passkeys == nil {
+		return false
+	}
+	offers, err := h.DB.OfferPasskey(c.Request.Context(), user.ID)
+	if err != nil { // they are signed in all the same
+		web.Current(c).Log().Error("passkey not offered", "err", err)
+	}
+	return offers
+}
+
+// signInByPasskey is SignIn for a form that was sent with a passkey.
+func (h Handlers) signInByPasskey(c *gin.Context, sent *view.SignIn) error {
+	form := h.newSignIn() // without the errors of fields that need not be filled in
+	form.Login = sent.Login
+	form.Error = h.CookieProblem(c)
+	if !form.Valid() {
+		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
+	}
+	p, err := h.provePasskey(c, sent.PasskeyAnswer, uuid.Nil, step{})
+	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+		form.Error, form.Unknown = refusal.Sentence, refusal.Unknown
+		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
+	}
+	if err != nil {
+		return err
+	}
 	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
 }
 
@@ -71,6 +114,8 @@ func (h Handlers) provePassword(c *gin.Context, user *models.User) (*proved, err
 		prepare: func(*models.DB) (*models.User, error) { return user, nil },
 	})
 }
+
+const disabledAccount = "This account is disabled. Please contact the site's administrator."
 
 // signedInMeanwhile answers a guest's form that a signed-in user sends, because they have
 // signed in on another tab. One who typed their own name goes on to the page they wanted;
@@ -110,7 +155,7 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 		return nil, false, nil
 	case user.Disabled():
 		h.RecordAttempt(c, models.EventSignInFailed, user)
-		form.Error = "This account is disabled. Please contact the site's administrator."
+		form.Error = disabledAccount
 		return nil, false, nil
 	}
 	return user, false, nil

@@ -55,7 +55,7 @@ func (h Handlers) SignedInOnly(c *gin.Context) error {
 	owner := components.ParseOwner(c.Request.PostForm.Get(components.OwnerField))
 	typed, passwords := web.Typed(c)
 	if web.IsHTMX(c) || owner.ID != uuid.Nil || len(typed)+len(passwords) > 0 {
-		return h.askPassword(c, http.StatusForbidden, newSignInAgain(owner), owner)
+		return h.askPassword(c, http.StatusForbidden, h.newSignInAgain(owner), owner)
 	}
 	c.Header("Cache-Control", "no-store")
 	if web.Current(c).Expired {
@@ -72,8 +72,8 @@ func (h Handlers) SignedInAgain(c *gin.Context) error {
 	return nil
 }
 
-func newSignInAgain(owner components.Owner) *view.SignInAgain {
-	form := forms.New(&view.SignInAgain{Login: owner.Username, For: owner.String()})
+func (h Handlers) newSignInAgain(owner components.Owner) *view.SignInAgain {
+	form := forms.New(&view.SignInAgain{Login: owner.Username, For: owner.String(), Passkeys: h.Passkeys != nil})
 	if form.Focus = &form.Login; form.Login != "" {
 		form.Focus = &form.Password
 	}
@@ -86,16 +86,16 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 	if c.Request.PostForm.Has(web.AgainCodeField) {
 		return h.signInAgainByCode(c)
 	}
-	form := newSignInAgain(components.Owner{})
+	form := h.newSignInAgain(components.Owner{})
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
 	owner := components.ParseOwner(form.For)
-	if !form.Valid() {
-		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
+	form.Error = h.CookieProblem(c)
+	if form.Error == "" && !form.PasskeyAnswer().Empty() {
+		return h.signInAgainByPasskey(c, form, owner)
 	}
-	if problem := h.CookieProblem(c); problem != "" {
-		form.Error = problem
+	if !form.Valid() {
 		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
 	}
 	user, limited, err := h.checkSignIn(c, &form.Form, form.Login, form.Password)
@@ -141,7 +141,7 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 	}
 	switch {
 	case errors.Is(err, models.ErrNotFound):
-		again := newSignInAgain(owner)
+		again := h.newSignInAgain(owner)
 		again.Error = "That took too long, or your account changed. Please sign in again."
 		return h.askPassword(c, http.StatusUnprocessableEntity, again, owner)
 	case err != nil:
@@ -150,6 +150,20 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 		return h.askCode(c, http.StatusTooManyRequests, form, owner)
 	case p == nil:
 		return h.askCode(c, http.StatusUnprocessableEntity, form, owner)
+	}
+	return h.goOn(c, p, owner)
+}
+
+// signInAgainByPasskey is signInAgain for a form that was sent with a passkey.
+func (h Handlers) signInAgainByPasskey(c *gin.Context, form *view.SignInAgain, owner components.Owner) error {
+	form.Excuse("again_login", "again_password")
+	p, err := h.provePasskey(c, form.PasskeyAnswer(), uuid.Nil, step{})
+	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+		form.Error = refusal.Sentence
+		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
+	}
+	if err != nil {
+		return err
 	}
 	return h.goOn(c, p, owner)
 }
@@ -180,7 +194,7 @@ func (h Handlers) askToContinue(c *gin.Context) error {
 // askOwner tells the user whose form they have sent.
 func (h Handlers) askOwner(c *gin.Context, owner components.Owner) error {
 	web.Current(c).Log().Warn("form of another user refused", "owner_id", owner.ID)
-	return h.askPassword(c, http.StatusConflict, newSignInAgain(owner), owner)
+	return h.askPassword(c, http.StatusConflict, h.newSignInAgain(owner), owner)
 }
 
 // askPassword asks to sign in, as owner if that isn't the zero one, before the request

@@ -99,7 +99,7 @@ func TestSignInFields(t *testing.T) {
 			})
 		}
 		page := s.Get("/sign-in").Page().WantsErrors(nil)
-		for name, autocomplete := range map[string]string{"login": "username", "password": "current-password"} {
+		for name, autocomplete := range map[string]string{"login": "username webauthn", "password": "current-password"} {
 			if got := page.Find(`input[name="`+name+`"]`).AttrOr("autocomplete", ""); got != autocomplete {
 				t.Errorf("autocomplete of %s is %q, want %q", name, got, autocomplete)
 			}

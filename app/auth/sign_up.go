@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/app/passkey"
 	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -24,6 +25,7 @@ func NewSignUp() *view.SignUp {
 func (h Handlers) newSignUp() *view.SignUp {
 	form := NewSignUp()
 	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
+	form.Passkeys = h.Passkeys != nil
 	return form
 }
 
@@ -46,11 +48,16 @@ func (h Handlers) renderSignUp(c *gin.Context, status int, form *view.SignUp) er
 	return web.Render(c, f, view.SignUpPage(f, form), view.SignUpForm(f, form))
 }
 
-// SignUp stores a new account and signs its owner in.
+// SignUp stores a new account and signs its owner in. The account has a password or a
+// passkey.
 func (h Handlers) SignUp(c *gin.Context) error {
 	form := h.newSignUp()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
+	}
+	byPasskey := !form.PasskeyAnswer.Empty()
+	if byPasskey {
+		form.Excuse("password", "confirm_password")
 	}
 	if web.Current(c).User != nil {
 		return h.signedInMeanwhile(c, &form.Form, form.Username, func() error { return h.renderSignUp(c, http.StatusConflict, form) })
@@ -75,21 +82,16 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	} else if limited {
 		return h.renderSignUp(c, http.StatusTooManyRequests, form)
 	}
-	hash, err := h.Hash(c, form.Password)
-	if err != nil {
-		h.Refund(c, attempts...)
-		return err
+	signUp := h.signUpByPassword
+	if byPasskey {
+		signUp = h.signUpByPasskey
 	}
-	user := newUser(form)
-	user.PasswordHash = hash
-	p, err := h.prove(c, step{
-		factor:  models.FactorPassword,
-		kind:    models.EventSignUp,
-		quietly: true,
-		prepare: func(tx *models.DB) (*models.User, error) {
-			return user, tx.CreateUser(c.Request.Context(), user)
-		},
-	})
+	p, err := signUp(c, form)
+	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+		h.Refund(c, attempts...)
+		form.Error = refusal.Sentence
+		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
+	}
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		Taken(&form.Form, failed.Field)
 		if err := h.FailTaken(c, &form.Form); err != nil { // the other may be taken too
@@ -102,6 +104,72 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		return err
 	}
 	return h.finishSignIn(c, p, "welcome", web.LocalPath(c.Query("next")))
+}
+
+func (h Handlers) signUpByPassword(c *gin.Context, form *view.SignUp) (*proved, error) {
+	hash, err := h.Hash(c, form.Password)
+	if err != nil {
+		return nil, err
+	}
+	user := newUser(form)
+	user.PasswordHash = hash
+	return h.prove(c, step{
+		factor:  models.FactorPassword,
+		kind:    models.EventSignUp,
+		quietly: true,
+		prepare: func(tx *models.DB) (*models.User, error) {
+			return user, tx.CreateUser(c.Request.Context(), user)
+		},
+	})
+}
+
+// signUpByPasskey stores an account without a password. It returns a *PasskeyRefusal if
+// no authenticator has created a passkey for it.
+func (h Handlers) signUpByPasskey(c *gin.Context, form *view.SignUp) (*proved, error) {
+	user := newUser(form)
+	owner := &passkey.Owner{User: user}
+	key, err := h.checkCreation(c, models.CeremonySignUp, form.PasskeyAnswer, func(state string) (*passkey.Owner, error) {
+		var err error
+		owner.Handle, err = passkey.HandleIn(state)
+		return owner, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.prove(c, step{
+		factor:  models.FactorPasskey,
+		kind:    models.EventSignUp,
+		quietly: true,
+		prepare: func(tx *models.DB) (*models.User, error) {
+			return user, tx.CreateUserWithPasskey(c.Request.Context(), user, owner.Handle, key)
+		},
+	})
+	return p, AsRefusal(c, err)
+}
+
+// PasskeySignUpOptions tells the script what to ask an authenticator that gets the passkey
+// of a new account. It refuses what SignUp would refuse, which then says why.
+func (h Handlers) PasskeySignUpOptions(c *gin.Context) error {
+	form := h.newSignUp()
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	form.Excuse("password", "confirm_password")
+	if err := h.Attempt(c, h.EnumerationLimit(c)); err != nil {
+		return err
+	}
+	if err := h.FailTaken(c, &form.Form); err != nil {
+		return err
+	}
+	if !form.Valid() {
+		c.Status(http.StatusUnprocessableEntity)
+		return nil
+	}
+	begun, err := h.Passkeys.BeginCreation(&passkey.Owner{User: newUser(form), Handle: models.NewPasskeyHandle()})
+	if err != nil {
+		return err
+	}
+	return h.StartCeremony(c, models.CeremonySignUp, begun)
 }
 
 // CheckSignUp checks one field as the user leaves it.

@@ -155,6 +155,13 @@ func (f *Form) Fail(name, sentence string) {
 	}
 }
 
+// Excuse removes the errors of fields that need not be filled in after all.
+func (f *Form) Excuse(names ...string) {
+	for _, name := range names {
+		delete(f.errors, name)
+	}
+}
+
 // ValidValue returns the value of a field, or "" if the field has an error.
 func (f *Form) ValidValue(name string) string {
 	for _, fd := range f.fields {

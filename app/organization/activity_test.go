@@ -156,8 +156,8 @@ func TestPasswordsAreNobodyElsesBusiness(t *testing.T) {
 		for _, password := range []string{"not the password", apptest.Anna.Password} {
 			s.Post("/o/acme/transfer", apptest.Fill("sudo", "open", "current_password", password))
 		}
-		s.Get("/account/activity").Says("Wrong password entered").Says("Confirmed password")
-		for _, words := range []string{"Wrong password", "Confirmed password"} {
+		s.Get("/account/activity").Says("Wrong password entered").Says("Confirmed identity")
+		for _, words := range []string{"Wrong password", "Confirmed identity"} {
 			if a := s.Get("/o/acme/activity").Wants(http.StatusOK); strings.Contains(a.Body, words) {
 				a.Failf("it says %q", words)
 			}

@@ -25,7 +25,8 @@ const (
 	themeCookie   = "theme"   // the chosen theme
 
 	// SetUpCookie holds, encrypted, the authenticator app that a user sets up.
-	SetUpCookie = "set_up"
+	SetUpCookie   = "set_up"
+	passkeyCookie = "passkey" // identifies the browser until an authenticator answers
 )
 
 // cookieName returns the full name of one of the site's cookies.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"vestibule/app/passkey"
 	"vestibule/app/password"
 	"vestibule/app/secrets"
 	"vestibule/models"
@@ -25,6 +26,9 @@ type Kit struct {
 	Hasher *password.Hasher
 	// Secrets encrypts what the database must give back.
 	Secrets secrets.Keys
+	// Passkeys is the site as authenticators know it. It is nil if there can be no
+	// passkeys, because BaseURL has an IP address.
+	Passkeys *passkey.RelyingParty
 	// Reaches reports whether mail to address can be sent at all. If nil, it always can.
 	Reaches func(ctx context.Context, address string) bool
 
@@ -58,6 +62,8 @@ type Config struct {
 
 	RequireSecondFactor bool // of everyone
 
+	RelatedOrigins []string // that may use the passkeys, too
+
 	TrustedProxies []netip.Prefix
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
@@ -65,7 +71,8 @@ type Config struct {
 	LimitWrites                                                    models.Rate
 }
 
-// NewKit returns a Kit. It returns an error if BaseURL isn't an origin.
+// NewKit returns a Kit. It returns an error if BaseURL or one of RelatedOrigins isn't an
+// origin.
 func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Hasher) (*Kit, error) {
 	half := max(1, runtime.GOMAXPROCS(0)/2)
 	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: map[string]components.Message{}, securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half), searching: make(chan struct{}, half)}
@@ -74,5 +81,7 @@ func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Has
 	if err := k.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err
 	}
-	return k, nil
+	var err error
+	k.Passkeys, err = passkey.NewRelyingParty(config.BaseURL, config.RelatedOrigins)
+	return k, err
 }

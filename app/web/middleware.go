@@ -197,7 +197,7 @@ func (k *Kit) SecondFactorOnly(c *gin.Context) error {
 		return nil
 	}
 	factors, err := k.DB.Factors(c.Request.Context(), Current(c).User)
-	if err != nil || factors.SecondFactor() {
+	if err != nil || factors.SecondFactor() || factors.Passkeys > 0 && !factors.Password { // a passkey is two factors
 		return err
 	}
 	if c.Request.Method == http.MethodGet {

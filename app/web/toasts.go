@@ -20,6 +20,10 @@ func (k *Kit) addOwnToasts() {
 		"link-sent":        "Link sent",
 		"email-canceled":   "Email change canceled",
 		"password-changed": "Password changed, other devices signed out",
+		"passkey-added":    "Passkey added",
+		"passkey-renamed":  "Passkey renamed",
+		"passkey-removed":  "Passkey removed",
+		"password-removed": "Password removed, other devices signed out",
 		"session-ended":    "Device signed out",
 		"sessions-ended":   "Other devices signed out",
 

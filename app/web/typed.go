@@ -39,6 +39,7 @@ func Typed(c *gin.Context) (typed []forms.Field, passwords []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Request.PostForm)) {
 		switch {
 		case name == components.OwnerField || name == ContinueField || name == LoginField || name == ForField || name == CurrentCodeField || name == AgainCodeField || name == components.CookiesExpectedField:
+		case strings.HasSuffix(name, "_credential"), strings.HasSuffix(name, "_problem"): // of the form that asks
 		case strings.Contains(name, "password"):
 			passwords = append(passwords, name)
 		default:
@@ -63,9 +64,9 @@ func (k *Kit) typedBefore(c *gin.Context) []forms.Field {
 }
 
 // Shown returns those of the fields that a person has typed, to show them: neither the
-// token of a link nor an id, and nothing that is empty.
+// token of a link, the answer of an authenticator nor an id, and nothing that is empty.
 func Shown(typed []forms.Field) []forms.Field {
 	return slices.DeleteFunc(slices.Clone(typed), func(f forms.Field) bool {
-		return f.Name == "token" || strings.TrimSpace(f.Value) == "" || uuid.Validate(f.Value) == nil
+		return f.Name == "token" || f.Name == "credential" || f.Name == "problem" || strings.TrimSpace(f.Value) == "" || uuid.Validate(f.Value) == nil
 	})
 }

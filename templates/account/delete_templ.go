@@ -14,6 +14,7 @@ import (
 
 	"vestibule/app/forms"
 	"vestibule/models"
+	"vestibule/templates/auth"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -21,8 +22,8 @@ import (
 // Delete is the form that deletes the user's account.
 type Delete struct {
 	forms.Form
-	Username        string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" exact:"true" validate:"required"`
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
+	Username string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" exact:"true" validate:"required"`
+	auth.Identity
 }
 
 // blocked reports whether an organization with other members would lose its last owner.
@@ -160,7 +161,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 					var templ_7745c5c3_Var7 string
 					templ_7745c5c3_Var7, templ_7745c5c3_Err = templruntime.NewAttributeExpression(layouts.OrganizationPath(o.Organization, "")).ResolveURL(ctx)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 42, Col: 79}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 43, Col: 79}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var7)
 					if templ_7745c5c3_Err != nil {
@@ -173,7 +174,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 					var templ_7745c5c3_Var8 string
 					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(o.Organization.Name)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 42, Col: 108}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 43, Col: 108}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 					if templ_7745c5c3_Err != nil {
@@ -203,7 +204,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 						var templ_7745c5c3_Var9 string
 						templ_7745c5c3_Var9, templ_7745c5c3_Err = templruntime.NewAttributeExpression(layouts.OrganizationPath(o.Organization, "/transfer")).ResolveURL(ctx)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 49, Col: 108}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 50, Col: 108}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var9)
 						if templ_7745c5c3_Err != nil {
@@ -216,7 +217,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 						var templ_7745c5c3_Var10 string
 						templ_7745c5c3_Var10, templ_7745c5c3_Err = templruntime.NewAttributeExpression(layouts.OrganizationPath(o.Organization, "/dissolve")).ResolveURL(ctx)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 49, Col: 190}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 50, Col: 190}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var10)
 						if templ_7745c5c3_Err != nil {
@@ -229,7 +230,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 						var templ_7745c5c3_Var11 string
 						templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(o.Organization.Name)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 49, Col: 230}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 50, Col: 230}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 						if templ_7745c5c3_Err != nil {
@@ -254,15 +255,11 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = components.WhosePassword(f.User.Username).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = auth.CurrentPasswordField(f.User, &form.Form, &form.Identity).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = components.Field(form.Field(&form.CurrentPassword)).Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				templ_7745c5c3_Err = components.Submit("Delete my account").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = auth.IdentitySubmit("Delete my account", f.User, &form.Identity).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -13,6 +13,7 @@ import (
 	"vestibule/app/forms"
 	"vestibule/app/text"
 	"vestibule/models"
+	"vestibule/templates/auth"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -20,8 +21,8 @@ import (
 // Email is the form that changes the user's email address.
 type Email struct {
 	forms.Form
-	Email           string `form:"email" label:"New email address" noun:"your new email address" type:"email" autocomplete:"email" validate:"required,max=254,address"`
-	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
+	Email string `form:"email" label:"New email address" noun:"your new email address" type:"email" autocomplete:"email" validate:"required,max=254,address"`
+	auth.Identity
 }
 
 // EmailPage shows its content: EmailForm, EmailSent or EmailPending.
@@ -74,7 +75,7 @@ func EmailPage(f layouts.Frame, content templ.Component) templ.Component {
 					var templ_7745c5c3_Var4 string
 					templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.ShownEmail())
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/email.templ`, Line: 23, Col: 36}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/email.templ`, Line: 24, Col: 36}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 					if templ_7745c5c3_Err != nil {
@@ -92,7 +93,7 @@ func EmailPage(f layouts.Frame, content templ.Component) templ.Component {
 					var templ_7745c5c3_Var5 string
 					templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.ShownEmail())
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/email.templ`, Line: 26, Col: 34}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/email.templ`, Line: 27, Col: 34}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 					if templ_7745c5c3_Err != nil {
@@ -182,15 +183,11 @@ func EmailForm(user *models.User, form *Email) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.WhosePassword(user.Username).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = auth.CurrentPasswordField(user, &form.Form, &form.Identity).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Field(form.Field(&form.CurrentPassword)).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = components.Submit("Send confirmation link").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = auth.IdentitySubmit("Send confirmation link", user, &form.Identity).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

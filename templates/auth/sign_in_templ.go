@@ -20,8 +20,13 @@ import (
 // SignIn is the sign-in form.
 type SignIn struct {
 	forms.Form
-	Login    string `form:"login" label:"Email or username" noun:"your email address or username" autocomplete:"username" inputmode:"email" exact:"true" validate:"required"`
+	Login    string `form:"login" label:"Email or username" noun:"your email address or username" autocomplete:"username webauthn" inputmode:"email" exact:"true" validate:"required"`
 	Password string `form:"password" label:"Password" type:"password" autocomplete:"current-password" validate:"required"`
+	PasskeyAnswer
+	Able string `form:"passkey_able"` // a script says that this device can keep a passkey
+
+	Passkeys bool           // the site has them
+	Unknown  *PasskeySignal // about the passkey that was refused, if the site doesn't know it
 }
 
 func SignInPage(f layouts.Frame, form *SignIn) templ.Component {
@@ -64,7 +69,7 @@ func SignInPage(f layouts.Frame, form *SignIn) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.WithNext("/sign-up")).ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in.templ`, Line: 21, Col: 61}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in.templ`, Line: 26, Col: 61}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 			if templ_7745c5c3_Err != nil {
@@ -126,6 +131,24 @@ func SignInForm(f layouts.Frame, form *SignIn) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = components.Submit("Sign in").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			if form.Passkeys {
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<input type=\"hidden\" name=\"passkey_able\" data-passkey-able>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = PasskeyButton(Passkey{Label: "Sign in with a passkey", Do: "get", Options: "/sign-in/passkey", Autofill: true}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, " ")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = SignalPasskeys(form.Unknown).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -29,6 +29,9 @@ type SignUp struct {
 	Email           string `form:"email" label:"Email" type:"email" autocomplete:"email" validate:"required,max=254,address"`
 	Password        string `form:"password" label:"Password" type:"password" autocomplete:"new-password" hint:"At least 8 characters. A few unrelated words make a good one." validate:"required"`
 	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
+	PasskeyAnswer          // in place of the password
+
+	Passkeys bool // the site has them
 }
 
 func SignUpPage(f layouts.Frame, form *SignUp) templ.Component {
@@ -71,7 +74,7 @@ func SignUpPage(f layouts.Frame, form *SignUp) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.WithNext("/sign-in")).ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_up.templ`, Line: 28, Col: 69}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_up.templ`, Line: 31, Col: 69}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 			if templ_7745c5c3_Err != nil {
@@ -177,6 +180,12 @@ func SignUpForm(f layouts.Frame, form *SignUp) templ.Component {
 			templ_7745c5c3_Err = components.Submit("Sign up").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
+			}
+			if form.Passkeys {
+				templ_7745c5c3_Err = PasskeyButton(Passkey{Label: "Sign up with a passkey instead", Do: "create", Options: "/sign-up/passkey", With: "username first_name last_name email"}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
 			return nil
 		})

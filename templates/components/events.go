@@ -218,7 +218,7 @@ var eventLabels = map[string]string{
 	models.EventUnlocked:        "Attempt limit reset",
 	models.EventCodeFailed:      "Wrong security code entered",
 	models.EventSignOut:         "Signed out",
-	models.EventReauthenticated: "Confirmed password",
+	models.EventReauthenticated: "Confirmed identity",
 	models.EventProfileChanged:  "Updated profile",
 	models.EventPasswordChanged: "Changed password",
 	models.EventPasswordRemoved: "Removed password",
