@@ -31,20 +31,26 @@ const serialize = (credential) => {
   return { id, rawId: encode(rawId), type, authenticatorAttachment, clientExtensionResults: {}, response: { ...encoded, ...(transports && { transports }) } };
 };
 
-// The browser takes one request at a time: a button ends the one of the autofill.
-let running;
+// The browser takes one request at a time: a button ends that of the autofill, and waits
+// until it has ended.
+let running, last;
 const ask = async (button, extra) => {
   running?.abort();
   running = new AbortController();
   const { signal } = running;
-  const names = ["signed_in_as", ...(button.dataset.with?.split(" ") ?? [])];
-  const body = new URLSearchParams(names.map((name) => [name, button.form.elements[name]?.value ?? ""]));
-  const answer = await fetch(button.dataset.options, { method: "POST", body, signal });
-  if (!answer.ok) throw new DOMException("", "OptionsError"); // sent with the form, the server says why
-  const what = button.dataset.passkey;
-  const publicKey = parse(what, await answer.json());
+  const turn = last;
+  last = (async () => {
+    await turn?.catch(() => {});
+    const names = ["signed_in_as", ...(button.dataset.with?.split(" ") ?? [])];
+    const body = new URLSearchParams(names.map((name) => [name, button.form.elements[name]?.value ?? ""]));
+    const answer = await fetch(button.dataset.options, { method: "POST", body, signal });
+    if (!answer.ok) throw new DOMException("", "OptionsError"); // sent with the form, the server says why
+    const what = button.dataset.passkey;
+    const publicKey = parse(what, await answer.json());
+    return navigator.credentials[what]({ publicKey, signal, ...extra });
+  })();
   try {
-    return await navigator.credentials[what]({ publicKey, signal, ...extra });
+    return await last;
   } finally {
     if (running?.signal === signal) running = undefined;
   }
@@ -74,31 +80,37 @@ document.addEventListener("submit", async (event) => {
   if (button.isConnected) button.form.requestSubmit(button);
 }, true);
 
-// Offer passkeys in the autofill of the field for the username. The challenge is renewed
-// before it expires, when somebody looks. Meanwhile, htmx may have replaced the form.
+// Offer passkeys in the autofill of the field for the username, until a button is pressed.
+// The challenge is renewed before it expires, when somebody looks. Meanwhile, htmx may
+// have replaced the form.
 const renewal = 4 * 60_000;
 const autofill = () => document.querySelector("[data-autofill]");
 const offer = async () => {
-  if (!autofill() || !(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+  if (!autofill() || !(await PublicKeyCredential.isConditionalMediationAvailable?.()) || running) return;
   if (document.hidden) return document.addEventListener("visibilitychange", offer, { once: true });
-  const renew = setTimeout(offer, renewal);
+  let expired = false;
+  const timer = setTimeout(() => {
+    expired = true;
+    running.abort();
+  }, renewal);
   try {
     const credential = await ask(autofill(), { mediation: "conditional" });
     if (autofill()) send(autofill(), credential);
   } catch {
-    // The person signs in another way. The button says what is wrong.
+    // The person signs in another way, or it has expired. The button says what is wrong.
   }
-  clearTimeout(renew);
+  clearTimeout(timer);
+  if (expired) offer();
 };
 
 // Password managers drop passkeys that the site doesn't know, and rename the others.
 const signal = () => {
   for (const element of document.querySelectorAll("[data-signal]")) {
     const { rpId, userId, allAcceptedCredentialIds, name, displayName, credentialId } = JSON.parse(element.dataset.signal);
-    const tell = (what, details) => PublicKeyCredential[what]?.({ rpId, ...details }).catch(() => {});
-    if (credentialId) tell("signalUnknownCredential", { credentialId });
-    if (allAcceptedCredentialIds) tell("signalAllAcceptedCredentials", { userId, allAcceptedCredentialIds });
-    if (name) tell("signalCurrentUserDetails", { userId, name, displayName });
+    const send = (what, details) => PublicKeyCredential[what]?.({ rpId, ...details }).catch(() => {});
+    if (credentialId) send("signalUnknownCredential", { credentialId });
+    if (allAcceptedCredentialIds) send("signalAllAcceptedCredentials", { userId, allAcceptedCredentialIds });
+    if (name) send("signalCurrentUserDetails", { userId, name, displayName });
     element.remove();
   }
 };
@@ -109,12 +121,12 @@ const tellAble = async () => {
   if (field && await PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable?.()) field.value = "1";
 };
 
-const start = () => {
+const tell = () => {
   signal();
   tellAble();
-  if (!running) offer();
 };
 if (supported) {
-  start();
-  document.addEventListener("htmx:after:swap", start);
+  tell();
+  document.addEventListener("htmx:after:swap", tell);
+  offer();
 }

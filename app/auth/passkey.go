@@ -27,6 +27,16 @@ func (h Handlers) PasskeyOwner(ctx context.Context, user *models.User) (*passkey
 	return &passkey.Owner{User: user, Handle: handle, Passkeys: passkeys}, err
 }
 
+// isPasskeyOf reports whether an answer names user, without checking it.
+func (h Handlers) isPasskeyOf(c *gin.Context, user *models.User, sent view.PasskeyAnswer) bool {
+	assertion, err := passkey.ParseAssertion(sent.Credential)
+	if err != nil {
+		return false
+	}
+	owner, err := h.DB.UserByPasskeyHandle(c.Request.Context(), assertion.Handle())
+	return err == nil && owner.ID == user.ID
+}
+
 // hasPasskey reports whether the signed-in user has a passkey.
 func (h Handlers) hasPasskey(c *gin.Context) (bool, error) {
 	if h.Passkeys == nil {

@@ -41,7 +41,10 @@ func (h Handlers) SignIn(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	if web.Current(c).User != nil {
+	if user := web.Current(c).User; user != nil {
+		if h.isPasskeyOf(c, user, form.PasskeyAnswer) { // sent twice, as by the autofill and the button
+			return web.Redirect(c, web.LocalPath(c.Query("next")))
+		}
 		return h.signedInMeanwhile(c, &form.Form, form.Login, func() error { return h.renderSignIn(c, http.StatusConflict, form) })
 	}
 	if !form.PasskeyAnswer.Empty() {
