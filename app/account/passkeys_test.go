@@ -35,6 +35,7 @@ func TestPasskeys(t *testing.T) {
 			AuthenticatorSelection struct{ ResidentKey, UserVerification string }
 			Attestation            string
 			Timeout                int
+			Challenge              string
 		}
 		if err := json.Unmarshal([]byte(asked.Body), &o); err != nil {
 			t.Fatal(err)
@@ -43,6 +44,10 @@ func TestPasskeys(t *testing.T) {
 		if o.RP.ID != "localhost" || o.User.Name != "anna.smith" || o.User.DisplayName != "Anna Smith" || err != nil || len(handle) != 64 ||
 			o.AuthenticatorSelection.ResidentKey != "required" || o.AuthenticatorSelection.UserVerification != "required" || o.Attestation != "none" || o.Timeout != 5*60*1000 {
 			t.Errorf("the options are %s", asked.Body)
+		}
+
+		if again := challengeIn(s.Post("/account/passkeys/options", nil)); len(o.Challenge) != 43 || again == o.Challenge { // 256 bits
+			t.Errorf("the challenges are %s and %s", o.Challenge, again)
 		}
 
 		s.AddPasskey(phone, options...).LeadsTo("/account/passkeys")

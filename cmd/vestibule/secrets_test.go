@@ -88,7 +88,7 @@ func TestOperatorResetsFactors(t *testing.T) {
 		if status, cookie := o.signsIn("anna.smith", oldPassword); status != 303 || cookie != nil {
 			o.Errorf("the password alone answers %d with %v", status, cookie)
 		}
-		wantEqual(o.T, "reset-factors", o.does("users", "reset-factors", "anna.smith"), "Removed the authenticator apps and recovery codes of anna.smith\n")
+		wantEqual(o.T, "reset-factors", o.does("users", "reset-factors", "anna.smith"), "Removed the passkeys, authenticator apps and recovery codes of anna.smith\n")
 		o.enters("anna.smith", oldPassword)
 		events := readJSON[[]object](o, o.does("audit", "--json"))
 		if kinds := fieldsOf(events, "kind"); len(kinds) < 2 || kinds[1] != "factors-reset" {

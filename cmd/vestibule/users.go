@@ -25,7 +25,7 @@ type users struct {
 	Verify       usersVerify       `cmd:"" help:"Mark a user's email address as verified."`
 	Disable      usersDisable      `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Enable       usersEnable       `cmd:"" help:"Let a disabled user sign in again."`
-	ResetFactors usersResetFactors `cmd:"" help:"Remove a user's authenticator apps and recovery codes, for somebody who has lost them."`
+	ResetFactors usersResetFactors `cmd:"" help:"Remove a user's passkeys, authenticator apps and recovery codes, for somebody who has lost them."`
 	Unlock       usersUnlock       `cmd:"" help:"Clear the waits of a user who made too many attempts."`
 	Delete       usersDelete       `cmd:"" help:"Permanently delete a user and everything they own."`
 }
@@ -80,7 +80,7 @@ func (usersDelete) Help() string {
 
 // Help returns the details that --help prints below the summary.
 func (usersResetFactors) Help() string {
-	return "Make sure that it's really them who asks: afterwards the password alone signs them in. Sessions stay; they get an email."
+	return "Make sure that it's really them who asks: afterwards the password alone signs them in, or a mailed link if they have none. Sessions stay; they get an email."
 }
 
 // Help returns the details that --help prints below the summary.
@@ -281,7 +281,7 @@ func (c usersResetFactors) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Removed the authenticator apps and recovery codes of %s\n", plain(user.Username))
+		fmt.Printf("Removed the passkeys, authenticator apps and recovery codes of %s\n", plain(user.Username))
 		return nil
 	})
 }
@@ -379,13 +379,14 @@ func noUser(login string) error { return fmt.Errorf("no user %s", plain(login)) 
 // factorsRow says by what a user signs in.
 type factorsRow struct {
 	Password        bool `json:"password"`
+	Passkeys        int  `json:"passkeys"`
 	Apps            int  `json:"authenticators"`
 	RecoveryCodes   int  `json:"recovery_codes"`
 	TrustedBrowsers int  `json:"trusted_browsers"`
 }
 
 func newFactorsRow(f models.Factors, trusted int) factorsRow {
-	return factorsRow{f.Password, f.Apps, f.RecoveryCodes, trusted}
+	return factorsRow{f.Password, f.Passkeys, f.Apps, f.RecoveryCodes, trusted}
 }
 
 // String lists the factors that a user has.
@@ -397,7 +398,7 @@ func (f factorsRow) String() string {
 	for _, some := range []struct {
 		what string
 		n    int
-	}{{"authenticator apps", f.Apps}, {"recovery codes", f.RecoveryCodes}, {"trusted browsers", f.TrustedBrowsers}} {
+	}{{"passkeys", f.Passkeys}, {"authenticator apps", f.Apps}, {"recovery codes", f.RecoveryCodes}, {"trusted browsers", f.TrustedBrowsers}} {
 		if some.n > 0 {
 			list = append(list, fmt.Sprintf("%s: %d", some.what, some.n))
 		}

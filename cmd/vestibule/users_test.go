@@ -288,7 +288,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		cookies := []*http.Cookie{o.enters("anna.smith", oldPassword), o.enters("anna@example.com", oldPassword)}
 		want["sessions"], want["throttles"], want["refused_mail"] = 2, []any{}, 0
 		want["disabled_at"] = nil
-		want["factors"] = object{"password": true, "authenticators": 0, "recovery_codes": 0, "trusted_browsers": 0}
+		want["factors"] = object{"password": true, "passkeys": 0, "authenticators": 0, "recovery_codes": 0, "trusted_browsers": 0}
 		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
 		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{
 			{"Username", "Anna.Smith"}, {"Email", "Anna@Example.com"}, {"Name", "Anna Smith"},
