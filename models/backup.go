@@ -90,6 +90,8 @@ type Restored struct {
 
 	Deleted   []string // were deleted after the backup
 	Disabled  []string // were disabled after the backup
+	Emails    []string // changed their email address after the backup, so the new one is put back
+	Outdated  []string // changed it too, but to one that isn't known or is taken
 	Passwords []string // changed their password after the backup, so the restored one is void
 	Apps      []string // removed an authenticator app after the backup, which can't be told from the others
 	Passkeys  []string // removed a passkey after the backup, so all of them are removed
@@ -102,7 +104,7 @@ type Restored struct {
 }
 
 // ReplayedEvents are the kinds of events that AfterRestore does again.
-var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted,
+var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted, EventEmailConfirmed,
 	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved}
 
 // AfterRestore makes a restored database safe to serve. A backup brings back what ended
@@ -203,6 +205,8 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		r.Passwords = append(r.Passwords, u.Username)
 		u.PasswordHash = "" // matches no password
 		return db.updateUser(ctx, u, "password_hash")
+	case EventEmailConfirmed:
+		return db.replayEmail(ctx, r, u, e)
 	case EventRecoveryCodeUsed, EventRecoveryCodesCreated:
 		if codes, err := db.RecoveryCodes(ctx, u.ID); err != nil || len(codes) == 0 {
 			return err
@@ -225,4 +229,26 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		return db.deletePasskeys(ctx, u.ID)
 	}
 	return nil
+}
+
+// replayEmail gives u the address again that e confirmed. Whoever reads the mail of the
+// old one could otherwise reset the password.
+func (db *DB) replayEmail(ctx context.Context, r *Restored, u *User, e Event) error {
+	if e.Detail.Email == "" { // an earlier version recorded it, or it was erased
+		if u.Verified() {
+			r.Outdated = append(r.Outdated, u.Username)
+		}
+		return nil
+	}
+	changed := *u
+	changed.Email, changed.VerifiedAt = e.Detail.Email, e.CreatedAt
+	err := db.updateUser(ctx, &changed, "email", "email_key", "verified_at")
+	if taken := new(TakenError); errors.As(err, &taken) {
+		r.Outdated = append(r.Outdated, u.Username)
+		return nil
+	}
+	if err == nil && changed.EmailKey != u.EmailKey {
+		r.Emails = append(r.Emails, u.Username)
+	}
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -294,6 +295,34 @@ func TestResetPasswordOfAnAddressThatIsNoLongerTheUsers(t *testing.T) {
 		wantsNotFound(t, db.ResetPassword(t.Context(), token(t, db, secret), "another"))
 		if got := stored(t, db, u).PasswordHash; got != u.PasswordHash {
 			t.Errorf("stored is %q", got)
+		}
+	})
+}
+
+// TestAfterRestoreOfEmails restores a backup from before people changed their address.
+func TestAfterRestoreOfEmails(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		var later []models.Event
+		user := func(name, email string) *models.User {
+			u := newUser(t, db, name)
+			verify(t, db, u)
+			later = append(later, models.Event{ID: uuid.Must(uuid.NewV7()), Kind: models.EventEmailConfirmed, UserID: u.ID, Detail: models.EventDetail{Email: email}, CreatedAt: time.Now().UTC()})
+			return u
+		}
+		moved, unknown := user("has.moved", "new@example.com"), user("an.earlier.version", "")
+		taken := user("somebody.has.it", newUser(t, db, "somebody").Email)
+		r, err := db.AfterRestore(t.Context(), later)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(r.Emails, []string{"has.moved"}) || !slices.Equal(r.Outdated, []string{"an.earlier.version", "somebody.has.it"}) {
+			t.Errorf("it names %+v", r)
+		}
+		for u, want := range map[*models.User]string{moved: "new@example.com", unknown: unknown.Email, taken: taken.Email} {
+			if got, err := db.UserByID(t.Context(), u.ID); err != nil || got.Email != want || !got.Verified() {
+				t.Errorf("%s has %+v (%v), want %s", u.Username, got, err, want)
+			}
 		}
 	})
 }

@@ -345,6 +345,8 @@ func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bo
 		{"Deleted again", r.Deleted},
 		{"Disabled again", r.Disabled},
 		{"Deleted these organizations again", r.Gone},
+		{"Have the email address again to which they changed after the backup", r.Emails},
+		{"Changed their email address after the backup, and have the old one again: whoever reads its mail can reset the password", r.Outdated},
 		{"Must reset their password with \"Forgot your password?\", because the backup has an old one", r.Passwords},
 		{"Must create new recovery codes, because some were used or replaced after the backup", r.RecoveryCodes},
 		{"Removed an authenticator app after the backup, which works again; tell them to look at their page Security", r.Apps},
