@@ -100,7 +100,7 @@ func TestGuestPagesAreNotForPeopleSignedIn(t *testing.T) {
 				s.Get(path, apptest.HTMX).LeadsTo(lands)
 				s.Post(path, apptest.With(apptest.Anna.Form(), "login", apptest.Anna.Email)).LeadsTo(lands) // sent twice
 				a := s.Post(path, apptest.With(apptest.Ben.Form(), "login", apptest.Ben.Email)).Wants(http.StatusConflict).Page()
-				a.Says("You're signed in as anna.smith now. Sign out on another tab, then try again here.")
+				a.Says("You're signed in as anna.smith now. Sign out in another tab, then try again here.")
 				if a.Value("email")+a.Value("login") != apptest.Ben.Email {
 					a.Failf("what was typed is gone")
 				}

@@ -108,7 +108,7 @@ func (h Handlers) AddAuthenticator(c *gin.Context) error {
 		return err
 	}
 	s, err := h.openSetUp(c)
-	if errors.Is(err, models.ErrNotFound) { // expired, or done on another tab
+	if errors.Is(err, models.ErrNotFound) { // expired, or done in another tab
 		return h.RedirectWith(c, "set-up-ended", "/account/authenticator")
 	}
 	if err != nil {

@@ -125,7 +125,7 @@ func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed strin
 }
 
 // signInEnded leads on if err says that no sign-in waits: to the page that the user wanted
-// if they have signed in on another tab, or else back to sign-in.
+// if they have signed in in another tab, or else back to sign-in.
 func (h Handlers) signInEnded(c *gin.Context, err error) error {
 	next := web.LocalPath(c.Query("next"))
 	switch {

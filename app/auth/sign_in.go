@@ -121,14 +121,14 @@ func (h Handlers) provePassword(c *gin.Context, user *models.User) (*proved, err
 const disabledAccount = "This account is disabled. Please contact the site's administrator."
 
 // signedInMeanwhile answers a guest's form that a signed-in user sends, because they have
-// signed in on another tab. One who typed their own name goes on to the page they wanted;
+// signed in in another tab. One who typed their own name goes on to the page they wanted;
 // otherwise nothing is done, and render shows the form again.
 func (h Handlers) signedInMeanwhile(c *gin.Context, form *forms.Form, typed string, render func() error) error {
 	user := web.Current(c).User
 	if key := text.EmailKey(typed); key == user.UsernameKey || key == user.EmailKey {
 		return web.Redirect(c, web.LocalPath(c.Query("next")))
 	}
-	form.Error = "You're signed in as " + user.Username + " now. Sign out on another tab, then try again here."
+	form.Error = "You're signed in as " + user.Username + " now. Sign out in another tab, then try again here."
 	return render()
 }
 

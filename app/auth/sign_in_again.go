@@ -17,7 +17,7 @@ import (
 )
 
 // A form that was drawn for a user acts for nobody else. If their session has ended, or
-// someone else has signed in on another tab, the site asks what to do in place of the
+// someone else has signed in in another tab, the site asks what to do in place of the
 // page, and then goes on with what was typed. Without JavaScript, hidden fields keep
 // that, except passwords. Under htmx a dialog asks, and the page below it keeps it all.
 

@@ -134,6 +134,7 @@ func TestOrganization(t *testing.T) {
 		}
 		v.wants(`[...document.querySelectorAll("#members strong")].map(e => e.innerText)`, []string{"Ben Jones"})
 		v.wants(`document.querySelector("[role=status]#finds").innerText`, map[bool]string{true: "1 result."}[v.scripts])
+		v.wants(`new URLSearchParams(location.search).get("q")`, "jon") // the last search has ended
 		v.choosesRole("Admin")
 		v.wantsToasts("Role changed")
 		if v.scripts {

@@ -29,9 +29,6 @@ const (
 // Run serves until config.ShutdownDelay after ctx ends, and then finishes the running
 // requests.
 func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) error {
-	if err := readSecretKeys(config); err != nil {
-		return err
-	}
 	if err := config.ValidateSite(); err != nil {
 		return err
 	}
@@ -49,6 +46,9 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	defer db.Close()
 	if err := migrateOrCheck(ctx, config, db, log); err != nil {
 		return err
+	}
+	if err := readSecretKeys(config); err != nil {
+		log.Warn("SECRET_KEYS is not set, and no key can be stored: nobody can add an authenticator app", "err", err)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200) // 15,000 home pages a second, not 13,600; 85 MiB under that load, not 44

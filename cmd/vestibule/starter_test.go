@@ -104,7 +104,7 @@ func addRoutes(t *testing.T, path, lines string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const group = "signedIn := public.Group(\"/\", auth.SignedInOnly, a.LimitWrites, a.Confirm)\n"
+	const group = "signedIn := settingUp.Group(\"/\", a.SecondFactorOnly)\n"
 	after := strings.Replace(string(before), group, group+lines, 1)
 	if after == string(before) {
 		t.Fatal("app/routes.go has no group signedIn")

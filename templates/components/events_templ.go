@@ -167,7 +167,7 @@ func EventsFound(list EventList) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !list.Focus {
+		if list.First() {
 			templ_7745c5c3_Err = Found(len(list.Rows), list.More != "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -374,7 +374,7 @@ func NotesFound(f layouts.Frame, notes Notes) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !notes.Focus {
+		if notes.First() {
 			templ_7745c5c3_Err = components.Found(len(notes.Rows), notes.More != "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

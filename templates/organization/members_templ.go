@@ -277,7 +277,7 @@ func MembersFound(f layouts.Frame, members Members) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !members.Focus {
+		if members.First() {
 			templ_7745c5c3_Err = components.Found(len(members.Rows), members.More != "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
