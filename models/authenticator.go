@@ -52,6 +52,15 @@ func (db *DB) Authenticators(ctx context.Context, user uuid.UUID) ([]Authenticat
 	return apps, err
 }
 
+// AuthenticatorByID finds an app of user. It returns ErrNotFound if there is none.
+func (db *DB) AuthenticatorByID(ctx context.Context, user, id uuid.UUID) (*Authenticator, error) {
+	a := new(Authenticator)
+	if err := db.bun.NewSelect().Model(a).Where("id = ?", id).Where("user_id = ?", user).Scan(ctx); err != nil {
+		return nil, asNotFound(err)
+	}
+	return a, nil
+}
+
 // RenameAuthenticator changes the name of an app of user. It returns ErrNotFound if there
 // is no such app.
 func (db *DB) RenameAuthenticator(ctx context.Context, user, id uuid.UUID, name string) error {

@@ -97,18 +97,16 @@ func (db *DB) KnownBrowser(ctx context.Context, user *User, secret string) (stri
 }
 
 // TrustBrowser records that user isn't asked for a second factor on the browser whose
-// cookie holds secret, which RememberBrowser has stored, for that long. It returns a new
-// secret for the cookie: whoever saw the old one, maybe on a shared computer, must not be
-// trusted.
-func (db *DB) TrustBrowser(ctx context.Context, user *User, secret, userAgent string, d time.Duration) (string, error) {
-	old, _ := hashSecret(secret)
-	secret, hash := newSecret()
-	result, err := db.bun.NewUpdate().Model((*Browser)(nil)).Set("token_hash = ?", hash).Set("trusted_until = ?", now().Add(d)).
-		Set("user_agent = ?", sanitize(userAgent, maxUserAgent)).Where("user_id = ?", user.ID).Where("token_hash = ?", old).Exec(ctx)
+// cookie will hold secret, for that long. RememberBrowser has just made that secret, so
+// nobody else has seen it.
+func (db *DB) TrustBrowser(ctx context.Context, user *User, secret, userAgent string, d time.Duration) error {
+	hash, _ := hashSecret(secret)
+	result, err := db.bun.NewUpdate().Model((*Browser)(nil)).Set("trusted_until = ?", now().Add(d)).
+		Set("user_agent = ?", sanitize(userAgent, maxUserAgent)).Where("user_id = ?", user.ID).Where("token_hash = ?", hash).Exec(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return secret, requireRows(result)
+	return requireRows(result)
 }
 
 // trusts reports whether user trusts the browser whose cookie holds secret.

@@ -120,6 +120,16 @@ func throttled(key string) (kind, subject string) {
 
 var throttleWords = regexp.MustCompile(`^(.+?) (?:of|from|to|by|in|for) (\S+)(?: by .*)?$`)
 
+// newThrottle returns the row of key before any attempt.
+func newThrottle(key string, forgetAt time.Time) *Throttle {
+	kind, subject := throttled(key)
+	th := &Throttle{Key: throttleKey(key), Kind: kind, Until: noWait, ForgetAt: forgetAt}
+	if subject != "" {
+		th.Subject = throttleKey(subject)
+	}
+	return th
+}
+
 // ThrottleSubject returns whose attempts are counted under the address: for IPv6 the
 // /64, which is what one household or server has.
 func ThrottleSubject(address string) string {
@@ -213,10 +223,7 @@ func (db *DB) Attempt(ctx context.Context, key string, limit Limit) error {
 	var early *ThrottledError
 	err = db.InTx(ctx, func(tx *DB) error {
 		// Updating an existing row changes nothing here, but locks it.
-		th := &Throttle{Key: throttleKey(key), Kind: kind, Until: noWait, ForgetAt: t}
-		if subject != "" {
-			th.Subject = throttleKey(subject)
-		}
+		th := newThrottle(key, t)
 		err := tx.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").
 			Set("kind = EXCLUDED.kind").Set("subject = EXCLUDED.subject").Returning("tries, until, forget_at, noted_until").Scan(ctx)
 		if err != nil {
@@ -309,7 +316,8 @@ func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) error {
 	if !errors.Is(asNotFound(err), ErrNotFound) {
 		return err
 	}
-	*th = Throttle{Key: th.Key, Kind: kind, Subject: hashSubjects([]string{subject})[0], Tries: 1, Until: noWait, ForgetAt: t.Add(time.Minute)}
+	th = newThrottle(key, t.Add(time.Minute))
+	th.Tries = 1
 	const over = "th.forget_at <= ? OR th.forget_at > ?"
 	result, err := db.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").
 		Set("tries = CASE WHEN "+over+" THEN 1 ELSE th.tries + 1 END", t, t.Add(maxMinute)).

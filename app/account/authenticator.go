@@ -176,16 +176,7 @@ func (h Handlers) ShowAuthenticatorQR(c *gin.Context) error {
 
 // authenticator returns the app in the path.
 func (h Handlers) authenticator(c *gin.Context) (*models.Authenticator, error) {
-	apps, err := h.DB.Authenticators(c.Request.Context(), web.Current(c).User.ID)
-	for _, app := range apps {
-		if app.ID == web.ID(c) {
-			return &app, nil
-		}
-	}
-	if err == nil {
-		err = models.ErrNotFound
-	}
-	return nil, err
+	return h.DB.AuthenticatorByID(c.Request.Context(), web.Current(c).User.ID, web.ID(c))
 }
 
 func newRename(app *models.Authenticator) *view.RenameAuthenticator {

@@ -77,13 +77,10 @@ func (h Handlers) AddPasskey(c *gin.Context) error {
 		return err
 	}
 	err := h.addPasskey(c, form.PasskeyAnswer)
-	refusal := new(auth.PasskeyRefusal)
 	switch {
 	case err == nil:
 		return h.RedirectWith(c, "passkey-added", cmp.Or(nextPage(c), "/account/passkeys"))
-	case errors.As(err, &refusal):
-		form.Error = refusal.Sentence
-	case web.Full(&form.Form, err, "You can have up to %s passkeys. Remove one first."):
+	case auth.Refused(&form.Form, err), web.Full(&form.Form, err, "You can have up to %s passkeys. Remove one first."):
 	default:
 		return err
 	}
@@ -116,14 +113,11 @@ func (h Handlers) ShowPasskey(c *gin.Context) error {
 
 func (h Handlers) renderPasskey(c *gin.Context, status int, form *view.Passkey, p *models.Passkey) error {
 	user := web.Current(c).User
-	removable := user.HasPassword()
-	if !removable {
-		all, err := h.DB.Passkeys(c.Request.Context(), user.ID)
-		if err != nil {
-			return err
-		}
-		removable = len(all) > 1
+	factors, err := h.DB.Factors(c.Request.Context(), user)
+	if err != nil {
+		return err
 	}
+	removable := factors.Password || factors.Passkeys > 1
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.PasskeyPage(f, form, p.Name, removable), view.PasskeyForm(f, form))
 }

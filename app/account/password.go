@@ -59,35 +59,20 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	session := web.Current(c).Session
-	var token, mark string
-	err = h.Audited(c, models.EventPasswordChanged, user, func(tx *models.DB) (err error) {
-		if token, err = tx.ChangePassword(c.Request.Context(), user, hash, session); err != nil {
-			return err
-		}
-		mark, err = h.RememberBrowser(c, tx, user, true)
-		return err
+	err = h.replacePassword(c, models.EventPasswordChanged, func(tx *models.DB) (string, error) {
+		return tx.ChangePassword(c.Request.Context(), user, hash, web.Current(c).Session)
 	})
 	if err != nil {
 		return err
 	}
-	h.SetSessionCookie(c, token, session)
-	h.SetBrowserCookie(c, mark)
 	return h.RedirectWith(c, "password-changed", "/account")
 }
 
 // RemovePassword removes the password of a user who has a passkey, and ends all other
 // sessions.
 func (h Handlers) RemovePassword(c *gin.Context) error {
-	user := web.Current(c).User
-	session := web.Current(c).Session
-	var token, mark string
-	err := h.Audited(c, models.EventPasswordRemoved, user, func(tx *models.DB) (err error) {
-		if token, err = tx.RemovePassword(c.Request.Context(), user, session); err != nil {
-			return err
-		}
-		mark, err = h.RememberBrowser(c, tx, user, true)
-		return err
+	err := h.replacePassword(c, models.EventPasswordRemoved, func(tx *models.DB) (string, error) {
+		return tx.RemovePassword(c.Request.Context(), web.Current(c).User, web.Current(c).Session)
 	})
 	if errors.Is(err, models.ErrLastWayIn) {
 		return lastWayIn("You can't sign in without a password. Add a passkey first.")
@@ -95,9 +80,27 @@ func (h Handlers) RemovePassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	return h.RedirectWith(c, "password-removed", "/account/password")
+}
+
+// replacePassword calls replace, which returns the new token of the session, and gives it
+// to this browser, the only one that stays known.
+func (h Handlers) replacePassword(c *gin.Context, kind string, replace func(tx *models.DB) (token string, err error)) error {
+	user, session := web.Current(c).User, web.Current(c).Session
+	var token, mark string
+	err := h.Audited(c, kind, user, func(tx *models.DB) (err error) {
+		if token, err = replace(tx); err != nil {
+			return err
+		}
+		mark, err = h.RememberBrowser(c, tx, user, true)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	h.SetSessionCookie(c, token, session)
 	h.SetBrowserCookie(c, mark)
-	return h.RedirectWith(c, "password-removed", "/account/password")
+	return nil
 }
 
 // lastWayIn returns the [web.Refusal] to remove what a user needs to sign in.

@@ -68,7 +68,7 @@ func (h Handlers) useCode(c *gin.Context, tx *models.DB, user *models.User, type
 			return MatchCode(string(secret), typed, time.Now())
 		})
 	} else if err = tx.UseRecoveryCode(ctx, user, typed); err == nil {
-		err = recordOwn(c, tx, models.EventRecoveryCodeUsed, user)
+		err = recordOwn(c, tx, models.EventRecoveryCodeUsed, user, models.EventDetail{})
 	}
 	if errors.Is(err, models.ErrNotFound) {
 		return errWrongCode

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"vestibule/app/forms"
 	"vestibule/app/web"
@@ -129,8 +128,7 @@ func (h Handlers) verifyEmailByPasskey(c *gin.Context, form *view.VerifyEmail, t
 		quietly: true,
 		then:    func(tx *models.DB) error { return asConfirmFailure(c, confirmEmail(c, tx, token)) },
 	})
-	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
-		form.Error = refusal.Sentence
+	if Refused(&form.Form, err) {
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}
 	if err != nil {
@@ -149,14 +147,11 @@ func confirmEmail(c *gin.Context, tx *models.DB, token *models.Token) error {
 
 // recordConfirmed records that the token's user confirmed its address.
 func recordConfirmed(c *gin.Context, tx *models.DB, token *models.Token) error {
-	user := token.User
-	entry := web.Event(c, uuid.Nil, models.EventEmailConfirmed, user)
-	entry.ActorID = user.ID
-	entry.Detail.Email = token.Email
+	detail := models.EventDetail{Email: token.Email}
 	if token.Purpose == models.ChangeEmail {
-		entry.Detail.EmailFrom = user.Email
+		detail.EmailFrom = token.User.Email
 	}
-	return tx.Record(c.Request.Context(), entry)
+	return recordOwn(c, tx, models.EventEmailConfirmed, token.User, detail)
 }
 
 // asConfirmFailure returns the [web.Refusal] for an address that wasn't confirmed.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/device"
+	"vestibule/app/forms"
 	"vestibule/app/passkey"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -35,6 +36,11 @@ func (h Handlers) isPasskeyOf(c *gin.Context, user *models.User, sent view.Passk
 	}
 	owner, err := h.DB.UserByPasskeyHandle(c.Request.Context(), assertion.Handle())
 	return err == nil && owner.ID == user.ID
+}
+
+// canUsePasskey reports whether somebody with these factors can use a passkey here.
+func (h Handlers) canUsePasskey(factors models.Factors) bool {
+	return h.Passkeys != nil && factors.Passkeys > 0
 }
 
 // hasPasskey reports whether the signed-in user has a passkey.
@@ -101,6 +107,16 @@ type PasskeyRefusal struct {
 }
 
 func (r *PasskeyRefusal) Error() string { return r.Sentence }
+
+// Refused reports whether err is a *PasskeyRefusal. If so, it sets form's error.
+func Refused(form *forms.Form, err error) bool {
+	refusal := new(PasskeyRefusal)
+	if !errors.As(err, &refusal) {
+		return false
+	}
+	form.Error = refusal.Sentence
+	return true
+}
 
 func refusePasskey(sentence string) error {
 	return &PasskeyRefusal{Sentence: sentence}

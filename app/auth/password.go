@@ -90,8 +90,7 @@ func (h Handlers) CheckIdentity(c *gin.Context, form *forms.Form, identity *view
 		return false, nil
 	}
 	err = h.confirmByPasskey(c, identity.PasskeyAnswer, func(use func(tx *models.DB) error) error { return use(h.DB) })
-	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
-		form.Error = refusal.Sentence
+	if Refused(form, err) {
 		return false, nil
 	}
 	return false, err

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -64,10 +63,7 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	ask := func(status int, form *view.Reauthenticate) error {
 		c.Abort()
 		form.Focus, form.Sudo, form.CurrentCode = &form.CurrentPassword, next, ""
-		var err error
-		if form.Passkeys, err = h.hasPasskey(c); err != nil {
-			return err
-		}
+		form.Passkeys = h.canUsePasskey(factors)
 		f := h.Frame(c, status)
 		fragment := view.ReauthenticateForm(f, form, kept)
 		if wholePage && web.IsHTMX(c) {
@@ -131,8 +127,7 @@ func (h Handlers) proveAgain(c *gin.Context, form *view.Reauthenticate) (proved,
 func (h Handlers) proveAgainByPasskey(c *gin.Context, form *view.Reauthenticate) (proved, limited bool, err error) {
 	form.Excuse("current_password", "current_code")
 	err = h.confirmByPasskey(c, form.PasskeyAnswer(), func(use func(tx *models.DB) error) error { return h.reauthenticated(c, use) })
-	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
-		form.Error = refusal.Sentence
+	if Refused(&form.Form, err) {
 		return false, false, nil
 	}
 	return err == nil, false, err

@@ -53,7 +53,7 @@ func (h Handlers) renderSecondFactor(c *gin.Context, status int, form *view.Seco
 	if err != nil {
 		return err
 	}
-	form.Passkeys = h.Passkeys != nil && factors.Passkeys > 0
+	form.Passkeys = h.canUsePasskey(factors)
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.SecondFactorPage(f, form, s.User), view.SecondFactorForm(f, form))
 }
@@ -94,8 +94,7 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 // alone is enough.
 func (h Handlers) secondFactorByPasskey(c *gin.Context, form *view.SecondFactor, s *models.SignIn) error {
 	p, err := h.provePasskey(c, form.PasskeyAnswer, s.UserID, step{quietly: s.Proved(models.FactorEmail), waiting: s})
-	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
-		form.Error = refusal.Sentence
+	if Refused(&form.Form, err) {
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
 	}
 	if err != nil {
@@ -125,7 +124,7 @@ func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed strin
 }
 
 // signInEnded leads on if err says that no sign-in waits: to the page that the user wanted
-// if they have signed in in another tab, or else back to sign-in.
+// if they have signed in from another tab, or else back to sign-in.
 func (h Handlers) signInEnded(c *gin.Context, err error) error {
 	next := web.LocalPath(c.Query("next"))
 	switch {

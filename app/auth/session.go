@@ -55,17 +55,17 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 		if p.session == nil && kind == models.EventSignIn {
 			kind = models.EventSignInStarted
 		}
-		if err := recordOwn(c, tx, kind, user); err != nil || p.session == nil {
+		if err := recordOwn(c, tx, kind, user, models.EventDetail{}); err != nil || p.session == nil {
 			return err
 		}
 		if p.browser, err = h.RememberBrowser(c, tx, user, s.quietly); err != nil {
 			return err
 		}
 		if s.trust && h.Config.TrustBrowser > 0 {
-			if p.browser, err = tx.TrustBrowser(ctx, user, p.browser, c.Request.UserAgent(), h.Config.TrustBrowser); err != nil {
+			if err := tx.TrustBrowser(ctx, user, p.browser, c.Request.UserAgent(), h.Config.TrustBrowser); err != nil {
 				return err
 			}
-			if err := recordOwn(c, tx, models.EventBrowserTrusted, user); err != nil {
+			if err := recordOwn(c, tx, models.EventBrowserTrusted, user, models.EventDetail{}); err != nil {
 				return err
 			}
 		}
@@ -77,9 +77,9 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 }
 
 // recordOwn records what user did before they were signed in.
-func recordOwn(c *gin.Context, tx *models.DB, kind string, user *models.User) error {
+func recordOwn(c *gin.Context, tx *models.DB, kind string, user *models.User, detail models.EventDetail) error {
 	entry := web.Event(c, uuid.Nil, kind, user)
-	entry.ActorID = user.ID
+	entry.ActorID, entry.Detail = user.ID, detail
 	return tx.Record(c.Request.Context(), entry)
 }
 

@@ -121,7 +121,7 @@ func (h Handlers) provePassword(c *gin.Context, user *models.User) (*proved, err
 const disabledAccount = "This account is disabled. Please contact the site's administrator."
 
 // signedInMeanwhile answers a guest's form that a signed-in user sends, because they have
-// signed in in another tab. One who typed their own name goes on to the page they wanted;
+// signed in from another tab. One who typed their own name goes on to the page they wanted;
 // otherwise nothing is done, and render shows the form again.
 func (h Handlers) signedInMeanwhile(c *gin.Context, form *forms.Form, typed string, render func() error) error {
 	user := web.Current(c).User

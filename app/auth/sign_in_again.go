@@ -17,7 +17,7 @@ import (
 )
 
 // A form that was drawn for a user acts for nobody else. If their session has ended, or
-// someone else has signed in in another tab, the site asks what to do in place of the
+// someone else has signed in from another tab, the site asks what to do in place of the
 // page, and then goes on with what was typed. Without JavaScript, hidden fields keep
 // that, except passwords. Under htmx a dialog asks, and the page below it keeps it all.
 
@@ -158,8 +158,7 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 func (h Handlers) signInAgainByPasskey(c *gin.Context, form *view.SignInAgain, owner components.Owner) error {
 	form.Excuse("again_login", "again_password")
 	p, err := h.provePasskey(c, form.PasskeyAnswer(), uuid.Nil, step{})
-	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
-		form.Error = refusal.Sentence
+	if Refused(&form.Form, err) {
 		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
 	}
 	if err != nil {

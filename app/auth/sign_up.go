@@ -87,9 +87,8 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		signUp = h.signUpByPasskey
 	}
 	p, err := signUp(c, form)
-	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
+	if Refused(&form.Form, err) {
 		h.Refund(c, attempts...)
-		form.Error = refusal.Sentence
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
 	if failed := new(models.TakenError); errors.As(err, &failed) {
