@@ -93,7 +93,7 @@ type Event struct {
 	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
 }
 
-// EventDetail says whom and what an event is about, in the words of that time. Each kind
+// EventDetail holds the details of an event, in the words of that time. Each kind
 // uses its own fields. It names no user: Event.UserID leads to the name as long as there
 // is the account.
 type EventDetail struct {
@@ -236,7 +236,8 @@ func (db *DB) eraseInvited(ctx context.Context, organization uuid.UUID) error {
 	})
 }
 
-// eraseEventDetails erases the details of those of which that hold an address.
+// eraseEventDetails erases the details that hold an address from the events that which
+// selects.
 func (db *DB) eraseEventDetails(ctx context.Context, which func(*bun.UpdateQuery) *bun.UpdateQuery) error {
 	_, err := db.bun.NewUpdate().Model((*Event)(nil)).Set("detail = NULL").Set("email_key = NULL").
 		Where("email_key IS NOT NULL").WhereGroup(" AND ", which).Exec(ctx)

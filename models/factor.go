@@ -29,7 +29,7 @@ type Proof struct {
 	At     time.Time `json:"at"`
 }
 
-// Factors says by what a user can prove who they are.
+// Factors says how a user can prove who they are.
 type Factors struct {
 	Password      bool
 	Passkeys      int
@@ -37,7 +37,7 @@ type Factors struct {
 	RecoveryCodes int // that are left
 }
 
-// Factors returns by what u can prove who they are.
+// Factors returns how u can prove who they are.
 func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
 	f := Factors{Password: u.HasPassword()}
 	count := func(model any) *bun.SelectQuery {

@@ -169,8 +169,8 @@ func (db *DB) storeHandle(ctx context.Context, user uuid.UUID, handle []byte) er
 	return err
 }
 
-// OfferPasskey reports whether the site should offer user a passkey now: it has never done
-// so, and they have none.
+// OfferPasskey reports whether to offer user a passkey now. It does so once, and only to a
+// user without one.
 func (db *DB) OfferPasskey(ctx context.Context, user uuid.UUID) (bool, error) {
 	a := &PasskeyAccount{UserID: user, Handle: NewPasskeyHandle(), OfferedAt: now()}
 	result, err := db.bun.NewInsert().Model(a).On("CONFLICT (user_id) DO UPDATE").Set("offered_at = EXCLUDED.offered_at").

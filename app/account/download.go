@@ -54,7 +54,7 @@ type ownAuthenticator struct {
 	LastUsedAt time.Time `json:"last_used_at,omitzero"`
 }
 
-// ownRecoveryCode is a code that is left, of which only the hash is stored.
+// ownRecoveryCode is an unused recovery code. Only its hash is stored.
 type ownRecoveryCode struct {
 	CreatedAt time.Time `json:"created_at"`
 }

@@ -23,7 +23,7 @@ var securityEvents = []string{
 // recentEvents is how many events the page lists.
 const recentEvents = 5
 
-// ShowSecurity shows by what the user signs in, what is missing, and what changed lately.
+// ShowSecurity shows how the user signs in, what is missing, and what changed lately.
 func (h Handlers) ShowSecurity(c *gin.Context) error {
 	ctx, user := c.Request.Context(), web.Current(c).User
 	factors, err := h.DB.Factors(ctx, user)

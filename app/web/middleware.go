@@ -180,7 +180,7 @@ func (k *Kit) Session(c *gin.Context) error {
 	return nil
 }
 
-// GuestsOnly redirects a signed-in user, who may have signed in in another tab, to the
+// GuestsOnly redirects a signed-in user, who may have signed in from another tab, to the
 // page they wanted. A form that they send is left to its handler, which keeps what was
 // typed.
 func GuestsOnly(c *gin.Context) error {

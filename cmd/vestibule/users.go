@@ -376,7 +376,7 @@ func findUser(ctx context.Context, db *models.DB, login string) (*models.User, e
 
 func noUser(login string) error { return fmt.Errorf("no user %s", plain(login)) }
 
-// factorsRow says by what a user signs in.
+// factorsRow says how a user signs in.
 type factorsRow struct {
 	Password        bool `json:"password"`
 	Passkeys        int  `json:"passkeys"`

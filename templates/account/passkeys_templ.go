@@ -41,8 +41,8 @@ type PasskeyRow struct {
 	LastUsedAt    time.Time
 }
 
-// PasskeysPage lists the user's passkeys. Without possible, the site has no domain name,
-// and so no passkeys.
+// PasskeysPage lists the user's passkeys. Possible is false on a site without a domain
+// name, which can't have any.
 func PasskeysPage(f layouts.Frame, form *AddPasskey, next string, rows []PasskeyRow, possible bool, signal *auth.PasskeySignal) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -443,7 +443,7 @@ func PasskeyPage(f layouts.Frame, form *Passkey, name string, removable bool) te
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = components.DangerSection("Remove passkey", "You can't sign in with it any more. We'll also ask your password manager to delete it.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DangerSection("Remove passkey", "You'll no longer be able to sign in with it. We'll also ask your password manager to delete it.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -126,7 +126,7 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Account(f, "Password", "You sign in with it.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Account(f, "Password", "The password you sign in with.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

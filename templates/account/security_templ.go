@@ -20,7 +20,7 @@ import (
 // fewCodes is how many recovery codes are so few that the page warns.
 const fewCodes = 3
 
-// SecurityPage lists by what the user signs in, and what is missing. Passkeys says whether
+// SecurityPage shows how the user signs in, and what is missing. Passkeys reports whether
 // the site has them.
 func SecurityPage(f layouts.Frame, factors models.Factors, passkeys bool, trusted int, events components.EventList) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
@@ -76,7 +76,7 @@ func SecurityPage(f layouts.Frame, factors models.Factors, passkeys bool, truste
 					}
 					ctx = templ.InitializeContext(ctx)
 					if factors.Password {
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "You sign in with it.")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "The password you sign in with.")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

@@ -135,7 +135,7 @@ func nothingLeft() templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>You have no password and no passkey any more. <a href=\"/forgot-password\">Set a password by email</a>, then come back.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>You no longer have a password or a passkey. <a href=\"/forgot-password\">Set a password by email</a>, then come back.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -652,7 +652,7 @@ func FilterSelect(name, label, all string, options []forms.Option, chosen string
 	})
 }
 
-// Sorting is by what a list can be sorted, up or down.
+// Sorting is one order of a list, up and down.
 type Sorting struct {
 	Label  string
 	Path   string

@@ -546,7 +546,7 @@ func ExactTime(t time.Time) templ.Component {
 	})
 }
 
-// Date is a Time of which only the day matters once it is far.
+// Date is a Time that shows only the day, unless it is near.
 func Date(t time.Time) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

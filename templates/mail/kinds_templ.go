@@ -214,7 +214,7 @@ func emailChanged(d Data) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "</strong>. We won't write to this address any more.</p><p>If this was you, there's nothing to do. If it wasn't, someone else has access to your account. Please contact the site's administrator right away.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "</strong>. We'll no longer write to this address.</p><p>If this was you, there's nothing to do. If it wasn't, someone else has access to your account. Please contact the site's administrator right away.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
