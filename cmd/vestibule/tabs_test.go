@@ -99,8 +99,21 @@ func TestPasswordsStayAfterAnError(t *testing.T) {
 		v.fills("current_password", "not mine")
 		v.fills("password", apptest.AnotherPassword)
 		v.fills("confirm_password", apptest.AnotherPassword)
+		if v.scripts {
+			// What somebody could type over in the first task after the form came back.
+			v.wants(`(sent => new MutationObserver(() => {
+				const returned = document.getElementById("password");
+				if (returned === sent) return;
+				const next = new MessageChannel();
+				next.port1.onmessage = () => window.returned ??= returned.value;
+				next.port2.postMessage(null);
+			}).observe(document.querySelector("main"), { childList: true, subtree: true }))(document.getElementById("password"))`, nil)
+		}
 		v.presses("Change password")
 		v.wantsErrors(sentences{"current_password": apptest.WrongPassword})
+		if v.scripts {
+			v.wants(`window.returned`, apptest.AnotherPassword)
+		}
 		v.wantsFocus("current_password")
 		v.wantsValue("current_password", "")
 		kept("password", apptest.AnotherPassword)

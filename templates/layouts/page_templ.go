@@ -165,7 +165,7 @@ func Page(f Frame, title string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<meta name=\"htmx-config\" content='{\"history\":false,\"includeIndicatorCSS\":false,\"defaultTimeout\":20000,\"defaultFocusScroll\":true}'><link rel=\"icon\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<meta name=\"htmx-config\" content='{\"history\":false,\"includeIndicatorCSS\":false,\"defaultTimeout\":20000,\"defaultFocusScroll\":true,\"defaultSettleDelay\":0}'><link rel=\"icon\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
