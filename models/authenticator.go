@@ -72,8 +72,8 @@ func (db *DB) RenameAuthenticator(ctx context.Context, user, id uuid.UUID, name 
 	return requireRows(result)
 }
 
-// RemoveAuthenticator deletes an app of u, and notifies them by email. With the last app,
-// the recovery codes and the trust in browsers go too. It returns ErrNotFound if there is no such app.
+// RemoveAuthenticator deletes an app of u, and notifies them by email. It returns
+// ErrNotFound if there is no such app.
 func (db *DB) RemoveAuthenticator(ctx context.Context, u *User, id uuid.UUID) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.lockUnchanged(ctx, u); err != nil {
@@ -86,19 +86,7 @@ func (db *DB) RemoveAuthenticator(ctx context.Context, u *User, id uuid.UUID) er
 		if err := requireRows(result); err != nil {
 			return err
 		}
-		factors, err := tx.Factors(ctx, u)
-		if err != nil {
-			return err
-		}
-		if !factors.SecondFactor() {
-			if err := tx.deleteRecoveryCodes(ctx, u.ID); err != nil {
-				return err
-			}
-			if err := tx.UntrustBrowsers(ctx, u.ID, ""); err != nil {
-				return err
-			}
-		}
-		return tx.factorChanged(ctx, u, EventAuthenticatorRemoved)
+		return tx.factorRemoved(ctx, u, EventAuthenticatorRemoved)
 	})
 }
 

@@ -55,6 +55,8 @@ const (
 	EventOrganizationCreated = "organization-created"
 	EventOrganizationRenamed = "organization-renamed"
 	EventOrganizationDeleted = "organization-deleted"
+	EventTwoFactorsRequired  = "second-factor-required"
+	EventTwoFactorsLifted    = "second-factor-lifted"
 	EventInvited             = "invited"
 	EventInvitationResent    = "invitation-resent"
 	EventInvitationRevoked   = "invitation-revoked"
@@ -109,6 +111,9 @@ type EventDetail struct {
 	Fields string `json:"fields,omitempty"` // what changed in the profile
 	Device string `json:"device,omitempty"` // which was signed out
 	Count  int    `json:"count,omitempty"`  // how many were signed out
+
+	From    string `json:"from,omitempty"`     // the day from which a second factor is required
+	NoTrust string `json:"no_trust,omitempty"` // says so if trusted browsers don't stand in for it
 }
 
 // IsZero reports whether there is nothing to say. Then the column is NULL.

@@ -29,12 +29,26 @@ type Proof struct {
 	At     time.Time `json:"at"`
 }
 
+// IsZero reports whether nothing was proved. Then a column is NULL.
+func (p Proof) IsZero() bool { return p == Proof{} }
+
 // Factors says how a user can prove who they are.
 type Factors struct {
 	Password      bool
 	Passkeys      int
 	Apps          int // that show codes
 	RecoveryCodes int // that are left
+
+	// Required reports whether a second factor is required of the user now: by one of
+	// their organizations or, after [Factors.Under], by the site. NoTrust reports whether
+	// one of these organizations accepts no trusted browser in its place.
+	Required, NoTrust bool
+}
+
+// SitePolicy is what the settings of a site say about factors.
+type SitePolicy struct {
+	SecondFactor bool // is required of everyone
+	Passkeys     bool // can be used
 }
 
 // Factors returns how u can prove who they are.
@@ -43,13 +57,35 @@ func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
 	count := func(model any) *bun.SelectQuery {
 		return db.bun.NewSelect().Model(model).ColumnExpr("count(*)").Where("user_id = ?", u.ID)
 	}
-	err := db.bun.NewSelect().ColumnExpr("(?), (?), (?)", count((*Passkey)(nil)), count((*Authenticator)(nil)), count((*RecoveryCode)(nil))).
-		Scan(ctx, &f.Passkeys, &f.Apps, &f.RecoveryCodes)
+	requiring := func() *bun.SelectQuery {
+		return db.bun.NewSelect().Model((*Membership)(nil)).ColumnExpr("count(*) > 0").Join("JOIN organizations AS o ON o.id = m.organization_id").
+			Where("m.user_id = ?", u.ID).Where("o.second_factor_from <= ?", now())
+	}
+	err := db.bun.NewSelect().ColumnExpr("(?), (?), (?), (?), (?)", count((*Passkey)(nil)), count((*Authenticator)(nil)), count((*RecoveryCode)(nil)),
+		requiring(), requiring().Where("o.no_trust")).
+		Scan(ctx, &f.Passkeys, &f.Apps, &f.RecoveryCodes, &f.Required, &f.NoTrust)
 	return f, err
 }
 
+// Under returns f on a site with that policy.
+func (f Factors) Under(site SitePolicy) Factors {
+	f.Required = f.Required || site.SecondFactor
+	if !site.Passkeys {
+		f.Passkeys = 0
+	}
+	return f
+}
+
+// HasSecond reports whether the user has what a requirement asks for.
+func (f Factors) HasSecond() bool { return f.Apps > 0 || f.Passkeys > 0 }
+
 // SecondFactor reports whether a password or a mailed link alone doesn't sign the user in.
-func (f Factors) SecondFactor() bool { return f.Apps > 0 }
+// A passkey by itself only offers another way; it is asked for if a second factor is
+// required.
+func (f Factors) SecondFactor() bool { return f.Apps > 0 || f.Required && f.Passkeys > 0 }
+
+// Codes reports whether the user can enter a code as the second factor.
+func (f Factors) Codes() bool { return f.Apps > 0 || f.RecoveryCodes > 0 }
 
 // SatisfiedBy reports whether a session may begin after these proofs: that is the whole
 // policy of signing in.
@@ -62,6 +98,20 @@ func (f Factors) SatisfiedBy(proofs []Proof) bool {
 	return proved(FactorPasskey) || first && (second || !f.SecondFactor())
 }
 
+// secondFactor returns the proof by which there are two factors, or the zero Proof. A
+// trusted browser is the least.
+func secondFactor(proofs []Proof) (second Proof) {
+	for _, p := range proofs {
+		switch p.Factor {
+		case FactorPasskey, FactorCode, FactorRecoveryCode:
+			return p
+		case FactorBrowser:
+			second = p
+		}
+	}
+	return second
+}
+
 // factorChanged ends what rests on the factors that u had, and notifies u by email. Kind
 // is that of the event that says what changed.
 func (db *DB) factorChanged(ctx context.Context, u *User, kind string) error {
@@ -69,6 +119,27 @@ func (db *DB) factorChanged(ctx context.Context, u *User, kind string) error {
 		return err
 	}
 	return db.mailFactorChange(ctx, u, kind)
+}
+
+// factorRemoved is factorChanged after u lost a factor. With the last second one, the
+// recovery codes and the trust in browsers go too, and sessions count as begun with one.
+func (db *DB) factorRemoved(ctx context.Context, u *User, kind string) error {
+	factors, err := db.Factors(ctx, u)
+	if err != nil {
+		return err
+	}
+	if !factors.HasSecond() {
+		if err := db.deleteRecoveryCodes(ctx, u.ID); err != nil {
+			return err
+		}
+		if err := db.UntrustBrowsers(ctx, u.ID, ""); err != nil {
+			return err
+		}
+		if err := db.weakenSessions(ctx, u.ID); err != nil {
+			return err
+		}
+	}
+	return db.factorChanged(ctx, u, kind)
 }
 
 func (db *DB) mailFactorChange(ctx context.Context, u *User, kind string) error {
@@ -98,6 +169,9 @@ func (db *DB) deleteFactors(ctx context.Context, user uuid.UUID) error {
 		return err
 	}
 	if err := db.deleteRecoveryCodes(ctx, user); err != nil {
+		return err
+	}
+	if err := db.weakenSessions(ctx, user); err != nil {
 		return err
 	}
 	return db.UntrustBrowsers(ctx, user, "")

@@ -15,6 +15,8 @@ func TestFactorsSatisfiedBy(t *testing.T) {
 	const password, email, passkey = models.FactorPassword, models.FactorEmail, models.FactorPasskey
 	const code, recovery, browser = models.FactorCode, models.FactorRecoveryCode, models.FactorBrowser
 	plain, app := models.Factors{Password: true}, models.Factors{Password: true, Apps: 1}
+	offered, required := models.Factors{Password: true, Passkeys: 1}, models.Factors{Password: true, Passkeys: 1, Required: true}
+	nothing := models.Factors{Password: true, Required: true}
 	for _, tt := range []struct {
 		factors models.Factors
 		proved  []models.Factor
@@ -35,6 +37,12 @@ func TestFactorsSatisfiedBy(t *testing.T) {
 		{app, []models.Factor{password, recovery}, true},
 		{app, []models.Factor{password, browser}, true},
 		{app, []models.Factor{passkey}, true},
+		{offered, []models.Factor{password}, true},
+		{required, []models.Factor{password}, false},
+		{required, []models.Factor{email}, false},
+		{required, []models.Factor{passkey}, true},
+		{required, []models.Factor{password, recovery}, true},
+		{nothing, []models.Factor{password}, true},
 	} {
 		var proofs []models.Proof
 		for _, f := range tt.proved {

@@ -24,6 +24,7 @@ const (
 	MailFactorChanged   = "factor-changed"
 	MailAccountDeleted  = "account-deleted"
 	MailInvitation      = "invitation"
+	MailSecondFactor    = "second-factor"
 )
 
 // Mail is a queued email. The queue is our own table because the available
@@ -61,7 +62,7 @@ func mailPriority(kind string) MailPriority {
 	switch kind {
 	case MailVerifyEmail, MailChangeEmail, MailResetPassword:
 		return MailUrgent
-	case MailInvitation:
+	case MailInvitation, MailSecondFactor:
 		return MailBulk
 	}
 	return MailNotice
@@ -76,17 +77,21 @@ type MailDetail struct {
 	When     time.Time `json:"when,omitzero"`
 	Change   string    `json:"change,omitempty"` // the kind of the event
 
-	Invitation uuid.UUID `json:"invitation,omitzero"`
+	Invitation   uuid.UUID `json:"invitation,omitzero"`
+	Organization uuid.UUID `json:"organization,omitzero"`
 }
 
-// QueueMail adds m to the queue and fills in its id, times, priority and domain.
-func (db *DB) QueueMail(ctx context.Context, m Mail) error {
-	m.ID = newID()
-	m.CreatedAt = now()
-	m.NextAt = m.CreatedAt
-	m.Priority = mailPriority(m.Kind)
-	m.Domain = Key(m.Recipient[strings.LastIndexByte(m.Recipient, '@')+1:])
-	_, err := db.bun.NewInsert().Model(&m).Returning("NULL").Exec(ctx)
+// QueueMail adds mails to the queue and fills in their ids, times, priorities and domains.
+func (db *DB) QueueMail(ctx context.Context, mails ...Mail) error {
+	for i := range mails {
+		m := &mails[i]
+		m.ID = newID()
+		m.CreatedAt = now()
+		m.NextAt = m.CreatedAt
+		m.Priority = mailPriority(m.Kind)
+		m.Domain = Key(m.Recipient[strings.LastIndexByte(m.Recipient, '@')+1:])
+	}
+	_, err := db.bun.NewInsert().Model(&mails).Returning("NULL").Exec(ctx)
 	return err
 }
 

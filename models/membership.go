@@ -73,6 +73,7 @@ type MemberSearch struct {
 	Text       string    // in the name or username, in any case; empty for all
 	Emails     bool      // search email addresses too
 	Role       uuid.UUID // only members with this role; zero for all
+	OneFactor  bool      // only members without a second factor
 	ByName     bool      // in the order of names, not in which they joined
 	Descending bool
 	After      uuid.UUID // only members after this one; zero for the first
@@ -87,7 +88,7 @@ func (db *DB) Members(ctx context.Context, organization uuid.UUID, search Member
 	withKey := func(q *bun.SelectQuery) *bun.SelectQuery { return publicColumns(q).Column("name_key") }
 	query := db.bun.NewSelect().Model(&members).Column("id", "user_id", "role_id", "created_at").Relation("User", withKey).Limit(search.Limit)
 	key := searchKey(search.Text)
-	if key == "" && search.Role == uuid.Nil && !search.ByName && !search.Descending {
+	if key == "" && search.Role == uuid.Nil && !search.OneFactor && !search.ByName && !search.Descending {
 		err := query.Conn(db.prepared(organization, search.After)).Order("m.id").
 			Where("m.organization_id = ?", db.parameter(1)).Where("m.id > ?", db.parameter(2)).Scan(ctx)
 		return members, err
@@ -111,6 +112,9 @@ func (db *DB) Members(ctx context.Context, organization uuid.UUID, search Member
 	}
 	if search.Role != uuid.Nil {
 		query = query.Where("m.role_id = ?", search.Role)
+	}
+	if search.OneFactor {
+		query = query.Apply(db.withOneFactor)
 	}
 	if key != "" {
 		query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {

@@ -19,6 +19,17 @@ type Organization struct {
 	Name      string
 	Slug      string
 	CreatedAt time.Time
+
+	// SecondFactorFrom is when the organization begins to require a second factor of its
+	// members; zero if it requires none. NoTrust means that a browser that a member
+	// trusts doesn't stand in for it.
+	SecondFactorFrom time.Time `bun:",nullzero"`
+	NoTrust          bool
+}
+
+// RequiresSecondFactor reports whether the organization requires a second factor now.
+func (o *Organization) RequiresSecondFactor() bool {
+	return !o.SecondFactorFrom.IsZero() && !now().Before(o.SecondFactorFrom)
 }
 
 // ErrNotAllowed means that the user's current role does not allow the change, even

@@ -300,7 +300,7 @@ func (db *DB) RemovePasskey(ctx context.Context, u *User, id uuid.UUID) error {
 		} else if !left && !locked.HasPassword() {
 			return ErrLastWayIn
 		}
-		return tx.factorChanged(ctx, u, EventPasskeyRemoved)
+		return tx.factorRemoved(ctx, u, EventPasskeyRemoved)
 	})
 }
 

@@ -50,7 +50,7 @@ func (db *DB) NewRecoveryCodes(ctx context.Context, u *User) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		if !factors.SecondFactor() { // the last app was removed in another tab
+		if !factors.HasSecond() { // the last app was removed in another tab
 			return ErrChanged
 		}
 		if err := tx.deleteRecoveryCodes(ctx, u.ID); err != nil {

@@ -25,6 +25,10 @@ type Session struct {
 	LastSeenAt      time.Time
 	ExpiresAt       time.Time
 
+	// SecondFactor is what the user proved besides the first factor, at sign-in or since;
+	// zero if nothing, or if they have no second factor any more.
+	SecondFactor Proof `bun:",nullzero"`
+
 	PreviousTokenHash []byte    // of the token that TokenHash replaced
 	ReplacedAt        time.Time `bun:",nullzero"`
 
@@ -69,7 +73,7 @@ func (db *DB) CreateSession(ctx context.Context, user *User, device Device, life
 		if err := tx.lockToSignIn(ctx, user); err != nil {
 			return err
 		}
-		s, token, err = tx.insertSession(ctx, user, device, life)
+		s, token, err = tx.insertSession(ctx, user, Proof{}, device, life)
 		return err
 	})
 	return s, token, err
@@ -87,7 +91,7 @@ func (db *DB) lockToSignIn(ctx context.Context, user *User) error {
 }
 
 // insertSession is CreateSession for a user that is locked.
-func (db *DB) insertSession(ctx context.Context, user *User, device Device, life Lifetime) (*Session, string, error) {
+func (db *DB) insertSession(ctx context.Context, user *User, second Proof, device Device, life Lifetime) (*Session, string, error) {
 	token, hash := newSecret()
 	t := now()
 	s := &Session{
@@ -100,6 +104,7 @@ func (db *DB) insertSession(ctx context.Context, user *User, device Device, life
 		AuthenticatedAt: t,
 		LastSeenAt:      t,
 		ExpiresAt:       life.expiry(t, t),
+		SecondFactor:    second,
 		User:            user,
 	}
 	if _, err := db.bun.NewInsert().Model(s).Exec(ctx); err != nil {
@@ -116,7 +121,8 @@ func (db *DB) insertSession(ctx context.Context, user *User, device Device, life
 // without a query if the token is malformed.
 //
 // A token that was replaced less than replacedLife ago finds its session too, but not
-// as one whose user entered the password: only the new token says so.
+// as one whose user entered the password, or a second factor, when it was replaced: only
+// the new token says so.
 func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error) {
 	hash, ok := hashSecret(token)
 	if !ok {
@@ -131,6 +137,9 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 	}
 	if s.Replaced = !bytes.Equal(s.TokenHash, hash); s.Replaced {
 		s.AuthenticatedAt = time.Time{}
+		if !s.SecondFactor.At.Before(s.ReplacedAt) {
+			s.SecondFactor = Proof{}
+		}
 	}
 	return s, nil
 }
@@ -204,6 +213,30 @@ func (db *DB) replaceToken(ctx context.Context, s *Session, previous []byte) (to
 	}
 	*s = renewed
 	return token, nil
+}
+
+// HasSecondFactor reports whether the session has two factors. A trusted browser counts
+// as one if browsers do.
+func (s *Session) HasSecondFactor(browsers bool) bool {
+	return !s.SecondFactor.IsZero() && (browsers || s.SecondFactor.Factor != FactorBrowser)
+}
+
+// Strengthen records that the user has just proved a second factor in s, unless s has one
+// already.
+func (db *DB) Strengthen(ctx context.Context, s *Session, factor Factor) error {
+	if s.HasSecondFactor(false) {
+		return nil
+	}
+	s.SecondFactor = Proof{factor, now()}
+	_, err := db.bun.NewUpdate().Model(s).WherePK().Column("second_factor").Exec(ctx)
+	return err
+}
+
+// weakenSessions makes every session of user one with a single factor.
+func (db *DB) weakenSessions(ctx context.Context, user uuid.UUID) error {
+	_, err := db.bun.NewUpdate().Model((*Session)(nil)).Set("second_factor = NULL").
+		Where("user_id = ?", user).Where("second_factor IS NOT NULL").Exec(ctx)
+	return err
 }
 
 // Sessions lists the active sessions of user, last seen first.

@@ -58,6 +58,7 @@ type Step struct {
 	Waiting *SignIn // whose proofs count too; nil for the first factor
 	Browser string  // the secret in the cookie of a browser that the user may trust
 
+	Site     SitePolicy
 	Device   Device
 	Lifetime Lifetime // of the session
 }
@@ -90,7 +91,8 @@ func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, tok
 		if err != nil {
 			return err
 		}
-		if factors.SecondFactor() && next.Proved(FactorPassword) {
+		factors = factors.Under(step.Site)
+		if factors.SecondFactor() && !factors.NoTrust && next.Proved(FactorPassword) {
 			trusted, err := tx.trusts(ctx, user, step.Browser)
 			if err != nil {
 				return err
@@ -100,7 +102,7 @@ func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, tok
 			}
 		}
 		if factors.SatisfiedBy(next.Proofs) {
-			s, token, err = tx.insertSession(ctx, user, step.Device, step.Lifetime)
+			s, token, err = tx.insertSession(ctx, user, secondFactor(next.Proofs), step.Device, step.Lifetime)
 			return err
 		}
 		token, next.TokenHash = newSecret()
