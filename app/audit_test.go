@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -47,6 +48,13 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 
+		second := s.AddMember("second.owner", "Owner")
+		app := &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}
+		if err := s.DB.AddAuthenticator(t.Context(), s.User("second.owner"), app); err != nil {
+			t.Fatal(err)
+		}
+		s.SetTime("organizations", "second_factor_from", time.Now().Add(2*apptest.Day))
+
 		steps := []struct {
 			who  *apptest.Visitor
 			path string
@@ -70,6 +78,8 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			{carol, "/account/delete", apptest.Fill("username", "carol.jones", "current_password", apptest.Ben.Password)},
 			{s.Owner, "/organizations", apptest.Fill("name", "Another")},
 			{s.Owner, "/o/acme/settings", apptest.Fill("name", "Renamed")},
+			{second, "/o/acme/security", apptest.Fill("from", time.Now().Add(apptest.Day).UTC().Format(time.DateOnly))},
+			{second, "/o/acme/security/lift", nil},
 			{s.Owner, "/o/acme/invitations", apptest.Fill("email", "dora@example.com", "role", s.Role("Member").ID.String())},
 			{s.Owner, invitation + "/resend", nil},
 			{s.Owner, invitation + "/revoke", nil},

@@ -58,7 +58,7 @@ func TestNothingStoredRuns(t *testing.T) {
 		"/", "/dashboard", "/account", "/account/sessions", "/account/activity", "/account/email", "/account/password", "/account/delete",
 		"/account/data", "/dev/mail", "/verify-email", "/no-such-page", "/sign-out",
 		"/organizations", "/organizations/switcher", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/activity", "/o/acme/settings",
-		"/o/acme/roles", "/o/acme/transfer", "/o/acme/dissolve", "/o/acme/no-such-page",
+		"/o/acme/roles", "/o/acme/security", "/o/acme/transfer", "/o/acme/dissolve", "/o/acme/no-such-page",
 	}
 	for _, o := range ownedByOrganizations {
 		columns[o.table] = o.fields
@@ -149,6 +149,7 @@ func TestNothingTypedRuns(t *testing.T) {
 		"/organizations/check?field=name":       {"name"},
 		"/o/acme/settings":                      {"name", "slug"},
 		"/o/acme/settings/check?field=slug":     {"name", "slug"},
+		"/o/acme/security":                      {"from", "no_trust"},
 		"/o/acme/roles":                         {"name", "permissions"},
 		"/o/acme/roles/check?field=name":        {"name", "permissions"},
 		"/o/acme/roles/ID":                      {"name", "permissions"},

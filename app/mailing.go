@@ -56,6 +56,13 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		data.Inviter = text.ForStranger(i.Inviter.FullName(), text.ForStranger(i.Inviter.Username, "Someone"))
 		data.URL = a.config.BaseURL + "/invitation?" + url.Values{"token": {token}}.Encode()
 		id = fmt.Sprintf("%s.%d", id, m.Attempts)
+	case models.MailSecondFactor:
+		o, err := a.DB.RequiringOrganization(ctx, m.UserID, m.Detail.Organization)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		data.Organization, data.When = text.ForStranger(o.Name, "an organization"), o.SecondFactorFrom
+		data.URL = a.config.BaseURL + "/account/security"
 	case models.MailEmailChanged, models.MailAccountDeleted:
 		data.URL = a.config.BaseURL
 	default:

@@ -90,6 +90,8 @@ func (a *App) routes() (http.Handler, error) {
 	// What a second factor needs is there for people who have none yet.
 	settingUp := public.Group("/", auth.SignedInOnly, a.LimitWrites, a.Confirm)
 	settingUp.POST("/sign-in/again", auth.SignedInAgain)
+	settingUp.GET("/sign-in/step-up", auth.StepUp)
+	settingUp.POST("/sign-in/step-up", auth.StepUp)
 	settingUp.POST("/account/verify", auth.ResendVerification)
 	settingUp.GET("/account/security", account.ShowSecurity)
 	settingUp.POST("/account/authenticator/:id/remove", auth.ReauthenticateFromRow, account.RemoveAuthenticator)
@@ -110,7 +112,7 @@ func (a *App) routes() (http.Handler, error) {
 	proved.GET("/account/passkeys/:id", account.ShowPasskey)
 	proved.POST("/account/passkeys/:id", account.RenamePasskey)
 
-	signedIn := settingUp.Group("/", a.SecondFactorOnly)
+	signedIn := settingUp.Group("/", auth.SecondFactorOnly)
 	signedIn.GET("/dashboard", a.ShowDashboard)
 	signedIn.GET("/account", account.ShowProfile)
 	signedIn.POST("/account", account.SaveProfile)
@@ -144,8 +146,9 @@ func (a *App) routes() (http.Handler, error) {
 
 	// To anyone but its members, the pages of an organization don't exist.
 	members := signedIn.Group("/o/:slug", organization.MembersOnly)
+	members.POST("/leave", organization.Leave) // also without the second factor that the rest may require
+	members.Use(organization.SecondFactorOnly)
 	members.GET("", organization.ShowOverview)
-	members.POST("/leave", organization.Leave)
 	members.GET("/members", organization.ShowMembers)
 	notes.Routes(members) // /notes…
 
@@ -176,6 +179,9 @@ func (a *App) routes() (http.Handler, error) {
 	owners.POST("/roles/:id/delete", organization.DeleteRole)
 
 	owners.Use(auth.Reauthenticate)
+	owners.GET("/security", organization.ShowSecurity)
+	owners.POST("/security", organization.RequireSecondFactor)
+	owners.POST("/security/lift", organization.LiftSecondFactor)
 	owners.GET("/transfer", organization.ShowTransfer)
 	owners.POST("/transfer", organization.Transfer)
 	owners.GET("/dissolve", organization.ShowDelete)

@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"image/png"
@@ -18,6 +19,7 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/account"
+	authview "vestibule/templates/auth"
 )
 
 // setUp is an app that a user sets up. It is not stored before a code confirms it: until
@@ -63,8 +65,8 @@ func (h Handlers) openSetUp(c *gin.Context) (*setUp, error) {
 // setUpContext keeps the app that one user sets up from another on the same browser.
 func setUpContext(user *models.User) string { return "set up an authenticator of " + user.ID.String() }
 
-func newAuthenticator(s *setUp) *view.Authenticator {
-	form := forms.New(&view.Authenticator{Secret: s.key.Secret(), URL: s.key.URL()})
+func newAuthenticator(c *gin.Context, s *setUp) *view.Authenticator {
+	form := forms.New(&view.Authenticator{Secret: s.key.Secret(), URL: s.key.URL(), Next: nextPage(c)})
 	form.Focus = &form.Code
 	return form
 }
@@ -86,13 +88,17 @@ func (h Handlers) ShowAuthenticator(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.renderAuthenticator(c, http.StatusOK, newAuthenticator(s), apps)
+	return h.renderAuthenticator(c, http.StatusOK, newAuthenticator(c, s), apps)
 }
 
 // renderAuthenticator shows the apps, and form unless it is nil.
 func (h Handlers) renderAuthenticator(c *gin.Context, status int, form *view.Authenticator, apps []models.Authenticator) error {
+	factors, err := h.Factors(c.Request.Context(), web.Current(c).User)
+	if err != nil {
+		return err
+	}
 	f := h.Frame(c, status)
-	page := view.AuthenticatorPage(f, form, apps, h.Secrets.First() != "")
+	page := view.AuthenticatorPage(f, form, apps, factors, h.Secrets.First() != "")
 	if form == nil {
 		return web.Render(c, f, page, page)
 	}
@@ -109,12 +115,12 @@ func (h Handlers) AddAuthenticator(c *gin.Context) error {
 	}
 	s, err := h.openSetUp(c)
 	if errors.Is(err, models.ErrNotFound) { // expired, or done in another tab
-		return h.RedirectWith(c, "set-up-ended", "/account/authenticator")
+		return h.RedirectWith(c, "set-up-ended", authview.ThenPath("/account/authenticator", nextPage(c)))
 	}
 	if err != nil {
 		return err
 	}
-	form := newAuthenticator(s)
+	form := newAuthenticator(c, s)
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -135,7 +141,10 @@ func (h Handlers) AddAuthenticator(c *gin.Context) error {
 		return err
 	}
 	err = h.Audited(c, models.EventAuthenticatorAdded, user, func(tx *models.DB) error {
-		return tx.AddAuthenticator(c.Request.Context(), user, app)
+		if err := tx.AddAuthenticator(c.Request.Context(), user, app); err != nil {
+			return err
+		}
+		return tx.Strengthen(c.Request.Context(), web.Current(c).Session, models.FactorCode)
 	})
 	switch {
 	case web.Full(&form.Form, err, "You can have up to %s apps. Remove one first."):
@@ -144,13 +153,13 @@ func (h Handlers) AddAuthenticator(c *gin.Context) error {
 		return err
 	}
 	h.ClearSealedCookie(c, web.SetUpCookie)
-	factors, err := h.DB.Factors(c.Request.Context(), user)
+	factors, err := h.Factors(c.Request.Context(), user)
 	if err != nil {
 		return err
 	}
-	next := "/account/authenticator"
+	next := cmp.Or(form.Next, "/account/authenticator")
 	if factors.RecoveryCodes == 0 {
-		next = "/account/recovery-codes"
+		next = authview.ThenPath("/account/recovery-codes", form.Next)
 	}
 	return h.RedirectWith(c, "authenticator-added", next)
 }

@@ -245,19 +245,29 @@ func TestSecondFactorOfEveryone(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db, apptest.OnLocalhost, func(c *app.Config) { c.SecondFactor = "everyone" })
 		s.Join(apptest.Anna)
+		const setUp = "This site requires a second step, so that a stolen password isn't enough to get in."
 		for _, path := range []string{"/dashboard", "/account", "/account/email", "/account/data", "/organizations", "/account/sessions"} {
-			s.Get(path).LeadsTo(authenticator)
+			s.Get(path).Wants(http.StatusForbidden).Page().Says(setUp)
 		}
-		s.Get(authenticator).Wants(http.StatusOK).Says("This site asks everyone for a second step.")
-		s.Get("/account/security").Wants(http.StatusOK)
-		s.Post("/organizations", apptest.Fill("name", "Acme", "slug", "acme")).Wants(http.StatusForbidden).Says("Add an authenticator app first")
+		s.Get(authenticator).Wants(http.StatusOK)
+		s.Get("/account/security").Wants(http.StatusOK).Says("This site requires a second step of everyone. You have none yet.")
+		s.Post("/organizations", apptest.Fill("name", "Acme", "slug", "acme")).Wants(http.StatusForbidden).Says("Add a second step first")
 		s.AddAuthenticator()
 		s.Get("/dashboard").Wants(http.StatusOK)
 		s.Submit(s.Get(authenticator), "#apps form", nil).LeadsTo(authenticator)
-		s.Get("/dashboard").LeadsTo(authenticator)
-		s.Post("/sign-out", nil).LeadsTo("/")
+		s.Get("/dashboard").Wants(http.StatusForbidden).Says(setUp)
 
-		// A passkey is two factors, if nothing else signs in.
+		// A passkey is as good. The password alone then no longer signs in.
+		key := s.SecurityKey()
+		add := s.Get(s.Get("/dashboard").Find("a[href*=passkeys]").AttrOr("href", "")).Wants(http.StatusOK)
+		s.Submit(add, "form#add-passkey", apptest.Fill("credential", key.Create(s.Post("/account/passkeys/options", nil)))).LeadsTo("/dashboard")
+		s.Get("/dashboard").Wants(http.StatusOK)
+		s.Post("/sign-out", nil).LeadsTo("/")
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/sign-in/second-factor")
+		s.SignInWith(key).LeadsTo("/dashboard")
+		s.Get("/dashboard").Wants(http.StatusOK)
+
+		// So it is if nothing else signs in.
 		ben := s.Visit(t)
 		ben.JoinWith(apptest.Ben, s.SecurityKey()).LeadsTo("/dashboard")
 		ben.Get("/dashboard").Wants(http.StatusOK)

@@ -93,7 +93,12 @@ func (h Handlers) addPasskey(c *gin.Context, sent authview.PasskeyAnswer) error 
 	if err != nil {
 		return err
 	}
-	err = h.Audited(c, models.EventPasskeyAdded, user, func(tx *models.DB) error { return tx.AddPasskey(c.Request.Context(), user, p) })
+	err = h.Audited(c, models.EventPasskeyAdded, user, func(tx *models.DB) error {
+		if err := tx.AddPasskey(c.Request.Context(), user, p); err != nil {
+			return err
+		}
+		return tx.Strengthen(c.Request.Context(), web.Current(c).Session, models.FactorPasskey)
+	})
 	return auth.AsRefusal(c, err)
 }
 
@@ -113,7 +118,7 @@ func (h Handlers) ShowPasskey(c *gin.Context) error {
 
 func (h Handlers) renderPasskey(c *gin.Context, status int, form *view.Passkey, p *models.Passkey) error {
 	user := web.Current(c).User
-	factors, err := h.DB.Factors(c.Request.Context(), user)
+	factors, err := h.Factors(c.Request.Context(), user)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/account"
+	authview "vestibule/templates/auth"
 )
 
 // ShowRecoveryCodes shows how many codes the user has left, but not the codes: only their
@@ -17,18 +18,18 @@ func (h Handlers) ShowRecoveryCodes(c *gin.Context) error { return h.renderRecov
 // renderRecoveryCodes shows codes if they are new.
 func (h Handlers) renderRecoveryCodes(c *gin.Context, codes []string) error {
 	user := web.Current(c).User
-	factors, err := h.DB.Factors(c.Request.Context(), user)
+	factors, err := h.Factors(c.Request.Context(), user)
 	if err != nil {
 		return err
 	}
-	f := h.Frame(c, http.StatusOK)
-	return web.Render(c, f, view.RecoveryCodesPage(f, factors, codes), view.RecoveryCodes(f, factors, codes))
+	f, next := h.Frame(c, http.StatusOK), nextPage(c)
+	return web.Render(c, f, view.RecoveryCodesPage(f, factors, codes, next), view.RecoveryCodes(f, factors, codes, next))
 }
 
 // CreateRecoveryCodes makes a new set of codes, which voids the old one, and shows it once.
 func (h Handlers) CreateRecoveryCodes(c *gin.Context) error {
 	if web.Current(c).Reauthenticated { // the page that would show them is gone
-		return web.Redirect(c, "/account/recovery-codes")
+		return web.Redirect(c, authview.ThenPath("/account/recovery-codes", nextPage(c)))
 	}
 	user := web.Current(c).User
 	var codes []string

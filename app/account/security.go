@@ -26,7 +26,11 @@ const recentEvents = 5
 // ShowSecurity shows how the user signs in, what is missing, and what changed lately.
 func (h Handlers) ShowSecurity(c *gin.Context) error {
 	ctx, user := c.Request.Context(), web.Current(c).User
-	factors, err := h.DB.Factors(ctx, user)
+	factors, err := h.Factors(ctx, user)
+	if err != nil {
+		return err
+	}
+	required, err := h.DB.RequiringOrganizations(ctx, user.ID)
 	if err != nil {
 		return err
 	}
@@ -43,6 +47,6 @@ func (h Handlers) ShowSecurity(c *gin.Context) error {
 		list.Rows = append(list.Rows, view.NewEventRow(e))
 	}
 	f := h.Frame(c, http.StatusOK)
-	page := view.SecurityPage(f, factors, h.Passkeys != nil, len(trusted), list)
+	page := view.SecurityPage(f, view.Security{Factors: factors, Passkeys: h.Passkeys != nil, Trusted: len(trusted), Site: h.Config.RequireSecondFactor, Required: required, Changes: list})
 	return web.Render(c, f, page, page)
 }

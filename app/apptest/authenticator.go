@@ -21,13 +21,20 @@ type Authenticator struct {
 // AddAuthenticator sets up an app for the one who is signed in.
 func (v *Visitor) AddAuthenticator() *Authenticator {
 	v.T.Helper()
-	page := v.Get("/account/authenticator?another").Wants(http.StatusOK).Page()
-	a := &Authenticator{v.Site, strings.ReplaceAll(page.Text("#secret"), " ", "")}
-	v.T.Cleanup(func() { v.Site.Log.Hide(a.Secret) })
-	if to := v.Submit(page, "form#authenticator", Fill("code", a.code(0))).Wants(http.StatusSeeOther).Header.Get("Location"); !strings.HasPrefix(to, "/account/") {
+	a, answer := v.SetUpAuthenticator("/account/authenticator?another")
+	if to := answer.Wants(http.StatusSeeOther).Header.Get("Location"); !strings.HasPrefix(to, "/account/") {
 		v.T.Errorf("adding an app leads to %s", to)
 	}
 	return a
+}
+
+// SetUpAuthenticator sets up an app on the page at path, and returns what that answers.
+func (v *Visitor) SetUpAuthenticator(path string) (*Authenticator, *Answer) {
+	v.T.Helper()
+	page := v.Get(path).Wants(http.StatusOK).Page()
+	a := &Authenticator{v.Site, strings.ReplaceAll(page.Text("#secret"), " ", "")}
+	v.T.Cleanup(func() { v.Site.Log.Hide(a.Secret) })
+	return a, v.Submit(page, "form#authenticator", Fill("code", a.code(0)))
 }
 
 // RecoveryCodes makes a new set of recovery codes for the one who is signed in.

@@ -28,30 +28,35 @@ const (
 // long ago, it asks for the password in place of the page, and for a code if they have a
 // second factor. Then it continues the same request. Hidden fields keep what was typed,
 // except passwords.
-func (h Handlers) Reauthenticate(c *gin.Context) error { return h.reauthenticate(c, false) }
+func (h Handlers) Reauthenticate(c *gin.Context) error { return h.reauthenticate(c, false, false) }
 
 // ReauthenticateFromRow is Reauthenticate for a button in a list, where a row has no
 // space for the form.
 func (h Handlers) ReauthenticateFromRow(c *gin.Context) error {
-	return h.reauthenticate(c, true)
+	return h.reauthenticate(c, true, false)
 }
 
 // reauthenticate asks for the password or a passkey. Under htmx it replaces the form, or
-// with wholePage the whole content of the page.
-func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
+// with wholePage the whole content of the page. With stepUp it asks however recent the last
+// proof is.
+func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	r := web.Current(c)
 	form := forms.New(new(view.Reauthenticate))
-	if time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
+	if !stepUp && time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
 		return confirmed(c, form)
 	}
-	factors, err := h.DB.Factors(c.Request.Context(), r.User)
+	factors, err := h.Factors(c.Request.Context(), r.User)
 	if err != nil {
 		return err
 	}
 	newForm := func() *view.Reauthenticate {
-		form := forms.New(&view.Reauthenticate{SecondFactor: factors.SecondFactor()})
+		form := forms.New(&view.Reauthenticate{Action: ownPath(c), SecondFactor: factors.SecondFactor(), Codes: factors.Codes()})
 		form.Check = func() {
-			if form.SecondFactor && form.CurrentCode == "" {
+			switch {
+			case !form.SecondFactor || !form.PasskeyAnswer().Empty():
+			case !form.Codes:
+				form.Error = usePasskey
+			case form.CurrentCode == "":
 				form.Fail("current_code", "Enter a security code.")
 			}
 		}
@@ -104,10 +109,14 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage bool) error {
 	}
 	r.Reauthenticated = asked
 	if asked && next != thenSend {
-		return web.Redirect(c, c.Request.URL.Path)
+		return web.Redirect(c, ownPath(c))
 	}
 	return nil
 }
+
+// ownPath returns the path of the request with its query, which may say where the page
+// leads.
+func ownPath(c *gin.Context) string { return web.LocalPath(c.Request.URL.RequestURI()) }
 
 // proveAgain checks what the user has typed into form. It reports whether that proves who
 // they are, or there were too many attempts; otherwise form has the errors.
@@ -116,26 +125,30 @@ func (h Handlers) proveAgain(c *gin.Context, form *view.Reauthenticate) (proved,
 		return false, limited, err
 	}
 	if !form.SecondFactor {
-		return true, false, h.reauthenticated(c, func(*models.DB) error { return nil })
+		return true, false, h.reauthenticated(c, "", func(*models.DB) error { return nil })
 	}
 	return h.attemptCode(c, &form.Form, web.CurrentCodeField, web.Current(c).User, func() error {
-		return h.reauthenticated(c, func(tx *models.DB) error { return h.useCode(c, tx, web.Current(c).User, form.CurrentCode) })
+		return h.reauthenticated(c, codeFactor(form.CurrentCode), func(tx *models.DB) error {
+			return h.useCode(c, tx, web.Current(c).User, form.CurrentCode)
+		})
 	})
 }
 
 // proveAgainByPasskey is proveAgain for a form that was sent with a passkey.
 func (h Handlers) proveAgainByPasskey(c *gin.Context, form *view.Reauthenticate) (proved, limited bool, err error) {
 	form.Excuse("current_password", "current_code")
-	err = h.confirmByPasskey(c, form.PasskeyAnswer(), func(use func(tx *models.DB) error) error { return h.reauthenticated(c, use) })
+	err = h.confirmByPasskey(c, form.PasskeyAnswer(), func(use func(tx *models.DB) error) error {
+		return h.reauthenticated(c, models.FactorPasskey, use)
+	})
 	if Refused(&form.Form, err) {
 		return false, false, nil
 	}
 	return err == nil, false, err
 }
 
-// reauthenticated records that the user has just proved who they are, and so renews the
-// token. What prove writes is stored with that.
-func (h Handlers) reauthenticated(c *gin.Context, prove func(tx *models.DB) error) error {
+// reauthenticated records that the user has just proved who they are, with a second factor
+// unless that is empty, and so renews the token. What prove writes is stored with that.
+func (h Handlers) reauthenticated(c *gin.Context, second models.Factor, prove func(tx *models.DB) error) error {
 	r := web.Current(c)
 	var token string
 	err := h.DB.InTx(c.Request.Context(), func(tx *models.DB) (err error) {
@@ -144,6 +157,11 @@ func (h Handlers) reauthenticated(c *gin.Context, prove func(tx *models.DB) erro
 		}
 		if token, err = tx.RenewSession(c.Request.Context(), r.Session); err != nil {
 			return err
+		}
+		if second != "" {
+			if err := tx.Strengthen(c.Request.Context(), r.Session, second); err != nil {
+				return err
+			}
 		}
 		return web.RecordIn(c, tx, uuid.Nil, models.EventReauthenticated, r.User)
 	})
@@ -164,7 +182,7 @@ func confirmed(c *gin.Context, form *view.Reauthenticate) error {
 	}
 	web.Current(c).Reauthenticated = form.Sudo != ""
 	if form.Sudo == thenOpen {
-		return web.Redirect(c, c.Request.URL.Path)
+		return web.Redirect(c, ownPath(c))
 	}
 	return nil
 }

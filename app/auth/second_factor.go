@@ -14,9 +14,18 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// newSecondFactor returns the form that asks for a code, or for a recovery code.
-func (h Handlers) newSecondFactor(recovery bool) *view.SecondFactor {
-	form := forms.New(&view.SecondFactor{Recovery: recovery, TrustedFor: h.Config.TrustBrowser})
+// newSecondFactor returns the form that asks for what is missing in s: a code, a recovery
+// code or a passkey.
+func (h Handlers) newSecondFactor(c *gin.Context, s *models.SignIn) (*view.SecondFactor, error) {
+	factors, err := h.Factors(c.Request.Context(), s.User)
+	if err != nil {
+		return nil, err
+	}
+	recovery := view.WithRecovery(c.Request.URL.Query())
+	form := forms.New(&view.SecondFactor{Recovery: recovery, Factors: factors})
+	if form.AsksCode() && !factors.NoTrust {
+		form.TrustedFor = h.Config.TrustBrowser
+	}
 	if form.Focus = &form.Code; recovery {
 		form.Focus = &form.RecoveryCode
 	}
@@ -28,12 +37,17 @@ func (h Handlers) newSecondFactor(recovery bool) *view.SecondFactor {
 		case form.Code != "" || form.RecoveryCode != "":
 		case form.Recovery:
 			form.Fail("recovery_code", "Enter a recovery code.")
-		default:
+		case form.AsksCode():
 			form.Fail("code", "Enter the code from your app.")
+		default:
+			form.Error = usePasskey
 		}
 	}
-	return form
+	return form, nil
 }
+
+// usePasskey is for a form that was sent without a passkey, and nothing else is enough.
+const usePasskey = "Use your passkey to continue."
 
 // ShowSecondFactor asks for the factor that is missing after the password or a mailed
 // link.
@@ -43,30 +57,32 @@ func (h Handlers) ShowSecondFactor(c *gin.Context) error {
 	if err != nil {
 		return h.signInEnded(c, err)
 	}
-	return h.renderSecondFactor(c, http.StatusOK, h.newSecondFactor(view.WithRecovery(c.Request.URL.Query())), s)
+	form, err := h.newSecondFactor(c, s)
+	if err != nil {
+		return err
+	}
+	return h.renderSecondFactor(c, http.StatusOK, form, s)
 }
 
 func (h Handlers) renderSecondFactor(c *gin.Context, status int, form *view.SecondFactor, s *models.SignIn) error {
 	c.Header("Cache-Control", "no-store")
 	form.Code, form.RecoveryCode = "", "" // of no use again
-	factors, err := h.DB.Factors(c.Request.Context(), s.User)
-	if err != nil {
-		return err
-	}
-	form.Passkeys = h.canUsePasskey(factors)
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.SecondFactorPage(f, form, s.User), view.SecondFactorForm(f, form))
 }
 
 // SecondFactor starts the session if the code is right.
 func (h Handlers) SecondFactor(c *gin.Context) error {
-	form := h.newSecondFactor(view.WithRecovery(c.Request.URL.Query()))
-	if err := web.Bind(c, &form.Form); err != nil {
-		return err
-	}
 	s, err := h.waiting(c)
 	if err != nil {
 		return h.signInEnded(c, err)
+	}
+	form, err := h.newSecondFactor(c, s)
+	if err != nil {
+		return err
+	}
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
 	}
 	if !form.Valid() {
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
@@ -78,7 +94,7 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 	if form.Code == "" {
 		field = "recovery_code"
 	}
-	p, limited, err := h.proveCode(c, &form.Form, field, cmp.Or(form.Code, form.RecoveryCode), s, form.Trust != "")
+	p, limited, err := h.proveCode(c, &form.Form, field, cmp.Or(form.Code, form.RecoveryCode), s, form.Trust != "" && form.TrustedFor > 0)
 	switch {
 	case err != nil:
 		return h.signInEnded(c, err)

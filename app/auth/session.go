@@ -47,7 +47,7 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 			return err
 		}
 		if p.session, p.token, err = tx.Prove(ctx, user, models.Step{
-			Factor: s.factor, Waiting: s.waiting, Browser: h.TrustMark(c), Device: web.ThisDevice(c), Lifetime: h.Config.Lifetime,
+			Factor: s.factor, Waiting: s.waiting, Browser: h.TrustMark(c), Site: h.SitePolicy(), Device: web.ThisDevice(c), Lifetime: h.Config.Lifetime,
 		}); err != nil {
 			return err
 		}

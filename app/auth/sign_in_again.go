@@ -83,12 +83,12 @@ func (h Handlers) newSignInAgain(owner components.Owner) *view.SignInAgain {
 // signInAgain signs in whoever was asked to, and goes on with the request if the form
 // that it carries is theirs.
 func (h Handlers) signInAgain(c *gin.Context) error {
-	if c.Request.PostForm.Has(web.AgainCodeField) {
-		return h.signInAgainByCode(c)
-	}
 	form := h.newSignInAgain(components.Owner{})
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
+	}
+	if form.PasskeyAnswer().Empty() && c.Request.PostForm.Has(web.AgainCodeField) {
+		return h.signInAgainByCode(c)
 	}
 	owner := components.ParseOwner(form.For)
 	form.Error = h.CookieProblem(c)
@@ -118,7 +118,7 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 	}
 	if p.session == nil {
 		h.use(c, p)
-		return h.askCode(c, http.StatusForbidden, forms.New(&view.SignInAgainCode{Login: form.Login, For: form.For}), owner)
+		return h.askCode(c, http.StatusForbidden, forms.New(&view.SignInAgainCode{Login: form.Login, For: form.For}), owner, user)
 	}
 	return h.goOn(c, p, owner)
 }
@@ -130,13 +130,10 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 		return err
 	}
 	owner := components.ParseOwner(form.For)
-	if !form.Valid() {
-		return h.askCode(c, http.StatusUnprocessableEntity, form, owner)
-	}
 	var p *proved
 	var limited bool
 	s, err := h.waiting(c)
-	if err == nil {
+	if err == nil && form.Valid() {
 		p, limited, err = h.proveCode(c, &form.Form, web.AgainCodeField, form.Code, s, false)
 	}
 	switch {
@@ -147,9 +144,9 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 	case err != nil:
 		return err
 	case limited:
-		return h.askCode(c, http.StatusTooManyRequests, form, owner)
+		return h.askCode(c, http.StatusTooManyRequests, form, owner, s.User)
 	case p == nil:
-		return h.askCode(c, http.StatusUnprocessableEntity, form, owner)
+		return h.askCode(c, http.StatusUnprocessableEntity, form, owner, s.User)
 	}
 	return h.goOn(c, p, owner)
 }
@@ -202,8 +199,11 @@ func (h Handlers) askPassword(c *gin.Context, status int, form *view.SignInAgain
 	return h.askToSignIn(c, status, &form.Form, view.SignInAgainFields(form), owner)
 }
 
-// askCode asks for the code that is missing after the password.
-func (h Handlers) askCode(c *gin.Context, status int, form *view.SignInAgainCode, owner components.Owner) error {
+// askCode asks user for the code, or the passkey, that is missing after the password.
+func (h Handlers) askCode(c *gin.Context, status int, form *view.SignInAgainCode, owner components.Owner, user *models.User) (err error) {
+	if form.Factors, err = h.Factors(c.Request.Context(), user); err != nil {
+		return err
+	}
 	form.Code, form.Focus = "", &form.Code
 	return h.askToSignIn(c, status, &form.Form, view.SignInAgainCodeFields(form), owner)
 }

@@ -30,3 +30,22 @@ func (h Handlers) MembersOnly(c *gin.Context) error {
 	web.Current(c).Member = m
 	return nil
 }
+
+// SecondFactorOnly is middleware for the pages of an organization that may require a second
+// factor. Before the organization does, pages tell members who have none. Put it after
+// MembersOnly.
+func (h Handlers) SecondFactorOnly(c *gin.Context) error {
+	r := web.Current(c)
+	o := r.Member.Organization
+	switch {
+	case o.RequiresSecondFactor():
+		return h.auth().RequireSecondFactor(c, o)
+	case o.SecondFactorFrom.IsZero() || r.Session.HasSecondFactor(true):
+		return nil
+	}
+	factors, err := h.Factors(c.Request.Context(), r.User)
+	if err == nil && !factors.HasSecond() {
+		r.SecondFactorDue = o.SecondFactorFrom
+	}
+	return err
+}

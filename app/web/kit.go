@@ -71,6 +71,17 @@ type Config struct {
 	LimitWrites                                                    models.Rate
 }
 
+// SitePolicy returns what the site's settings say about factors.
+func (k *Kit) SitePolicy() models.SitePolicy {
+	return models.SitePolicy{SecondFactor: k.Config.RequireSecondFactor, Passkeys: k.Passkeys != nil}
+}
+
+// Factors returns how user can prove who they are on this site.
+func (k *Kit) Factors(ctx context.Context, user *models.User) (models.Factors, error) {
+	factors, err := k.DB.Factors(ctx, user)
+	return factors.Under(k.SitePolicy()), err
+}
+
 // NewKit returns a Kit. It returns an error if BaseURL or one of RelatedOrigins isn't an
 // origin.
 func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Hasher) (*Kit, error) {

@@ -190,22 +190,6 @@ func GuestsOnly(c *gin.Context) error {
 	return Redirect(c, LocalPath(c.Query("next")))
 }
 
-// SecondFactorOnly is middleware for a site that requires a second factor of everyone. It
-// leads a user who has none to the page that sets one up. Put it after SignedInOnly.
-func (k *Kit) SecondFactorOnly(c *gin.Context) error {
-	if !k.Config.RequireSecondFactor {
-		return nil
-	}
-	factors, err := k.DB.Factors(c.Request.Context(), Current(c).User)
-	if err != nil || factors.SecondFactor() || factors.Passkeys > 0 && !factors.Password { // a passkey is two factors
-		return err
-	}
-	if c.Request.Method == http.MethodGet {
-		return k.RedirectWith(c, "second-factor-required", "/account/authenticator")
-	}
-	return Refuse(http.StatusForbidden, "Add an authenticator app first", "This site asks everyone for a second step. Add an authenticator app on the page Security of your account, then try again.")
-}
-
 // VerifiedOnly is middleware for routes that require a confirmed email address. Put it
 // after SignedInOnly.
 func VerifiedOnly(c *gin.Context) error {

@@ -25,6 +25,8 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		User:   r.User,
 		Member: r.Member,
 		Next:   LocalPath(c.Query("next")),
+
+		SecondFactorDue: r.SecondFactorDue,
 	}
 	if f.User != nil {
 		f.DeletedAt = f.User.DeletedAt(k.Config.UnconfirmedMax)

@@ -27,6 +27,7 @@ type Request struct {
 	Expired         bool               // the guest's session has ended
 	AddressUnknown  bool               // a trusted proxy sent the request and doesn't say for whom
 	Reauthenticated bool               // the request was continued after Reauthenticate asked for the password
+	SecondFactorDue time.Time          // when the Member's organization begins to require the second factor that the User lacks; zero if never
 }
 
 // Log returns the site's log with the request's id on each line.

@@ -43,14 +43,15 @@ func (k *Kit) addOwnToasts() {
 		"removed":              "Member removed",
 		"role-deleted":         "Role deleted. Its members now have the Member role.",
 		"transferred":          "Ownership transferred",
+		"two-factors-required": "Second step required",
+		"two-factors-lifted":   "Second step no longer required",
 	})
 	k.AddToasts(components.Note, map[string]string{
-		"second-factor-required": "This site asks everyone for a second step. Add an app to go on.",
-		"signed-out":             "Signed out",
-		"expired":                "Your session has ended. Please sign in again.",
-		"deleted":                "Account deleted",
-		"organization-deleted":   "Organization deleted",
-		"left":                   "You've left the organization",
+		"signed-out":           "Signed out",
+		"expired":              "Your session has ended. Please sign in again.",
+		"deleted":              "Account deleted",
+		"organization-deleted": "Organization deleted",
+		"left":                 "You've left the organization",
 	})
 	k.AddToasts(components.Problem, map[string]string{
 		"sign-in-ended": "That took too long, or your account changed. Please sign in again.",

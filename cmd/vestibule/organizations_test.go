@@ -48,7 +48,7 @@ func (v *visitor) confirms() {
 // feature add its own pages.
 var pagesForMembers = []string{
 	"/organizations", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/roles", "/o/acme/activity",
-	"/o/acme/settings", "/o/acme/transfer", "/o/acme/dissolve",
+	"/o/acme/settings", "/o/acme/security", "/o/acme/transfer", "/o/acme/dissolve",
 }
 
 // makesForMembers each make one thing in that organization, and return the pages

@@ -48,6 +48,12 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		v.founds(organization)
 		opens(append(pagesForPeople, pagesForMembers...)...)
 
+		// Those of an organization that will require a second step, and that does.
+		for _, from := range []any{time.Now().UTC().Add(apptest.Day), time.Now().UTC().Add(-apptest.Day), nil} {
+			execute(v, database, "UPDATE organizations SET second_factor_from = ?", from)
+			opens("/o/acme")
+		}
+
 		// Those whose addresses hold a token or an id.
 		v.followsMail(apptest.VerifySubject)
 		look(v, "/verify-email")
@@ -97,6 +103,13 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		v.presses("Continue")
 		v.wantsPage("/dashboard", "Dashboard")
 		opens("/account/sessions")
+
+		execute(v, database, "UPDATE organizations SET second_factor_from = ?, no_trust = TRUE", time.Now().UTC().Add(-apptest.Day))
+		execute(v, database, "UPDATE sessions SET second_factor = NULL")
+		v.opens("/o/acme")
+		v.wantsHeading("Confirm it's you")
+		look(v, "/sign-in/step-up")
+		opens("/account/security")
 
 		execute(v, database, "UPDATE sessions SET authenticated_at = ?", time.Now().UTC().Add(-time.Hour))
 		v.opens("/account/email")

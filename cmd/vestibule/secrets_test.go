@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -83,6 +84,20 @@ func TestOperatorResetsFactors(t *testing.T) {
 			o.Fatal(err)
 		}
 		if shown := o.does("users", "show", "anna.smith"); !strings.Contains(shown, "password, authenticator apps: 1, recovery codes: 10") {
+			o.Errorf("show says %s", shown)
+		}
+		acme := &models.Organization{Name: "Acme", Slug: "acme"}
+		if err := o.db.CreateOrganization(o.Context(), acme, anna); err != nil {
+			o.Fatal(err)
+		}
+		owner, err := o.db.MembershipBySlug(o.Context(), "acme", anna.ID)
+		if err == nil {
+			err = o.db.RequireSecondFactor(o.Context(), owner, time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC), true)
+		}
+		if err != nil {
+			o.Fatal(err)
+		}
+		if shown := o.does("users", "show", "anna.smith"); !strings.Contains(shown, "required by acme from 2030-01-02 00:00:00 UTC (also in trusted browsers)") {
 			o.Errorf("show says %s", shown)
 		}
 		if status, cookie := o.signsIn("anna.smith", oldPassword); status != 303 || cookie != nil {

@@ -104,7 +104,7 @@ func addRoutes(t *testing.T, path, lines string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const group = "signedIn := settingUp.Group(\"/\", a.SecondFactorOnly)\n"
+	const group = "signedIn := settingUp.Group(\"/\", auth.SecondFactorOnly)\n"
 	after := strings.Replace(string(before), group, group+lines, 1)
 	if after == string(before) {
 		t.Fatal("app/routes.go has no group signedIn")

@@ -123,6 +123,10 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
+		requiring, err := db.RequiringOrganizations(ctx, user.ID)
+		if err != nil {
+			return err
+		}
 		trusted, err := db.TrustedBrowsers(ctx, user.ID)
 		if err != nil {
 			return err
@@ -137,12 +141,13 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 		if c.JSON {
 			return printJSON(os.Stdout, struct {
 				userRow
-				Factors     factorsRow    `json:"factors"`
-				Sessions    int           `json:"sessions"`
-				DeleteAfter time.Time     `json:"delete_after,omitzero"`
-				Throttles   []throttleRow `json:"throttles"`
-				RefusedMail int           `json:"refused_mail"`
-			}{newUserRow(user), newFactorsRow(factors, len(trusted)), len(sessions), deleted, newThrottleRows(waits), refused})
+				Factors     factorsRow       `json:"factors"`
+				RequiredBy  []requirementRow `json:"second_factor_required_by"`
+				Sessions    int              `json:"sessions"`
+				DeleteAfter time.Time        `json:"delete_after,omitzero"`
+				Throttles   []throttleRow    `json:"throttles"`
+				RefusedMail int              `json:"refused_mail"`
+			}{newUserRow(user), newFactorsRow(factors, len(trusted)), newRequirementRows(config, requiring), len(sessions), deleted, newThrottleRows(waits), refused})
 		}
 		table := newTable(os.Stdout)
 		lines := [][]string{
@@ -154,6 +159,7 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 			{"Created (UTC)", formatTime(user.CreatedAt)},
 			{"Changed (UTC)", formatTime(user.UpdatedAt)},
 			{"Factors", newFactorsRow(factors, len(trusted)).String()},
+			{"Second factor", requirements(newRequirementRows(config, requiring))},
 			{"Sessions", fmt.Sprint(len(sessions))},
 			{"ID", user.ID.String()},
 		}
@@ -404,6 +410,43 @@ func (f factorsRow) String() string {
 		}
 	}
 	return cmp.Or(strings.Join(list, ", "), "none")
+}
+
+// requirementRow says who requires a second factor of a user, and from when.
+type requirementRow struct {
+	Organization string    `json:"organization,omitempty"` // its address; empty for the site
+	From         time.Time `json:"from,omitzero"`          // zero for the site
+	NoTrust      bool      `json:"no_trust"`               // trusted browsers don't stand in for it
+}
+
+func newRequirementRows(config *app.Config, organizations []models.Organization) []requirementRow {
+	rows := []requirementRow{}
+	if config.SecondFactor == "everyone" {
+		rows = append(rows, requirementRow{NoTrust: config.TrustBrowser == 0})
+	}
+	for _, o := range organizations {
+		rows = append(rows, requirementRow{o.Slug, o.SecondFactorFrom.UTC(), o.NoTrust})
+	}
+	return rows
+}
+
+// requirements lists who requires a second factor of a user.
+func requirements(rows []requirementRow) string {
+	var list []string
+	for _, r := range rows {
+		who := "the site"
+		if r.Organization != "" {
+			who = fmt.Sprintf("%s from %s UTC", r.Organization, formatTime(r.From))
+		}
+		if r.NoTrust {
+			who += " (also in trusted browsers)"
+		}
+		list = append(list, who)
+	}
+	if list == nil {
+		return "not required"
+	}
+	return "required by " + strings.Join(list, ", ")
 }
 
 // userRow is a user as printed, without the password hash.

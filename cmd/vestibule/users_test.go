@@ -289,12 +289,13 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		want["sessions"], want["throttles"], want["refused_mail"] = 2, []any{}, 0
 		want["disabled_at"] = nil
 		want["factors"] = object{"password": true, "passkeys": 0, "authenticators": 0, "recovery_codes": 0, "trusted_browsers": 0}
+		want["second_factor_required_by"] = []any{}
 		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
 		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{
 			{"Username", "Anna.Smith"}, {"Email", "Anna@Example.com"}, {"Name", "Anna Smith"},
 			{"Verified (UTC)", anna.VerifiedAt.Format(time.DateTime)}, {"Disabled (UTC)", "no"},
 			{"Created (UTC)", anna.CreatedAt.Format(time.DateTime)}, {"Changed (UTC)", anna.UpdatedAt.Format(time.DateTime)},
-			{"Factors", "password"}, {"Sessions", "2"}, {"ID", anna.ID.String()},
+			{"Factors", "password"}, {"Second factor", "not required"}, {"Sessions", "2"}, {"ID", anna.ID.String()},
 		})
 
 		o.types(newPassword+"\n", "users", "set-password", "anna.smith")

@@ -15,6 +15,7 @@ import (
 
 	"vestibule/app/forms"
 	"vestibule/models"
+	"vestibule/templates/auth"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -33,6 +34,7 @@ type Authenticator struct {
 
 	Secret string // of the app, in base32
 	URL    string // the same for an app on this device
+	Next   string // where adding it leads; empty for the list
 }
 
 // RenameAuthenticator is the form that renames an app.
@@ -58,16 +60,22 @@ func appName(a models.Authenticator) string {
 }
 
 // removeQuestion asks before an app of several is removed, or the last one.
-func removeQuestion(a models.Authenticator, apps int) string {
-	if apps > 1 {
-		return "Remove " + appName(a) + "?"
+func removeQuestion(a models.Authenticator, factors models.Factors) string {
+	question := "Remove " + appName(a) + "?"
+	switch {
+	case factors.Apps > 1 || factors.Required && factors.Passkeys > 0:
+		return question
+	case factors.Required:
+		return question + " Your recovery codes stop working, and you must add another second step."
+	case factors.Passkeys > 0:
+		return question + " Your password alone will then sign you in."
 	}
-	return "Remove " + appName(a) + "? Your password alone will then sign you in, and your recovery codes stop working."
+	return question + " Your password alone will then sign you in, and your recovery codes stop working."
 }
 
 // AuthenticatorPage lists the apps, and has form unless it is nil. Without keys no app can
 // be added.
-func AuthenticatorPage(f layouts.Frame, form *Authenticator, apps []models.Authenticator, keys bool) templ.Component {
+func AuthenticatorPage(f layouts.Frame, form *Authenticator, apps []models.Authenticator, factors models.Factors, keys bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -110,7 +118,7 @@ func AuthenticatorPage(f layouts.Frame, form *Authenticator, apps []models.Authe
 					}
 					ctx = templ.InitializeContext(ctx)
 					for _, app := range apps {
-						templ_7745c5c3_Err = appRow(app, len(apps)).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = appRow(app, factors).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -196,7 +204,7 @@ func AuthenticatorPage(f layouts.Frame, form *Authenticator, apps []models.Authe
 	})
 }
 
-func appRow(app models.Authenticator, apps int) templ.Component {
+func appRow(app models.Authenticator, factors models.Factors) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -236,7 +244,7 @@ func appRow(app models.Authenticator, apps int) templ.Component {
 			var templ_7745c5c3_Var8 string
 			templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(appName(app))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 90, Col: 30}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 98, Col: 30}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 			if templ_7745c5c3_Err != nil {
@@ -279,7 +287,7 @@ func appRow(app models.Authenticator, apps int) templ.Component {
 				var templ_7745c5c3_Var10 string
 				templ_7745c5c3_Var10, templ_7745c5c3_Err = templruntime.NewAttributeExpression(templ.SafeURL("/account/authenticator/" + app.ID.String())).ResolveURL(ctx)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 99, Col: 71}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 107, Col: 71}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var10)
 				if templ_7745c5c3_Err != nil {
@@ -289,7 +297,7 @@ func appRow(app models.Authenticator, apps int) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/authenticator/" + app.ID.String() + "/remove", Label: "Remove", What: appName(app), Grave: true, Confirm: removeQuestion(app, apps)}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/authenticator/" + app.ID.String() + "/remove", Label: "Remove", What: appName(app), Grave: true, Confirm: removeQuestion(app, factors)}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -345,7 +353,7 @@ func AuthenticatorForm(form *Authenticator) templ.Component {
 			var templ_7745c5c3_Var13 string
 			templ_7745c5c3_Var13, templ_7745c5c3_Err = templruntime.NewAttributeExpression(QRSize).Resolve(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 108, Col: 105}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 116, Col: 105}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var13)
 			if templ_7745c5c3_Err != nil {
@@ -358,7 +366,7 @@ func AuthenticatorForm(form *Authenticator) templ.Component {
 			var templ_7745c5c3_Var14 string
 			templ_7745c5c3_Var14, templ_7745c5c3_Err = templruntime.NewAttributeExpression(QRSize).Resolve(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 108, Col: 123}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 116, Col: 123}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var14)
 			if templ_7745c5c3_Err != nil {
@@ -371,7 +379,7 @@ func AuthenticatorForm(form *Authenticator) templ.Component {
 			var templ_7745c5c3_Var15 string
 			templ_7745c5c3_Var15, templ_7745c5c3_Err = templruntime.NewAttributeExpression(templ.SafeURL(form.URL)).ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 109, Col: 66}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 117, Col: 66}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var15)
 			if templ_7745c5c3_Err != nil {
@@ -389,7 +397,7 @@ func AuthenticatorForm(form *Authenticator) templ.Component {
 				var templ_7745c5c3_Var16 string
 				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(group)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 112, Col: 17}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/authenticator.templ`, Line: 120, Col: 17}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 				if templ_7745c5c3_Err != nil {
@@ -418,7 +426,7 @@ func AuthenticatorForm(form *Authenticator) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Form(&form.Form, "authenticator", "/account/authenticator").Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Form(&form.Form, "authenticator", auth.ThenPath("/account/authenticator", form.Next)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -23,12 +23,17 @@ type Reauthenticate struct {
 	CurrentCode     string `form:"current_code" label:"Security code" autocomplete:"one-time-code" exact:"true" hint:"From your authenticator app, or a recovery code."`
 	Sudo            string `form:"sudo"` // what happens after the password
 
-	SecondFactor bool // it asks for a code
+	Action       string // where the form is sent: to the page that it replaces
+	SecondFactor bool   // the password isn't enough
+	Codes        bool   // the user has codes
 
 	Credential string `form:"sudo_credential"` // see PasskeyAnswer
 	Problem    string `form:"sudo_problem"`
 	Passkeys   bool   // the user has one
 }
+
+// PasskeyOnly reports whether the form asks for a passkey and nothing else.
+func (r *Reauthenticate) PasskeyOnly() bool { return r.SecondFactor && !r.Codes }
 
 // PasskeyAnswer returns what an authenticator answered.
 func (r *Reauthenticate) PasskeyAnswer() PasskeyAnswer { return PasskeyAnswer{r.Credential, r.Problem} }
@@ -156,8 +161,17 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-			case !f.User.HasPassword():
+			case form.PasskeyOnly():
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Use your passkey to continue.</p>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = secondPasskeyNeedsScript(false).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			case !f.User.HasPassword():
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<p>Use your passkey to continue.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -166,17 +180,17 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 					return templ_7745c5c3_Err
 				}
 			case form.SecondFactor:
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<p>Enter your password and a security code to continue.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<p>Enter your password and a security code to continue.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			default:
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<p>Enter your password to continue.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p>Enter your password to continue.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, " ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -186,7 +200,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, " ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -195,20 +209,20 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				return templ_7745c5c3_Err
 			}
 			if len(kept) > 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p class=\"hint\">This continues what was sent to <code>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<p class=\"hint\">This continues what was sent to <code>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var7 string
 				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(f.Path)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/reauthenticate.templ`, Line: 59, Col: 65}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/reauthenticate.templ`, Line: 67, Col: 65}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</code>.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "</code>.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -219,11 +233,11 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, " ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if f.User.HasPassword() {
+			if f.User.HasPassword() && !form.PasskeyOnly() {
 				templ_7745c5c3_Err = components.Field(form.Field(&form.CurrentPassword)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -234,7 +248,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 						return templ_7745c5c3_Err
 					}
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, " ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, " ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -243,19 +257,19 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, " ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			if form.Passkeys {
-				templ_7745c5c3_Err = PasskeyButton(Passkey{Label: "Use a passkey", Do: "get", Options: confirmOptions, Prefix: "sudo_", Main: !f.User.HasPassword()}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = PasskeyButton(Passkey{Label: "Use a passkey", Do: "get", Options: confirmOptions, Prefix: "sudo_", Main: !f.User.HasPassword() || form.PasskeyOnly()}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Form(&form.Form, "sudo", f.Path).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Form(&form.Form, "sudo", form.Action).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

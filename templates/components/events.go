@@ -91,6 +91,8 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"role_from":         name(d.RoleFrom),
 		"fields":            {Text: d.Fields},
 		"device":            {Text: d.Device},
+		"from":              {Text: d.From},
+		"no_trust":          {Text: d.NoTrust},
 	}
 	switch {
 	case d.Count == 1:
@@ -144,6 +146,7 @@ var eventSentences = map[string][]string{
 	models.EventOrganizationCreated: {"Created the organization {organization}"},
 	models.EventOrganizationRenamed: {"Renamed the organization from {organization_from} to {organization}"},
 	models.EventOrganizationDeleted: {"Deleted the organization {organization}"},
+	models.EventTwoFactorsRequired:  {"Required a second step from {from}, {no_trust}", "Required a second step from {from}"},
 	models.EventInvited:             {"Invited {email} as {role}", "Invited someone as {role}"},
 	models.EventInvitationResent:    {"Resent the invitation of {email}"},
 	models.EventInvitationRevoked:   {"Revoked the invitation of {email}"},
@@ -186,7 +189,8 @@ func OrganizationEvents() []EventGroup {
 		{"members", "Members", []string{models.EventMemberJoined, models.EventMemberLeft, models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipMoved}},
 		{"invitations", "Invitations", []string{models.EventInvited, models.EventInvitationResent, models.EventInvitationRevoked}},
 		{"roles", "Roles", []string{models.EventRoleCreated, models.EventRoleChanged, models.EventRoleDeleted}},
-		{"settings", "Organization", []string{models.EventOrganizationCreated, models.EventOrganizationRenamed, models.EventOrganizationDeleted}},
+		{"settings", "Organization", []string{models.EventOrganizationCreated, models.EventOrganizationRenamed, models.EventOrganizationDeleted,
+			models.EventTwoFactorsRequired, models.EventTwoFactorsLifted}},
 	}
 }
 
@@ -252,6 +256,8 @@ var eventLabels = map[string]string{
 	models.EventOrganizationCreated: "Created organization",
 	models.EventOrganizationRenamed: "Renamed organization",
 	models.EventOrganizationDeleted: "Deleted organization",
+	models.EventTwoFactorsRequired:  "Required a second step",
+	models.EventTwoFactorsLifted:    "Stopped requiring a second step",
 	models.EventInvited:             "Invited someone",
 	models.EventInvitationResent:    "Resent an invitation",
 	models.EventInvitationRevoked:   "Revoked an invitation",
@@ -320,6 +326,8 @@ var eventIcons = map[string]string{
 	models.EventOrganizationCreated: "building-2",
 	models.EventOrganizationRenamed: "building-2",
 	models.EventOrganizationDeleted: "trash-2",
+	models.EventTwoFactorsRequired:  "lock",
+	models.EventTwoFactorsLifted:    "lock",
 	models.EventInvited:             "send",
 	models.EventInvitationResent:    "send",
 	models.EventInvitationRevoked:   "x",

@@ -29,8 +29,8 @@ type Data struct {
 
 	Email        string    // the new address
 	Browser, IP  string    // of a new sign-in
-	When         time.Time // likewise
-	Organization string    // of an invitation
+	When         time.Time // likewise, or from when Organization requires a second factor
+	Organization string    // of an invitation, or of which the reader is a member
 	Inviter      string    // likewise
 	Event        string    // the kind of event that changed a factor
 }
@@ -80,6 +80,7 @@ var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailFactorChanged:   factorChanged,
 	models.MailAccountDeleted:  accountDeleted,
 	models.MailInvitation:      invitation,
+	models.MailSecondFactor:    secondFactor,
 }
 
 //go:embed *.txt

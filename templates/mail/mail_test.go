@@ -29,6 +29,7 @@ func TestRender(t *testing.T) {
 		"factor-changed":   {data.Username, "New recovery codes were created. Older ones no longer work."},
 		"account-deleted":  {data.Username},
 		"invitation":       {data.Inviter, "Sons", "7 days"},
+		"second-factor":    {data.Username, "Sons", "2 January 2026, 15:04 UTC"},
 	}
 	names, err := fs.Glob(files, "*.txt")
 	if err != nil || len(names) != len(shows) || len(htmlBodies) != len(shows) {
