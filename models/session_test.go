@@ -225,3 +225,64 @@ func TestTheOldestSessionsEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestStrengthen proves a second factor in sessions, and loses it again.
+func TestStrengthen(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		u := newUser(t, db, "anna.smith")
+		app := &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}
+		if err := db.AddAuthenticator(t.Context(), u, app); err != nil {
+			t.Fatal(err)
+		}
+		// wants finds the session of a token, and what was proved in it.
+		wants := func(token string, factor models.Factor) *models.Session {
+			t.Helper()
+			s, err := db.SessionByToken(t.Context(), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.SecondFactor.Factor != factor || s.SecondFactor.IsZero() != (factor == "") {
+				t.Errorf("the session has %+v, want %q", s.SecondFactor, factor)
+			}
+			return s
+		}
+		strengthen := func(s *models.Session, factor models.Factor) {
+			t.Helper()
+			if err := db.Strengthen(t.Context(), s, factor); err != nil {
+				t.Fatal(err)
+			}
+		}
+		renew := func(s *models.Session) string {
+			t.Helper()
+			token, err := db.RenewSession(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}
+		s, first := signIn(t, db, u)
+		wants(first, "")
+		strengthen(s, models.FactorBrowser)
+		if s := wants(first, models.FactorBrowser); s.HasSecondFactor(false) || !s.HasSecondFactor(true) {
+			t.Error("a trusted browser counts as much as a code")
+		}
+		strengthen(s, models.FactorCode)
+		second := renew(wants(first, models.FactorCode))
+		strengthen(wants(second, models.FactorCode), models.FactorPasskey)
+		wants(second, models.FactorCode)
+		wants(first, models.FactorCode) // it was proved before the token was replaced
+
+		other, old := signIn(t, db, u)
+		fresh := renew(other)
+		strengthen(other, models.FactorPasskey)
+		wants(fresh, models.FactorPasskey)
+		wants(old, "")
+
+		if err := db.RemoveAuthenticator(t.Context(), u, app.ID); err != nil {
+			t.Fatal(err)
+		}
+		wants(second, "")
+		wants(fresh, "")
+	})
+}

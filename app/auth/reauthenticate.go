@@ -50,7 +50,7 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 		return err
 	}
 	newForm := func() *view.Reauthenticate {
-		form := forms.New(&view.Reauthenticate{Action: ownPath(c), SecondFactor: factors.SecondFactor(), Codes: factors.Codes()})
+		form := forms.New(&view.Reauthenticate{Action: ownPath(c), StepUp: stepUp, SecondFactor: factors.SecondFactor(), Codes: factors.Codes()})
 		form.Check = func() {
 			switch {
 			case !form.SecondFactor || !form.PasskeyAnswer().Empty():

@@ -198,7 +198,7 @@ func TestStepUp(t *testing.T) {
 
 		to := stepUp("/o/acme/members?q=a")
 		ben.Get("/o/acme/members?q=a", options...).LeadsTo(to)
-		page := ben.Get(to).Wants(http.StatusForbidden).Page().Harmless().Says("Enter your password and a security code to continue.")
+		page := ben.Get(to).Wants(http.StatusForbidden).Page().Harmless().Says("The page that you want requires a second step. Enter your password and a security code to continue.")
 		page = ben.Submit(page, apptest.SudoForm, apptest.Fill("current_password", apptest.Ben.Password, "current_code", "000000"), options...).Wants(http.StatusForbidden)
 		ben.Get("/o/acme/members").LeadsTo(stepUp("/o/acme/members"))
 		ben.Get("/dashboard").Wants(http.StatusOK)
@@ -391,7 +391,7 @@ func TestOrganizationSecurityPage(t *testing.T) {
 			page.Failf("trust isn't refused")
 		}
 		ben.Get("/o/acme").Wants(http.StatusForbidden).Says(setUp)
-		ben.Get("/account/security").Says("Acme requires a second step since ").Says("It asks for it in trusted browsers, too.")
+		ben.Get("/account/security").Says("Acme has required a second step since ").Says("It asks for it in trusted browsers, too.")
 		s.Owner.Get("/o/acme/activity").Says("Required a second step from " + today.Format("2 January 2006") + ", not in trusted browsers either")
 
 		// A day that is past by now stays.

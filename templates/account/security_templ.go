@@ -499,7 +499,7 @@ func requiredBy(o models.Organization) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if o.RequiresSecondFactor() {
-			templ_7745c5c3_Err = components.DateWithin(" requires a second step since ", o.SecondFactorFrom, ".").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DateWithin(" has required a second step since ", o.SecondFactorFrom, ".").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
