@@ -413,3 +413,26 @@ func TestOrganizationSecurityPage(t *testing.T) {
 		s.Owner.Get(path).Wants(http.StatusForbidden).Says("Confirm it's you")
 	})
 }
+
+// TestPolicyCostsNoQuery opens pages in a session with two factors, where they are required
+// and where they aren't.
+func TestPolicyCostsNoQuery(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		asked := apptest.Watch(db)
+		s := apptest.NewCompany(t, db)
+		strict := apptest.NewSite(t, db, func(c *app.Config) { c.SecondFactor = "everyone" })
+		s.Owner.AddAuthenticator()
+		strict.SetCookie("session", s.Owner.Cookie("session"))
+		for _, path := range []string{"/account", "/o/acme/settings"} {
+			want := len(asked.During(func() { s.Owner.Get(path).Wants(http.StatusOK) }))
+			require(s, time.Now(), true)
+			for _, v := range []*apptest.Visitor{s.Owner, strict.Visitor} {
+				if got := asked.During(func() { v.Get(path).Wants(http.StatusOK) }); len(got) != want {
+					t.Errorf("%s asks %q, want %d", path, got, want)
+				}
+			}
+			require(s, time.Time{}, false)
+		}
+	})
+}
