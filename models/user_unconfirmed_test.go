@@ -90,32 +90,33 @@ func TestPurgeUnconfirmed(t *testing.T) {
 	})
 }
 
-// TestPurgeManyUnconfirmed has more accounts than a batch, of the same moment, some of
-// which stay.
+// TestPurgeManyUnconfirmed has more accounts than a batch, of the same moment, and as many
+// of an earlier version.
 func TestPurgeManyUnconfirmed(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		const n = 1100
+		many := db.PurgeBatch() + 10
 		since := time.Now().UTC().Truncate(time.Microsecond).Add(-fortnight)
-		for batch := range 11 {
-			rows := make([]models.User, n/11)
-			for i := range rows {
-				name := uuid.NewString()
-				rows[i] = models.User{ID: uuid.Must(uuid.NewV7()), Username: name, UsernameKey: name, Email: name, EmailKey: name, CreatedAt: since, UpdatedAt: since}
-				if batch%2 == 0 { // of an earlier version
-					rows[i].UnconfirmedSince = since
-				}
-			}
-			if _, err := db.Bun().NewInsert().Model(&rows).Exec(t.Context()); err != nil {
-				t.Fatal(err)
+		rows := make([]models.User, 2*many)
+		for i := range rows {
+			name := uuid.NewString()
+			rows[i] = models.User{ID: uuid.Must(uuid.NewV7()), Username: name, UsernameKey: name, Email: name, EmailKey: name, CreatedAt: since, UpdatedAt: since}
+			if i%2 == 0 { // the others are of an earlier version
+				rows[i].UnconfirmedSince = since
 			}
 		}
-		if deleted, err := db.PurgeUnconfirmed(t.Context(), fortnight); err != nil || deleted != n/11*6 {
-			t.Errorf("%d are deleted (%v), want %d", deleted, err, n/11*6)
+		if _, err := db.Bun().NewInsert().Model(&rows).Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if deleted, err := db.PurgeUnconfirmed(t.Context(), fortnight); err != nil || deleted != many {
+			t.Errorf("%d are deleted (%v), want %d", deleted, err, many)
+		}
+		if n, err := db.Bun().NewSelect().Model((*models.User)(nil)).Where("unconfirmed_since IS NOT NULL").Count(t.Context()); err != nil || int(n) != many {
+			t.Errorf("the time of %d begins (%v), want %d", n, err, many)
 		}
 		setTime(t, db, "users", "unconfirmed_since", since)
-		if deleted, err := db.PurgeUnconfirmed(t.Context(), fortnight); err != nil || deleted != n/11*5 || count(t, db, "users") != 0 {
-			t.Errorf("%d are deleted later (%v), want %d", deleted, err, n/11*5)
+		if deleted, err := db.PurgeUnconfirmed(t.Context(), fortnight); err != nil || deleted != many || count(t, db, "users") != 0 {
+			t.Errorf("%d are deleted later (%v), want %d", deleted, err, many)
 		}
 	})
 }
