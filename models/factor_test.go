@@ -64,7 +64,7 @@ func TestAfterRestoreOfFactors(t *testing.T) {
 			if err := db.AddAuthenticator(t.Context(), u, &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := db.NewRecoveryCodes(t.Context(), u); err != nil {
+			if err := db.SetRecoveryCodes(t.Context(), u, models.NewRecoveryCodes()); err != nil {
 				t.Fatal(err)
 			}
 			for _, kind := range kinds {

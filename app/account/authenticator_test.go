@@ -219,6 +219,29 @@ func TestRecoveryCodes(t *testing.T) {
 	})
 }
 
+// TestRecoveryCodesAreLimited makes one set after another, which costs ten hashes each.
+func TestRecoveryCodesAreLimited(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, func(c *app.Config) {
+			c.LimitAccount = models.Limit{Free: 2, First: time.Minute, Longest: time.Minute, Forget: time.Hour}
+		})
+		s.Join(apptest.Anna)
+		s.AddAuthenticator()
+		s.RecoveryCodes()
+		s.RecoveryCodes()
+		before := s.Dump("recovery_codes")
+		if computed := s.Hashes.During(func() {
+			s.Post("/account/recovery-codes", nil).Wants(http.StatusTooManyRequests).Says("Try again in ")
+		}); len(computed) > 0 {
+			t.Errorf("a set too many computes %v", computed)
+		}
+		if s.Dump("recovery_codes") != before {
+			t.Error("the last set is gone")
+		}
+	})
+}
+
 func TestSecurityPage(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {

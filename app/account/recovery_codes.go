@@ -32,10 +32,26 @@ func (h Handlers) CreateRecoveryCodes(c *gin.Context) error {
 		return web.Redirect(c, authview.ThenPath("/account/recovery-codes", nextPage(c)))
 	}
 	user := web.Current(c).User
-	var codes []string
-	err := h.Audited(c, models.EventRecoveryCodesCreated, user, func(tx *models.DB) (err error) {
-		codes, err = tx.NewRecoveryCodes(c.Request.Context(), user)
+	factors, err := h.DB.Factors(c.Request.Context(), user)
+	if err != nil {
 		return err
+	}
+	if !factors.SecondFactor() {
+		return models.ErrChanged
+	}
+	// A set costs ten hashes.
+	if err := h.Attempt(c, web.NewAttempt("recovery codes of "+user.ID.String(), h.Config.LimitAccount)); err != nil {
+		return err
+	}
+	codes := models.NewRecoveryCodes()
+	hashes := make([]string, len(codes))
+	for i, code := range codes {
+		if hashes[i], err = h.Hash(c, models.NormalizeRecoveryCode(code)); err != nil {
+			return err
+		}
+	}
+	err = h.Audited(c, models.EventRecoveryCodesCreated, user, func(tx *models.DB) error {
+		return tx.SetRecoveryCodes(c.Request.Context(), user, hashes)
 	})
 	if err != nil {
 		return err

@@ -54,32 +54,66 @@ func codeFactor(typed string) models.Factor {
 	return models.FactorRecoveryCode
 }
 
-// useCode uses up a code of an app or a recovery code of user, in the transaction of what
-// it is for. It returns errWrongCode if it is neither.
-func (h Handlers) useCode(c *gin.Context, tx *models.DB, user *models.User, typed string) error {
-	ctx := c.Request.Context()
-	var err error
+// codeUse returns what uses up typed, the code of an app or a recovery code of user, in
+// the transaction of what it is for. It hashes a recovery code, so call it before. Either
+// returns errWrongCode if typed is no code.
+func (h Handlers) codeUse(c *gin.Context, user *models.User, typed string) (use func(tx *models.DB) error, err error) {
 	if codeFactor(typed) == models.FactorCode {
-		err = tx.UseAuthenticator(ctx, user, func(a *models.Authenticator) (int64, bool, error) {
-			secret, err := h.Secrets.Open(a.Secret, a.KeyID, AuthenticatorContext(a))
-			if err != nil {
-				return 0, false, err
-			}
-			return MatchCode(string(secret), typed, time.Now())
-		})
-	} else if err = tx.UseRecoveryCode(ctx, user, typed); err == nil {
-		err = recordOwn(c, tx, models.EventRecoveryCodeUsed, user, models.EventDetail{})
+		return func(tx *models.DB) error { return asWrongCode(h.useAppCode(c, tx, user, typed)) }, nil
 	}
+	code, err := h.recoveryCode(c, user, typed)
+	if err != nil {
+		return nil, err
+	}
+	return func(tx *models.DB) error {
+		if err := tx.UseRecoveryCode(c.Request.Context(), user, code); err != nil {
+			return asWrongCode(err)
+		}
+		return recordOwn(c, tx, models.EventRecoveryCodeUsed, user, models.EventDetail{})
+	}, nil
+}
+
+func asWrongCode(err error) error {
 	if errors.Is(err, models.ErrNotFound) {
 		return errWrongCode
 	}
 	return err
 }
 
-// attemptCode calls use, which uses up the code in the field of form. It reports whether
-// the code was right, or there were too many attempts; form has the error. Attempts count
-// for the account, whatever process gets them, and apart from those at the password.
-func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field string, user *models.User, use func() error) (right, limited bool, err error) {
+func (h Handlers) useAppCode(c *gin.Context, tx *models.DB, user *models.User, typed string) error {
+	return tx.UseAuthenticator(c.Request.Context(), user, func(a *models.Authenticator) (int64, bool, error) {
+		secret, err := h.Secrets.Open(a.Secret, a.KeyID, AuthenticatorContext(a))
+		if err != nil {
+			return 0, false, err
+		}
+		return MatchCode(string(secret), typed, time.Now())
+	})
+}
+
+// recoveryCode finds the recovery code of user that typed is. It hashes as much if there
+// is none, so that the time tells nothing.
+func (h Handlers) recoveryCode(c *gin.Context, user *models.User, typed string) (*models.RecoveryCode, error) {
+	code, err := h.DB.RecoveryCode(c.Request.Context(), user.ID, typed)
+	found := err == nil
+	if !found && !errors.Is(err, models.ErrNotFound) {
+		return nil, err
+	}
+	hash := ""
+	if found {
+		hash = code.PasswordHash()
+	}
+	match, _, err := h.Verify(c, models.NormalizeRecoveryCode(typed), hash)
+	if err == nil && !match && (!found || hash != "") {
+		err = errWrongCode
+	}
+	return code, err
+}
+
+// attemptCode calls prove with what uses up the code typed into the field of form. It
+// reports whether the code was right, or there were too many attempts; form has the error.
+// Attempts count for the account, whatever process gets them, and apart from those at the
+// password.
+func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field, typed string, user *models.User, prove func(use func(tx *models.DB) error) error) (right, limited bool, err error) {
 	attempt, _, err := h.PerAccount(c, "security code", user)
 	if err != nil {
 		return false, false, err
@@ -87,7 +121,10 @@ func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field string, us
 	if limited, err := h.Limited(c, form, attempt); limited || err != nil {
 		return false, limited, err
 	}
-	err = use()
+	use, err := h.codeUse(c, user, typed)
+	if err == nil {
+		err = prove(use)
+	}
 	switch {
 	case errors.Is(err, errWrongCode):
 		h.RecordAttempt(c, models.EventCodeFailed, user)

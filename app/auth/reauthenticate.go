@@ -127,10 +127,8 @@ func (h Handlers) proveAgain(c *gin.Context, form *view.Reauthenticate) (proved,
 	if !form.SecondFactor {
 		return true, false, h.reauthenticated(c, "", func(*models.DB) error { return nil })
 	}
-	return h.attemptCode(c, &form.Form, web.CurrentCodeField, web.Current(c).User, func() error {
-		return h.reauthenticated(c, codeFactor(form.CurrentCode), func(tx *models.DB) error {
-			return h.useCode(c, tx, web.Current(c).User, form.CurrentCode)
-		})
+	return h.attemptCode(c, &form.Form, web.CurrentCodeField, form.CurrentCode, web.Current(c).User, func(use func(tx *models.DB) error) error {
+		return h.reauthenticated(c, codeFactor(form.CurrentCode), use)
 	})
 }
 

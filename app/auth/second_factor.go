@@ -122,14 +122,14 @@ func (h Handlers) secondFactorByPasskey(c *gin.Context, form *view.SecondFactor,
 // proveCode is prove for the code in a field of form, after the steps of s. It returns nil
 // if the code is wrong, or limited; form has the error.
 func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed string, s *models.SignIn, trust bool) (p *proved, limited bool, err error) {
-	right, limited, err := h.attemptCode(c, form, field, s.User, func() (err error) {
+	right, limited, err := h.attemptCode(c, form, field, typed, s.User, func(use func(tx *models.DB) error) (err error) {
 		p, err = h.prove(c, step{
 			factor:  codeFactor(typed),
 			kind:    models.EventSignIn,
 			quietly: s.Proved(models.FactorEmail), // a mail has told of the new password
 			waiting: s,
 			trust:   trust,
-			prepare: func(tx *models.DB) (*models.User, error) { return s.User, h.useCode(c, tx, s.User, typed) },
+			prepare: func(tx *models.DB) (*models.User, error) { return s.User, use(tx) },
 		})
 		return err
 	})

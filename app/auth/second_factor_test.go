@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"slices"
 	"strings"
@@ -418,6 +419,65 @@ func TestRecoveryCodesSignIn(t *testing.T) {
 		s.RecoveryCodes()
 		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
 		v.Post(secondFactor, apptest.Fill("recovery_code", codes[4])).Wants(http.StatusUnprocessableEntity) // of an old set
+	})
+}
+
+// TestRecoveryCodesAreHashedLikePasswords also has a set of an earlier version, which
+// stored a SHA-256 of each code. What is typed costs one hash, whether or not it is a code.
+func TestRecoveryCodesAreHashedLikePasswords(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		s.SignIn(apptest.Anna, joinWithApp(s))
+		user := s.User(apptest.Anna.Username)
+		waits := s.Visit(t)
+		waits.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		try := func(code string) (a *apptest.Answer) {
+			t.Helper()
+			got := s.Hashes.During(func() { a = waits.Post(secondFactor, apptest.Fill("recovery_code", code)) })
+			if len(got) != 1 {
+				t.Errorf("%q computes %v", code, got)
+			}
+			db.LiftThrottles(t.Context(), user)
+			return a
+		}
+		const earlier = "k234-abcd-efgh-ijkl"
+		for _, nobodys := range []string{"abcd-efgh-ijkl-mnop", earlier, "12345678"} {
+			try(nobodys).Wants(http.StatusUnprocessableEntity)
+		}
+
+		sum := sha256.Sum256([]byte("recovery code of " + user.ID.String() + "\x00K234ABCDEFGHIJKL"))
+		if _, err := db.Bun().ExecContext(t.Context(), "INSERT INTO recovery_codes (user_id, code_hash, created_at) VALUES (?, ?, ?)", user.ID, sum[:], time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		try("k234-abcd-efgh-ijk2").Wants(http.StatusUnprocessableEntity)
+		try(earlier).LeadsTo("/dashboard")
+
+		var codes []string
+		if made := s.Hashes.During(func() { codes = s.RecoveryCodes() }); len(made) != 10 {
+			t.Errorf("a set costs %d hashes", len(made))
+		}
+		stored, err := db.RecoveryCodes(t.Context(), user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		salts := map[string]bool{}
+		for _, code := range stored {
+			if parts := strings.Split(string(code.CodeHash), "$"); len(parts) == 6 && parts[1] == "argon2id" {
+				salts[parts[4]] = true
+			}
+		}
+		if len(salts) != 10 {
+			t.Errorf("there are %d salts for 10 codes", len(salts))
+		}
+		waits.Post("/sign-out", nil)
+		waits.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		for _, wrong := range []string{earlier, codes[0][:18] + "7", codes[1][:1] + codes[0][1:]} {
+			if wrong != codes[0] { // which may end with 7
+				try(wrong).Wants(http.StatusUnprocessableEntity)
+			}
+		}
+		try(codes[9]).LeadsTo("/dashboard")
 	})
 }
 

@@ -80,7 +80,7 @@ func TestOperatorResetsFactors(t *testing.T) {
 		if err := o.db.AddAuthenticator(o.Context(), anna, &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}); err != nil {
 			o.Fatal(err)
 		}
-		if _, err := o.db.NewRecoveryCodes(o.Context(), anna); err != nil {
+		if err := o.db.SetRecoveryCodes(o.Context(), anna, models.NewRecoveryCodes()); err != nil {
 			o.Fatal(err)
 		}
 		if shown := o.does("users", "show", "anna.smith"); !strings.Contains(shown, "password, authenticator apps: 1, recovery codes: 10") {
