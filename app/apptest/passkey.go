@@ -27,16 +27,16 @@ func (s *Site) SecurityKey() *SecurityKey {
 	}
 	return &SecurityKey{
 		RP:  virtualwebauthn.RelyingParty{ID: base.Hostname(), Origin: s.BaseURL},
-		Key: newCredential(),
+		Key: NewCredential(),
 	}
 }
 
 // coseLength is the length of a P-256 key in COSE's form.
 const coseLength = 77
 
-// newCredential returns a new key. The library drops leading zeros of a key's numbers,
+// NewCredential returns a new key. The library drops leading zeros of a key's numbers,
 // which makes one key of 128 invalid, so it tries again.
-func newCredential() virtualwebauthn.Credential {
+func NewCredential() virtualwebauthn.Credential {
 	for {
 		if c := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2); len(c.Key.AttestationData()) == coseLength {
 			return c

@@ -54,10 +54,10 @@ type testCase struct {
 	form    url.Values
 	workers int
 	want    int
-	targets func(turn int) []vegeta.Target // the requests of a turn, if they differ in more than a number
-	once    bool                           // none of them can be sent twice
-	floor   string                         // "Gin", "Gin and a query", "Gin and a prepared query" or "argon2id"
-	target  float64                        // the lowest acceptable ratio, or 0
+	targets func(turn int) ([]vegeta.Target, error) // the requests of a turn, if they differ in more than a number
+	once    bool                                    // none of them can be sent twice
+	floor   string                                  // "Gin", "Gin and a query", "Gin and a prepared query" or "argon2id"
+	target  float64                                 // the lowest acceptable ratio, or 0
 }
 
 func person(name string) url.Values {
@@ -84,6 +84,11 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 	if err := fillOrganization(ctx, databaseURL); err != nil {
 		return err
 	}
+	keys, err := newPasskeys(ctx, databaseURL)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, keys.db.Close()) }()
 	s, err := b.serve(ctx, databaseURL, dir)
 	if err != nil {
 		return err
@@ -116,17 +121,21 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 		{name: "check of a field", path: "/sign-up/check?field=email", form: person("bench{n}"), want: 200, floor: "Gin"},
 		{name: "bad sign-up", path: "/sign-up", form: weak, want: 422, floor: "Gin"},
 		{name: "sign-up", path: "/sign-up", form: person("bench{n}"), workers: 8, want: 303, floor: "argon2id", target: 0.90},
-		{name: "sign-in", path: "/sign-in", workers: 8, want: 303, floor: "argon2id", target: 0.90, targets: func(int) []vegeta.Target {
-			return signIns(b.spread(sample, sample), s).Targets // one user alone would make all wait for one row
+		{name: "sign-in", path: "/sign-in", workers: 8, want: 303, floor: "argon2id", target: 0.90, targets: func(int) ([]vegeta.Target, error) {
+			return signIns(b.spread(sample, sample), s).Targets, nil // one user alone would make all wait for one row
 		}},
-		{name: "sign-out", path: "/sign-out", form: url.Values{}, want: 303, floor: "Gin", once: true, targets: func(turn int) []vegeta.Target {
+		{name: "challenge for a passkey", path: "/sign-in/passkey", form: url.Values{}, want: 200, floor: "Gin"},
+		{name: "sign-in by passkey", path: "/sign-in", form: url.Values{}, want: 303, floor: "Gin", once: true, targets: func(int) ([]vegeta.Target, error) {
+			return keys.signIns(ctx, b.spread(sample, sample), s)
+		}},
+		{name: "sign-out", path: "/sign-out", form: url.Values{}, want: 303, floor: "Gin", once: true, targets: func(turn int) ([]vegeta.Target, error) {
 			targets := make([]vegeta.Target, signOuts)
 			for i := range targets {
 				header := cookie(sample + int64(turn*signOuts+i+1))
 				header.Set("Content-Type", "application/x-www-form-urlencoded")
 				targets[i] = vegeta.Target{Method: http.MethodPost, URL: s.url + "/sign-out", Header: header}
 			}
-			return targets
+			return targets, nil
 		}},
 	}
 	for _, c := range cases {
@@ -217,7 +226,11 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 	if c.floor != "argon2id" {
 		first := o
 		if c.targets != nil {
-			first.Header = c.targets(0)[0].Header // turn 0, because a target may work only once
+			targets, err := c.targets(0) // turn 0, because a target may work only once
+			if err != nil {
+				return err
+			}
+			first.Header, first.Body = targets[0].Header, string(targets[0].Body)
 		}
 		r, err := capture(ctx, first)
 		if err != nil {
@@ -231,7 +244,7 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 		}
 		least = func() (outcome, error) {
 			same := o
-			same.URL = at + c.path
+			same.URL, same.Body = at+c.path, first.Body
 			return attack(ctx, same)
 		}
 	}
@@ -242,7 +255,11 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 		o := o
 		o.First = b.first
 		if c.targets != nil {
-			o.Targets, o.Once = c.targets(turn), c.once
+			targets, err := c.targets(turn)
+			if err != nil {
+				return outcome{}, err
+			}
+			o.Targets, o.Once = targets, c.once
 		}
 		return attack(ctx, o)
 	}
