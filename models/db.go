@@ -52,7 +52,7 @@ type DB struct {
 	name string // for people, without the password
 	url  string // that it was opened with
 
-	statements *sync.Map // prepared statements: *sql.Stmt by query
+	statements *sync.Map // prepared statements of SQLite: *sql.Stmt by query
 }
 
 // Open connects to the database at databaseURL: "postgres://…" for PostgreSQL, or

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,7 +82,7 @@ func openPostgres(ctx context.Context, databaseURL string, maxConns int, limit t
 		addrs = append(addrs, server.addr)
 	}
 	name := fmt.Sprintf("PostgreSQL database %s on %s", u.database, strings.Join(slices.Compact(addrs), ", "))
-	return &DB{bun: db, pool: db, name: name, url: databaseURL, statements: new(sync.Map)}, nil
+	return &DB{bun: db, pool: db, name: name, url: databaseURL}, nil
 }
 
 // postgresConnector connects to the first server of a URL that takes writes. If none

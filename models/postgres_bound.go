@@ -3,9 +3,13 @@ package models
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/uptrace/bun/driver/pgdriver"
 )
 
 // boundConnector opens connections to PostgreSQL that send the values of a query apart
@@ -45,10 +49,10 @@ func (c *boundConn) ExecContext(ctx context.Context, query string, args []driver
 		return nil, err
 	}
 	result, err := stmt.ExecContext(ctx, args)
-	if !kept || isOutdated(err) {
+	if !kept {
 		c.drop(query, stmt)
 	}
-	return result, c.dropIfReadOnly(err)
+	return result, c.dropIfUnusable(err)
 }
 
 // QueryContext implements [driver.QueryerContext].
@@ -63,12 +67,13 @@ func (c *boundConn) QueryContext(ctx context.Context, query string, args []drive
 	}
 	rows, err := stmt.QueryContext(ctx, args)
 	switch {
-	case err != nil && (!kept || isOutdated(err)):
+	case kept:
+	case err != nil:
 		c.drop(query, stmt)
-	case err == nil && !kept:
+	default:
 		return &lastRows{rows, func() { c.drop(query, stmt) }}, nil
 	}
-	return rows, c.dropIfReadOnly(err)
+	return rows, c.dropIfUnusable(err)
 }
 
 // statement is what pgdriver prepares.
@@ -102,6 +107,19 @@ func (c *boundConn) statement(ctx context.Context, query string) (stmt statement
 	}
 	c.statements[query] = prepared
 	return prepared.(statement), true, nil
+}
+
+// dropIfUnusable drops the connection if err says that the server takes no writes, or that
+// a migration has changed a column's type since the statement was prepared (PostgreSQL,
+// appendix A: feature not supported). The statement did nothing, so database/sql repeats it
+// on another connection, unless it is within a transaction.
+func (c *boundConn) dropIfUnusable(err error) error {
+	var answer pgdriver.Error
+	if errors.As(err, &answer) && answer.Field('C') == "0A000" && answer.Field('R') == "RevalidateCachedQuery" {
+		_ = c.Close()
+		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
+	}
+	return c.dropIfReadOnly(err)
 }
 
 func (c *boundConn) drop(query string, stmt driver.Stmt) {

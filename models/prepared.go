@@ -3,13 +3,11 @@ package models
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/driver/pgdriver"
 )
 
 // prepared is a connection for a select that many requests make. The database
@@ -30,21 +28,14 @@ func (p prepared) QueryContext(ctx context.Context, query string, _ ...any) (*sq
 	if tx, ok := p.db.bun.(bun.Tx); ok { // it has a connection, and must not wait for a second one
 		return tx.Tx.QueryContext(ctx, query, p.args...)
 	}
+	if p.db.Postgres() { // its connections keep what they have prepared
+		return p.db.pool.DB.QueryContext(ctx, query, p.args...)
+	}
 	stmt, err := p.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := stmt.QueryContext(ctx, p.args...)
-	if isOutdated(err) {
-		if p.db.statements.CompareAndDelete(query, stmt) {
-			_ = stmt.Close() // waits for its running queries
-		}
-		if stmt, err = p.statement(ctx, query); err != nil {
-			return nil, err
-		}
-		rows, err = stmt.QueryContext(ctx, p.args...)
-	}
-	return rows, err
+	return stmt.QueryContext(ctx, p.args...)
 }
 
 func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -60,13 +51,6 @@ func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error
 	}
 	stmt, _ := kept.(*sql.Stmt)
 	return stmt, nil
-}
-
-// isOutdated reports whether a migration has changed a column's type since the
-// statement was prepared (PostgreSQL, appendix A: feature not supported).
-func isOutdated(err error) bool {
-	var pgErr pgdriver.Error
-	return errors.As(err, &pgErr) && pgErr.Field('C') == "0A000"
 }
 
 // parameter returns the placeholder of the nth argument of a prepared query,
