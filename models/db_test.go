@@ -239,7 +239,7 @@ func TestTransactionsTakeOneConnection(t *testing.T) {
 		u := newUser(t, db, "ada")
 		_, token := signIn(t, db, u)
 		err = db.InTx(ctx, func(tx *models.DB) error {
-			if _, _, err := tx.CreateSession(ctx, u, models.Device{}, life); err != nil {
+			if _, _, err := tx.Prove(ctx, u, models.Step{Factor: models.FactorPassword, Lifetime: life}); err != nil {
 				return err
 			}
 			if s, err := tx.SessionByToken(ctx, token); err != nil || s.UserID != u.ID {

@@ -33,7 +33,7 @@ func same(a, b *models.User) bool {
 // signIn makes a session for u.
 func signIn(t *testing.T, db *models.DB, u *models.User) (*models.Session, string) {
 	t.Helper()
-	s, token, err := db.CreateSession(t.Context(), u, models.Device{IP: "192.0.2.1", UserAgent: "test"}, life)
+	s, token, err := db.Prove(t.Context(), u, models.Step{Factor: models.FactorPassword, Device: models.Device{IP: "192.0.2.1", UserAgent: "test"}, Lifetime: life})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestServerLogHoldsNoValues(t *testing.T) {
 	if err := db.CreateUser(t.Context(), anna); err != nil {
 		t.Fatal(err)
 	}
-	session, token, err := db.CreateSession(t.Context(), anna, models.Device{IP: "192.0.2.99", UserAgent: "Secret Agent"}, models.Lifetime{Idle: time.Hour, Max: time.Hour})
+	session, token, err := db.Prove(t.Context(), anna, models.Step{Factor: models.FactorPassword, Device: models.Device{IP: "192.0.2.99", UserAgent: "Secret Agent"}, Lifetime: models.Lifetime{Idle: time.Hour, Max: time.Hour}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestServerLogHoldsNoValues(t *testing.T) {
 		"profile": func() error { return db.UpdateProfile(t.Context(), &anna2) },
 		"rehash":  func() error { return db.RehashPassword(t.Context(), anna, hash+"2") },
 		"session": func() error {
-			_, _, err := db.CreateSession(t.Context(), anna, models.Device{IP: "192.0.2.99", UserAgent: "Secret Agent"}, models.Lifetime{Idle: time.Hour, Max: time.Hour})
+			_, _, err := db.Prove(t.Context(), anna, models.Step{Factor: models.FactorPassword, Device: models.Device{IP: "192.0.2.99", UserAgent: "Secret Agent"}, Lifetime: models.Lifetime{Idle: time.Hour, Max: time.Hour}})
 			return err
 		},
 		"renewal": func() error { _, err := db.RenewSession(t.Context(), session); return err },

@@ -64,21 +64,6 @@ const maxUserAgent = 500
 // one beyond that ends the oldest.
 const maxSessions = 100
 
-// CreateSession signs user in. It returns the session and the token for the
-// browser's cookie, which is not stored. It returns ErrChanged if user has changed
-// since it was read, and ErrNotFound if user is disabled. It asks no policy: a way in
-// calls Prove.
-func (db *DB) CreateSession(ctx context.Context, user *User, device Device, life Lifetime) (s *Session, token string, err error) {
-	err = db.InTx(ctx, func(tx *DB) error {
-		if err := tx.lockToSignIn(ctx, user); err != nil {
-			return err
-		}
-		s, token, err = tx.insertSession(ctx, user, Proof{}, device, life)
-		return err
-	})
-	return s, token, err
-}
-
 // lockToSignIn locks user, so that disabling them or changing the password at this moment
 // either ends the new session too or is seen here. It returns ErrNotFound if user is
 // disabled.
@@ -90,7 +75,9 @@ func (db *DB) lockToSignIn(ctx context.Context, user *User) error {
 	return err
 }
 
-// insertSession is CreateSession for a user that is locked.
+// insertSession starts a session of a user that is locked. Second is the second factor
+// that was proved, if one was. It returns the session and the token for the browser's
+// cookie, which is not stored.
 func (db *DB) insertSession(ctx context.Context, user *User, second Proof, device Device, life Lifetime) (*Session, string, error) {
 	token, hash := newSecret()
 	t := now()

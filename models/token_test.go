@@ -228,7 +228,9 @@ func TestTokenThatSetsAPassword(t *testing.T) {
 					var group sync.WaitGroup
 					var set, enter error
 					group.Go(func() { set = db.ResetPassword(t.Context(), found, "another") })
-					group.Go(func() { _, _, enter = db.CreateSession(t.Context(), &prepared, models.Device{}, life) })
+					group.Go(func() {
+						_, _, enter = db.Prove(t.Context(), &prepared, models.Step{Factor: models.FactorPassword, Lifetime: life})
+					})
 					group.Wait()
 					if enter != nil && !errors.Is(enter, models.ErrChanged) {
 						t.Error(enter)

@@ -34,7 +34,7 @@ func wantsSessions(t *testing.T, db *models.DB, u *models.User, want int) {
 }
 
 // The user may change between the check of the password and the new session.
-func TestCreateSessionSeesWhatHappenedMeanwhile(t *testing.T) {
+func TestProveSeesWhatHappenedMeanwhile(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(ctx context.Context, db *models.DB, u *models.User) error{
 		"disabled": func(ctx context.Context, db *models.DB, u *models.User) error { return db.DisableUser(ctx, u) },
@@ -55,7 +55,7 @@ func TestCreateSessionSeesWhatHappenedMeanwhile(t *testing.T) {
 				if err := happens(t.Context(), db, u); err != nil {
 					t.Fatal(err)
 				}
-				_, token, err := db.CreateSession(t.Context(), &seen, models.Device{}, life)
+				_, token, err := db.Prove(t.Context(), &seen, models.Step{Factor: models.FactorPassword, Lifetime: life})
 				wantsNotFound(t, err)
 				if token != "" {
 					t.Error("there is a token")

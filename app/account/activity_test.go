@@ -75,7 +75,7 @@ func TestAuditLog(t *testing.T) {
 				return s.Visit(t).Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword), firefox).LeadsTo("/dashboard")
 			}},
 			{models.EventSessionsEnded, false, models.EventDetail{Count: 2}, func() *apptest.Answer {
-				if _, _, err := db.CreateSession(t.Context(), s.User("anna.smith"), models.Device{}, models.Lifetime{Idle: time.Hour, Max: time.Hour}); err != nil {
+				if _, _, err := db.Prove(t.Context(), s.User("anna.smith"), models.Step{Factor: models.FactorPassword, Lifetime: models.Lifetime{Idle: time.Hour, Max: time.Hour}}); err != nil {
 					t.Fatal(err)
 				}
 				return guest.Post("/account/sessions/end-others", nil, firefox).LeadsTo("/account/sessions")

@@ -48,7 +48,7 @@ func TestVerifiedOnly(t *testing.T) {
 				if err := db.CreateUser(t.Context(), user); err != nil {
 					t.Fatal(err)
 				}
-				_, token, err := db.CreateSession(t.Context(), user, models.Device{}, lifetime)
+				_, token, err := db.Prove(t.Context(), user, models.Step{Factor: models.FactorPassword, Lifetime: lifetime})
 				if err != nil {
 					t.Fatal(err)
 				}

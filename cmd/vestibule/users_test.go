@@ -428,11 +428,11 @@ func TestOperatorSessions(t *testing.T) {
 		other := o.enters("benjamin", oldPassword)
 
 		life := models.Lifetime{Idle: time.Hour, Max: time.Hour}
-		if _, _, err := o.db.CreateSession(o.Context(), ben, models.Device{IP: "::1"}, models.Lifetime{}); err != nil {
+		if _, _, err := o.db.Prove(o.Context(), ben, models.Step{Factor: models.FactorPassword, Device: models.Device{IP: "::1"}}); err != nil {
 			o.Fatal(err)
 		}
 		agent := "\x1b]0;title\a\x7f\u009b31m\u202eevil/1.0"
-		evil, _, err := o.db.CreateSession(o.Context(), ben, models.Device{IP: "::1", UserAgent: agent}, life)
+		evil, _, err := o.db.Prove(o.Context(), ben, models.Step{Factor: models.FactorPassword, Device: models.Device{IP: "::1", UserAgent: agent}, Lifetime: life})
 		if err != nil {
 			o.Fatal(err)
 		}
@@ -596,7 +596,7 @@ func TestOperatorListsMany(t *testing.T) {
 				if err := tx.CreateUser(o.Context(), u); err != nil {
 					return err
 				}
-				if _, _, err := tx.CreateSession(o.Context(), u, models.Device{}, life); err != nil {
+				if _, _, err := tx.Prove(o.Context(), u, models.Step{Factor: models.FactorPassword, Lifetime: life}); err != nil {
 					return err
 				}
 				usernames = append(usernames, name)
