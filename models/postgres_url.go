@@ -164,18 +164,39 @@ func (u *postgresURL) options(line string) error {
 }
 
 // findServers finds every way to reach the hosts of the URL.
-func (u *postgresURL) findServers(authority string, take func(string) string) error {
-	hosts := strings.Split(authority, ",")
-	ports := make([]string, len(hosts))
+func (u *postgresURL) findServers(authority string, take func(string) string) (err error) {
+	hosts, ports, err := hostsAndPorts(authority, take)
+	if err != nil {
+		return err
+	}
+	if u.security, err = securityIn(take); err != nil {
+		return err
+	}
+	for i, host := range hosts {
+		port := ports[0]
+		if len(ports) > 1 {
+			port = ports[i]
+		}
+		if err := u.addServer(cmp.Or(host, os.Getenv("PGHOST"), "localhost"), cmp.Or(port, os.Getenv("PGPORT"), "5432")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostsAndPorts returns the hosts of the URL, and one port for all or one for each. What
+// the URL leaves out is empty.
+func hostsAndPorts(authority string, take func(string) string) (hosts, ports []string, err error) {
+	hosts = strings.Split(authority, ",")
+	ports = make([]string, len(hosts))
 	for i, host := range hosts {
 		if bare, port, err := net.SplitHostPort(host); err == nil {
 			hosts[i], ports[i] = bare, port
 		} else {
 			hosts[i] = strings.Trim(host, "[]")
 		}
-		var err error
 		if hosts[i], err = url.PathUnescape(hosts[i]); err != nil { // a socket's folder is %2Fvar%2Frun…
-			return errEncode
+			return nil, nil, errEncode
 		}
 	}
 	if list := take("host"); list != "" {
@@ -185,12 +206,16 @@ func (u *postgresURL) findServers(authority string, take func(string) string) er
 		ports = strings.Split(list, ",")
 	}
 	if take("hostaddr") != "" {
-		return errors.New("the database URL has hostaddr: use host")
+		return nil, nil, errors.New("the database URL has hostaddr: use host")
 	}
 	if len(ports) > 1 && len(ports) != len(hosts) {
-		return errors.New("the database URL must have one port, or one for each host")
+		return nil, nil, errors.New("the database URL must have one port, or one for each host")
 	}
+	return hosts, ports, nil
+}
 
+// securityIn returns the settings of TLS. They always have an sslmode.
+func securityIn(take func(string) string) (url.Values, error) {
 	security := url.Values{}
 	for _, name := range []string{"sslmode", "sslrootcert", "sslcert", "sslkey"} {
 		if value := cmp.Or(take(name), os.Getenv("PG"+strings.ToUpper(name))); value != "" {
@@ -210,50 +235,45 @@ func (u *postgresURL) findServers(authority string, take func(string) string) er
 	case "require": // the driver can't bind, so the certificate must show who the server is
 		mode = "verify-full"
 	default:
-		return fmt.Errorf("the database URL has channel_binding=%q: it must be require, prefer or disable", binding)
+		return nil, fmt.Errorf("the database URL has channel_binding=%q: it must be require, prefer or disable", binding)
 	}
 	if negotiation := take("sslnegotiation"); negotiation != "" && negotiation != "postgres" {
-		return errors.New("the database URL has sslnegotiation: remove it")
+		return nil, errors.New("the database URL has sslnegotiation: remove it")
 	}
 	if security.Has("sslcert") != security.Has("sslkey") {
-		return errors.New("the database URL must have both sslcert and sslkey, or neither")
+		return nil, errors.New("the database URL must have both sslcert and sslkey, or neither")
 	}
 	security.Set("sslmode", mode)
-	u.security = security
+	return security, nil
+}
 
-	for i, host := range hosts {
-		host = cmp.Or(host, os.Getenv("PGHOST"), "localhost")
-		port := ports[0]
-		if len(ports) > 1 {
-			port = ports[i]
+// addServer adds the ways to reach one host, in the order of its sslmode.
+func (u *postgresURL) addServer(host, port string) error {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("can't read the database URL: its port must be 1 to 65535, and special characters in its password must be percent-encoded")
+	}
+	if filepath.IsAbs(host) {
+		if !strings.HasPrefix(filepath.Base(host), socketName) {
+			host = filepath.Join(host, socketName+port)
 		}
-		port = cmp.Or(port, os.Getenv("PGPORT"), "5432")
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return errors.New("can't read the database URL: its port must be 1 to 65535, and special characters in its password must be percent-encoded")
-		}
-		if filepath.IsAbs(host) {
-			if !strings.HasPrefix(filepath.Base(host), socketName) {
-				host = filepath.Join(host, socketName+port)
-			}
-			u.servers = append(u.servers, postgresServer{network: "unix", addr: host})
-			continue
-		}
-		secure := postgresServer{network: "tcp", addr: net.JoinHostPort(host, port)}
-		clear := secure
-		one := url.URL{Scheme: "postgres", Host: secure.addr, RawQuery: security.Encode()}
-		connector, err := pgdriver.NewDriver().OpenConnector(one.String())
-		if err != nil {
-			return fmt.Errorf("the database URL: %s", strings.TrimPrefix(err.Error(), "pgdriver: "))
-		}
-		secure.tls = connector.(*pgdriver.Connector).Config().TLSConfig
-		switch mode {
-		case "prefer":
-			u.servers = append(u.servers, secure, clear)
-		case "allow":
-			u.servers = append(u.servers, clear, secure)
-		default: // disable has no tls
-			u.servers = append(u.servers, secure)
-		}
+		u.servers = append(u.servers, postgresServer{network: "unix", addr: host})
+		return nil
+	}
+	secure := postgresServer{network: "tcp", addr: net.JoinHostPort(host, port)}
+	clear := secure
+	one := url.URL{Scheme: "postgres", Host: secure.addr, RawQuery: u.security.Encode()}
+	connector, err := pgdriver.NewDriver().OpenConnector(one.String())
+	if err != nil {
+		return fmt.Errorf("the database URL: %s", strings.TrimPrefix(err.Error(), "pgdriver: "))
+	}
+	secure.tls = connector.(*pgdriver.Connector).Config().TLSConfig
+	switch u.security.Get("sslmode") {
+	case "prefer":
+		u.servers = append(u.servers, secure, clear)
+	case "allow":
+		u.servers = append(u.servers, clear, secure)
+	default: // disable has no tls
+		u.servers = append(u.servers, secure)
 	}
 	return nil
 }

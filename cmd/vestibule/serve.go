@@ -82,13 +82,28 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 			return err
 		}
 	}
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // as long as requests are served
+	worked := make(chan struct{})
+	go func() { defer close(worked); site.Work(work) }()
+	defer func() { stopWork(); <-worked }()
+
+	server := newServer(ctx, site, log)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("vestibule is ready", "url", config.BaseURL, "addr", listener.Addr().String(), "database", db.Name())
+	return shutDown(ctx, server, served, config.ShutdownDelay, log)
+}
+
+// newServer returns a server of site. After ctx ends, it closes each connection with its
+// next answer.
+func newServer(ctx context.Context, site http.Handler, log *slog.Logger) *http.Server {
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() != nil {
 			w.Header().Set("Connection", "close") // send the client's next request to another process
 		}
 		site.ServeHTTP(w, r)
 	}
-	server := &http.Server{
+	return &http.Server{
 		Handler:           http.HandlerFunc(handle),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -97,16 +112,11 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
 
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // as long as requests are served
-	worked := make(chan struct{})
-	go func() { defer close(worked); site.Work(work) }()
-	defer func() { stopWork(); <-worked }()
-
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	log.Info("vestibule is ready", "url", config.BaseURL, "addr", listener.Addr().String(), "database", db.Name())
-
+// shutDown waits until ctx ends, and delay after that finishes the running requests. It
+// returns at once with the error that server sends to served.
+func shutDown(ctx context.Context, server *http.Server, served <-chan error, delay time.Duration, log *slog.Logger) error {
 	select {
 	case err := <-served:
 		return err
@@ -116,7 +126,7 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	select { // gives a load balancer time to notice /readyz
 	case err := <-served:
 		return err
-	case <-time.After(config.ShutdownDelay):
+	case <-time.After(delay):
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
