@@ -294,12 +294,12 @@ func (r Rate) String() string {
 	return strconv.FormatInt(int64(r), 10)
 }
 
-// AttemptAtRate counts an attempt at key. It returns a *ThrottledError, and counts
-// nothing, if there were as many as rate allows since the minute began, which is at
-// the first attempt.
-func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) error {
+// AttemptAtRate counts an attempt at key, and returns how many there were since the minute
+// began, which is at the first attempt. It returns a *ThrottledError, and counts nothing,
+// if there were as many as rate allows.
+func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) (n int64, err error) {
 	if rate == 0 {
-		return nil
+		return 0, nil
 	}
 	t := now()
 	kind, subject := throttled(key)
@@ -308,28 +308,25 @@ func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) error {
 		return &ThrottledError{After: max(time.Second, min(th.ForgetAt.Sub(t), time.Minute)), Kind: kind, Subject: subject}
 	}
 	// A flood of refused attempts only reads, and so keeps nobody from writing.
-	err := db.bun.NewSelect().Model(th).WherePK().Where("tries >= ?", int64(rate)).
+	err = db.bun.NewSelect().Model(th).WherePK().Where("tries >= ?", int64(rate)).
 		Where("forget_at > ?", t).Where("forget_at <= ?", t.Add(maxMinute)).Scan(ctx)
 	if err == nil {
-		return early()
+		return 0, early()
 	}
 	if !errors.Is(asNotFound(err), ErrNotFound) {
-		return err
+		return 0, err
 	}
 	th = newThrottle(key, t.Add(time.Minute))
 	th.Tries = 1
 	const over = "th.forget_at <= ? OR th.forget_at > ?"
-	result, err := db.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").
+	err = db.bun.NewInsert().Model(th).On("CONFLICT (key) DO UPDATE").
 		Set("tries = CASE WHEN "+over+" THEN 1 ELSE th.tries + 1 END", t, t.Add(maxMinute)).
 		Set("forget_at = CASE WHEN "+over+" THEN EXCLUDED.forget_at ELSE th.forget_at END", t, t.Add(maxMinute)).
-		Where(over+" OR th.tries < ?", t, t.Add(maxMinute), int64(rate)).Exec(ctx)
-	if err == nil {
-		err = requireRows(result)
+		Where(over+" OR th.tries < ?", t, t.Add(maxMinute), int64(rate)).Returning("tries").Scan(ctx)
+	if errors.Is(asNotFound(err), ErrNotFound) { // others were faster
+		return 0, early()
 	}
-	if errors.Is(err, ErrNotFound) { // others were faster
-		return early()
-	}
-	return err
+	return th.Tries, err
 }
 
 // maxMinute is how far off the end of a counted minute may be. One that ends later began

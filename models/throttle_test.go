@@ -294,13 +294,17 @@ func TestAttemptAtRate(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		const rate = 20
-		try := func(key string) time.Duration { return after(t, db.AttemptAtRate(t.Context(), key, rate)) }
+		try := func(key string) time.Duration {
+			_, err := db.AttemptAtRate(t.Context(), key, rate)
+			return after(t, err)
+		}
 		for minute := range 3 {
 			var group sync.WaitGroup
-			var free atomic.Int64
+			var free, counted atomic.Int64
 			for range 3 * rate {
 				group.Go(func() {
-					err := db.AttemptAtRate(t.Context(), "door", rate)
+					n, err := db.AttemptAtRate(t.Context(), "door", rate)
+					counted.Add(n)
 					early := new(models.ThrottledError)
 					switch {
 					case err == nil:
@@ -311,8 +315,8 @@ func TestAttemptAtRate(t *testing.T) {
 				})
 			}
 			group.Wait()
-			if free.Load() != rate {
-				t.Errorf("minute %d allows %d tries, want %d", minute, free.Load(), rate)
+			if free.Load() != rate || counted.Load() != rate*(rate+1)/2 { // each of 1 to rate once
+				t.Errorf("minute %d allows %d tries, want %d; the counts add up to %d", minute, free.Load(), rate, counted.Load())
 			}
 			if wait := try(fmt.Sprint("another door ", minute)); wait != 0 {
 				t.Errorf("another key has to wait for %s", wait)
@@ -324,7 +328,7 @@ func TestAttemptAtRate(t *testing.T) {
 			rewind(t, db, d)
 		}
 		for range rate + 1 {
-			if err := db.AttemptAtRate(t.Context(), "open door", 0); err != nil {
+			if _, err := db.AttemptAtRate(t.Context(), "open door", 0); err != nil {
 				t.Fatal(err)
 			}
 		}
