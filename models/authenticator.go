@@ -41,7 +41,7 @@ func (db *DB) AddAuthenticator(ctx context.Context, u *User, a *Authenticator) e
 		if err := tx.insertUpTo(ctx, MaxAuthenticators, "user_id", u.ID, a); err != nil {
 			return err
 		}
-		return tx.factorChanged(ctx, u, EventAuthenticatorAdded)
+		return tx.factorAdded(ctx, u, EventAuthenticatorAdded, a.ID)
 	})
 }
 
@@ -121,6 +121,12 @@ func (db *DB) UseAuthenticator(ctx context.Context, u *User, match func(*Authent
 		}
 		return ErrNotFound
 	})
+}
+
+// TellCodesFailed notifies u by email that somebody entered the password and then wrong
+// codes. The detail says who.
+func (db *DB) TellCodesFailed(ctx context.Context, u *User, by MailDetail) error {
+	return db.mailUser(ctx, u, MailCodesFailed, by)
 }
 
 // SecretKeyIDs returns the ids of the keys by which secrets are encrypted.

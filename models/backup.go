@@ -105,17 +105,21 @@ type Restored struct {
 
 // ReplayedEvents are the kinds of events that AfterRestore does again.
 var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted, EventEmailConfirmed,
-	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved}
+	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved, EventRecoveryFinished, EventChangeReported}
 
 // AfterRestore makes a restored database safe to serve. A backup brings back what ended
 // since: links that were used, invitations that were revoked, sessions. So AfterRestore
-// ends every session, voids every link and invitation, forgets the known browsers and
-// empties the mail queue. Events that happened later, oldest first, tell who was deleted
+// ends every session and recovery, voids every link and invitation, forgets the known
+// browsers and empties the mail queue. Events that happened later, oldest first, tell who was deleted
 // or disabled, changed their password or removed a passkey, since the backup; AfterRestore does the same
 // again, and adds them to the audit log. It skips events that the backup has.
 func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error) {
 	r := new(Restored)
 	return r, db.InTx(ctx, func(tx *DB) error {
+		// Nobody has a link to one any more, and it must not keep an address from its owner.
+		if _, err := tx.bun.NewDelete().Model((*FormerEmail)(nil)).Where("TRUE").Exec(ctx); err != nil {
+			return err
+		}
 		for _, e := range later {
 			if err := tx.replay(ctx, r, e); err != nil {
 				return err
@@ -135,7 +139,7 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 			}
 			*void.count = affected(result)
 		}
-		for _, waiting := range []any{(*SignIn)(nil), (*PasskeyCeremony)(nil)} {
+		for _, waiting := range []any{(*SignIn)(nil), (*PasskeyCeremony)(nil), (*Recovery)(nil)} {
 			if _, err := tx.bun.NewDelete().Model(waiting).Where("TRUE").Exec(ctx); err != nil {
 				return err
 			}
@@ -198,13 +202,8 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 	case EventEnabled:
 		r.Disabled = slices.DeleteFunc(r.Disabled, func(name string) bool { return name == u.Username })
 		return db.EnableUser(ctx, u)
-	case EventPasswordChanged, EventPasswordReset, EventPasswordRemoved:
-		if u.PasswordHash == "" {
-			return nil
-		}
-		r.Passwords = append(r.Passwords, u.Username)
-		u.PasswordHash = "" // matches no password
-		return db.updateUser(ctx, u, "password_hash")
+	case EventPasswordChanged, EventPasswordReset, EventPasswordRemoved, EventChangeReported:
+		return db.replayPassword(ctx, r, u)
 	case EventEmailConfirmed:
 		return db.replayEmail(ctx, r, u, e)
 	case EventRecoveryCodeUsed, EventRecoveryCodesCreated:
@@ -221,6 +220,11 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		return err
 	case EventFactorsReset:
 		return db.ResetFactors(ctx, u)
+	case EventRecoveryFinished:
+		if err := db.deleteFactors(ctx, u.ID); err != nil {
+			return err
+		}
+		return db.replayPassword(ctx, r, u)
 	case EventPasskeyRemoved: // it doesn't say which
 		if has, err := db.HasPasskey(ctx, u.ID); err != nil || !has {
 			return err
@@ -229,6 +233,16 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		return db.deletePasskeys(ctx, u.ID)
 	}
 	return nil
+}
+
+// replayPassword voids the password of u, which is an old one.
+func (db *DB) replayPassword(ctx context.Context, r *Restored, u *User) error {
+	if u.PasswordHash == "" {
+		return nil
+	}
+	r.Passwords = append(r.Passwords, u.Username)
+	u.PasswordHash = "" // matches no password
+	return db.updateUser(ctx, u, "password_hash")
 }
 
 // replayEmail gives u the address again that e confirmed. Whoever reads the mail of the

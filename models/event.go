@@ -52,6 +52,12 @@ const (
 	EventRecoveryCodeUsed     = "recovery-code-used"
 	EventFactorsReset         = "factors-reset"
 
+	EventRecoveryAsked    = "recovery-asked"
+	EventRecoveryBegun    = "recovery-begun"
+	EventRecoveryCanceled = "recovery-canceled"
+	EventRecoveryFinished = "recovery-finished"
+	EventChangeReported   = "change-reported" // as not the user's own
+
 	EventOrganizationCreated = "organization-created"
 	EventOrganizationRenamed = "organization-renamed"
 	EventOrganizationDeleted = "organization-deleted"

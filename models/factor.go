@@ -115,10 +115,23 @@ func secondFactor(proofs []Proof) (second Proof) {
 // factorChanged ends what rests on the factors that u had, and notifies u by email. Kind
 // is that of the event that says what changed.
 func (db *DB) factorChanged(ctx context.Context, u *User, kind string) error {
+	return db.factorAdded(ctx, u, kind, uuid.Nil)
+}
+
+// factorAdded is factorChanged for a new factor, with the id by which u can undo it. Only a
+// user who has proved every factor changes them, so a recovery is pointless.
+func (db *DB) factorAdded(ctx context.Context, u *User, kind string, id uuid.UUID) error {
 	if err := db.endSignIns(ctx, u.ID); err != nil {
 		return err
 	}
-	return db.mailFactorChange(ctx, u, kind)
+	actor := u.ID
+	if kind == EventFactorsReset {
+		actor = uuid.Nil
+	}
+	if err := db.overtakeRecovery(ctx, u, actor); err != nil {
+		return err
+	}
+	return db.mailUser(ctx, u, MailFactorChanged, MailDetail{Change: kind, Factor: id})
 }
 
 // factorRemoved is factorChanged after u lost a factor. With the last second one, the

@@ -1,8 +1,10 @@
 package models_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -75,20 +77,46 @@ func TestAfterRestoreOfFactors(t *testing.T) {
 		used := user("used.a.code", models.EventRecoveryCodeUsed, models.EventRecoveryCodeUsed)
 		removed := user("removed.an.app", models.EventAuthenticatorRemoved)
 		reset := user("was.reset", models.EventFactorsReset)
+		recovered := user("recovered", models.EventRecoveryFinished)
+		reported := user("reported", models.EventChangeReported)
 		nothing := user("did.nothing", models.EventAuthenticatorAdded)
+		if err := db.VerifyUser(t.Context(), nothing); err != nil {
+			t.Fatal(err)
+		}
+		secret, err := db.CreateToken(t.Context(), nil, nothing, models.Recover, nothing.Email)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := db.TokenBySecret(t.Context(), secret, models.Recover)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if begun, err := db.BeginRecovery(t.Context(), token, time.Hour, models.MailDetail{}); err != nil || !begun {
+			t.Fatal(begun, err)
+		}
 		r, err := db.AfterRestore(t.Context(), later)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(r.RecoveryCodes, []string{"used.a.code"}) || !slices.Equal(r.Apps, []string{"removed.an.app"}) {
+		if !slices.Equal(r.RecoveryCodes, []string{"used.a.code"}) || !slices.Equal(r.Apps, []string{"removed.an.app"}) || !slices.Equal(r.Passwords, []string{"recovered", "reported"}) {
 			t.Errorf("it names %+v", r)
 		}
 		for u, want := range map[*models.User]models.Factors{
 			used:    {Password: true, Apps: 1},
 			removed: {Password: true, Apps: 1, RecoveryCodes: 10},
 			reset:   {Password: true},
-			nothing: {Password: true, Apps: 1, RecoveryCodes: 10},
+
+			recovered: {},
+			reported:  {Apps: 1, RecoveryCodes: 10},
+			nothing:   {Password: true, Apps: 1, RecoveryCodes: 10},
 		} {
+			if _, err := db.RecoveryOf(t.Context(), u.ID); !errors.Is(err, models.ErrNotFound) {
+				t.Errorf("a recovery of %s waits (%v)", u.Username, err)
+			}
+			u, err := db.UserByID(t.Context(), u.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if got, err := db.Factors(t.Context(), u); err != nil || got != want {
 				t.Errorf("%s has %+v (%v), want %+v", u.Username, got, err, want)
 			}

@@ -25,6 +25,11 @@ const (
 	MailAccountDeleted  = "account-deleted"
 	MailInvitation      = "invitation"
 	MailSecondFactor    = "second-factor"
+	MailEmailRestored   = "email-restored"
+	MailCodesFailed     = "codes-failed"
+	MailRecover         = "recover"
+	MailRecoveryBegun   = "recovery-begun"
+	MailRecoveryReady   = "recovery-ready"
 )
 
 // Mail is a queued email. The queue is our own table because the available
@@ -60,7 +65,7 @@ const (
 // mailPriority returns the priority of mail of that kind.
 func mailPriority(kind string) MailPriority {
 	switch kind {
-	case MailVerifyEmail, MailChangeEmail, MailResetPassword:
+	case MailVerifyEmail, MailChangeEmail, MailResetPassword, MailRecover:
 		return MailUrgent
 	case MailInvitation, MailSecondFactor:
 		return MailBulk
@@ -76,6 +81,7 @@ type MailDetail struct {
 	IP       string    `json:"ip,omitempty"`
 	When     time.Time `json:"when,omitzero"`
 	Change   string    `json:"change,omitempty"` // the kind of the event
+	Factor   uuid.UUID `json:"factor,omitzero"`  // that was added
 
 	Invitation   uuid.UUID `json:"invitation,omitzero"`
 	Organization uuid.UUID `json:"organization,omitzero"`
@@ -83,11 +89,15 @@ type MailDetail struct {
 
 // QueueMail adds mails to the queue and fills in their ids, times, priorities and domains.
 func (db *DB) QueueMail(ctx context.Context, mails ...Mail) error {
+	return db.queueMailAt(ctx, now(), mails...)
+}
+
+// queueMailAt is QueueMail for mail that isn't sent before t.
+func (db *DB) queueMailAt(ctx context.Context, t time.Time, mails ...Mail) error {
 	for i := range mails {
 		m := &mails[i]
 		m.ID = newID()
-		m.CreatedAt = now()
-		m.NextAt = m.CreatedAt
+		m.CreatedAt, m.NextAt = t, t
 		m.Priority = mailPriority(m.Kind)
 		m.Domain = Key(m.Recipient[strings.LastIndexByte(m.Recipient, '@')+1:])
 	}

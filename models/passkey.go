@@ -204,7 +204,7 @@ func (db *DB) AddPasskey(ctx context.Context, u *User, p *Passkey) error {
 		if err := tx.insertPasskey(ctx, u, p); err != nil {
 			return err
 		}
-		return tx.factorChanged(ctx, u, EventPasskeyAdded)
+		return tx.factorAdded(ctx, u, EventPasskeyAdded, p.ID)
 	})
 }
 

@@ -18,8 +18,8 @@ func (db *DB) purgeBatch() int {
 	return 20
 }
 
-// Purge deletes expired sessions, tokens, waiting sign-ins and passkey ceremonies,
-// browsers not seen for BrowserLife,
+// Purge deletes expired sessions, tokens, waiting sign-ins, passkey ceremonies and
+// recoveries, former addresses of FormerEmailLife, browsers not seen for BrowserLife,
 // invitations that expired more than invitationRetention ago, expired throttles, old
 // refused mail and events older than retention. It returns the number of deleted rows.
 // It pauses between batches. On SQLite it also empties the write-ahead log.
@@ -34,6 +34,8 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 		{(*Token)(nil), "id", "expires_at", now()},
 		{(*SignIn)(nil), "id", "expires_at", now()},
 		{(*PasskeyCeremony)(nil), "challenge", "expires_at", now()},
+		{(*Recovery)(nil), "user_id", "expires_at", now()},
+		{(*FormerEmail)(nil), "id", "replaced_at", now().Add(-FormerEmailLife)},
 		{(*Browser)(nil), "token_hash", "seen_at", now().Add(-BrowserLife)},
 		{(*Invitation)(nil), "id", "expires_at", now().Add(-invitationRetention)},
 		{(*Throttle)(nil), "key", "forget_at", now()},

@@ -32,7 +32,8 @@ type Session struct {
 	PreviousTokenHash []byte    // of the token that TokenHash replaced
 	ReplacedAt        time.Time `bun:",nullzero"`
 
-	User *User `bun:"rel:belongs-to,join:user_id=id"`
+	User     *User     `bun:"rel:belongs-to,join:user_id=id"`
+	Recovery *Recovery `bun:"rel:has-one,join:user_id=user_id"` // of User; nil if there is none
 
 	// Replaced reports that the session was found by its previous token.
 	Replaced bool `bun:"-"`
@@ -103,8 +104,8 @@ func (db *DB) insertSession(ctx context.Context, user *User, second Proof, devic
 	return s, token, err
 }
 
-// SessionByToken finds the active session with that token, and its user, in one
-// query. It returns ErrNotFound if the session is unknown or expired, and does so
+// SessionByToken finds the active session with that token, its user and their recovery, in
+// one query. It returns ErrNotFound if the session is unknown or expired, and does so
 // without a query if the token is malformed.
 //
 // A token that was replaced less than replacedLife ago finds its session too, but not
@@ -116,7 +117,7 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 		return nil, ErrNotFound
 	}
 	s, t := new(Session), now()
-	err := db.bun.NewSelect().Conn(db.prepared(hash, db.timeArg(t), db.timeArg(t.Add(-replacedLife)))).Model(s).Relation("User").
+	err := db.bun.NewSelect().Conn(db.prepared(hash, db.timeArg(t), db.timeArg(t.Add(-replacedLife)))).Model(s).Relation("User").Relation("Recovery").
 		Where("s.token_hash = ?0 OR s.previous_token_hash = ?0 AND s.replaced_at > ?1", db.parameter(1), db.parameter(3)).
 		Where("s.expires_at > ?", db.parameter(2)).Scan(ctx)
 	if err != nil {

@@ -18,15 +18,29 @@ const (
 	VerifyEmail   Purpose = "verify-email"
 	ChangeEmail   Purpose = "change-email"
 	ResetPassword Purpose = "reset-password"
+
+	Recover        Purpose = "recover"         // begins a recovery
+	CancelRecovery Purpose = "cancel-recovery" // of which there is one for each address
+	FinishRecovery Purpose = "finish-recovery"
+	ReportChange   Purpose = "report-change" // of which there is one for each notice
 )
 
 // lifetime returns how long a token with that purpose is valid.
 func (p Purpose) lifetime() time.Duration {
-	if p == ResetPassword {
+	switch p {
+	case ResetPassword, Recover:
 		return time.Hour
+	case FinishRecovery:
+		return RecoveryLife
+	case ReportChange:
+		return FormerEmailLife
 	}
 	return 24 * time.Hour
 }
+
+// several reports whether a user can have several tokens with that purpose, each for a
+// mail of its own.
+func (p Purpose) several() bool { return p == CancelRecovery || p == ReportChange }
 
 // Token belongs to an emailed link. It works once, for one address.
 type Token struct {
@@ -39,6 +53,7 @@ type Token struct {
 	TokenHash []byte
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	Detail    TokenDetail `bun:",nullzero"`
 
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
@@ -61,37 +76,68 @@ func (t *Token) MaySetPassword(user *User) bool {
 // for the link. It voids older tokens with that purpose. If the token is for a
 // queued mail m, CreateToken returns ErrNotFound if m was removed from the queue in
 // the meantime, as a change of the password does; m may be nil.
-func (db *DB) CreateToken(ctx context.Context, m *Mail, user *User, purpose Purpose, email string) (string, error) {
-	secret, hash := newSecret()
-	t := now()
-	token := &Token{
-		ID:        newID(),
-		UserID:    user.ID,
-		Purpose:   purpose,
-		Email:     email,
-		TokenHash: hash,
-		CreatedAt: t,
-		ExpiresAt: t.Add(purpose.lifetime()),
-	}
-	return secret, db.InTx(ctx, func(tx *DB) error {
+func (db *DB) CreateToken(ctx context.Context, m *Mail, user *User, purpose Purpose, email string) (secret string, err error) {
+	err = db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.lockUser(ctx, user.ID); err != nil {
 			return err
 		}
-		if m != nil {
-			queued, err := tx.bun.NewSelect().Model(m).WherePK().Exists(ctx)
-			if err != nil {
-				return err
-			}
-			if !queued {
-				return ErrNotFound
-			}
-		}
-		if err := tx.deleteTokens(ctx, user.ID, purpose); err != nil {
-			return err
-		}
-		_, err := tx.bun.NewInsert().Model(token).Exec(ctx)
+		secret, err = tx.insertToken(ctx, m, newToken(user, purpose, email))
 		return err
 	})
+	return secret, err
+}
+
+// CreateCancelToken is CreateToken for a notice that r has begun, with a link that cancels
+// it as long as r is there.
+func (db *DB) CreateCancelToken(ctx context.Context, m *Mail, r *Recovery) (secret string, err error) {
+	err = db.InTx(ctx, func(tx *DB) error {
+		u, err := tx.lockUser(ctx, r.UserID)
+		if err != nil {
+			return err
+		}
+		token := newToken(u, CancelRecovery, m.Recipient)
+		token.ExpiresAt = r.ExpiresAt
+		secret, err = tx.insertToken(ctx, m, token)
+		return err
+	})
+	return secret, err
+}
+
+// newToken returns a token of user without its secret.
+func newToken(user *User, purpose Purpose, email string) *Token {
+	t := now()
+	return &Token{ID: newID(), UserID: user.ID, Purpose: purpose, Email: email, CreatedAt: t, ExpiresAt: t.Add(purpose.lifetime())}
+}
+
+// insertToken is CreateToken for a user that is locked. If there can be several tokens with
+// that purpose, it voids that of an earlier attempt to send m.
+func (db *DB) insertToken(ctx context.Context, m *Mail, token *Token) (secret string, err error) {
+	if m != nil {
+		if err := db.requireQueued(ctx, m); err != nil {
+			return "", err
+		}
+	}
+	if token.Purpose.several() {
+		token.ID = m.ID
+		_, err = db.bun.NewDelete().Model(token).WherePK().Exec(ctx)
+	} else {
+		err = db.deleteTokens(ctx, token.UserID, token.Purpose)
+	}
+	if err != nil {
+		return "", err
+	}
+	secret, token.TokenHash = newSecret()
+	_, err = db.bun.NewInsert().Model(token).Exec(ctx)
+	return secret, err
+}
+
+// requireQueued returns ErrNotFound if m was removed from the queue.
+func (db *DB) requireQueued(ctx context.Context, m *Mail) error {
+	queued, err := db.bun.NewSelect().Model(m).WherePK().Exists(ctx)
+	if err == nil && !queued {
+		err = ErrNotFound
+	}
+	return err
 }
 
 // TokenBySecret finds the valid token with that secret and one of the purposes, and

@@ -171,6 +171,13 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 				return err
 			}
 		}
+		actor := u.ID
+		if s == nil {
+			actor = uuid.Nil
+		}
+		if err := tx.overtakeRecovery(ctx, locked, actor); err != nil {
+			return err
+		}
 		if err := tx.setPassword(ctx, locked, hash, keep, MailPasswordChanged, MailDetail{}); err != nil {
 			return err
 		}
@@ -196,6 +203,9 @@ func (db *DB) RemovePassword(ctx context.Context, u *User, s *Session) (token st
 			return ErrLastWayIn
 		}
 		if token, err = tx.replaceToken(ctx, s, nil); err != nil {
+			return err
+		}
+		if err := tx.overtakeRecovery(ctx, locked, u.ID); err != nil {
 			return err
 		}
 		if err := tx.setPassword(ctx, locked, "", s.ID, MailFactorChanged, MailDetail{Change: EventPasswordRemoved}); err != nil {
@@ -332,7 +342,8 @@ func (db *DB) dropPending(ctx context.Context, u *User) error {
 // ConfirmEmail consumes token and verifies its address. If that is a new address,
 // it replaces the old one, which gets a notification. It returns ErrNotFound if the
 // token was used in the meantime or is for an outdated address, or the user is
-// disabled, and a *TakenError if the address is taken by now.
+// disabled, a *TakenError if the address is taken by now, and a *FullError if the user has
+// had too many addresses lately.
 //
 // It leaves the user's sessions and password as they are. So the caller must know that
 // the token was used by the one who set them: by their session, or their password.
@@ -357,7 +368,13 @@ func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 		if err := tx.updateUser(ctx, u, "email", "email_key", "verified_at"); err != nil {
 			return err
 		}
-		if err := tx.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword); err != nil {
+		if err := tx.replaceEmail(ctx, &old, u.EmailKey); err != nil {
+			return err
+		}
+		if err := tx.overtakeRecovery(ctx, u, u.ID); err != nil {
+			return err
+		}
+		if err := tx.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword, Recover); err != nil {
 			return err
 		}
 		if err := tx.endSignIns(ctx, u.ID); err != nil {
@@ -389,6 +406,9 @@ func (db *DB) DisableUser(ctx context.Context, u *User) error {
 		if err := tx.updateUser(ctx, u, "disabled_at"); err != nil {
 			return err
 		}
+		if err := tx.overtakeRecovery(ctx, u, uuid.Nil); err != nil {
+			return err
+		}
 		_, err := tx.DeleteSessions(ctx, u.ID, uuid.Nil)
 		return err
 	})
@@ -418,7 +438,7 @@ func (db *DB) deleteLocked(ctx context.Context, u *User) error {
 	if err := db.leaveOrganizations(ctx, u); err != nil {
 		return err
 	}
-	if err := db.cancelMail(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
+	if err := db.cancelMail(ctx, u.ID, MailVerifyEmail, MailChangeEmail, MailRecoveryBegun, MailRecoveryReady); err != nil {
 		return err
 	}
 	if err := db.deleteRefusedMail(ctx, u); err != nil {
@@ -509,8 +529,8 @@ func (db *DB) lockUnchanged(ctx context.Context, u *User) (*User, error) {
 	return locked, nil
 }
 
-// Taken returns which of username and email belong to a user other than self, as
-// names of form fields. Empty ones belong to nobody.
+// Taken returns which of username and email belong to a user other than self, or did so
+// until lately, as names of form fields. Empty ones belong to nobody.
 func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string) ([]string, error) {
 	usernameKey, emailKey := Key(username), text.EmailKey(email)
 	var users []User
@@ -525,6 +545,14 @@ func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string)
 		if u.EmailKey == emailKey {
 			fields = append(fields, "email")
 		}
+	}
+	if err != nil || emailKey == "" || slices.Contains(fields, "email") {
+		return fields, err
+	}
+	// After those of users: an address goes from them to the former ones at once.
+	reserved, err := db.reserved(ctx, self, emailKey)
+	if reserved {
+		fields = append(fields, "email")
 	}
 	return fields, err
 }
