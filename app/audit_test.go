@@ -54,6 +54,30 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.SetTime("organizations", "second_factor_from", time.Now().Add(2*apptest.Day))
+		// Somebody whose recovery has waited, and somebody who may begin one.
+		s.Confirmed()
+		secret := func(username string, purpose models.Purpose) string {
+			t.Helper()
+			u := s.User(username)
+			secret, err := s.DB.CreateToken(t.Context(), nil, u, purpose, u.Email)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return secret
+		}
+		for _, username := range []string{"second.member", "benjamin"} {
+			app := &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}
+			if err := s.DB.AddAuthenticator(t.Context(), s.User(username), app); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Post("/recover/start", apptest.Fill("token", secret("second.member", models.Recover))).Wants(http.StatusSeeOther)
+		s.SetTime("recoveries", "ready_at", time.Now())
+		links := map[string]string{}
+		for _, m := range s.Deliver() {
+			path, token, _ := strings.Cut(m.Link, "?token=")
+			links[path] = token
+		}
 
 		steps := []struct {
 			who  *apptest.Visitor
@@ -91,6 +115,11 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			{ben, "/o/acme/leave", nil},
 			{s.Owner, "/o/acme/transfer", apptest.Fill("username", "benjamin")},
 			{s.Owner, "/o/acme/dissolve", apptest.Fill("name", "Acme")},
+			{s.Visit(t), "/recover/start", apptest.Fill("token", secret("benjamin", models.Recover))},
+			{s.Visit(t), "/recover/cancel", apptest.Fill("token", links["/recover/cancel"])},
+			{s.Roles["Helper"], "/account/recovery/cancel", nil},
+			{s.Visit(t), "/recover/finish", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", secret("second.member", models.FinishRecovery))},
+			{s.Visit(t), "/not-me", apptest.Fill("token", links["/not-me"])},
 			{ben, "/sign-out", nil},
 		}
 		refuseEvents(t, s.DB)

@@ -49,6 +49,7 @@ type Config struct {
 	MailFrom        string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
 	SecondFactor    string        `env:"SECOND_FACTOR" default:"optional" help:"Who must have a second factor: \"optional\" asks nobody, \"everyone\" leads each person who has neither a passkey nor an authenticator app to add one before anything else."`
 	TrustBrowser    time.Duration `env:"TRUST_BROWSER" default:"720h" help:"How long a browser that a person trusts isn't asked for a second factor: a day or more, or 0s to always ask."`
+	RecoveryWait    time.Duration `env:"RECOVERY_WAIT" default:"72h" help:"How long somebody who has lost their second factor waits before they can remove it by mail: a day to 30 days, or 0s to leave that to operators."`
 	SecretKeys      string        `env:"SECRET_KEYS" help:"Keys that encrypt the secrets of authenticator apps, as ID:KEY, separated by commas: the first encrypts, all decrypt. vestibule secrets new prints one. In development, the default is a key in data/secret-keys. As a flag, it isn't accepted."`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
 	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
@@ -135,6 +136,9 @@ func (c *Config) validate(site bool) error {
 	}
 	if c.TrustBrowser != 0 && c.TrustBrowser < 24*time.Hour {
 		wrong("TRUST_BROWSER", c.TrustBrowser.String(), "a day (24h) or more, or 0s")
+	}
+	if c.RecoveryWait != 0 && (c.RecoveryWait < 24*time.Hour || c.RecoveryWait > 30*24*time.Hour) {
+		wrong("RECOVERY_WAIT", c.RecoveryWait.String(), "a day (24h) to 30 days (720h), or 0s")
 	}
 	if _, err := secrets.Parse(c.SecretKeys); err != nil {
 		say("SECRET_KEYS can't be read: %w", err)
@@ -223,6 +227,7 @@ func (c *Config) web() web.Config {
 		ConfirmPassword: bool(c.ConfirmPassword),
 		LimitInvite:     c.LimitInvite, LimitInviteDay: c.LimitInviteDay,
 		TrustBrowser: c.TrustBrowser,
+		RecoveryWait: c.RecoveryWait,
 
 		RequireSecondFactor: c.SecondFactor == "everyone",
 	}

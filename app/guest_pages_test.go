@@ -25,7 +25,7 @@ func TestCommonPages(t *testing.T) {
 		plain := map[string]string{}
 		common := func() {
 			t.Helper()
-			for _, path := range []string{"/", "/sign-in", "/sign-up", "/forgot-password"} {
+			for _, path := range []string{"/", "/sign-in", "/sign-up", "/forgot-password", "/recover"} {
 				body := own(s.Visit(t).Get(path, apptest.Header("Accept-Encoding", "identity"))).Wants(http.StatusOK).Page().Body
 				if plain[path] == "" {
 					plain[path] = body

@@ -134,6 +134,11 @@ func TestNothingTypedRuns(t *testing.T) {
 		"/sign-in":         {"login", "password"},
 		"/forgot-password": {"email"},
 		"/reset-password":  {"token", "password", "confirm_password"},
+		"/recover":         {"email"},
+		"/recover/start":   {"token"},
+		"/recover/cancel":  {"token"},
+		"/recover/finish":  {"token", "password", "confirm_password"},
+		"/not-me":          {"token"},
 		"/verify-email":    {"token", "password"},
 		"/verify-email/password": {
 			"token", "password", "confirm_password"},

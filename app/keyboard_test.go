@@ -39,6 +39,7 @@ func TestKeyboards(t *testing.T) {
 			"/sign-in":          {"login": with(exact, "inputmode", "email"), "password": current},
 			"/sign-up":          {"username": exact, "first_name": name, "last_name": name, "email": email, "password": fresh, "confirm_password": fresh},
 			"/forgot-password":  {"email": email},
+			"/recover":          {"email": email},
 			"/account":          {"username": exact, "first_name": name},
 			"/account/email":    {"email": email, "current_password": current},
 			"/account/password": {"current_password": current, "password": fresh},
@@ -47,7 +48,7 @@ func TestKeyboards(t *testing.T) {
 			"/o/acme/dissolve":  {"name": exact},
 		} {
 			v := s.Visitor
-			if strings.HasPrefix(path, "/sign") || path == "/forgot-password" {
+			if strings.HasPrefix(path, "/sign") || path == "/forgot-password" || path == "/recover" {
 				v = s.Visit(t)
 			}
 			page := v.Get(path).Wants(http.StatusOK)

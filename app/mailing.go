@@ -12,6 +12,7 @@ import (
 	"vestibule/app/mail"
 	"vestibule/app/text"
 	"vestibule/models"
+	"vestibule/templates/components"
 	view "vestibule/templates/mail"
 )
 
@@ -33,9 +34,16 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		return mail.Message{}, errors.New("no template for mail of this kind") // queued by a newer process, which will send it
 	}
 	id := m.ID.String()
+	kind := m.Kind
+	if kind == models.MailRecover {
+		var err error
+		if kind, err = a.recoveryMail(ctx, m); err != nil {
+			return mail.Message{}, err
+		}
+	}
 	var purpose models.Purpose
 	var page string
-	switch m.Kind {
+	switch kind {
 	case models.MailVerifyEmail:
 		purpose, page = models.VerifyEmail, "/verify-email"
 	case models.MailChangeEmail:
@@ -45,8 +53,23 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		}
 	case models.MailResetPassword:
 		purpose, page = models.ResetPassword, "/reset-password"
-	case models.MailNewBrowser:
-		data.URL = a.config.BaseURL + "/account/sessions"
+	case models.MailRecover:
+		purpose, page, data.Wait = models.Recover, "/recover/start", components.Duration(a.config.RecoveryWait)
+	case models.MailRecoveryBegun, models.MailRecoveryReady:
+		r, err := a.DB.RecoveryOf(ctx, m.UserID)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		if kind == models.MailRecoveryReady {
+			purpose, page, data.When = models.FinishRecovery, "/recover/finish", r.ExpiresAt
+			break
+		}
+		token, err := a.DB.CreateCancelToken(ctx, m, r)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		data.URL = a.link("/recover/cancel", token)
+		id = fmt.Sprintf("%s.%d", id, m.Attempts)
 	case models.MailInvitation:
 		i, token, err := a.DB.SendInvitation(ctx, m.Detail.Invitation)
 		if err != nil {
@@ -54,7 +77,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		}
 		data.Organization = text.ForStranger(i.Organization.Name, "an organization")
 		data.Inviter = text.ForStranger(i.Inviter.FullName(), text.ForStranger(i.Inviter.Username, "Someone"))
-		data.URL = a.config.BaseURL + "/invitation?" + url.Values{"token": {token}}.Encode()
+		data.URL = a.link("/invitation", token)
 		id = fmt.Sprintf("%s.%d", id, m.Attempts)
 	case models.MailSecondFactor:
 		o, err := a.DB.RequiringOrganization(ctx, m.UserID, m.Detail.Organization)
@@ -63,10 +86,17 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		}
 		data.Organization, data.When = text.ForStranger(o.Name, "an organization"), o.SecondFactorFrom
 		data.URL = a.config.BaseURL + "/account/security"
-	case models.MailEmailChanged, models.MailAccountDeleted:
+	case models.MailAccountDeleted, models.MailEmailRestored:
 		data.URL = a.config.BaseURL
-	default:
-		data.URL = a.config.BaseURL + "/forgot-password"
+	default: // the notices that a person can report
+		token, err := a.DB.CreateReportToken(ctx, m)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		if token != "" {
+			data.URL = a.link("/not-me", token)
+			id = fmt.Sprintf("%s.%d", id, m.Attempts)
+		}
 	}
 	if purpose != "" {
 		user, err := a.addressee(ctx, m)
@@ -77,7 +107,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if purpose == models.VerifyEmail {
 			data.DeletedAt = user.DeletedAt(a.config.UnconfirmedMax)
 		}
-		if purpose == models.ResetPassword {
+		if purpose == models.ResetPassword || purpose == models.Recover || purpose == models.FinishRecovery {
 			// Send to the stored address. One that only folds to the same key may
 			// belong to someone else.
 			to = user.Email
@@ -92,17 +122,54 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		}
 		// Each attempt has a new link, so it isn't a copy of the previous message.
 		id = fmt.Sprintf("%s.%d", id, m.Attempts)
-		data.URL = a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
+		data.URL = a.link(page, token)
 	}
-	subject, text, html, err := view.Render(m.Kind, data)
+	subject, text, html, err := view.Render(kind, data)
 	return mail.Message{ID: id, To: to, Subject: subject, Text: text, HTML: html}, err
+}
+
+// link returns the address of a page with a token.
+func (a *App) link(page, token string) string {
+	return a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
+}
+
+// recoveryMail returns the kind of mail that the recipient of m gets, who asked to recover
+// an account. Nobody who asks learns which it is: without a second factor, a link that
+// resets the password is enough. It records who asked.
+func (a *App) recoveryMail(ctx context.Context, m *models.Mail) (kind string, err error) {
+	user, err := a.addressee(ctx, m)
+	if err != nil {
+		return "", err
+	}
+	factors, err := a.Factors(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	if !user.Verified() || !factors.NeedsRecovery() {
+		return models.MailResetPassword, nil
+	}
+	if m.Attempts <= 1 {
+		asked := models.Event{Kind: models.EventRecoveryAsked, UserID: user.ID, IP: m.Detail.IP, UserAgent: m.Detail.Browser}
+		if err := a.DB.Record(ctx, asked); err != nil {
+			return "", err
+		}
+	}
+	m.UserID = user.ID
+	r, err := a.DB.RecoveryOf(ctx, user.ID)
+	if err == nil && r.Ready() {
+		return models.MailRecoveryReady, nil
+	}
+	if errors.Is(err, models.ErrNotFound) {
+		err = nil
+	}
+	return models.MailRecover, err
 }
 
 // addressee returns the user a mail with a token is for.
 func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, error) {
 	var user *models.User
 	var err error
-	if m.Kind == models.MailResetPassword { // queued without looking up the user
+	if m.Kind == models.MailResetPassword || m.Kind == models.MailRecover { // queued without looking up the user
 		user, err = a.DB.UserByLogin(ctx, m.Recipient)
 	} else {
 		user, err = a.DB.UserByID(ctx, m.UserID)
@@ -110,7 +177,8 @@ func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, erro
 	if err != nil {
 		return nil, err
 	}
-	if user.Disabled() || m.Kind == models.MailVerifyEmail && (user.Verified() || user.Email != text.Email(m.Recipient)) {
+	recovers := m.Kind == models.MailRecover || m.Kind == models.MailRecoveryReady
+	if user.Disabled() || recovers && a.config.RecoveryWait == 0 || m.Kind == models.MailVerifyEmail && (user.Verified() || user.Email != text.Email(m.Recipient)) {
 		return nil, models.ErrNotFound
 	}
 	return user, nil

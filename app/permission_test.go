@@ -76,6 +76,8 @@ var open = []string{
 	"POST /theme", "POST /password-strength", "GET /verify-email", "POST /verify-email",
 	"GET /verify-email/password", "POST /verify-email/password", "POST /verify-email/password/check",
 	"GET /forgot-password", "POST /forgot-password", "GET /reset-password", "POST /reset-password", "POST /reset-password/check", "GET /invitation",
+	"GET /recover", "POST /recover", "GET /recover/start", "POST /recover/start", "GET /recover/cancel", "POST /recover/cancel",
+	"GET /recover/finish", "POST /recover/finish", "POST /recover/finish/check", "GET /not-me", "POST /not-me",
 }
 
 // TestPermissions tries each route as each role, as somebody who is no member and

@@ -269,6 +269,17 @@ func TestGetChangesNothing(t *testing.T) {
 		s.AddMemberWith("the.editor", "Editor", models.InviteMembers)
 		s.Visit(t).Join(apptest.Ben)
 		paths := []string{s.MailTo(apptest.Ben.Email, apptest.VerifySubject).Link, s.Invite("guest@example.com", "Member"), "/reset-password?token=" + s.ResetToken(apptest.Anna.Email)}
+		s.Owner.AddAuthenticator()
+		s.Post("/recover", apptest.Fill("email", apptest.Anna.Email)).Wants(http.StatusOK)
+		for _, m := range s.Deliver() { // the notice about the app, and the link to recover
+			paths = append(paths, m.Link)
+			if strings.HasPrefix(m.Link, "/recover/start") {
+				s.Post("/recover/start", apptest.Fill("token", tokenIn(m.Link))).LeadsTo(m.Link)
+			}
+		}
+		for _, m := range s.Deliver() {
+			paths = append(paths, m.Link)
+		}
 		ids := idsOf(s)
 		s.SetTime("sessions", "last_seen_at", time.Now().Add(time.Hour)) // which is written once a minute
 		for _, route := range s.App.Routes() {

@@ -72,6 +72,20 @@ func (a *App) routes() (http.Handler, error) {
 	public.GET("/reset-password", auth.ShowResetPassword)
 	public.POST("/reset-password", auth.ResetPassword)
 	public.POST("/reset-password/check", auth.CheckResetPassword)
+	public.GET("/recover/cancel", auth.ShowRecoverCancel)
+	public.POST("/recover/cancel", auth.RecoverCancel)
+	public.GET("/not-me", auth.ShowNotMe)
+	public.POST("/not-me", auth.NotMe)
+
+	recovery := public.Group("/recover", auth.NeedsRecovery)
+	recovery.GET("", auth.ShowRecover)
+	recovery.POST("", auth.Recover)
+	recovery.GET("/start", auth.ShowRecoverStart)
+	recovery.POST("/start", auth.RecoverStart)
+	recovery.GET("/finish", auth.ShowRecoverFinish)
+	recovery.POST("/finish", auth.RecoverFinish)
+	recovery.POST("/finish/check", auth.CheckRecoverFinish)
+
 	if a.showsMail() {
 		local := public.Group("/dev", localOnly)
 		local.GET("/components", a.ShowDevComponents)
@@ -94,6 +108,7 @@ func (a *App) routes() (http.Handler, error) {
 	settingUp.POST("/sign-in/step-up", auth.StepUp)
 	settingUp.POST("/account/verify", auth.ResendVerification)
 	settingUp.GET("/account/security", account.ShowSecurity)
+	settingUp.POST("/account/recovery/cancel", account.CancelRecovery)
 	settingUp.POST("/account/authenticator/:id/remove", auth.ReauthenticateFromRow, account.RemoveAuthenticator)
 	settingUp.POST("/account/recovery-codes", auth.ReauthenticateFromRow, account.CreateRecoveryCodes)
 	settingUp.POST("/account/passkeys/confirm", a.NeedsPasskeys, auth.PasskeyConfirmOptions)

@@ -91,7 +91,7 @@ func TestAfterRestoreOfFactors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if begun, err := db.BeginRecovery(t.Context(), token, time.Hour, models.MailDetail{}); err != nil || !begun {
+		if begun, err := db.BeginRecovery(t.Context(), token, models.SitePolicy{}, time.Hour, models.MailDetail{}); err != nil || !begun {
 			t.Fatal(begun, err)
 		}
 		r, err := db.AfterRestore(t.Context(), later)

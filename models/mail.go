@@ -81,7 +81,7 @@ type MailDetail struct {
 	IP       string    `json:"ip,omitempty"`
 	When     time.Time `json:"when,omitzero"`
 	Change   string    `json:"change,omitempty"` // the kind of the event
-	Factor   uuid.UUID `json:"factor,omitzero"`  // that was added
+	Factor   uuid.UUID `json:"factor,omitzero"`  // that was added or refused
 
 	Invitation   uuid.UUID `json:"invitation,omitzero"`
 	Organization uuid.UUID `json:"organization,omitzero"`

@@ -258,9 +258,9 @@ func (db *DB) UsePasskey(ctx context.Context, p *Passkey, signCount uint32, back
 	return ErrPasskeyCopied
 }
 
-// TellPasskeyCopied notifies u by email that a passkey was refused with ErrPasskeyCopied.
-func (db *DB) TellPasskeyCopied(ctx context.Context, u *User) error {
-	return db.mailFactorChange(ctx, u, EventPasskeyRefused)
+// TellPasskeyCopied notifies u by email that p was refused with ErrPasskeyCopied.
+func (db *DB) TellPasskeyCopied(ctx context.Context, u *User, p *Passkey) error {
+	return db.mailUser(ctx, u, MailFactorChanged, MailDetail{Change: EventPasskeyRefused, Factor: p.ID})
 }
 
 // RenamePasskey gives a passkey of u another name, and notifies u by email. It returns

@@ -49,7 +49,7 @@ func (db *DB) RecoveryOf(ctx context.Context, user uuid.UUID) (*Recovery, error)
 // address of theirs. The detail says who began it. It reports false, and does nothing, if
 // a recovery waits already. It returns ErrNotFound if the token no longer allows it, or the
 // user doesn't need it.
-func (db *DB) BeginRecovery(ctx context.Context, token *Token, wait time.Duration, by MailDetail) (begun bool, err error) {
+func (db *DB) BeginRecovery(ctx context.Context, token *Token, site SitePolicy, wait time.Duration, by MailDetail) (begun bool, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
 		u, err := tx.lockUser(ctx, token.UserID)
 		if err != nil {
@@ -66,7 +66,7 @@ func (db *DB) BeginRecovery(ctx context.Context, token *Token, wait time.Duratio
 		if err != nil {
 			return err
 		}
-		if !valid || !token.mayRecover(u) || !factors.NeedsRecovery() {
+		if !valid || !token.mayRecover(u) || !factors.Under(site).NeedsRecovery() {
 			return ErrNotFound
 		}
 		t := now()

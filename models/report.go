@@ -14,7 +14,7 @@ import (
 // TokenDetail says which change the link in a notice reports, as that of "This wasn't me".
 type TokenDetail struct {
 	Change  string    `json:"change,omitempty"` // the kind of the event
-	Factor  uuid.UUID `json:"factor,omitzero"`  // that was added
+	Factor  uuid.UUID `json:"factor,omitzero"`  // that was added or refused
 	Browser string    `json:"browser,omitempty"`
 	IP      string    `json:"ip,omitempty"`
 	At      time.Time `json:"at,omitzero"`
@@ -90,7 +90,7 @@ func (db *DB) MayReport(ctx context.Context, token *Token) (bool, error) {
 //   - If the token was sent to a former address, the account has that address again. Links
 //     that were sent to the addresses since then are void, and the factors that were added
 //     since then go.
-//   - The factor that the change added goes.
+//   - The factor that the change added goes, or the passkey that may have been copied.
 //   - Every session, every known browser, a pending change of address and a recovery end.
 //   - The password no longer works, and a link to choose another is mailed.
 //
@@ -215,7 +215,7 @@ func (db *DB) removeFactors(ctx context.Context, u *User, undone *Undone, which 
 	}
 	undone.Passkeys, undone.Apps, undone.Codes = undone.Passkeys+passkeys, undone.Apps+apps, undone.Codes || codes > 0
 	factors, err := db.Factors(ctx, u)
-	if err != nil || factors.SecondFactor() {
+	if err != nil || factors.HasSecond() {
 		return err
 	}
 	return db.deleteRecoveryCodes(ctx, u.ID)

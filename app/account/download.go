@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -15,6 +16,7 @@ import (
 
 	"vestibule/app/device"
 	"vestibule/app/passkey"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	"vestibule/templates/components"
@@ -68,6 +70,19 @@ type ownPasskey struct {
 	LastUsedAt    time.Time `json:"last_used_at,omitzero"`
 }
 
+// ownRecovery is a recovery that waits or can be finished.
+type ownRecovery struct {
+	CreatedAt time.Time `json:"created_at"`
+	ReadyAt   time.Time `json:"ready_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// ownFormerEmail is an address that the user replaced a short while ago.
+type ownFormerEmail struct {
+	Email      string    `json:"email"`
+	ReplacedAt time.Time `json:"replaced_at"`
+}
+
 type ownEvent struct {
 	Event     string    `json:"event"`
 	By        string    `json:"by,omitempty"` // who caused it, if not the user
@@ -106,6 +121,8 @@ func (h Handlers) DownloadData(c *gin.Context) error {
 		{"authenticators", h.ownAuthenticators},
 		{"recovery_codes", h.ownRecoveryCodes},
 		{"passkeys", h.ownPasskeys},
+		{"recoveries", h.ownRecoveries},
+		{"former_emails", h.ownFormerEmails},
 		{"activity", h.ownActivity},
 		{"organizations", h.ownOrganizations},
 		{"invitations", h.ownInvitations},
@@ -175,6 +192,23 @@ func (h Handlers) ownRecoveryCodes(ctx context.Context, u *models.User) iter.Seq
 func (h Handlers) ownPasskeys(ctx context.Context, u *models.User) iter.Seq2[any, error] {
 	return web.ExportRows(each(h.DB.Passkeys(ctx, u.ID)), func(p *models.Passkey) any {
 		return ownPasskey{p.Name, passkey.AuthenticatorName(p.AAGUID), p.BackupEligible, p.CreatedAt, p.LastUsedAt}
+	})
+}
+
+func (h Handlers) ownRecoveries(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	var all []models.Recovery
+	r, err := h.DB.RecoveryOf(ctx, u.ID)
+	if err == nil {
+		all = append(all, *r)
+	} else if errors.Is(err, models.ErrNotFound) {
+		err = nil
+	}
+	return web.ExportRows(each(all, err), func(r *models.Recovery) any { return ownRecovery{r.CreatedAt, r.ReadyAt, r.ExpiresAt} })
+}
+
+func (h Handlers) ownFormerEmails(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.FormerEmails(ctx, u.ID)), func(f *models.FormerEmail) any {
+		return ownFormerEmail{text.ShowEmail(f.Email), f.ReplacedAt}
 	})
 }
 

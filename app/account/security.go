@@ -17,6 +17,7 @@ var securityEvents = []string{
 	models.EventPasswordChanged, models.EventPasswordRemoved, models.EventPasswordReset, models.EventPasskeyAdded, models.EventPasskeyRemoved, models.EventPasskeyRefused,
 	models.EventEmailRequested, models.EventEmailConfirmed,
 	models.EventAuthenticatorAdded, models.EventAuthenticatorRemoved, models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed,
+	models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled, models.EventRecoveryFinished, models.EventChangeReported,
 	models.EventFactorsReset, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventCodeFailed,
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"vestibule/models"
 )
@@ -29,10 +30,10 @@ func (s *Site) Outbox() []Mail {
 	return all
 }
 
-// Queue returns the mail waiting to be sent.
+// Queue returns the mail waiting to be sent, without that for a later day.
 func (s *Site) Queue() (mails []models.Mail) {
 	s.T.Helper()
-	if err := s.DB.Bun().NewSelect().Model(&mails).Order("next_at", "id").Scan(s.T.Context()); err != nil {
+	if err := s.DB.Bun().NewSelect().Model(&mails).Where("created_at <= ?", time.Now().UTC()).Order("next_at", "id").Scan(s.T.Context()); err != nil {
 		s.T.Fatal(err)
 	}
 	return mails

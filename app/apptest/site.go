@@ -58,6 +58,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		LogLevel:        "debug",
 		SecondFactor:    "optional",
 		TrustBrowser:    30 * Day,
+		RecoveryWait:    3 * Day,
 		SecretKeys:      "test:" + base64.StdEncoding.EncodeToString(make([]byte, 32)),
 	}
 	for _, c := range change {

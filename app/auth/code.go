@@ -10,7 +10,9 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
 
+	"vestibule/app/device"
 	"vestibule/app/forms"
+	"vestibule/app/web"
 	"vestibule/models"
 )
 
@@ -118,7 +120,11 @@ func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field, typed str
 	if err != nil {
 		return false, false, err
 	}
-	if limited, err := h.Limited(c, form, attempt); limited || err != nil {
+	err = h.Attempt(c, attempt)
+	if early := new(models.ThrottledError); errors.As(err, &early) && early.First {
+		h.tellCodesFailed(c, user)
+	}
+	if limited, err := web.FailLimited(c, form, err); limited || err != nil {
 		return false, limited, err
 	}
 	use, err := h.codeUse(c, user, typed)
@@ -136,4 +142,25 @@ func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field, typed str
 	}
 	h.ResetAttempts(c, attempt)
 	return true, false, nil
+}
+
+// codesFailedLimit keeps somebody who goes on guessing from filling a mailbox.
+var codesFailedLimit = models.Limit{Free: 1, First: time.Hour, Longest: time.Hour, Forget: 24 * time.Hour}
+
+// tellCodesFailed tells user by mail that somebody knows their password, but not the codes
+// (ASVS 5.0, 6.3.5). It is called once for each wait.
+func (h Handlers) tellCodesFailed(c *gin.Context, user *models.User) {
+	ctx, cancel := web.Detached(c)
+	defer cancel()
+	err := h.DB.Attempt(ctx, "mail about codes to "+user.ID.String(), codesFailedLimit)
+	if errors.As(err, new(*models.ThrottledError)) {
+		return
+	}
+	if err == nil {
+		client := web.ThisDevice(c)
+		err = h.DB.TellCodesFailed(ctx, user, models.MailDetail{Browser: device.Name(client.UserAgent), IP: client.IP, When: time.Now().UTC()})
+	}
+	if err != nil {
+		web.Current(c).Log().Error("user not told of wrong codes", "err", err)
+	}
 }

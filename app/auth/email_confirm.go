@@ -161,6 +161,8 @@ func asConfirmFailure(c *gin.Context, err error) error {
 		return err
 	case errors.Is(err, models.ErrNotFound):
 		return goneLink(c, models.VerifyEmail)
+	case errors.As(err, new(*models.FullError)):
+		return web.Refuse(http.StatusConflict, "Too many changes", "Your email address was changed many times within a week. Try again in a few days.")
 	case errors.As(err, new(*models.TakenError)):
 		return web.Refuse(http.StatusConflict, "This email address is taken", "Another account now uses this email address, so yours wasn't changed.")
 	}
@@ -184,6 +186,12 @@ func goneLink(c *gin.Context, purpose models.Purpose) error {
 	switch {
 	case purpose == models.ResetPassword:
 		return web.Gone("Ask for a new one.", components.ButtonLink("/forgot-password", "Ask for a new link"))
+	case purpose == models.Recover, purpose == models.FinishRecovery:
+		return web.Gone("Ask for a new one.", components.ButtonLink("/recover", "Ask for a new link"))
+	case purpose == models.CancelRecovery:
+		return web.Gone("Sign in to be sure: that cancels every recovery of your account.", components.ButtonLink("/sign-in", "Sign in"))
+	case purpose == models.ReportChange:
+		return web.Gone("If you think that someone else uses your account, reset its password.", components.ButtonLink("/forgot-password", "Reset password"))
 	case user == nil:
 		return web.Gone("Sign in to ask for a new one.", components.ButtonLink(layouts.WithNext("/sign-in", "/account/email"), "Sign in"))
 	case !user.Verified():

@@ -22,7 +22,7 @@ func (h Handlers) ShowForgotPassword(c *gin.Context) error {
 
 func (h Handlers) renderForgotPassword(c *gin.Context, status int, content templ.Component) error {
 	f := h.Frame(c, status)
-	return web.Render(c, f, view.ForgotPasswordPage(f, content), content)
+	return web.Render(c, f, view.ForgotPasswordPage(f, content, h.Config.RecoveryWait > 0), content)
 }
 
 // ForgotPassword queues a mail without looking up the address, so neither the answer
@@ -36,17 +36,28 @@ func (h Handlers) ForgotPassword(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderForgotPassword(c, http.StatusUnprocessableEntity, view.ForgotPasswordForm(form))
 	}
-	attempts := []web.Attempt{web.PerIP(c, "forgot-password", h.Config.LimitSignUp), web.NewAttempt("forgot-password of "+text.MailboxKey(form.Email), h.Config.LimitMail)}
-	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
+	limited, err := h.requestMail(c, &form.Form, "forgot-password", models.Mail{Kind: models.MailResetPassword, Recipient: form.Email})
+	switch {
+	case err != nil:
 		return err
-	} else if limited && form.Again != "" {
-		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordSent(form))
-	} else if limited {
+	case limited && form.Again == "":
 		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordForm(form))
-	}
-	if err := h.DB.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: form.Email}); err != nil {
-		h.Refund(c, attempts...)
-		return err
+	case limited:
+		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordSent(form))
 	}
 	return h.renderForgotPassword(c, http.StatusOK, view.ForgotPasswordSent(form))
+}
+
+// requestMail queues m, which somebody asks for by their address, without looking that up.
+// It reports whether there were too many requests for what; form then has that error.
+func (h Handlers) requestMail(c *gin.Context, form *forms.Form, what string, m models.Mail) (limited bool, err error) {
+	attempts := []web.Attempt{web.PerIP(c, what, h.Config.LimitSignUp), web.NewAttempt(what+" of "+text.MailboxKey(m.Recipient), h.Config.LimitMail)}
+	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
+		return limited, err
+	}
+	if err := h.DB.QueueMail(c.Request.Context(), m); err != nil {
+		h.Refund(c, attempts...)
+		return false, err
+	}
+	return false, nil
 }

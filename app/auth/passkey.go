@@ -237,7 +237,7 @@ func (h Handlers) provePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.
 		return user, tx.UsePasskey(c.Request.Context(), use.Passkey, use.SignCount, use.BackedUp)
 	}
 	p, err := h.prove(c, s)
-	return p, h.failedUse(c, user, err)
+	return p, h.failedUse(c, user, use.Passkey, err)
 }
 
 // PasskeyConfirmOptions tells the script what to ask an authenticator of a signed-in user.
@@ -268,7 +268,7 @@ func (h Handlers) confirmByPasskey(c *gin.Context, sent view.PasskeyAnswer, stor
 	err = store(func(tx *models.DB) error {
 		return tx.UsePasskey(c.Request.Context(), use.Passkey, use.SignCount, use.BackedUp)
 	})
-	return h.failedUse(c, user, err)
+	return h.failedUse(c, user, use.Passkey, err)
 }
 
 // checkAnswer returns which passkey signed the answer to a ceremony of that kind. Owner
@@ -314,16 +314,16 @@ func (h Handlers) unknownPasskey(assertion *passkey.Assertion) error {
 	}
 }
 
-// failedUse turns the error of a passkey that could not be used into a *PasskeyRefusal, if
+// failedUse turns the error of a passkey p that could not be used into a *PasskeyRefusal, if
 // it is about that. If the passkey may have been copied, it records that and tells user.
-func (h Handlers) failedUse(c *gin.Context, user *models.User, err error) error {
+func (h Handlers) failedUse(c *gin.Context, user *models.User, p *models.Passkey, err error) error {
 	if !errors.Is(err, models.ErrPasskeyCopied) {
 		return AsRefusal(c, err)
 	}
 	ctx, cancel := web.Detached(c)
 	defer cancel()
 	told := h.DB.InTx(ctx, func(tx *models.DB) error {
-		if err := tx.TellPasskeyCopied(ctx, user); err != nil {
+		if err := tx.TellPasskeyCopied(ctx, user, p); err != nil {
 			return err
 		}
 		return tx.Record(ctx, web.Event(c, uuid.Nil, models.EventPasskeyRefused, user))

@@ -22,7 +22,7 @@ func (h Handlers) newSecondFactor(c *gin.Context, s *models.SignIn) (*view.Secon
 		return nil, err
 	}
 	recovery := view.WithRecovery(c.Request.URL.Query())
-	form := forms.New(&view.SecondFactor{Recovery: recovery, Factors: factors})
+	form := forms.New(&view.SecondFactor{Recovery: recovery, Factors: factors, CanRecover: h.Config.RecoveryWait > 0})
 	if form.AsksCode() && !factors.NoTrust {
 		form.TrustedFor = h.Config.TrustBrowser
 	}

@@ -58,6 +58,9 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 		if err := recordOwn(c, tx, kind, user, models.EventDetail{}); err != nil || p.session == nil {
 			return err
 		}
+		if err := overtakeRecovery(c, tx, user); err != nil {
+			return err
+		}
 		if p.browser, err = h.RememberBrowser(c, tx, user, s.quietly); err != nil {
 			return err
 		}
@@ -74,6 +77,15 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 		}
 		return s.then(tx)
 	})
+}
+
+// overtakeRecovery cancels the recovery of user, if there is one: they have every factor.
+func overtakeRecovery(c *gin.Context, tx *models.DB, user *models.User) error {
+	canceled, err := tx.CancelRecovery(c.Request.Context(), user)
+	if err != nil || !canceled {
+		return err
+	}
+	return recordOwn(c, tx, models.EventRecoveryCanceled, user, models.EventDetail{})
 }
 
 // recordOwn records what user did before they were signed in.

@@ -59,6 +59,7 @@ type Config struct {
 	UnconfirmedMax  time.Duration // see [models.DB.PurgeUnconfirmed]
 	ConfirmPassword bool          // a new password is typed twice
 	TrustBrowser    time.Duration // how long a browser may be trusted; 0 for never
+	RecoveryWait    time.Duration // how long a recovery waits; 0 if there are none
 
 	RequireSecondFactor bool // of everyone
 

@@ -32,7 +32,11 @@ func NewAttempt(key string, limit models.Limit) Attempt { return Attempt{key: ke
 // Limited counts the attempts. If one is too early, it sets form's error and reports
 // true; the caller answers with status 429.
 func (k *Kit) Limited(c *gin.Context, form *forms.Form, attempts ...Attempt) (bool, error) {
-	err := k.Attempt(c, attempts...)
+	return FailLimited(c, form, k.Attempt(c, attempts...))
+}
+
+// FailLimited is Limited for the error of [Kit.Attempt].
+func FailLimited(c *gin.Context, form *forms.Form, err error) (bool, error) {
 	early := new(models.ThrottledError)
 	if !errors.As(err, &early) {
 		return false, err

@@ -28,6 +28,9 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 
 		SecondFactorDue: r.SecondFactorDue,
 	}
+	if s := r.Session; s != nil && s.Recovery != nil && !s.Recovery.Over() {
+		f.Recovery = s.Recovery
+	}
 	if f.User != nil {
 		f.DeletedAt = f.User.DeletedAt(k.Config.UnconfirmedMax)
 	}

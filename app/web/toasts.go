@@ -30,6 +30,8 @@ func (k *Kit) addOwnToasts() {
 		"authenticator-added":   "Authenticator app added",
 		"authenticator-removed": "Authenticator app removed",
 		"browser-revoked":       "Trust revoked",
+		"recovery-canceled":     "Recovery canceled",
+		"recovered":             "Account recovered",
 
 		"organization-created": "Organization created",
 		"invited":              "Invitation sent",

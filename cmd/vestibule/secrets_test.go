@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -103,6 +104,33 @@ func TestOperatorResetsFactors(t *testing.T) {
 		if status, cookie := o.signsIn("anna.smith", oldPassword); status != 303 || cookie != nil {
 			o.Errorf("the password alone answers %d with %v", status, cookie)
 		}
+		wantEqual(o.T, "no recovery", o.does("users", "cancel-recovery", "anna.smith"), "No recovery of anna.smith waits\n")
+		begins := func() {
+			o.Helper()
+			if err := o.db.VerifyUser(o.Context(), o.user("anna.smith")); err != nil && !errors.Is(err, models.ErrChanged) {
+				o.Fatal(err)
+			}
+			secret, err := o.db.CreateToken(o.Context(), nil, anna, models.Recover, anna.Email)
+			if err != nil {
+				o.Fatal(err)
+			}
+			token, err := o.db.TokenBySecret(o.Context(), secret, models.Recover)
+			if err != nil {
+				o.Fatal(err)
+			}
+			if begun, err := o.db.BeginRecovery(o.Context(), token, models.SitePolicy{}, 72*time.Hour, models.MailDetail{}); err != nil || !begun {
+				o.Fatal(begun, err)
+			}
+		}
+		begins()
+		if shown := o.does("users", "show", "anna.smith"); !strings.Contains(shown, "Recovery (UTC)") || !strings.Contains(shown, "waits until ") {
+			o.Errorf("show says %s", shown)
+		}
+		if shown := readJSON[object](o, o.does("users", "show", "anna.smith", "--json")); shown["recovery"] == nil {
+			o.Errorf("show says %v", shown)
+		}
+		wantEqual(o.T, "cancel-recovery", o.does("users", "cancel-recovery", "anna.smith"), "Canceled the recovery of anna.smith\n")
+		begins()
 		wantEqual(o.T, "reset-factors", o.does("users", "reset-factors", "anna.smith"), "Removed the passkeys, authenticator apps and recovery codes of anna.smith\n")
 		o.enters("anna.smith", oldPassword)
 		events := readJSON[[]object](o, o.does("audit", "--json"))

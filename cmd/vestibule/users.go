@@ -18,16 +18,17 @@ import (
 )
 
 type users struct {
-	List         usersList         `cmd:"" help:"List users in the order they signed up."`
-	Show         usersShow         `cmd:"" help:"Show one user."`
-	Create       usersCreate       `cmd:"" help:"Create a user, with a password read from standard input."`
-	SetPassword  usersSetPassword  `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
-	Verify       usersVerify       `cmd:"" help:"Mark a user's email address as verified."`
-	Disable      usersDisable      `cmd:"" help:"Keep a user from signing in and end their sessions."`
-	Enable       usersEnable       `cmd:"" help:"Let a disabled user sign in again."`
-	ResetFactors usersResetFactors `cmd:"" help:"Remove a user's passkeys, authenticator apps and recovery codes, for somebody who has lost them."`
-	Unlock       usersUnlock       `cmd:"" help:"Clear the waits of a user who made too many attempts."`
-	Delete       usersDelete       `cmd:"" help:"Permanently delete a user and everything they own."`
+	List           usersList           `cmd:"" help:"List users in the order they signed up."`
+	Show           usersShow           `cmd:"" help:"Show one user."`
+	Create         usersCreate         `cmd:"" help:"Create a user, with a password read from standard input."`
+	SetPassword    usersSetPassword    `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
+	Verify         usersVerify         `cmd:"" help:"Mark a user's email address as verified."`
+	Disable        usersDisable        `cmd:"" help:"Keep a user from signing in and end their sessions."`
+	Enable         usersEnable         `cmd:"" help:"Let a disabled user sign in again."`
+	ResetFactors   usersResetFactors   `cmd:"" help:"Remove a user's passkeys, authenticator apps and recovery codes, for somebody who has lost them."`
+	CancelRecovery usersCancelRecovery `cmd:"" help:"Cancel the recovery that somebody has started for a user."`
+	Unlock         usersUnlock         `cmd:"" help:"Clear the waits of a user who made too many attempts."`
+	Delete         usersDelete         `cmd:"" help:"Permanently delete a user and everything they own."`
 }
 
 type (
@@ -52,10 +53,11 @@ type (
 		login
 		TransferTo string `placeholder:"LOGIN" help:"Make this member the owner of each organization that has no other owner."`
 	}
-	usersEnable       struct{ login }
-	usersUnlock       struct{ login }
-	usersResetFactors struct{ login }
-	usersDelete       struct {
+	usersEnable         struct{ login }
+	usersUnlock         struct{ login }
+	usersResetFactors   struct{ login }
+	usersCancelRecovery struct{ login }
+	usersDelete         struct {
 		login
 		Yes                 bool   `help:"Don't ask for confirmation."`
 		TransferTo          string `xor:"organizations" placeholder:"LOGIN" help:"Make this member the owner of each organization that has no other owner."`
@@ -81,6 +83,11 @@ func (usersDelete) Help() string {
 // Help returns the details that --help prints below the summary.
 func (usersResetFactors) Help() string {
 	return "Make sure that it's really them who asks: afterwards the password alone signs them in, or a mailed link if they have none. Sessions stay; they get an email."
+}
+
+// Help returns the details that --help prints below the summary.
+func (usersCancelRecovery) Help() string {
+	return "users show says whether one waits. They get an email. Somebody who reads their mail can start another."
 }
 
 // Help returns the details that --help prints below the summary.
@@ -131,6 +138,10 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
+		recovery, err := db.RecoveryOf(ctx, user.ID)
+		if err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
 		refused := 0
 		for _, err := range db.AllRefusedMail(ctx, user.ID) {
 			if err != nil {
@@ -143,11 +154,12 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 				userRow
 				Factors     factorsRow       `json:"factors"`
 				RequiredBy  []requirementRow `json:"second_factor_required_by"`
+				Recovery    *recoveryRow     `json:"recovery,omitempty"`
 				Sessions    int              `json:"sessions"`
 				DeleteAfter time.Time        `json:"delete_after,omitzero"`
 				Throttles   []throttleRow    `json:"throttles"`
 				RefusedMail int              `json:"refused_mail"`
-			}{newUserRow(user), newFactorsRow(factors, len(trusted)), newRequirementRows(config, requiring), len(sessions), deleted, newThrottleRows(waits), refused})
+			}{newUserRow(user), newFactorsRow(factors, len(trusted)), newRequirementRows(config, requiring), newRecoveryRow(recovery), len(sessions), deleted, newThrottleRows(waits), refused})
 		}
 		table := newTable(os.Stdout)
 		lines := [][]string{
@@ -165,6 +177,9 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 		}
 		if !deleted.IsZero() {
 			lines = append(lines, []string{"Deleted after (UTC)", formatTime(deleted)})
+		}
+		if r := newRecoveryRow(recovery); r != nil {
+			lines = append(lines, []string{"Recovery (UTC)", r.String()})
 		}
 		for _, line := range lines {
 			printCells(table, line...)
@@ -288,6 +303,27 @@ func (c usersResetFactors) Run(ctx context.Context, config *app.Config) error {
 			return err
 		}
 		fmt.Printf("Removed the passkeys, authenticator apps and recovery codes of %s\n", plain(user.Username))
+		return nil
+	})
+}
+
+func (c usersCancelRecovery) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
+		err := audited(ctx, db, models.EventRecoveryCanceled, func(tx *models.DB) (uuid.UUID, error) {
+			canceled, err := tx.CancelRecovery(ctx, user)
+			if err == nil && !canceled {
+				err = models.ErrNotFound
+			}
+			return user.ID, err
+		})
+		if errors.Is(err, models.ErrNotFound) {
+			fmt.Printf("No recovery of %s waits\n", plain(user.Username))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Printf("Canceled the recovery of %s\n", plain(user.Username))
 		return nil
 	})
 }
@@ -447,6 +483,30 @@ func requirements(rows []requirementRow) string {
 		return "not required"
 	}
 	return "required by " + strings.Join(list, ", ")
+}
+
+// recoveryRow is a recovery that waits or can be finished.
+type recoveryRow struct {
+	CreatedAt time.Time `json:"created_at"`
+	ReadyAt   time.Time `json:"ready_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// newRecoveryRow returns nil if there is no recovery.
+func newRecoveryRow(r *models.Recovery) *recoveryRow {
+	if r == nil {
+		return nil
+	}
+	return &recoveryRow{r.CreatedAt.UTC(), r.ReadyAt.UTC(), r.ExpiresAt.UTC()}
+}
+
+// String says how far the recovery is.
+func (r *recoveryRow) String() string {
+	state := "waits until " + formatTime(r.ReadyAt)
+	if !time.Now().Before(r.ReadyAt) {
+		state = "can be finished until " + formatTime(r.ExpiresAt)
+	}
+	return state + "; users cancel-recovery ends it"
 }
 
 // userRow is a user as printed, without the password hash.

@@ -177,7 +177,8 @@ func AccountEvents() []EventGroup {
 		{"refused", "Wrong passwords and codes", []string{models.EventSignInFailed, models.EventCodeFailed, models.EventThrottled}},
 		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordReset, models.EventEmailRequested,
 			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
-			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventDisabled, models.EventEnabled, models.EventCreated}},
+			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
+			models.EventRecoveryFinished, models.EventChangeReported, models.EventDisabled, models.EventEnabled, models.EventCreated}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipMoved}},
 	}
@@ -252,6 +253,11 @@ var eventLabels = map[string]string{
 	models.EventRecoveryCodesCreated: "Created recovery codes",
 	models.EventRecoveryCodeUsed:     "Used a recovery code",
 	models.EventFactorsReset:         "Removed every second factor",
+	models.EventRecoveryAsked:        "Asked for a recovery link",
+	models.EventRecoveryBegun:        "Started a recovery",
+	models.EventRecoveryCanceled:     "Recovery canceled",
+	models.EventRecoveryFinished:     "Recovered the account, and removed every second factor",
+	models.EventChangeReported:       "Reported that it wasn't you, so everyone was locked out",
 
 	models.EventOrganizationCreated: "Created organization",
 	models.EventOrganizationRenamed: "Renamed organization",
@@ -282,7 +288,12 @@ func eventIcon(kind string) string {
 
 // eventWarns reports whether an event of that kind may be the work of an attacker.
 func eventWarns(kind string) bool {
-	return kind == models.EventSignInFailed || kind == models.EventCodeFailed || kind == models.EventPasskeyRefused || kind == models.EventThrottled
+	switch kind {
+	case models.EventSignInFailed, models.EventCodeFailed, models.EventPasskeyRefused, models.EventThrottled,
+		models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventChangeReported:
+		return true
+	}
+	return false
 }
 
 var eventIcons = map[string]string{
@@ -322,6 +333,11 @@ var eventIcons = map[string]string{
 	models.EventRecoveryCodesCreated: "key-round",
 	models.EventRecoveryCodeUsed:     "key-round",
 	models.EventFactorsReset:         "shield",
+	models.EventRecoveryAsked:        "triangle-alert",
+	models.EventRecoveryBegun:        "triangle-alert",
+	models.EventRecoveryCanceled:     "x",
+	models.EventRecoveryFinished:     "shield",
+	models.EventChangeReported:       "triangle-alert",
 
 	models.EventOrganizationCreated: "building-2",
 	models.EventOrganizationRenamed: "building-2",

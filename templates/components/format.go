@@ -26,6 +26,18 @@ func TimeUntil(t time.Time) string {
 	return strings.TrimSpace(humanize.CustomRelTime(time.Now(), t.Add(30*time.Second), "", "", steps))
 }
 
+// Duration says how long d is, in days or else in hours.
+func Duration(d time.Duration) string {
+	n, unit := int(d.Hours()), "hour"
+	if n%24 == 0 {
+		n, unit = n/24, "day"
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return strconv.Itoa(n) + " " + unit
+}
+
 // FormatTime writes t for people.
 func FormatTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 

@@ -22,7 +22,8 @@ type Frame struct {
 	Toast components.Message
 	Next  string // where sign-in leads
 
-	SecondFactorDue time.Time // when Member's organization begins to require the second factor that User lacks; zero if never
+	SecondFactorDue time.Time        // when Member's organization begins to require the second factor that User lacks; zero if never
+	Recovery        *models.Recovery // of User; nil if there is none
 
 	DeletedAt time.Time // when User is deleted unless they confirm their address; zero if never
 }

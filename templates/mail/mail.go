@@ -21,15 +21,16 @@ import (
 // Data is what a mail says.
 type Data struct {
 	Name string // whom it greets; may be empty
-	URL  string // where its button leads
+	URL  string // where its button leads; empty in a notice that can't be reported
 	Site string
 
 	Username  string    // of the account that it is about; may be empty
 	DeletedAt time.Time // when that is deleted unless its address is confirmed; zero if never
 
 	Email        string    // the new address
-	Browser, IP  string    // of a new sign-in
-	When         time.Time // likewise, or from when Organization requires a second factor
+	Browser, IP  string    // of a new sign-in, or of somebody who asked for a recovery
+	When         time.Time // of the sign-in, or when the recovery has waited, or until when its link works, or from when Organization requires a second factor
+	Wait         string    // how long a recovery waits
 	Organization string    // of an invitation, or of which the reader is a member
 	Inviter      string    // likewise
 	Event        string    // the kind of event that changed a factor
@@ -66,6 +67,8 @@ var changes = map[string]Change{
 	models.EventRecoveryCodesCreated: {"New recovery codes were created", "New recovery codes were created. Older ones no longer work."},
 	models.EventRecoveryCodeUsed:     {"A recovery code was used", "A recovery code was used in place of a code from an app. It won't work again."},
 	models.EventFactorsReset:         {"Your second step was removed", "An operator of the site removed your passkeys, authenticator apps and recovery codes."},
+	models.EventRecoveryCanceled:     {"The recovery of your account was canceled", "The recovery that someone had started was canceled, so your second step stays as it is."},
+	models.EventRecoveryFinished:     {"Your account was recovered", "Someone finished the recovery with the link that we sent to this address. They chose a new password, and your passkeys, authenticator apps and recovery codes were removed."},
 }
 
 // htmlBodies are the components by kind.
@@ -81,6 +84,11 @@ var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailAccountDeleted:  accountDeleted,
 	models.MailInvitation:      invitation,
 	models.MailSecondFactor:    secondFactor,
+	models.MailEmailRestored:   emailRestored,
+	models.MailCodesFailed:     codesFailed,
+	models.MailRecover:         recoverAccount,
+	models.MailRecoveryBegun:   recoveryBegun,
+	models.MailRecoveryReady:   recoveryReady,
 }
 
 //go:embed *.txt

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"html"
 	"io/fs"
 	"os"
 	"regexp"
@@ -16,7 +17,7 @@ func TestRender(t *testing.T) {
 	data := Data{
 		Name: "<b>Zoë</b>", Email: "new@example.org", URL: "https://example.com/verify-email?token=x_-1&a=b", Site: "https://example.com",
 		Browser: "Firefox on <i>Linux</i>", IP: "2001:db8::1", Organization: "Acme & Sons", Inviter: "Ada Lovelace",
-		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", Event: models.EventRecoveryCodesCreated, DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
+		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", Wait: "3 days", Event: models.EventRecoveryCodesCreated, DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
 	}
 	shows := map[string][]string{ // besides the name and the link
 		"verify-email":     {data.Username, "3 February 2026, 15:04 UTC", "24 hours"},
@@ -30,6 +31,11 @@ func TestRender(t *testing.T) {
 		"account-deleted":  {data.Username},
 		"invitation":       {data.Inviter, "Sons", "7 days"},
 		"second-factor":    {data.Username, "Sons", "2 January 2026, 15:04 UTC"},
+		"email-restored":   {data.Username},
+		"codes-failed":     {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
+		"recover":          {data.Username, "1 hour", "3 days"},
+		"recovery-begun":   {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
+		"recovery-ready":   {data.Username, "2 January 2026, 15:04 UTC"},
 	}
 	names, err := fs.Glob(files, "*.txt")
 	if err != nil || len(names) != len(shows) || len(htmlBodies) != len(shows) {
@@ -68,6 +74,18 @@ func TestRender(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoticeWithoutALink wants words for a recipient who has no say.
+func TestNoticeWithoutALink(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{models.MailEmailChanged, models.MailPasswordChanged, models.MailPasswordReset, models.MailNewBrowser, models.MailFactorChanged, models.MailCodesFailed} {
+		_, text, page, err := Render(kind, Data{})
+		const want = "Please contact the site's administrator."
+		if plain := strings.ReplaceAll(text, "\n", " "); err != nil || !strings.Contains(plain, want) || !strings.Contains(html.UnescapeString(page), want) || strings.Contains(plain, "7 days") {
+			t.Errorf("%s says %s\n%s (%v)", kind, text, page, err)
+		}
 	}
 }
 
