@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/forgot-password", "/dev/mail", "/no-such-page"}
+	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/forgot-password", "/recover", "/dev/mail", "/no-such-page"}
 	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/security", "/account/authenticator", "/account/recovery-codes", "/account/sessions", "/account/activity", "/account/delete", "/dev/mail", "/no-such-page"}
 )
 
@@ -92,6 +92,27 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		v.wants(`document.querySelectorAll("#codes li").length`, 10)
 		look(v, "/account/recovery-codes")
 		opens("/account/security", "/account/authenticator")
+
+		// Those of a notice and of a recovery.
+		v.followsMail("An authenticator app was added")
+		look(v, "/not-me")
+		v.opens("/recover")
+		v.fills("email", p.Email)
+		v.hits(kb.Enter)
+		v.wantsText("we've sent a link")
+		v.followsMail("Recover your account")
+		look(v, "/recover/start")
+		v.presses("Start recovery")
+		v.wantsText("has started")
+		opens("/dashboard") // with a banner
+		v.followsMail("Someone wants to recover your account")
+		look(v, "/recover/cancel")
+		now := time.Now().UTC()
+		execute(v, database, "UPDATE recoveries SET ready_at = ?", now)
+		execute(v, database, "UPDATE mails SET created_at = ?, next_at = ?", now, now)
+		v.followsMail("You can recover your account now")
+		look(v, "/recover/finish")
+		v.opens("/dashboard")
 		v.signsOut()
 		v.wantsToasts("Signed out")
 		v.opens("/sign-in")
