@@ -231,6 +231,8 @@ func TestStrengthen(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		u := newUser(t, db, "anna.smith")
+		s, first := signIn(t, db, u)
+		other, old := signIn(t, db, u)
 		app := &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}
 		if err := db.AddAuthenticator(t.Context(), u, app); err != nil {
 			t.Fatal(err)
@@ -261,7 +263,6 @@ func TestStrengthen(t *testing.T) {
 			}
 			return token
 		}
-		s, first := signIn(t, db, u)
 		wants(first, "")
 		strengthen(s, models.FactorBrowser)
 		if s := wants(first, models.FactorBrowser); s.HasSecondFactor(false) || !s.HasSecondFactor(true) {
@@ -273,7 +274,6 @@ func TestStrengthen(t *testing.T) {
 		wants(second, models.FactorCode)
 		wants(first, models.FactorCode) // it was proved before the token was replaced
 
-		other, old := signIn(t, db, u)
 		fresh := renew(other)
 		strengthen(other, models.FactorPasskey)
 		wants(fresh, models.FactorPasskey)

@@ -36,7 +36,7 @@ func (h Handlers) CreateRecoveryCodes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if !factors.SecondFactor() {
+	if !factors.HasSecond() {
 		return models.ErrChanged
 	}
 	// A set costs ten hashes.

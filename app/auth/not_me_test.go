@@ -89,7 +89,7 @@ func TestNotMe(t *testing.T) {
 		"app removed": {"An authenticator app was removed", func(s *apptest.Site, eve *apptest.Visitor) {
 			apps, _ := s.DB.Authenticators(s.T.Context(), s.User("anna.smith").ID)
 			eve.Post("/account/authenticator/"+apps[0].ID.String()+"/remove", nil).LeadsTo("/account/authenticator")
-		}, "Removed an authenticator app", "No password works until you choose one.", models.Factors{Passkeys: 1}},
+		}, "Removed an authenticator app", "No password works until you choose one.", models.Factors{Passkeys: 1, RecoveryCodes: 10}},
 		"new address": {apptest.ChangedSubject, func(_ *apptest.Site, eve *apptest.Visitor) {
 			changeEmail(eve, apptest.Anna.Password, "evil@example.com")
 		}, "The email address was changed", "The email address is anna@example.com again.", own},
