@@ -74,6 +74,14 @@ func TestPagesHoldTogether(t *testing.T) {
 						}
 					}
 				})
+				a.Find(".rows > li:has(strong)").Each(func(_ int, row apptest.Selection) {
+					about := row.Find("strong").First().Text()
+					row.Find("button, a").Each(func(_ int, e apptest.Selection) {
+						if name := e.AttrOr("aria-label", e.Text()); !strings.Contains(name, about) {
+							t.Errorf("in the row of %q, %s has a button %q, which doesn't say whose it is", about, path, name)
+						}
+					})
+				})
 				a.Find("form:not([method=dialog])").Each(func(_ int, form apptest.Selection) {
 					if method := form.AttrOr("method", ""); method != "post" && method != "get" || !strings.HasPrefix(form.AttrOr("action", ""), "/") {
 						t.Errorf("%s has a form that does not work without a script", path)

@@ -137,7 +137,12 @@ const show = (toast) => {
   if (!toast.matches(".problem")) expire(toast);
 };
 const toasts = document.getElementById("toasts");
-for (const toast of toasts.querySelectorAll(".toast")) show(toast);
+for (const toast of toasts.querySelectorAll(".toast")) {
+  show(toast);
+  // Screen readers announce a change of this region, not what the page came with.
+  const text = toast.querySelector("#notices p");
+  if (text) setTimeout(() => text.replaceWith(text.cloneNode(true)), 500);
+}
 new MutationObserver((changes) => {
   const added = changes.flatMap(({ addedNodes }) => [...addedNodes]).filter((node) => node.matches?.(".toast"));
   if (added.at(-1)?.isConnected) show(added.at(-1));
@@ -149,6 +154,7 @@ document.addEventListener("htmx:confirm", (event) => {
   const dialog = document.getElementById("confirm");
   event.preventDefault();
   document.getElementById("confirm-question").textContent = ctx.confirm;
+  document.getElementById("confirm-means").textContent = ctx.sourceElement.querySelector("[name=confirm_means]")?.value ?? "";
   dialog.querySelector(".grave").textContent = ctx.sourceElement.querySelector("[name=confirm_label]").value;
   dialog.returnValue = "";
   dialog.addEventListener("close", () => (dialog.returnValue ? issueRequest() : dropRequest()), { once: true });
@@ -160,19 +166,24 @@ const units = [["minute", 60], ["hour", 3600], ["day", 86400]];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
-const distance = (seconds) => {
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
+const midnight = (at) => new Date(at).setHours(0, 0, 0, 0) / 1000;
+const distance = (at, seconds) => {
   if (Math.abs(seconds) < 45) return seconds < 0 ? "just now" : "in a moment";
   const [unit, size] = units.findLast(([, size]) => Math.abs(seconds) >= size) ?? units[0];
-  return relative.format(Math.trunc(seconds / size) || Math.sign(seconds), unit);
+  // "Yesterday" is a day of the calendar.
+  const count = unit === "day" ? Math.round((midnight(at) - midnight(Date.now())) / size) : Math.trunc(seconds / size);
+  return relative.format(count || Math.sign(seconds), unit);
 };
 const writeTimes = () => {
   for (const time of document.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     const seconds = (at - Date.now()) / 1000;
-    const near = !("exact" in time.dataset) && Math.abs(seconds) < 7 * 86400;
-    const onlyDay = "day" in time.dataset;
-    const text = near ? distance(seconds) : (onlyDay ? day : absolute).format(at);
-    if (near || onlyDay) time.title = absolute.format(at);
+    const { exact, day: onlyDay, clock: onlyClock } = time.dataset;
+    const near = onlyClock === undefined ? exact === undefined && Math.abs(seconds) < 7 * 86400 : midnight(at) === midnight(Date.now());
+    const format = onlyClock !== undefined ? clock : onlyDay !== undefined ? day : absolute;
+    const text = near ? distance(at, seconds) : format.format(at);
+    if (near || format !== absolute) time.title = absolute.format(at);
     if (time.textContent !== text) time.textContent = text;
   }
 };

@@ -43,7 +43,7 @@ func (h Handlers) ShowSecurity(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	var list components.EventList
+	list := components.EventList{Below: true}
 	for _, e := range events {
 		list.Rows = append(list.Rows, view.NewEventRow(e))
 	}

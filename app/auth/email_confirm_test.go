@@ -35,10 +35,10 @@ func TestVerifyEmail(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		s.Join(apptest.Anna)
-		deleted := components.FormatTime(s.Users()[0].CreatedAt.Add(14 * apptest.Day))
-		banner := "Confirm your email address. We sent a link to anna@example.com. Unless you open it, your account will be deleted on " + deleted + ". Check your spam folder, too."
+		deleted := s.Users()[0].CreatedAt.Add(14 * apptest.Day)
+		banner := "Confirm your email address by " + components.FormatDate(deleted) + " to keep your account. We sent a link to anna@example.com. Check your spam folder, too."
 		mail := s.MailTo(apptest.Anna.Email, apptest.VerifySubject)
-		for _, want := range []string{"the account anna.smith:", deleted} {
+		for _, want := range []string{"the account anna.smith:", components.FormatTime(deleted)} {
 			if !strings.Contains(mail.Text, want) {
 				t.Errorf("the mail does not say %q: %s", want, mail.Text)
 			}
@@ -112,7 +112,7 @@ func TestVerifyEmailOfAnAccountThatSomebodyElsePrepared(t *testing.T) {
 		to := v.Get(mail.Link).Find("main p.aside a").AttrOr("href", "")
 		page := v.Get(to).Wants(http.StatusOK).Page().WantsErrors(nil).WantsHeader("Cache-Control", "no-store").
 			Says("This link is for the account anna.smith.").
-			Says("Close this page. The account will be deleted on " + components.FormatTime(s.Users()[0].CreatedAt.Add(14*apptest.Day)) + ".")
+			Says("Close this page. The account will be deleted on " + components.FormatDate(s.Users()[0].CreatedAt.Add(14*apptest.Day)) + ".")
 		before := s.Users()[0]
 		for name, tt := range apptest.BadPasswords {
 			a := v.Submit(page, "form#verify-password", tt.Typed, options...).Wants(http.StatusUnprocessableEntity).WantsErrors(tt.Wrong)

@@ -65,7 +65,7 @@ func TestForgotPasswordDoesNotTellWhoHasAnAccount(t *testing.T) {
 						t.Errorf("%s: the database is asked %q, want one INSERT", name, asked)
 					}
 					a.Wants(http.StatusOK).Harmless().Says("we've sent a link to reset its password.")
-					if shown := a.Text("[role=status] strong"); shown != strings.TrimSpace(tt.typed) {
+					if shown := a.Text(".callout strong"); shown != strings.TrimSpace(tt.typed) {
 						t.Errorf("%s: it names %q", name, shown)
 					}
 					bodies[named.ReplaceAllString(a.Body, "")] = true

@@ -38,6 +38,7 @@ func newUser(form *view.SignUp) *models.User {
 func (h Handlers) ShowSignUp(c *gin.Context) error {
 	form := h.newSignUp()
 	form.Email = text.Line(c.Query("email")) // from an invitation
+	form.Focus = &form.Username
 	form.Error = h.InsecurePage(c)
 	return h.renderSignUp(c, http.StatusOK, form)
 }

@@ -187,10 +187,11 @@ func (h Handlers) renderMember(c *gin.Context, sentence string) error {
 	}
 	f := h.Frame(c, http.StatusOK)
 	row := newMemberRow(actor, m, optionsOf(grantable(actor, roles)))
+	row.Changed = true
 	if row.Error = sentence; sentence != "" {
-		return web.RenderFragment(c, http.StatusConflict, view.Member(f, row, true))
+		return web.RenderFragment(c, http.StatusConflict, view.Member(f, row, false))
 	}
-	return h.RenderSaved(c, view.Member(f, row, true), "role-changed")
+	return h.RenderSaved(c, view.Member(f, row, false), "role-changed")
 }
 
 // RemoveMember ends a membership.

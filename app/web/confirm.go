@@ -21,14 +21,15 @@ func (k *Kit) Confirm(c *gin.Context) error {
 		forms.Form
 		Question string `form:"confirm"`
 		Label    string `form:"confirm_label"`
+		Means    string `form:"confirm_means"`
 	}
 	if err := Bind(c, &forms.New(&form).Form); err != nil || form.Question == "" {
 		return nil // the handler says what is wrong
 	}
 	typed, _ := Typed(c)
-	kept := slices.DeleteFunc(typed, func(f forms.Field) bool { return f.Name == "confirm" || f.Name == "confirm_label" })
+	kept := slices.DeleteFunc(typed, func(f forms.Field) bool { return f.Name == "confirm" || slices.Contains([]string{"confirm_label", "confirm_means"}, f.Name) })
 	c.Abort()
 	f := k.Frame(c, http.StatusOK)
-	page := site.ConfirmPage(f, form.Question, form.Label, Origin(c), kept)
+	page := site.ConfirmPage(f, form.Question, form.Means, form.Label, Origin(c), kept)
 	return Render(c, f, page, page)
 }

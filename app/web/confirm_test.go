@@ -16,11 +16,12 @@ func TestConfirm(t *testing.T) {
 		s := apptest.NewCompany(t, db)
 		s.AddMember("the.member", "Member")
 		remove := "/o/acme/members/" + s.Membership("the.member").ID.String() + "/remove"
-		form := apptest.Fill("confirm", "Remove Ben <b>?", "confirm_label", "Remove", "note", `"a" & b`)
+		form := apptest.Fill("confirm", "Remove Ben <b>?", "confirm_label", "Remove", "confirm_means", "They'll be <i>gone</i>.", "note", `"a" & b`)
 		page := s.Post(remove, form, apptest.Header("Referer", s.URL+"/o/acme/members?q=ben")).Wants(http.StatusOK).Page().Harmless()
 		if got := page.Text("main h1"); got != "Remove Ben <b>?" {
 			page.Failf("it asks %q", got)
 		}
+		page.Says("They'll be <i>gone</i>.")
 		if page.Value("note") != `"a" & b` || page.Find("main [name^=confirm]").Length() > 0 || page.Text("main button") != "Remove" {
 			page.Failf("the form is %s", page.Text("main form"))
 		}

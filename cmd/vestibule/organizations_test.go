@@ -138,7 +138,7 @@ func TestOrganization(t *testing.T) {
 		v.choosesRole("Admin")
 		v.wantsToasts("Role changed")
 		if v.scripts {
-			v.wants(`document.activeElement === document.querySelector("#members li")`, true)
+			v.wants(`document.activeElement === document.querySelector("#members select")`, true)
 		}
 		guest.reloads()
 		guest.follows("Invitations")

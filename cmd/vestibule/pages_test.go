@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp/kb"
 
 	"vestibule/app/apptest"
@@ -15,7 +16,7 @@ import (
 
 var (
 	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/forgot-password", "/recover", "/dev/mail", "/no-such-page"}
-	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/security", "/account/authenticator", "/account/recovery-codes", "/account/sessions", "/account/activity", "/account/delete", "/dev/mail", "/no-such-page"}
+	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/security", "/account/authenticator", "/account/recovery-codes", "/account/passkeys", "/account/passkeys/offer", "/account/sessions", "/account/activity", "/account/delete", "/dev/mail", "/no-such-page"}
 )
 
 // longName is as wide as a name may be, without a space to break it at.
@@ -29,7 +30,9 @@ var longName = apptest.Person{
 func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *visitor, path string)) {
 	t.Helper()
 	eachBrowser(t, true, func(t *testing.T, database string) {
-		v := serve(t, "DATABASE_URL="+database).visitor(t, true)
+		v := serveByName(t, "DATABASE_URL="+database).visitor(t, true)
+		call(v, webauthn.Enable, webauthn.EnableParams{})
+		device := v.plugsIn(webauthn.AuthenticatorTransportInternal, nil)
 		v.expects("status of 404", "status of 403")
 		opens := func(paths ...string) {
 			for _, path := range paths {
@@ -92,6 +95,13 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		v.wants(`document.querySelectorAll("#codes li").length`, 10)
 		look(v, "/account/recovery-codes")
 		opens("/account/security", "/account/authenticator")
+		v.opens("/account/passkeys")
+		v.presses("Add a passkey")
+		v.wantsToasts("Passkey added")
+		look(v, "/account/passkeys")
+		opens(v.leadsTo("#passkeys a"))
+		device.unplugs() // it would sign in by itself
+		opens("/account/password")
 
 		// Those of a notice and of a recovery.
 		v.followsMail("An authenticator app was added")
@@ -124,6 +134,12 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 		v.presses("Continue")
 		v.wantsPage("/dashboard", "Dashboard")
 		opens("/account/sessions")
+		if _, err := v.evaluate(`document.querySelector("#browsers form").submit()`); err != nil { // as without scripts
+			t.Fatal(err)
+		}
+		v.wants(`document.querySelector("main h1")?.innerText.startsWith("Ask for a code on")`, true)
+		v.wants(`location.pathname.startsWith("/account/browsers/")`, true)
+		look(v, v.reads(`location.pathname`))
 
 		execute(v, database, "UPDATE organizations SET second_factor_from = ?, no_trust = TRUE", time.Now().UTC().Add(-apptest.Day))
 		execute(v, database, "UPDATE sessions SET second_factor = NULL")
@@ -152,20 +168,28 @@ func (v *visitor) leadsTo(selector string) string {
 	return path.(string)
 }
 
-// TestWidths looks for what is wider than the window.
+// TestWidths looks for what is wider than the window, also if text is twice as large.
 func TestWidths(t *testing.T) {
 	eachPage(t, longName, strings.Repeat("W", 60), func(v *visitor, path string) {
 		v.Helper()
-		for _, width := range []int64{320, 390, 1280} {
-			v.resize(width, 800)
-			v.wants(`[location.pathname, innerWidth]`, []any{path, width})
+		for _, window := range []struct {
+			width int64
+			text  string
+		}{{320, "200%"}, {320, ""}, {390, ""}, {1280, ""}} {
+			v.resize(window.width, 800)
+			v.wants(fmt.Sprintf(`[location.pathname, innerWidth, document.documentElement.style.fontSize = %q]`, window.text), []any{path, window.width, window.text})
 			wide, err := v.evaluate(`Math.max(0, document.scrollingElement.scrollWidth - innerWidth)`)
 			if err != nil {
 				v.Fatal(err)
 			}
 			if wide != 0. {
-				v.Errorf("%s is %v pixels too wide for a window of %d", path, wide, width)
+				v.Errorf("%s is %v pixels too wide for a window of %d with text of %q", path, wide, window.width, window.text)
 			}
+		}
+		if path == "/o/acme/members" { // it starts at the top, wherever the side list's current link is
+			v.resize(1280, 300)
+			v.reloads()
+			v.wants(`[document.readyState, document.documentElement.scrollHeight > innerHeight, scrollY]`, []any{"complete", true, 0})
 		}
 	})
 }
@@ -184,6 +208,13 @@ func TestAccessible(t *testing.T) {
 		for (const id of ids.filter((id, i) => ids.indexOf(id) !== i)) wrong.push("id twice: " + id);
 		for (const e of all("input, textarea, select").filter(e => !hidden(e) && !e.labels.length && !e.ariaLabel)) wrong.push("no label: " + e.outerHTML);
 		for (const e of all("a, button").filter(e => !(e.ariaLabel || e.textContent).trim())) wrong.push("no name: " + e.outerHTML);
+		for (const e of all("dialog")) if (!ids.includes(e.getAttribute("aria-labelledby")) && e.open) wrong.push("no name: " + e.outerHTML);
+		for (const e of all("ul, ol")) if (getComputedStyle(e).listStyleType === "none" && e.getAttribute("role") !== "list") wrong.push("no list in Safari: " + e.outerHTML);
+		for (const e of all("[role=alert]")) if (e.autofocus || e.querySelector("[autofocus]")) wrong.push("said twice: " + e.outerHTML);
+		all("h1, h2, h3, h4").filter(e => e.checkVisibility()).map(e => Number(e.localName[1])).reduce((above, level) => {
+			if (level > above + 1) wrong.push("a heading " + level + " below " + above);
+			return level;
+		}, 0);
 		for (const e of all("img").filter(e => !e.hasAttribute("alt"))) wrong.push("no alt: " + e.outerHTML);
 		for (const e of all("[aria-describedby]")) for (const id of e.getAttribute("aria-describedby").split(" "))
 			if (!ids.includes(id)) wrong.push("described by nothing: " + id);
@@ -236,6 +267,10 @@ func TestTabOrder(t *testing.T) {
 		order := []string{"Skip to content", "Vestibule", "Sign in", "Sign up", "username", "first_name", "last_name", "email",
 			"password", "Show Password", "confirm_password", "Show Confirm password", "Sign up", "Sign in"}
 		v.opens("/sign-up")
+		v.wantsFocus("username")
+		if _, err := v.evaluate(`document.body.tabIndex = -1, document.body.focus()`); err != nil { // to the top
+			t.Fatal(err)
+		}
 		for _, name := range order {
 			if strings.HasPrefix(name, "Show") && !v.scripts {
 				continue
@@ -244,12 +279,12 @@ func TestTabOrder(t *testing.T) {
 			v.wants(`(e => e.name || (e.ariaLabel || e.innerText).trim())(document.activeElement)`, name)
 		}
 
-		v.opens("/sign-up")
+		v.opens("/")
 		v.hits(kb.Tab)
 		v.hits(kb.Enter)
 		v.wantsFocus("main")
 		v.hits(kb.Tab)
-		v.wantsFocus("username")
+		v.wants(`document.activeElement.innerText`, "Create an account")
 	})
 }
 

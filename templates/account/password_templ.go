@@ -89,7 +89,7 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/password/remove", Label: "Remove password", Swap: "none", Confirm: "Remove your password?"}).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/password/remove", Label: "Remove password", Swap: "none", Confirm: "Remove your password?", Means: "You'll sign in with a passkey alone, and all your other devices are signed out."}).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

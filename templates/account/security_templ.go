@@ -538,14 +538,14 @@ func asked(factors models.Factors) string {
 
 func passkeyAction(factors models.Factors) string {
 	if factors.Passkeys == 0 {
-		return "Add a passkey"
+		return "Add"
 	}
 	return "Manage"
 }
 
 func appAction(factors models.Factors) string {
 	if factors.Apps == 0 {
-		return "Add an app"
+		return "Add"
 	}
 	return "Manage"
 }
@@ -637,9 +637,9 @@ func factorRow(icon, name, path, action string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var27 string
-			templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(": " + name)
+			templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(" " + name)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/security.templ`, Line: 153, Col: 105}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/security.templ`, Line: 153, Col: 104}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var27))
 			if templ_7745c5c3_Err != nil {

@@ -100,7 +100,7 @@ func SessionsPage(f layouts.Frame, rows []SessionRow, trusted []BrowserRow) temp
 				return templ_7745c5c3_Err
 			}
 			if len(rows) > 1 {
-				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/sessions/end-others", Label: "Sign out all other devices", Confirm: "Sign out all other devices?"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/sessions/end-others", Label: "Sign out all other devices", Confirm: "Sign out all other devices?", Means: "You'll stay signed in here. Everywhere else, you'll have to sign in again."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -209,11 +209,11 @@ func sessionRow(s SessionRow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.TimeWithin("IP address "+s.IP+". Signed in ", s.CreatedAt, ", last seen ").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.TimeWithin("IP address "+s.IP+", last seen ", s.LastSeenAt, ", signed in ").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.TimeWithin("", s.LastSeenAt, ".").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Date(s.CreatedAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -222,7 +222,7 @@ func sessionRow(s SessionRow) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if !s.This {
-				templ_7745c5c3_Err = components.ActionForm(components.RemoveRow("/account/sessions/"+s.ID+"/end", "Sign out", s.Device, "Sign out "+s.Device+"?")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.ActionForm(components.RemoveRow("/account/sessions/"+s.ID+"/end", "Sign out", s.Device, "Sign out "+s.Device+"?", "Whoever uses it has to sign in again.")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -310,7 +310,7 @@ func browserRow(b BrowserRow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.ActionForm(components.RemoveRow("/account/browsers/"+b.Key+"/revoke", "Revoke", "trust in "+b.Name, "Ask for a code on "+b.Name+" again?")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.ActionForm(components.RemoveRow("/account/browsers/"+b.Key+"/revoke", "Revoke", "trust in "+b.Name, "Ask for a code on "+b.Name+" again?", "The next sign-in there takes a code.")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

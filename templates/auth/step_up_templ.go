@@ -167,7 +167,7 @@ func SetUpCard(s SetUp) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if s.By != nil {
-				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: layouts.OrganizationPath(s.By, "/leave"), Label: "Leave organization", Link: true, Swap: "none", Confirm: "Leave " + s.By.Name + "?"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: layouts.OrganizationPath(s.By, "/leave"), Label: "Leave organization", Link: true, Swap: "none", Confirm: "Leave " + s.By.Name + "?", Means: "You'll lose access immediately. To come back, you'll need a new invitation."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -173,13 +173,13 @@ type EventGroup struct {
 func AccountEvents() []EventGroup {
 	return []EventGroup{
 		{"sign-ins", "Sign-ins and devices", []string{models.EventSignUp, models.EventSignIn, models.EventSignInStarted, models.EventSignInFailed, models.EventCodeFailed, models.EventThrottled,
-			models.EventUnlocked, models.EventRecoveryCodeUsed, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventAllEnded}},
-		{"refused", "Wrong passwords and codes", []string{models.EventSignInFailed, models.EventCodeFailed, models.EventThrottled}},
-		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordReset, models.EventEmailRequested,
-			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
+			models.EventUnlocked, models.EventPasskeyRefused, models.EventRecoveryCodeUsed, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventAllEnded}},
+		{"refused", "Refused attempts", []string{models.EventSignInFailed, models.EventCodeFailed, models.EventPasskeyRefused, models.EventThrottled}},
+		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordRemoved, models.EventPasswordReset, models.EventEmailRequested,
+			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventPasskeyAdded, models.EventPasskeyRenamed, models.EventPasskeyRemoved, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
 			models.EventRecoveryFinished, models.EventChangeReported, models.EventDisabled, models.EventEnabled, models.EventCreated}},
-		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventMemberJoined, models.EventMemberLeft,
+		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventInvitationDeclined, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipMoved}},
 	}
 }

@@ -640,12 +640,12 @@ const managerRules = "minlength: 8; maxlength: 128;"
 
 // control returns the attributes that an input, a textarea and a select share.
 func control(f forms.Field) templ.OrderedAttributes {
-	described := f.ID + "-error"
-	if f.Withheld {
-		described = f.ID + "-again " + described
-	}
+	described := f.ID + "-error" // is read first
 	if f.Hint != "" {
-		described = f.ID + "-hint " + described
+		described += " " + f.ID + "-hint"
+	}
+	if f.Withheld {
+		described += " " + f.ID + "-again"
 	}
 	attributes := templ.OrderedAttributes{{Key: "id", Value: f.ID}, {Key: "name", Value: f.Name}, {Key: "aria-describedby", Value: described}}
 	add := func(key string, value any) {

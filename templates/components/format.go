@@ -41,6 +41,9 @@ func Duration(d time.Duration) string {
 // FormatTime writes t for people.
 func FormatTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 
+// FormatDate writes the day of t for people.
+func FormatDate(t time.Time) string { return t.UTC().Format("2 Jan 2006") }
+
 // machineTime writes t for the datetime attribute (RFC 3339).
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

@@ -222,7 +222,7 @@ func InviteForm(f layouts.Frame, form *Invite) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if len(form.Answers) > 0 {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<ul class=\"answers\" aria-label=\"What became of the addresses\">")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<ul class=\"answers\" role=\"list\" aria-label=\"What became of the addresses\">")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -397,7 +397,7 @@ func InvitationRows(f layouts.Frame, list components.List[InvitationRow]) templ.
 			}
 		}
 		if len(list.Rows) == 0 {
-			templ_7745c5c3_Err = components.EmptyState("No pending invitations.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.EmptyState("No pending invitations. People you invite show here until they join.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -501,7 +501,7 @@ func invitationRow(f layouts.Frame, i InvitationRow, focus bool) templ.Component
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Time(i.CreatedAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Date(i.CreatedAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -530,7 +530,7 @@ func invitationRow(f layouts.Frame, i InvitationRow, focus bool) templ.Component
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.ActionForm(components.RemoveRow(f.Within("/invitations/"+i.ID+"/revoke"), "Revoke", "the invitation for "+i.Email, "Revoke the invitation for "+i.Email+"?")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.ActionForm(components.RemoveRow(f.Within("/invitations/"+i.ID+"/revoke"), "Revoke", "the invitation for "+i.Email, "Revoke the invitation for "+i.Email+"?", "Its link stops working.")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -86,7 +86,7 @@ func RolePage(f layouts.Frame, form *Role, name string) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: f.Path + "/delete", Label: "Delete role", Swap: "none", Confirm: "Delete " + name + "?"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.ActionForm(components.Action{Path: f.Path + "/delete", Label: "Delete role", Swap: "none", Confirm: "Delete " + name + "?", Means: "Its members will get the Member role. This can't be undone."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
