@@ -27,7 +27,9 @@ func (k *Kit) Confirm(c *gin.Context) error {
 		return nil // the handler says what is wrong
 	}
 	typed, _ := Typed(c)
-	kept := slices.DeleteFunc(typed, func(f forms.Field) bool { return f.Name == "confirm" || slices.Contains([]string{"confirm_label", "confirm_means"}, f.Name) })
+	kept := slices.DeleteFunc(typed, func(f forms.Field) bool {
+		return f.Name == "confirm" || slices.Contains([]string{"confirm_label", "confirm_means"}, f.Name)
+	})
 	c.Abort()
 	f := k.Frame(c, http.StatusOK)
 	page := site.ConfirmPage(f, form.Question, form.Means, form.Label, Origin(c), kept)
