@@ -171,6 +171,7 @@ func TestToasts(t *testing.T) {
 			v.presses("Resend link")
 			v.wantsToasts(tooSoon)
 			v.wants(problems, []int{1, 0})
+			v.wants(`document.querySelector(".banner button").disabled`, false) // the second answer is here, too
 		}
 		v.presses("Save changes")
 		v.wantsToasts("Changes saved")
