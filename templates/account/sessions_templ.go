@@ -298,7 +298,7 @@ func browserRow(b BrowserRow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.DateWithin("Not asked for a code until ", b.Until, ". ").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DayWithin("Not asked for a code until ", b.Until, ". ").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

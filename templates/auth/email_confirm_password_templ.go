@@ -67,7 +67,7 @@ func VerifyEmailPasswordPage(f layouts.Frame, form *VerifyEmailPassword, token *
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = components.DateWithin("Don't want this account? Close this page. The account will be deleted on ", deleted, ".").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.DayWithin("Don't want this account? Close this page. The account will be deleted on ", deleted, ".").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

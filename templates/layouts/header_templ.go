@@ -445,7 +445,7 @@ func banner(email string, deleted time.Time) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = components.DateWithin("Confirm your email address by ", deleted, " to keep your account.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.DayWithin("Confirm your email address by ", deleted, " to keep your account.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
