@@ -28,6 +28,8 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		IP:       m.Detail.IP,
 		When:     m.Detail.When,
 		Event:    m.Detail.Change,
+
+		Connection: m.Detail.Connection,
 	}
 	to := m.Recipient
 	if !view.Known(m.Kind) {

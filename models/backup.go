@@ -95,7 +95,10 @@ type Restored struct {
 	Passwords []string // changed their password after the backup, so the restored one is void
 	Apps      []string // removed an authenticator app after the backup, which can't be told from the others
 	Passkeys  []string // removed a passkey after the backup, so all of them are removed
-	Owners    []string // were deleted after the backup, but own an organization that has other members
+	// Identities lists who removed an account elsewhere after the backup, so all of them are
+	// removed.
+	Identities []string
+	Owners     []string // were deleted after the backup, but own an organization that has other members
 	// RecoveryCodes lists who used or replaced recovery codes after the backup, so the
 	// restored ones are void.
 	RecoveryCodes []string
@@ -105,7 +108,7 @@ type Restored struct {
 
 // ReplayedEvents are the kinds of events that AfterRestore does again.
 var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted, EventEmailConfirmed,
-	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved, EventRecoveryFinished, EventChangeReported}
+	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved, EventRecoveryFinished, EventChangeReported, EventConnectionRemoved}
 
 // AfterRestore makes a restored database safe to serve. A backup brings back what ended
 // since: links that were used, invitations that were revoked, sessions. So AfterRestore
@@ -139,7 +142,7 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 			}
 			*void.count = affected(result)
 		}
-		for _, waiting := range []any{(*SignIn)(nil), (*PasskeyCeremony)(nil), (*Recovery)(nil)} {
+		for _, waiting := range []any{(*SignIn)(nil), (*PasskeyCeremony)(nil), (*Recovery)(nil), (*Authorization)(nil)} {
 			if _, err := tx.bun.NewDelete().Model(waiting).Where("TRUE").Exec(ctx); err != nil {
 				return err
 			}
@@ -231,6 +234,12 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		}
 		r.Passkeys = append(r.Passkeys, u.Username)
 		return db.deletePasskeys(ctx, u.ID)
+	case EventConnectionRemoved: // likewise
+		if has, err := db.hasIdentity(ctx, u.ID); err != nil || !has {
+			return err
+		}
+		r.Identities = append(r.Identities, u.Username)
+		return db.deleteIdentities(ctx, u.ID)
 	}
 	return nil
 }

@@ -35,15 +35,19 @@ const (
 	EventPasskeyRenamed  = "passkey-renamed"
 	EventPasskeyRemoved  = "passkey-removed"
 	EventPasskeyRefused  = "passkey-refused"
-	EventSessionEnded    = "session-ended"
-	EventSessionsEnded   = "other-sessions-ended"
-	EventAllEnded        = "all-sessions-ended"
-	EventDisabled        = "disabled"
-	EventEnabled         = "enabled"
-	EventDeleted         = "deleted"
-	EventUnconfirmed     = "unconfirmed-deleted"
-	EventCreated         = "created"
-	EventRestored        = "restored"
+
+	EventConnectionAdded   = "connection-added"
+	EventConnectionRemoved = "connection-removed"
+
+	EventSessionEnded  = "session-ended"
+	EventSessionsEnded = "other-sessions-ended"
+	EventAllEnded      = "all-sessions-ended"
+	EventDisabled      = "disabled"
+	EventEnabled       = "enabled"
+	EventDeleted       = "deleted"
+	EventUnconfirmed   = "unconfirmed-deleted"
+	EventCreated       = "created"
+	EventRestored      = "restored"
 
 	EventAuthenticatorAdded   = "authenticator-added"
 	EventAuthenticatorRenamed = "authenticator-renamed"
@@ -113,6 +117,8 @@ type EventDetail struct {
 
 	Role     string `json:"role,omitempty"`
 	RoleFrom string `json:"role_from,omitempty"` // the member's role, or the role's name, before
+
+	Connection string `json:"connection,omitempty"` // the label of a provider
 
 	Fields string `json:"fields,omitempty"` // what changed in the profile
 	Device string `json:"device,omitempty"` // which was signed out

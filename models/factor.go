@@ -15,8 +15,9 @@ type Factor string
 // The factors. The second ones count only after a first one.
 const (
 	FactorPassword Factor = "password"
-	FactorEmail    Factor = "email"   // a mailed link
-	FactorPasskey  Factor = "passkey" // with user verification, so it counts as two
+	FactorEmail    Factor = "email"    // a mailed link
+	FactorPasskey  Factor = "passkey"  // with user verification, so it counts as two
+	FactorProvider Factor = "provider" // an account elsewhere
 
 	FactorCode         Factor = "code" // from an app
 	FactorRecoveryCode Factor = "recovery-code"
@@ -38,6 +39,7 @@ type Factors struct {
 	Passkeys      int
 	Apps          int // that show codes
 	RecoveryCodes int // that are left
+	Identities    int // accounts elsewhere
 
 	// Required reports whether a second factor is required of the user now: by one of
 	// their organizations or, after [Factors.Under], by the site. NoTrust reports whether
@@ -51,6 +53,9 @@ type SitePolicy struct {
 	Passkeys     bool // can be used
 }
 
+// WayIn reports whether the user can sign in by themselves, other than by a mailed link.
+func (f Factors) WayIn() bool { return f.Password || f.Passkeys > 0 || f.Identities > 0 }
+
 // Factors returns how u can prove who they are.
 func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
 	f := Factors{Password: u.HasPassword()}
@@ -61,9 +66,9 @@ func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
 		return db.bun.NewSelect().Model((*Membership)(nil)).ColumnExpr("count(*) > 0").Join("JOIN organizations AS o ON o.id = m.organization_id").
 			Where("m.user_id = ?", u.ID).Where("o.second_factor_from <= ?", now())
 	}
-	err := db.bun.NewSelect().ColumnExpr("(?), (?), (?), (?), (?)", count((*Passkey)(nil)), count((*Authenticator)(nil)), count((*RecoveryCode)(nil)),
+	err := db.bun.NewSelect().ColumnExpr("(?), (?), (?), (?), (?), (?)", count((*Passkey)(nil)), count((*Authenticator)(nil)), count((*RecoveryCode)(nil)), count((*Identity)(nil)),
 		requiring(), requiring().Where("o.no_trust")).
-		Scan(ctx, &f.Passkeys, &f.Apps, &f.RecoveryCodes, &f.Required, &f.NoTrust)
+		Scan(ctx, &f.Passkeys, &f.Apps, &f.RecoveryCodes, &f.Identities, &f.Required, &f.NoTrust)
 	return f, err
 }
 
@@ -93,7 +98,7 @@ func (f Factors) SatisfiedBy(proofs []Proof) bool {
 	proved := func(factors ...Factor) bool {
 		return slices.ContainsFunc(proofs, func(p Proof) bool { return slices.Contains(factors, p.Factor) })
 	}
-	first := proved(FactorPassword, FactorEmail)
+	first := proved(FactorPassword, FactorEmail, FactorProvider)
 	second := proved(FactorCode, FactorRecoveryCode, FactorBrowser)
 	return proved(FactorPasskey) || first && (second || !f.SecondFactor())
 }

@@ -83,6 +83,8 @@ type MailDetail struct {
 	Change   string    `json:"change,omitempty"` // the kind of the event
 	Factor   uuid.UUID `json:"factor,omitzero"`  // that was added or refused
 
+	Connection string `json:"connection,omitempty"` // the label of a provider
+
 	Invitation   uuid.UUID `json:"invitation,omitzero"`
 	Organization uuid.UUID `json:"organization,omitzero"`
 }

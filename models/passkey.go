@@ -79,7 +79,8 @@ const MaxPasskeys = 25
 
 // Errors of passkeys.
 var (
-	// ErrLastWayIn means that without the passkey or password the user could not sign in.
+	// ErrLastWayIn means that without the passkey, password or identity the user could not
+	// sign in.
 	ErrLastWayIn = errors.New("the last way to sign in")
 	// ErrPasskeyCopied means that the signature counter didn't increase, so two
 	// authenticators may have the private key (WebAuthn level 3, 6.1.1).
@@ -280,12 +281,11 @@ func (db *DB) RenamePasskey(ctx context.Context, u *User, id uuid.UUID, name str
 }
 
 // RemovePasskey deletes a passkey of u, and notifies u by email. It returns ErrLastWayIn
-// if u has no password and no other passkey, ErrNotFound if there is no such passkey, and
+// if u has no password, no other passkey and no identity, ErrNotFound if there is no such passkey, and
 // ErrChanged if u has changed since it was read.
 func (db *DB) RemovePasskey(ctx context.Context, u *User, id uuid.UUID) error {
 	return db.InTx(ctx, func(tx *DB) error {
-		locked, err := tx.lockUnchanged(ctx, u)
-		if err != nil {
+		if _, err := tx.lockUnchanged(ctx, u); err != nil {
 			return err
 		}
 		p, err := tx.PasskeyByID(ctx, u.ID, id)
@@ -295,10 +295,8 @@ func (db *DB) RemovePasskey(ctx context.Context, u *User, id uuid.UUID) error {
 		if _, err := tx.bun.NewDelete().Model(p).WherePK().Exec(ctx); err != nil {
 			return err
 		}
-		if left, err := tx.HasPasskey(ctx, u.ID); err != nil {
+		if err := tx.requireWayIn(ctx, u); err != nil {
 			return err
-		} else if !left && !locked.HasPassword() {
-			return ErrLastWayIn
 		}
 		return tx.factorRemoved(ctx, u, EventPasskeyRemoved)
 	})

@@ -19,7 +19,7 @@ func (db *DB) purgeBatch() int {
 }
 
 // Purge deletes expired sessions, tokens, waiting sign-ins, passkey ceremonies and
-// recoveries, former addresses of FormerEmailLife, browsers not seen for BrowserLife,
+// recoveries, former addresses of FormerEmailLife, authorizations, browsers not seen for BrowserLife,
 // invitations that expired more than invitationRetention ago, expired throttles, old
 // refused mail and events older than retention. It returns the number of deleted rows.
 // It pauses between batches. On SQLite it also empties the write-ahead log.
@@ -36,6 +36,7 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 		{(*PasskeyCeremony)(nil), "challenge", "expires_at", now()},
 		{(*Recovery)(nil), "user_id", "expires_at", now()},
 		{(*FormerEmail)(nil), "id", "replaced_at", now().Add(-FormerEmailLife)},
+		{(*Authorization)(nil), "state_hash", "expires_at", now()},
 		{(*Browser)(nil), "token_hash", "seen_at", now().Add(-BrowserLife)},
 		{(*Invitation)(nil), "id", "expires_at", now().Add(-invitationRetention)},
 		{(*Throttle)(nil), "key", "forget_at", now()},

@@ -92,7 +92,7 @@ func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, tok
 			return err
 		}
 		factors = factors.Under(step.Site)
-		if factors.SecondFactor() && !factors.NoTrust && next.Proved(FactorPassword) {
+		if factors.SecondFactor() && !factors.NoTrust && (next.Proved(FactorPassword) || next.Proved(FactorProvider)) {
 			trusted, err := tx.trusts(ctx, user, step.Browser)
 			if err != nil {
 				return err

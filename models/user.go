@@ -187,20 +187,18 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 	return token, err
 }
 
-// RemovePassword removes the password of u, who has a passkey, and notifies u by email. As
-// ChangePassword, it ends every session except s, which gets the returned token. It
-// returns ErrLastWayIn if u has no passkey, and ErrChanged if u or s has changed since it
-// was read.
+// RemovePassword removes the password of u, who has a passkey or an identity, and notifies u
+// by email. As ChangePassword, it ends every session except s, which gets the returned token.
+// It returns ErrLastWayIn if u has neither, and ErrChanged if u or s has changed since it was
+// read.
 func (db *DB) RemovePassword(ctx context.Context, u *User, s *Session) (token string, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
 		locked, err := tx.lockUnchanged(ctx, u)
 		if err != nil {
 			return err
 		}
-		if has, err := tx.HasPasskey(ctx, u.ID); err != nil {
+		if err := tx.requireWayIn(ctx, &User{ID: u.ID}); err != nil {
 			return err
-		} else if !has {
-			return ErrLastWayIn
 		}
 		if token, err = tx.replaceToken(ctx, s, nil); err != nil {
 			return err
@@ -236,7 +234,7 @@ func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) erro
 			return err
 		}
 		if !u.Verified() { // whoever added a factor may not own the address
-			if err := tx.deleteFactors(ctx, u.ID); err != nil {
+			if err := tx.deletePrepared(ctx, u.ID); err != nil {
 				return err
 			}
 			if err := tx.markVerified(ctx, u); err != nil {

@@ -351,6 +351,7 @@ func makeSafe(ctx context.Context, db *models.DB, later []models.Event, known bo
 		{"Must create new recovery codes, because some were used or replaced after the backup", r.RecoveryCodes},
 		{"Removed an authenticator app after the backup, which works again; tell them to look at their page Security", r.Apps},
 		{"Must add their passkeys again, because they removed one after the backup", r.Passkeys},
+		{"Must connect their accounts elsewhere again, because they disconnected one after the backup", r.Identities},
 		{"Not deleted again, because they own organizations with other members; transfer those, then run users delete", r.Owners},
 	} {
 		if len(list.names) > 0 {

@@ -425,10 +425,11 @@ type factorsRow struct {
 	Apps            int  `json:"authenticators"`
 	RecoveryCodes   int  `json:"recovery_codes"`
 	TrustedBrowsers int  `json:"trusted_browsers"`
+	Connections     int  `json:"connections"`
 }
 
 func newFactorsRow(f models.Factors, trusted int) factorsRow {
-	return factorsRow{f.Password, f.Passkeys, f.Apps, f.RecoveryCodes, trusted}
+	return factorsRow{f.Password, f.Passkeys, f.Apps, f.RecoveryCodes, trusted, f.Identities}
 }
 
 // String lists the factors that a user has.
@@ -440,7 +441,7 @@ func (f factorsRow) String() string {
 	for _, some := range []struct {
 		what string
 		n    int
-	}{{"passkeys", f.Passkeys}, {"authenticator apps", f.Apps}, {"recovery codes", f.RecoveryCodes}, {"trusted browsers", f.TrustedBrowsers}} {
+	}{{"passkeys", f.Passkeys}, {"authenticator apps", f.Apps}, {"recovery codes", f.RecoveryCodes}, {"trusted browsers", f.TrustedBrowsers}, {"connected accounts", f.Connections}} {
 		if some.n > 0 {
 			list = append(list, fmt.Sprintf("%s: %d", some.what, some.n))
 		}

@@ -288,7 +288,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		cookies := []*http.Cookie{o.enters("anna.smith", oldPassword), o.enters("anna@example.com", oldPassword)}
 		want["sessions"], want["throttles"], want["refused_mail"] = 2, []any{}, 0
 		want["disabled_at"] = nil
-		want["factors"] = object{"password": true, "passkeys": 0, "authenticators": 0, "recovery_codes": 0, "trusted_browsers": 0}
+		want["factors"] = object{"password": true, "passkeys": 0, "authenticators": 0, "recovery_codes": 0, "trusted_browsers": 0, "connections": 0}
 		want["second_factor_required_by"] = []any{}
 		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
 		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{

@@ -89,6 +89,7 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"organization_from": name(d.OrganizationFrom),
 		"role":              name(d.Role),
 		"role_from":         name(d.RoleFrom),
+		"connection":        name(d.Connection),
 		"fields":            {Text: d.Fields},
 		"device":            {Text: d.Device},
 		"from":              {Text: d.From},
@@ -143,6 +144,9 @@ var eventSentences = map[string][]string{
 	models.EventSessionEnded:   {"Signed out {device}"},
 	models.EventSessionsEnded:  {"Signed out {others}"},
 
+	models.EventConnectionAdded:   {"Connected an account at {connection}"},
+	models.EventConnectionRemoved: {"Disconnected an account at {connection}"},
+
 	models.EventOrganizationCreated: {"Created the organization {organization}"},
 	models.EventOrganizationRenamed: {"Renamed the organization from {organization_from} to {organization}"},
 	models.EventOrganizationDeleted: {"Deleted the organization {organization}"},
@@ -178,7 +182,8 @@ func AccountEvents() []EventGroup {
 		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordRemoved, models.EventPasswordReset, models.EventEmailRequested,
 			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventPasskeyAdded, models.EventPasskeyRenamed, models.EventPasskeyRemoved, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
-			models.EventRecoveryFinished, models.EventChangeReported, models.EventDisabled, models.EventEnabled, models.EventCreated}},
+			models.EventRecoveryFinished, models.EventChangeReported, models.EventConnectionAdded, models.EventConnectionRemoved,
+			models.EventDisabled, models.EventEnabled, models.EventCreated}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventInvitationDeclined, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipMoved}},
 	}
@@ -217,7 +222,7 @@ func EventActor(e models.Event) string {
 var eventLabels = map[string]string{
 	models.EventSignUp:          "Signed up",
 	models.EventSignIn:          "Signed in",
-	models.EventSignInStarted:   "Entered the password, before the second step",
+	models.EventSignInStarted:   "Took the first of two steps to sign in",
 	models.EventSignInFailed:    "Wrong password entered",
 	models.EventThrottled:       "Too many attempts",
 	models.EventUnlocked:        "Attempt limit reset",
@@ -246,6 +251,9 @@ var eventLabels = map[string]string{
 	models.EventUnconfirmed:     "Unconfirmed account deleted",
 	models.EventCreated:         "Account created",
 	models.EventRestored:        "Restored from a backup",
+
+	models.EventConnectionAdded:   "Connected an account elsewhere",
+	models.EventConnectionRemoved: "Disconnected an account elsewhere",
 
 	models.EventAuthenticatorAdded:   "Added an authenticator app",
 	models.EventAuthenticatorRenamed: "Renamed an authenticator app",
@@ -325,6 +333,8 @@ var eventIcons = map[string]string{
 	models.EventDeleted:         "trash-2",
 	models.EventCreated:         "user-plus",
 
+	models.EventConnectionAdded:      "link",
+	models.EventConnectionRemoved:    "link",
 	models.EventBrowserTrusted:       "monitor",
 	models.EventBrowserRevoked:       "monitor",
 	models.EventAuthenticatorAdded:   "smartphone",

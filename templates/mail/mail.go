@@ -3,6 +3,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -34,6 +35,7 @@ type Data struct {
 	Organization string    // of an invitation, or of which the reader is a member
 	Inviter      string    // likewise
 	Event        string    // the kind of event that changed a factor
+	Connection   string    // the provider that it is about; may be empty
 }
 
 // Account names the account that the mail is about, after "your" or "the". The username
@@ -51,6 +53,7 @@ type Change struct{ Subject, Sentence string }
 // Change returns what the event of the mail changed.
 func (d Data) Change() Change {
 	if change, ok := changes[d.Event]; ok {
+		change.Sentence = strings.ReplaceAll(change.Sentence, "{connection}", cmp.Or(d.Connection, "another site"))
 		return change
 	}
 	return Change{"Your sign-in changed", "A way to sign in was changed."} // queued by a newer process
@@ -61,7 +64,9 @@ var changes = map[string]Change{
 	models.EventPasskeyRenamed:       {"A passkey was renamed", "One of your passkeys got another name."},
 	models.EventPasskeyRemoved:       {"A passkey was removed", "A passkey was removed, so it no longer signs in."},
 	models.EventPasskeyRefused:       {"A sign-in with a passkey was refused", "We refused a sign-in with one of your passkeys, because its counter went back: somebody may have copied it. Remove it, and add a new one."},
-	models.EventPasswordRemoved:      {"Your password was removed", "Your password was removed. From now on, a passkey signs you in."},
+	models.EventConnectionAdded:      {"A way to sign in was added", "Your account at {connection} was connected. It can be used to sign in."},
+	models.EventConnectionRemoved:    {"A way to sign in was removed", "Your account at {connection} was disconnected, so it no longer signs in."},
+	models.EventPasswordRemoved:      {"Your password was removed", "Your password was removed. It no longer signs in."},
 	models.EventAuthenticatorAdded:   {"An authenticator app was added", "An authenticator app was added. From now on, signing in takes a code from it."},
 	models.EventAuthenticatorRemoved: {"An authenticator app was removed", "An authenticator app was removed, so its codes no longer work."},
 	models.EventRecoveryCodesCreated: {"New recovery codes were created", "New recovery codes were created. Older ones no longer work."},

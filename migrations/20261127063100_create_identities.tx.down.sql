@@ -1,0 +1,5 @@
+DROP TABLE authorizations;
+
+--bun:split
+
+DROP TABLE identities;
