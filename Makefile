@@ -4,6 +4,7 @@ GO       ?= go
 HTMX     := 4.0.1
 COMMON   := 4.1.3
 LUCIDE   := 1.62.0
+LOGOS    := 1.2.19
 FUZZTIME ?= 50000x
 TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 # Without cgo, the program needs no C library of the machine it runs on. Everything is
@@ -66,15 +67,15 @@ deps: ## install Chromium, PostgreSQL, HAProxy and a C compiler for the tests, w
 
 assets: ## update htmx, the icons and the list of common passwords from the npm registry
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && cd "$$tmp" && \
-	npm pack --silent htmx.org@$(HTMX) @zxcvbn-ts/language-common@$(COMMON) lucide-static@$(LUCIDE) >/dev/null && \
-	mkdir htmx common lucide && tar xzf htmx.org-*.tgz -C htmx && tar xzf zxcvbn-ts-*.tgz -C common && tar xzf lucide-static-*.tgz -C lucide && \
+	npm pack --silent htmx.org@$(HTMX) @zxcvbn-ts/language-common@$(COMMON) lucide-static@$(LUCIDE) @iconify-json/logos@$(LOGOS) >/dev/null && \
+	mkdir htmx common lucide logos && tar xzf htmx.org-*.tgz -C htmx && tar xzf zxcvbn-ts-*.tgz -C common && tar xzf lucide-static-*.tgz -C lucide && tar xzf iconify-json-logos-*.tgz -C logos && \
 	cp htmx/package/dist/htmx.min.js $(CURDIR)/assets/htmx.min.js && \
 	cp htmx/package/LICENSE $(CURDIR)/assets/htmx.LICENSE && \
 	node -e 'const long = require("./common/package/src/passwords.json").filter(p => [...p].length >= 8); console.log([...new Set(long.map(p => p.toLowerCase()))].sort().join("\n"))' > common.txt && \
 	cp common.txt $(CURDIR)/app/password/common.txt && \
 	cp common/package/LICENSE.txt $(CURDIR)/app/password/common.LICENSE && \
 	cp lucide/package/LICENSE $(CURDIR)/assets/lucide.LICENSE && \
-	cd $(CURDIR) && node .ci/icons.js "$$tmp/lucide/package" && $(GO) tool templ generate -log-level error
+	cd $(CURDIR) && node .ci/icons.js "$$tmp/lucide/package" "$$tmp/logos/package" && $(GO) tool templ generate -log-level error
 
 clean: ## remove bin; the data stays
 	rm -rf bin

@@ -14,6 +14,7 @@ import (
 	"vestibule/app/mail"
 	"vestibule/app/passkey"
 	"vestibule/app/password"
+	"vestibule/app/provider"
 	"vestibule/app/secrets"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -53,7 +54,11 @@ type Config struct {
 	SecretKeys      string        `env:"SECRET_KEYS" help:"Keys that encrypt the secrets of authenticator apps, as ID:KEY, separated by commas: the first encrypts, all decrypt. vestibule secrets new prints one. In development, the default is a key in data/secret-keys. As a flag, it isn't accepted."`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
 	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
+	ProviderLinking string        `env:"PROVIDER_LINKING" default:"ask" help:"What happens if a provider signs in somebody whose email address has an account here: \"ask\" tells them to sign in another way and connect it, \"verified\" connects it at once if both have verified the address. Providers are set by OIDC_NAME_ISSUER, _CLIENT_ID, _CLIENT_SECRET, _LABEL and _SCOPES, for any NAME."`
 	PprofAddr       string        `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
+
+	// Providers are where people have accounts by which they sign in: see [ReadProviders].
+	Providers []provider.Config `kong:"-"`
 }
 
 // Switch is a setting that is on or off.
@@ -134,6 +139,10 @@ func (c *Config) validate(site bool) error {
 	if c.SecondFactor == "everyone" && c.SecretKeys == "" && c.Production() && site {
 		say("SECRET_KEYS is not set: nobody could set up the second factor that SECOND_FACTOR requires; vestibule secrets new prints a key")
 	}
+	if c.ProviderLinking != "ask" && c.ProviderLinking != "verified" {
+		wrong("PROVIDER_LINKING", c.ProviderLinking, `"ask" or "verified"`)
+	}
+	errs = append(errs, c.completeProviders()...)
 	if c.TrustBrowser != 0 && c.TrustBrowser < 24*time.Hour {
 		wrong("TRUST_BROWSER", c.TrustBrowser.String(), "a day (24h) or more, or 0s")
 	}
@@ -230,6 +239,9 @@ func (c *Config) web() web.Config {
 		RecoveryWait: c.RecoveryWait,
 
 		RequireSecondFactor: c.SecondFactor == "everyone",
+
+		Providers:    c.Providers,
+		LinkVerified: c.ProviderLinking == "verified",
 	}
 }
 

@@ -43,6 +43,9 @@ func (a *App) routes() (http.Handler, error) {
 	e.GET("/.well-known/webauthn", a.RelatedOrigins)
 	e.GET("/.well-known/passkey-endpoints", a.PasskeyEndpoints)
 
+	// Another site posts here, and nothing changes.
+	e.POST("/auth/:provider/callback", a.Handle(web.LimitBody), a.Handle(auth.Handlers{Kit: a.Kit}.PostedProviderCallback))
+
 	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))
 	e.NoRoute(a.Handle(web.NotFound))
 	e.NoMethod(a.Handle(web.MethodNotAllowed))
@@ -93,10 +96,16 @@ func (a *App) routes() (http.Handler, error) {
 		local.GET("/mail/:id", a.ShowDevMailHTML)
 	}
 
+	public.POST("/auth/:provider", auth.StartProvider)
+	public.GET("/auth/:provider/callback", auth.ProviderCallback)
+
 	guests := public.Group("/", web.GuestsOnly)
 	guests.GET("/sign-up", auth.ShowSignUp)
 	guests.POST("/sign-up", auth.SignUp)
 	guests.POST("/sign-up/passkey", a.NeedsPasskeys, auth.PasskeySignUpOptions)
+	guests.GET("/sign-up/provider", auth.ShowProviderSignUp)
+	guests.POST("/sign-up/provider", auth.ProviderSignUp)
+	public.POST("/sign-up/provider/check", auth.CheckProviderSignUp)
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
 	public.POST("/sign-in/passkey", a.NeedsPasskeys, auth.PasskeySignInOptions) // also to sign in again
@@ -138,6 +147,8 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.POST("/account/sessions/:id/end", account.EndSession)
 	signedIn.POST("/account/sessions/end-others", account.EndOtherSessions)
 	signedIn.POST("/account/browsers/:id/revoke", account.RevokeBrowser)
+	signedIn.GET("/account/connections", account.ShowConnections)
+	signedIn.POST("/account/connections/:id/remove", auth.ReauthenticateFromRow, account.RemoveConnection)
 	signedIn.GET("/account/activity", account.ShowActivity)
 	signedIn.GET("/account/data", account.DownloadData)
 
@@ -149,6 +160,7 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.POST("/invitations/:id/decline", organization.DeclineInvitation)
 
 	sensitive := signedIn.Group("/", auth.Reauthenticate)
+	sensitive.POST("/account/connections", account.Connect)
 	sensitive.GET("/account/email", account.ShowEmail)
 	sensitive.POST("/account/email", account.ChangeEmail)
 	signedIn.POST("/account/email/resend", auth.ReauthenticateFromRow, account.ResendEmail)

@@ -83,6 +83,15 @@ type ownFormerEmail struct {
 	ReplacedAt time.Time `json:"replaced_at"`
 }
 
+// ownConnection is an account elsewhere.
+type ownConnection struct {
+	Provider   string    `json:"provider"`
+	Subject    string    `json:"subject"`
+	Name       string    `json:"name"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+}
+
 type ownEvent struct {
 	Event     string    `json:"event"`
 	By        string    `json:"by,omitempty"` // who caused it, if not the user
@@ -123,6 +132,7 @@ func (h Handlers) DownloadData(c *gin.Context) error {
 		{"passkeys", h.ownPasskeys},
 		{"recoveries", h.ownRecoveries},
 		{"former_emails", h.ownFormerEmails},
+		{"connections", h.ownConnections},
 		{"activity", h.ownActivity},
 		{"organizations", h.ownOrganizations},
 		{"invitations", h.ownInvitations},
@@ -209,6 +219,12 @@ func (h Handlers) ownRecoveries(ctx context.Context, u *models.User) iter.Seq2[a
 func (h Handlers) ownFormerEmails(ctx context.Context, u *models.User) iter.Seq2[any, error] {
 	return web.ExportRows(each(h.DB.FormerEmails(ctx, u.ID)), func(f *models.FormerEmail) any {
 		return ownFormerEmail{text.ShowEmail(f.Email), f.ReplacedAt}
+	})
+}
+
+func (h Handlers) ownConnections(ctx context.Context, u *models.User) iter.Seq2[any, error] {
+	return web.ExportRows(each(h.DB.Identities(ctx, u.ID)), func(i *models.Identity) any {
+		return ownConnection{h.ProviderLabel(i.Provider), i.Subject, i.Name, i.CreatedAt, i.LastUsedAt}
 	})
 }
 

@@ -122,7 +122,8 @@ func (h Handlers) renderPasskey(c *gin.Context, status int, form *view.Passkey, 
 	if err != nil {
 		return err
 	}
-	removable := factors.Password || factors.Passkeys > 1
+	factors.Passkeys-- // without this one
+	removable := factors.WayIn()
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.PasskeyPage(f, form, p.Name, removable), view.PasskeyForm(f, form))
 }

@@ -36,6 +36,12 @@ func (h Handlers) renderPassword(c *gin.Context, status int, form *view.Password
 	if err := h.auth().FillIdentity(c, &form.Identity); err != nil {
 		return err
 	}
+	factors, err := h.DB.Factors(c.Request.Context(), web.Current(c).User)
+	if err != nil {
+		return err
+	}
+	factors.Password = false // without it
+	form.Removable = factors.WayIn()
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.PasswordPage(f, form), view.PasswordForm(f, form))
 }
@@ -68,14 +74,14 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 	return h.RedirectWith(c, "password-changed", "/account")
 }
 
-// RemovePassword removes the password of a user who has a passkey, and ends all other
+// RemovePassword removes the password of a user who has another way in, and ends all other
 // sessions.
 func (h Handlers) RemovePassword(c *gin.Context) error {
 	err := h.replacePassword(c, models.EventPasswordRemoved, func(tx *models.DB) (string, error) {
 		return tx.RemovePassword(c.Request.Context(), web.Current(c).User, web.Current(c).Session)
 	})
 	if errors.Is(err, models.ErrLastWayIn) {
-		return lastWayIn("You can't sign in without a password. Add a passkey first.")
+		return lastWayIn("You can't sign in without a password. Add a passkey or connect an account first.")
 	}
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ var securityEvents = []string{
 	models.EventEmailRequested, models.EventEmailConfirmed,
 	models.EventAuthenticatorAdded, models.EventAuthenticatorRemoved, models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed,
 	models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled, models.EventRecoveryFinished, models.EventChangeReported,
-	models.EventFactorsReset, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventCodeFailed,
+	models.EventConnectionAdded, models.EventConnectionRemoved, models.EventFactorsReset, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventCodeFailed,
 }
 
 // recentEvents is how many events the page lists.

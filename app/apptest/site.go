@@ -57,6 +57,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		Argon2Threads:   1,
 		LogLevel:        "debug",
 		SecondFactor:    "optional",
+		ProviderLinking: "ask",
 		TrustBrowser:    30 * Day,
 		RecoveryWait:    3 * Day,
 		SecretKeys:      "test:" + base64.StdEncoding.EncodeToString(make([]byte, 32)),

@@ -34,7 +34,9 @@ func (h Handlers) renderVerifyEmail(c *gin.Context, status int, form *view.Verif
 	if web.Current(c).User == nil {
 		h.ProbeCookies(c)
 	}
+	form.Providers = h.ProviderButtons()
 	f := h.Frame(c, status)
+	f.Next = view.VerifyEmailPath(form.Token) // by a provider, one signs in first
 	return web.Render(c, f, view.VerifyEmailPage(f, form, token), view.VerifyEmailForm(f, form, token))
 }
 

@@ -80,14 +80,21 @@ func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.U
 }
 
 // CheckIdentity sets an error in form unless the signed-in user confirms who they are, by
-// the current password or a passkey. It reports whether there were too many attempts;
-// form then has that error instead.
+// the current password or a passkey. For a user who has neither, and signs in elsewhere,
+// what Reauthenticate has asked for is enough: its routes must have that. It reports whether
+// there were too many attempts; form then has that error instead.
 func (h Handlers) CheckIdentity(c *gin.Context, form *forms.Form, identity *view.Identity) (limited bool, err error) {
 	if identity.PasskeyAnswer.Empty() && web.Current(c).User.HasPassword() {
 		return h.CheckCurrentPassword(c, form, identity.CurrentPassword)
 	}
 	if form.Excuse("current_password"); !form.Valid() {
 		return false, nil
+	}
+	if identity.PasskeyAnswer.Empty() {
+		factors, err := h.Factors(c.Request.Context(), web.Current(c).User)
+		if err != nil || h.onlyElsewhere(factors) {
+			return false, err
+		}
 	}
 	err = h.confirmByPasskey(c, identity.PasskeyAnswer, func(use func(tx *models.DB) error) error { return use(h.DB) })
 	if Refused(form, err) {
@@ -97,9 +104,21 @@ func (h Handlers) CheckIdentity(c *gin.Context, form *forms.Form, identity *view
 }
 
 // FillIdentity prepares the fields by which the signed-in user confirms who they are.
-func (h Handlers) FillIdentity(c *gin.Context, identity *view.Identity) (err error) {
-	identity.HasPasskey, err = h.hasPasskey(c)
+func (h Handlers) FillIdentity(c *gin.Context, identity *view.Identity) error {
+	user := web.Current(c).User
+	if user.HasPassword() {
+		var err error
+		identity.HasPasskey, err = h.hasPasskey(c)
+		return err
+	}
+	factors, err := h.Factors(c.Request.Context(), user)
+	identity.HasPasskey, identity.Elsewhere = h.canUsePasskey(factors), h.onlyElsewhere(factors)
 	return err
+}
+
+// onlyElsewhere reports whether somebody with these factors signs in by a provider alone.
+func (h Handlers) onlyElsewhere(factors models.Factors) bool {
+	return !factors.Password && !h.canUsePasskey(factors) && factors.Identities > 0
 }
 
 // CheckCurrentPassword sets an error in form if the current password is wrong. It

@@ -12,6 +12,7 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
+	"vestibule/templates/components"
 )
 
 // reauthenticationWindow is how long after the user last proved who they are sensitive
@@ -49,6 +50,11 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	if err != nil {
 		return err
 	}
+	elsewhere, err := h.ownProviders(c, factors)
+	if err != nil {
+		return err
+	}
+	wholePage = wholePage || len(elsewhere) > 0 // whose buttons are forms of their own
 	newForm := func() *view.Reauthenticate {
 		form := forms.New(&view.Reauthenticate{Action: ownPath(c), StepUp: stepUp, SecondFactor: factors.SecondFactor(), Codes: factors.Codes()})
 		form.Check = func() {
@@ -69,7 +75,11 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 		c.Abort()
 		form.Focus, form.Sudo, form.CurrentCode = &form.CurrentPassword, next, ""
 		form.Passkeys = h.canUsePasskey(factors)
+		form.Providers, form.Apart = elsewhere, c.Request.Method != http.MethodGet
 		f := h.Frame(c, status)
+		if f.Next = "/account/security"; !form.Apart {
+			f.Next = c.Request.URL.RequestURI()
+		}
 		fragment := view.ReauthenticateForm(f, form, kept)
 		if wholePage && web.IsHTMX(c) {
 			c.Header("HX-Retarget", "#main")
@@ -95,6 +105,11 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	if !asked && form.PasskeyAnswer().Empty() && (form.CurrentPassword == "" || form.SecondFactor) {
 		return ask(http.StatusForbidden, newForm())
 	}
+	if len(elsewhere) > 0 && form.PasskeyAnswer().Empty() {
+		form = newForm()
+		form.Error = "First confirm it's you in the other tab."
+		return ask(http.StatusForbidden, form)
+	}
 	prove := h.proveAgain
 	if !form.PasskeyAnswer().Empty() {
 		prove = h.proveAgainByPasskey
@@ -117,6 +132,18 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 // ownPath returns the path of the request with its query, which may say where the page
 // leads.
 func ownPath(c *gin.Context) string { return web.LocalPath(c.Request.URL.RequestURI()) }
+
+// ownProviders returns the providers by which the signed-in user can confirm who they are,
+// if they have no password.
+func (h Handlers) ownProviders(c *gin.Context, factors models.Factors) ([]components.Provider, error) {
+	if factors.Password || factors.Identities == 0 {
+		return nil, nil
+	}
+	identities, err := h.DB.Identities(c.Request.Context(), web.Current(c).User.ID)
+	return slices.DeleteFunc(h.ProviderButtons(), func(p components.Provider) bool {
+		return !slices.ContainsFunc(identities, func(i models.Identity) bool { return i.Provider == p.Name })
+	}), err
+}
 
 // proveAgain checks what the user has typed into form. It reports whether that proves who
 // they are, or there were too many attempts; otherwise form has the errors.

@@ -131,6 +131,9 @@ func (h Handlers) use(c *gin.Context, p *proved) {
 		}
 		h.ClearSignInCookie(c)
 	}
+	if err := h.EndWaitingSignUps(c); err != nil {
+		r.Log().Error("waiting sign-up not ended", "err", err)
+	}
 	h.SetSessionCookie(c, p.token, p.session)
 	h.SetBrowserCookie(c, p.browser)
 }

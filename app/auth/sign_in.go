@@ -17,7 +17,7 @@ import (
 )
 
 func (h Handlers) newSignIn() *view.SignIn {
-	return forms.New(&view.SignIn{Passkeys: h.Passkeys != nil})
+	return forms.New(&view.SignIn{Passkeys: h.Passkeys != nil, Providers: h.ProviderButtons()})
 }
 
 // ShowSignIn shows the form for signing in.

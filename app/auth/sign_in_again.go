@@ -73,7 +73,7 @@ func (h Handlers) SignedInAgain(c *gin.Context) error {
 }
 
 func (h Handlers) newSignInAgain(owner components.Owner) *view.SignInAgain {
-	form := forms.New(&view.SignInAgain{Login: owner.Username, For: owner.String(), Passkeys: h.Passkeys != nil})
+	form := forms.New(&view.SignInAgain{Login: owner.Username, For: owner.String(), Passkeys: h.Passkeys != nil, Providers: len(h.Providers) > 0})
 	if form.Focus = &form.Login; form.Login != "" {
 		form.Focus = &form.Password
 	}
@@ -91,6 +91,10 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 		return h.signInAgainByCode(c)
 	}
 	owner := components.ParseOwner(form.For)
+	if user := web.Current(c).User; user != nil && user.ID == owner.ID && form.Password == "" && form.PasskeyAnswer().Empty() {
+		c.Header("Cache-Control", "no-store")
+		return nil // signed in from another tab, whose session is as good
+	}
 	form.Error = h.CookieProblem(c)
 	if form.Error == "" && !form.PasskeyAnswer().Empty() {
 		return h.signInAgainByPasskey(c, form, owner)

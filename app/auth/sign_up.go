@@ -26,6 +26,7 @@ func (h Handlers) newSignUp() *view.SignUp {
 	form := NewSignUp()
 	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	form.Passkeys = h.Passkeys != nil
+	form.Providers = h.ProviderButtons()
 	return form
 }
 

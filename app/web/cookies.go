@@ -27,6 +27,8 @@ const (
 	// SetUpCookie holds, encrypted, the authenticator app that a user sets up.
 	SetUpCookie   = "set_up"
 	passkeyCookie = "passkey" // identifies the browser until an authenticator answers
+
+	providerCookie = "provider" // identifies the browser until a provider answers
 )
 
 // cookieName returns the full name of one of the site's cookies.

@@ -13,6 +13,7 @@ import (
 
 	"vestibule/app/passkey"
 	"vestibule/app/password"
+	"vestibule/app/provider"
 	"vestibule/app/secrets"
 	"vestibule/models"
 	"vestibule/templates/components"
@@ -29,6 +30,8 @@ type Kit struct {
 	// Passkeys is the site as authenticators know it. It is nil if there can be no
 	// passkeys, because BaseURL has an IP address.
 	Passkeys *passkey.RelyingParty
+	// Providers are where people have accounts by which they sign in.
+	Providers []*provider.Provider
 	// Reaches reports whether mail to address can be sent at all. If nil, it always can.
 	Reaches func(ctx context.Context, address string) bool
 
@@ -65,6 +68,9 @@ type Config struct {
 
 	RelatedOrigins []string // that may use the passkeys, too
 
+	Providers    []provider.Config
+	LinkVerified bool // a provider's verified address connects it to the account with that address
+
 	TrustedProxies []netip.Prefix
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
@@ -89,6 +95,7 @@ func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Has
 	half := max(1, runtime.GOMAXPROCS(0)/2)
 	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: map[string]components.Message{}, securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half), searching: make(chan struct{}, half)}
 	k.addOwnToasts()
+	k.addProviders()
 	k.cookiePrefix, k.cookieSuffix = cookieAffixes(config)
 	if err := k.crossOrigin.AddTrustedOrigin(config.BaseURL); err != nil {
 		return nil, err

@@ -27,6 +27,8 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		Next:   LocalPath(c.Query("next")),
 
 		SecondFactorDue: r.SecondFactorDue,
+
+		Connections: len(k.Providers) > 0,
 	}
 	if s := r.Session; s != nil && s.Recovery != nil && !s.Recovery.Over() {
 		f.Recovery = s.Recovery

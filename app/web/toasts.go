@@ -23,6 +23,7 @@ func (k *Kit) addOwnToasts() {
 		"passkey-added":    "Passkey added",
 		"passkey-renamed":  "Passkey renamed",
 		"passkey-removed":  "Passkey removed",
+		"disconnected":     "Account disconnected",
 		"password-removed": "Password removed, other devices signed out",
 		"session-ended":    "Device signed out",
 		"sessions-ended":   "Other devices signed out",
@@ -58,8 +59,11 @@ func (k *Kit) addOwnToasts() {
 	k.AddToasts(components.Problem, map[string]string{
 		"sign-in-ended": "That took too long, or your account changed. Please sign in again.",
 		"set-up-ended":  "That took too long. Please scan the new code.",
-		"too-soon":      "We sent a link a moment ago. Check your inbox, or try again in a minute.",
-		"changed":       "Your account changed in the meantime, so nothing was done. Please check, and try again.",
+		"disabled":      "This account is disabled. Please contact the site's administrator.",
+
+		"provider-expired": "That took too long, or began in another browser. Please try again.",
+		"too-soon":         "We sent a link a moment ago. Check your inbox, or try again in a minute.",
+		"changed":          "Your account changed in the meantime, so nothing was done. Please check, and try again.",
 	})
 }
 

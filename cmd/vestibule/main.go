@@ -70,6 +70,7 @@ func run(args []string) error {
 	if err := refuseSecretFlags(command); err != nil {
 		return err
 	}
+	c.Providers = app.ReadProviders(os.Environ())
 	// The first signal starts a clean shutdown; a second one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

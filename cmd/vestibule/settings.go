@@ -52,8 +52,18 @@ func readEnvFile() error {
 // space, a line break, or the quotes that docker --env-file keeps. An empty setting
 // counts as unset.
 func tidyEnvironment() error {
+	var names []string
 	for field := range reflect.TypeFor[app.Config]().Fields() {
-		name := field.Tag.Get("env")
+		if name := field.Tag.Get("env"); name != "" {
+			names = append(names, name)
+		}
+	}
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); app.IsProviderSetting(name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
 		value := strings.Trim(os.Getenv(name), "\ufeff\u200b \t\r\n")
 		if n := len(value); n >= 2 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'') {
 			value = strings.TrimSpace(value[1 : n-1])

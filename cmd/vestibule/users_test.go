@@ -67,17 +67,18 @@ func eachOperator(t *testing.T, test func(o *operator)) {
 	t.Parallel()
 	modelstest.EachURL(t, func(t *testing.T, url string) {
 		config := app.Config{
-			Env:            "development",
-			Addr:           "localhost:8080",
-			DatabaseURL:    url,
-			SessionIdle:    time.Hour,
-			SessionMax:     time.Hour,
-			AuditRetention: time.Hour,
-			Argon2Memory:   7168,
-			Argon2Time:     5,
-			Argon2Threads:  1,
-			LogLevel:       "info",
-			SecondFactor:   "optional",
+			Env:             "development",
+			Addr:            "localhost:8080",
+			DatabaseURL:     url,
+			SessionIdle:     time.Hour,
+			SessionMax:      time.Hour,
+			AuditRetention:  time.Hour,
+			Argon2Memory:    7168,
+			Argon2Time:      5,
+			Argon2Threads:   1,
+			LogLevel:        "info",
+			SecondFactor:    "optional",
+			ProviderLinking: "ask",
 		}
 		if err := config.ValidateSite(); err != nil {
 			t.Fatal(err)

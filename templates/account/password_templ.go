@@ -22,6 +22,8 @@ type Password struct {
 	forms.Form
 	auth.Identity
 	auth.NewPassword
+
+	Removable bool // there is another way to sign in
 }
 
 func PasswordPage(f layouts.Frame, form *Password) templ.Component {
@@ -76,7 +78,7 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if form.HasPasskey {
+				if form.Removable {
 					templ_7745c5c3_Var4 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 						templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 						templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
@@ -89,13 +91,13 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/password/remove", Label: "Remove password", Swap: "none", Confirm: "Remove your password?", Means: "You'll sign in with a passkey alone, and all your other devices are signed out."}).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/password/remove", Label: "Remove password", Swap: "none", Confirm: "Remove your password?", Means: "You'll sign in another way, and all your other devices are signed out."}).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = components.DangerSection("Remove your password", "You'll sign in with a passkey alone. This signs out all your other devices.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.DangerSection("Remove your password", "You'll sign in another way. This signs out all your other devices.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -119,7 +121,7 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.Section("Set a password", "You sign in with a passkey. A password is another way in, for devices that have none.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Section("Set a password", "You sign in without one. A password is another way in.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

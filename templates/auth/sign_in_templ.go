@@ -25,8 +25,9 @@ type SignIn struct {
 	PasskeyAnswer
 	Able string `form:"passkey_able"` // a script says that this device can keep a passkey
 
-	Passkeys bool           // the site has them
-	Unknown  *PasskeySignal // about the passkey that was refused, if the site doesn't know it
+	Passkeys  bool // the site has them
+	Providers []components.Provider
+	Unknown   *PasskeySignal // about the passkey that was refused, if the site doesn't know it
 }
 
 func SignInPage(f layouts.Frame, form *SignIn) templ.Component {
@@ -62,6 +63,10 @@ func SignInPage(f layouts.Frame, form *SignIn) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			templ_7745c5c3_Err = Providers(f, "Sign in with", form.Providers).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p class=\"aside\"><a href=\"/forgot-password\">Forgot your password?</a></p><p class=\"aside\">New here? <a href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -69,7 +74,7 @@ func SignInPage(f layouts.Frame, form *SignIn) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.WithNext("/sign-up")).ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in.templ`, Line: 26, Col: 61}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in.templ`, Line: 28, Col: 61}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 			if templ_7745c5c3_Err != nil {

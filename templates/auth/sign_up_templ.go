@@ -31,7 +31,8 @@ type SignUp struct {
 	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 	PasskeyAnswer          // in place of the password
 
-	Passkeys bool // the site has them
+	Passkeys  bool // the site has them
+	Providers []components.Provider
 }
 
 func SignUpPage(f layouts.Frame, form *SignUp) templ.Component {
@@ -67,6 +68,10 @@ func SignUpPage(f layouts.Frame, form *SignUp) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			templ_7745c5c3_Err = Providers(f, "Sign up with", form.Providers).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p class=\"aside\">Already have one? <a href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -74,7 +79,7 @@ func SignUpPage(f layouts.Frame, form *SignUp) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.WithNext("/sign-in")).ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_up.templ`, Line: 31, Col: 69}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_up.templ`, Line: 33, Col: 69}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 			if templ_7745c5c3_Err != nil {

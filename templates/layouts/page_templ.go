@@ -664,6 +664,12 @@ func Account(f Frame, title, purpose string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			if f.Connections {
+				templ_7745c5c3_Err = SideLink(f, "link", "/account/connections", "Connections", "/account/connections").Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
 			templ_7745c5c3_Err = SideLink(f, "smartphone", "/account/sessions", "Devices").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

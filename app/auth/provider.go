@@ -1,0 +1,267 @@
+package auth
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/provider"
+	"vestibule/app/text"
+	"vestibule/app/web"
+	"vestibule/models"
+	view "vestibule/templates/auth"
+	"vestibule/templates/layouts"
+)
+
+// StartProvider leads a guest to a provider to sign in or up, and a signed-in user to
+// confirm who they are.
+func (h Handlers) StartProvider(c *gin.Context) error {
+	kind := models.AuthorizeSignIn
+	if web.Current(c).User != nil {
+		kind = models.AuthorizeConfirm
+	} else if problem := h.CookieProblem(c); problem != "" {
+		form := h.newSignIn()
+		form.Error = problem
+		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
+	}
+	return h.Authorize(c, c.Param("provider"), kind, web.LocalPath(c.Query("next")))
+}
+
+// Authorize leads the browser to the provider of that name, and then to next.
+func (h Handlers) Authorize(c *gin.Context, name string, kind models.AuthorizationKind, next string) error {
+	p := h.Provider(name)
+	if p == nil {
+		return web.NotFound(c)
+	}
+	if err := h.Attempt(c, web.PerIP(c, "provider", h.Config.LimitCheck)); err != nil {
+		return err
+	}
+	a := &models.Authorization{Provider: p.Name, Kind: kind, Nonce: provider.NewVerifier(), Verifier: provider.NewVerifier(), Next: next}
+	if user := web.Current(c).User; user != nil {
+		a.UserID = user.ID
+	}
+	state, err := h.StartAuthorization(c, a)
+	if err != nil {
+		return err
+	}
+	address, err := p.Begin(c.Request.Context(), asRequest(a, state))
+	if err != nil {
+		return h.providerFailed(c, p, a, err)
+	}
+	// Not a redirect: browsers apply the form-action of the Content-Security-Policy to where
+	// the answer to a form leads, and a provider may lead anywhere.
+	c.Header("Cache-Control", "no-store")
+	if web.IsHTMX(c) {
+		c.Header("HX-Redirect", address)
+		c.Status(http.StatusOK)
+		return nil
+	}
+	c.Header("Refresh", "0; url="+address)
+	return web.RenderFragment(c, http.StatusOK, view.ProviderPage(h.Frame(c, http.StatusOK), p.Label, address))
+}
+
+// asRequest returns what the provider's answer to a is checked against.
+func asRequest(a *models.Authorization, state string) provider.Request {
+	r := provider.Request{State: state, Nonce: a.Nonce, Verifier: a.Verifier}
+	if a.Kind == models.AuthorizeConfirm {
+		r.Since = a.CreatedAt
+	}
+	return r
+}
+
+// PostedProviderCallback answers a provider that sends its answer in the body of a form.
+// Browsers send no cookies with a form of another site, so it changes nothing, and leads to
+// ProviderCallback with the same parameters.
+func (h Handlers) PostedProviderCallback(c *gin.Context) error {
+	if p := h.Provider(c.Param("provider")); p == nil || !p.PostsAnswer() {
+		return web.NotFound(c)
+	}
+	if err := web.ReadForm(c); err != nil {
+		return err
+	}
+	answer := url.Values{}
+	for _, name := range []string{"state", "code", "iss", "error", "user"} {
+		if c.Request.PostForm.Has(name) {
+			answer.Set(name, c.Request.PostForm.Get(name))
+		}
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Redirect(http.StatusSeeOther, c.Request.URL.Path+"?"+answer.Encode())
+	return nil
+}
+
+// ProviderCallback takes the answer of a provider.
+func (h Handlers) ProviderCallback(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	p := h.Provider(c.Param("provider"))
+	if p == nil {
+		return web.NotFound(c)
+	}
+	answer := c.Request.URL.Query()
+	a, err := h.TakeAuthorization(c, answer.Get("state"), p.Name)
+	if errors.Is(err, models.ErrNotFound) {
+		return h.RedirectWith(c, "provider-expired", h.afterProvider(c, new(models.Authorization)))
+	}
+	if err != nil {
+		return err
+	}
+	if user := web.Current(c).User; user == nil && a.UserID != uuid.Nil || user != nil && a.UserID != user.ID {
+		return h.RedirectWith(c, "provider-expired", h.afterProvider(c, a)) // signed in or out in another tab
+	}
+	person, err := p.Finish(c.Request.Context(), asRequest(a, ""), answer)
+	if err != nil {
+		return h.providerFailed(c, p, a, err)
+	}
+	identity, err := h.DB.IdentityBySubject(c.Request.Context(), person.Issuer, person.Subject)
+	switch known := err == nil; {
+	case err != nil && !errors.Is(err, models.ErrNotFound):
+		return err
+	case a.Kind == models.AuthorizeConnect:
+		return h.connect(c, p, a, person, identity)
+	case known && a.Kind == models.AuthorizeConfirm && identity.UserID != a.UserID, !known && a.Kind == models.AuthorizeConfirm:
+		return h.backFromProvider(c, p, a, "unknown")
+	case known:
+		return h.signInByIdentity(c, p, a, person, identity)
+	default:
+		return h.meetPerson(c, p, a, person)
+	}
+}
+
+// afterProvider returns where a browser goes if the provider's answer was of no use.
+func (h Handlers) afterProvider(c *gin.Context, a *models.Authorization) string {
+	switch {
+	case a.Kind == models.AuthorizeConnect:
+		return "/account/connections"
+	case web.Current(c).User != nil:
+		return "/account/security"
+	}
+	return layouts.WithNext("/sign-in", a.Next)
+}
+
+func (h Handlers) backFromProvider(c *gin.Context, p *provider.Provider, a *models.Authorization, toast string) error {
+	return h.RedirectWith(c, web.ProviderToast(toast, p.Name), h.afterProvider(c, a))
+}
+
+// providerFailed leads back from a provider that didn't say who somebody is.
+func (h Handlers) providerFailed(c *gin.Context, p *provider.Provider, a *models.Authorization, err error) error {
+	toast := "refused"
+	switch {
+	case web.ClientGone(c):
+		return err
+	case errors.Is(err, provider.ErrCanceled):
+		return h.backFromProvider(c, p, a, "canceled")
+	case errors.Is(err, provider.ErrUnavailable):
+		toast = "down"
+	}
+	web.Current(c).Log().Warn("provider failed", "provider", p.Name, "err", err)
+	return h.backFromProvider(c, p, a, toast)
+}
+
+// nameOf returns how a person knows their account at a provider.
+func nameOf(person *provider.Person) string { return cmp.Or(person.Email, person.Username) }
+
+func newIdentity(p *provider.Provider, person *provider.Person) *models.Identity {
+	return &models.Identity{Provider: p.Name, Issuer: person.Issuer, Subject: person.Subject, Name: nameOf(person)}
+}
+
+// connect adds what the provider has proved to the ways in of the signed-in user.
+func (h Handlers) connect(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person, known *models.Identity) error {
+	user := web.Current(c).User
+	if known != nil {
+		if known.UserID != user.ID {
+			return h.backFromProvider(c, p, a, "taken")
+		}
+		return h.backFromProvider(c, p, a, "connected")
+	}
+	err := h.AuditedDetail(c, models.EventConnectionAdded, user, &models.EventDetail{Connection: p.Label}, func(tx *models.DB) error {
+		return tx.AddIdentity(c.Request.Context(), user, newIdentity(p, person), p.Label)
+	})
+	if errors.As(err, new(*models.TakenError)) { // by another request
+		return h.backFromProvider(c, p, a, "taken")
+	}
+	if err != nil {
+		return err
+	}
+	return h.backFromProvider(c, p, a, "connected")
+}
+
+// signInByIdentity signs in the owner of an identity, or confirms who they are.
+func (h Handlers) signInByIdentity(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person, identity *models.Identity) error {
+	user := identity.User
+	if user.Disabled() {
+		h.RecordAttempt(c, models.EventSignInFailed, user)
+		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
+	}
+	return h.proveProvider(c, p, a, step{prepare: func(tx *models.DB) (*models.User, error) {
+		return user, tx.UseIdentity(c.Request.Context(), identity, p.Name, nameOf(person))
+	}}, user, "signed-in")
+}
+
+// proveProvider is prove for what a provider has proved about user.
+func (h Handlers) proveProvider(c *gin.Context, p *provider.Provider, a *models.Authorization, s step, user *models.User, toast string) error {
+	if err := h.Attempt(c, h.Write(user)); err != nil { // a session is about to be stored, and more
+		return err
+	}
+	s.factor, s.kind = models.FactorProvider, models.EventSignIn
+	proved, err := h.prove(c, s)
+	if errors.Is(err, models.ErrNotFound) { // disabled, disconnected or with a new password in the meantime
+		return h.RedirectWith(c, "changed", h.afterProvider(c, a))
+	}
+	if err != nil {
+		return err
+	}
+	return h.finishSignIn(c, proved, toast, a.Next)
+}
+
+// meetPerson goes on with somebody whose identity nobody has. If the provider has verified
+// their address, and an account here has it, they may be its owner.
+func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person) error {
+	if !person.EmailVerified || text.CheckEmail(person.Email) != nil {
+		return h.holdSignUp(c, p, a, person)
+	}
+	user, err := h.DB.UserByLogin(c.Request.Context(), person.Email)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		return h.holdSignUp(c, p, a, person)
+	case err != nil:
+		return err
+	case user.Disabled():
+		h.RecordAttempt(c, models.EventSignInFailed, user)
+		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
+	case !user.Verified():
+		return h.claimAccount(c, p, a, person, user)
+	}
+	factors, err := h.Factors(c.Request.Context(), user)
+	if err != nil {
+		return err
+	}
+	if !h.Config.LinkVerified || factors.SecondFactor() { // or the first factor alone would add a way in
+		a.Next = "/account/connections"
+		return h.backFromProvider(c, p, a, "have")
+	}
+	return h.proveProvider(c, p, a, step{prepare: func(tx *models.DB) (*models.User, error) {
+		if err := tx.AddIdentity(c.Request.Context(), user, newIdentity(p, person), p.Label); err != nil {
+			return nil, err
+		}
+		return user, recordOwn(c, tx, models.EventConnectionAdded, user, models.EventDetail{Connection: p.Label})
+	}}, user, web.ProviderToast("connected", p.Name))
+}
+
+// claimAccount gives an account that never confirmed its address to the person who has
+// proved it now, and ends what others may have prepared there.
+func (h Handlers) claimAccount(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person, user *models.User) error {
+	return h.proveProvider(c, p, a, step{quietly: true, prepare: func(tx *models.DB) (*models.User, error) {
+		claimed, err := tx.ClaimUser(c.Request.Context(), user.ID, person.Email, newIdentity(p, person), p.Label)
+		if err != nil {
+			return nil, err
+		}
+		if err := recordOwn(c, tx, models.EventEmailConfirmed, claimed, models.EventDetail{Email: claimed.Email}); err != nil {
+			return nil, err
+		}
+		return claimed, recordOwn(c, tx, models.EventConnectionAdded, claimed, models.EventDetail{Connection: p.Label})
+	}}, user, web.ProviderToast("claimed", p.Name))
+}
