@@ -43,8 +43,8 @@ func isBrand(name string) bool {
 	return false
 }
 
-// Brand draws the sign of a provider in its own colors, which .ci/icons.js lists. The label
-// of its button says what it means.
+// Brand draws the sign of a provider in its own colors, from SVG Logos (CC0), which
+// .ci/icons.js lists. The label of its button says what it means.
 templ Brand(name string) {
 	switch name {
 ${drawn.join("\n")}

@@ -47,6 +47,10 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 		if err := s.DB.AddPasskey(t.Context(), s.User("carol.jones"), key); err != nil {
 			t.Fatal(err)
 		}
+		elsewhere := &models.Identity{Provider: "acme", Subject: "of carol"}
+		if err := s.DB.AddIdentity(t.Context(), s.User("carol.jones"), elsewhere, "Acme"); err != nil {
+			t.Fatal(err)
+		}
 
 		second := s.AddMember("second.owner", "Owner")
 		app := &models.Authenticator{ID: uuid.Must(uuid.NewV7()), Secret: []byte("x")}
@@ -98,6 +102,7 @@ func TestNothingChangesWithoutItsEvent(t *testing.T) {
 			{s.Owner, "/account/sessions/end-others", nil},
 			{carol, "/account/passkeys/" + key.ID.String(), apptest.Fill("name", "Blue key")},
 			{carol, "/account/passkeys/" + key.ID.String() + "/remove", nil},
+			{carol, "/account/connections/" + elsewhere.ID.String() + "/remove", nil},
 			{carol, "/account/password/remove", nil},
 			{carol, "/account/delete", apptest.Fill("username", "carol.jones", "current_password", apptest.Ben.Password)},
 			{s.Owner, "/organizations", apptest.Fill("name", "Another")},

@@ -55,6 +55,7 @@ type Config struct {
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
 	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 	ProviderLinking string        `env:"PROVIDER_LINKING" default:"ask" help:"What happens if a provider signs in somebody whose email address has an account here: \"ask\" tells them to sign in another way and connect it, \"verified\" connects it at once if both have verified the address. Providers are set by OIDC_NAME_ISSUER, _CLIENT_ID, _CLIENT_SECRET, _LABEL and _SCOPES, for any NAME."`
+	ProviderSignOut Switch        `env:"PROVIDER_SIGN_OUT" default:"off" help:"Whether signing out here also leads to the page of the provider that signs out there: \"on\" or \"off\"."`
 	PprofAddr       string        `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
 
 	// Providers are where people have accounts by which they sign in: see [ReadProviders].
@@ -242,6 +243,7 @@ func (c *Config) web() web.Config {
 
 		Providers:    c.Providers,
 		LinkVerified: c.ProviderLinking == "verified",
+		SignOutThere: bool(c.ProviderSignOut),
 	}
 }
 

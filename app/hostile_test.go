@@ -53,9 +53,10 @@ func TestNothingStoredRuns(t *testing.T) {
 		"organizations": {"name"}, // the slug is in the paths below
 		"roles":         {"name"},
 		"invitations":   {"email"},
+		"identities":    {"provider", "name"},
 	}
 	paths := []string{
-		"/", "/dashboard", "/account", "/account/sessions", "/account/activity", "/account/email", "/account/password", "/account/delete",
+		"/", "/dashboard", "/account", "/account/sessions", "/account/activity", "/account/email", "/account/password", "/account/delete", "/account/connections",
 		"/account/data", "/dev/mail", "/verify-email", "/no-such-page", "/sign-out",
 		"/organizations", "/organizations/switcher", "/o/acme", "/o/acme/members", "/o/acme/invitations", "/o/acme/activity", "/o/acme/settings",
 		"/o/acme/roles", "/o/acme/security", "/o/acme/transfer", "/o/acme/dissolve", "/o/acme/no-such-page",
@@ -69,6 +70,10 @@ func TestNothingStoredRuns(t *testing.T) {
 		s.AddMemberWith("the.editor", "Editor", models.InviteMembers)
 		s.Visit(t).Join(apptest.Ben)
 		link := s.MailTo(apptest.Ben.Email, apptest.VerifySubject).Link
+		if err := db.AddIdentity(t.Context(), s.User(apptest.Anna.Username), &models.Identity{Subject: "of anna"}, "Acme"); err != nil {
+			t.Fatal(err)
+		}
+		s.Deliver()
 		invitation := s.Invite("guest@example.com", "Member")
 		ids := idsOf(s)
 		paths := append(paths, link, invitation, "/o/acme/roles/"+ids["roles"])
@@ -149,6 +154,8 @@ func TestNothingTypedRuns(t *testing.T) {
 		"/account/email":    {"email", "current_password"},
 		"/account/password": {"current_password", "password", "confirm_password"},
 		"/account/delete":   {"username", "current_password"},
+
+		"/account/connections": {"provider"},
 
 		"/organizations":                        {"name"},
 		"/organizations/check?field=name":       {"name"},

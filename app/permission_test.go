@@ -72,7 +72,7 @@ var ownedByOrganizations []owned
 var open = []string{
 	"GET /", "GET /assets/*name", "GET /favicon.ico", "GET /.well-known/change-password", "GET /healthz", "GET /readyz", "GET /dev/components", "GET /dev/mail", "GET /dev/mail/:id",
 	"GET /sign-up", "POST /sign-up", "POST /sign-up/check", "GET /sign-in", "POST /sign-in", "POST /sign-out",
-	"POST /auth/:provider", "GET /auth/:provider/callback", "POST /auth/:provider/callback", "GET /sign-up/provider", "POST /sign-up/provider", "POST /sign-up/provider/check",
+	"POST /auth/:provider", "GET /auth/:provider/callback", "POST /auth/:provider/callback", "POST /auth/:provider/logout", "GET /sign-up/provider", "POST /sign-up/provider", "POST /sign-up/provider/check",
 	"POST /sign-up/passkey", "POST /sign-in/passkey", "GET /.well-known/webauthn", "GET /.well-known/passkey-endpoints",
 	"POST /theme", "POST /password-strength", "GET /verify-email", "POST /verify-email",
 	"GET /verify-email/password", "POST /verify-email/password", "POST /verify-email/password/check",

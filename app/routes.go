@@ -43,7 +43,8 @@ func (a *App) routes() (http.Handler, error) {
 	e.GET("/.well-known/webauthn", a.RelatedOrigins)
 	e.GET("/.well-known/passkey-endpoints", a.PasskeyEndpoints)
 
-	// Another site posts here, and nothing changes.
+	// Other sites post here: a signed token, or what changes nothing.
+	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.Handlers{Kit: a.Kit}.ProviderSignedOut))
 	e.POST("/auth/:provider/callback", a.Handle(web.LimitBody), a.Handle(auth.Handlers{Kit: a.Kit}.PostedProviderCallback))
 
 	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))

@@ -44,6 +44,7 @@ type Claims struct {
 	EmailVerified       bool
 	FirstName, LastName string
 	Username            string
+	SessionID           string // of the provider
 }
 
 // IsZero reports whether no provider has said anything. Then the column is NULL.

@@ -38,6 +38,7 @@ const (
 
 	EventConnectionAdded   = "connection-added"
 	EventConnectionRemoved = "connection-removed"
+	EventSignedOutThere    = "signed-out-elsewhere" // at a provider
 
 	EventSessionEnded  = "session-ended"
 	EventSessionsEnded = "other-sessions-ended"

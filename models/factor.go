@@ -28,6 +28,9 @@ const (
 type Proof struct {
 	Factor Factor    `json:"factor"`
 	At     time.Time `json:"at"`
+
+	Identity        uuid.UUID `json:"identity,omitzero"`          // which an account elsewhere has proved
+	ProviderSession string    `json:"provider_session,omitempty"` // there
 }
 
 // IsZero reports whether nothing was proved. Then a column is NULL.

@@ -1,7 +1,9 @@
 package models
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -206,4 +208,41 @@ func (db *DB) deletePrepared(ctx context.Context, user uuid.UUID) error {
 func (db *DB) deleteIdentities(ctx context.Context, user uuid.UUID) error {
 	_, err := db.bun.NewDelete().Model((*Identity)(nil)).Where("user_id = ?", user).Exec(ctx)
 	return err
+}
+
+// EndSessionsOf ends the sessions that began by the subject of an issuer before that time:
+// all of them, or only those of the provider's session. With such a session, the subject may
+// be empty. It returns the users whose sessions it ended.
+func (db *DB) EndSessionsOf(ctx context.Context, issuer, subject, session string, before time.Time) (users []uuid.UUID, err error) {
+	of := func() *bun.SelectQuery {
+		identities := db.bun.NewSelect().Model((*Identity)(nil)).Where("issuer = ?", issuer)
+		if subject != "" {
+			identities = identities.Where("subject = ?", subject)
+		}
+		return identities
+	}
+	err = db.InTx(ctx, func(tx *DB) error {
+		query := tx.bun.NewDelete().Model((*Session)(nil)).Where("identity_id IN (?)", of().Column("id")).Where("created_at <= ?", before.UTC())
+		if subject != "" { // by an index
+			query = query.Where("user_id IN (?)", of().Column("user_id"))
+		}
+		switch {
+		case session != "" && subject != "":
+			query = query.Where("provider_session = ? OR provider_session IS NULL", session)
+		case session != "":
+			query = query.Where("provider_session = ?", session)
+		}
+		if _, err := query.Returning("user_id").Exec(ctx, &users); err != nil {
+			return err
+		}
+		slices.SortFunc(users, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+		users = slices.Compact(users)
+		for _, user := range users {
+			if err := tx.endSignIns(ctx, user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return users, err
 }

@@ -29,6 +29,9 @@ type Session struct {
 	// zero if nothing, or if they have no second factor any more.
 	SecondFactor Proof `bun:",nullzero"`
 
+	IdentityID      uuid.UUID `bun:",nullzero"` // by which it began; zero for another way
+	ProviderSession string    `bun:",nullzero"` // in which session there, if that is known
+
 	PreviousTokenHash []byte    // of the token that TokenHash replaced
 	ReplacedAt        time.Time `bun:",nullzero"`
 
@@ -76,10 +79,9 @@ func (db *DB) lockToSignIn(ctx context.Context, user *User) error {
 	return err
 }
 
-// insertSession starts a session of a user that is locked. Second is the second factor
-// that was proved, if one was. It returns the session and the token for the browser's
-// cookie, which is not stored.
-func (db *DB) insertSession(ctx context.Context, user *User, second Proof, device Device, life Lifetime) (*Session, string, error) {
+// insertSession starts a session of a user that is locked, to which the proofs led. It
+// returns the session and the token for the browser's cookie, which is not stored.
+func (db *DB) insertSession(ctx context.Context, user *User, proofs []Proof, device Device, life Lifetime) (*Session, string, error) {
 	token, hash := newSecret()
 	t := now()
 	s := &Session{
@@ -92,8 +94,13 @@ func (db *DB) insertSession(ctx context.Context, user *User, second Proof, devic
 		AuthenticatedAt: t,
 		LastSeenAt:      t,
 		ExpiresAt:       life.expiry(t, t),
-		SecondFactor:    second,
+		SecondFactor:    secondFactor(proofs),
 		User:            user,
+	}
+	for _, p := range proofs {
+		if p.Identity != uuid.Nil {
+			s.IdentityID, s.ProviderSession = p.Identity, p.ProviderSession
+		}
 	}
 	if _, err := db.bun.NewInsert().Model(s).Exec(ctx); err != nil {
 		return nil, "", err
@@ -215,7 +222,7 @@ func (db *DB) Strengthen(ctx context.Context, s *Session, factor Factor) error {
 	if s.HasSecondFactor(false) {
 		return nil
 	}
-	s.SecondFactor = Proof{factor, now()}
+	s.SecondFactor = Proof{Factor: factor, At: now()}
 	_, err := db.bun.NewUpdate().Model(s).WherePK().Column("second_factor").Exec(ctx)
 	return err
 }

@@ -58,6 +58,9 @@ type Step struct {
 	Waiting *SignIn // whose proofs count too; nil for the first factor
 	Browser string  // the secret in the cookie of a browser that the user may trust
 
+	Identity        uuid.UUID // of an account elsewhere; zero for another factor
+	ProviderSession string    // there; may be empty
+
 	Site     SitePolicy
 	Device   Device
 	Lifetime Lifetime // of the session
@@ -75,7 +78,7 @@ func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, tok
 			return err
 		}
 		t := now()
-		next := &SignIn{ID: newID(), UserID: user.ID, Proofs: []Proof{{step.Factor, t}}, CreatedAt: t, ExpiresAt: t.Add(SignInLife)}
+		next := &SignIn{ID: newID(), UserID: user.ID, Proofs: []Proof{{step.Factor, t, step.Identity, step.ProviderSession}}, CreatedAt: t, ExpiresAt: t.Add(SignInLife)}
 		if waiting != nil {
 			result, err := tx.bun.NewDelete().Model(waiting).WherePK().Where("user_id = ?", user.ID).Where("expires_at > ?", t).Exec(ctx)
 			if err != nil {
@@ -98,11 +101,11 @@ func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, tok
 				return err
 			}
 			if trusted {
-				next.Proofs = append(next.Proofs, Proof{FactorBrowser, t})
+				next.Proofs = append(next.Proofs, Proof{Factor: FactorBrowser, At: t})
 			}
 		}
 		if factors.SatisfiedBy(next.Proofs) {
-			s, token, err = tx.insertSession(ctx, user, secondFactor(next.Proofs), step.Device, step.Lifetime)
+			s, token, err = tx.insertSession(ctx, user, next.Proofs, step.Device, step.Lifetime)
 			return err
 		}
 		token, next.TokenHash = newSecret()

@@ -55,6 +55,7 @@ type OpenID struct {
 	provider  *op.Provider
 	storage   *openIDStorage
 	callbacks []string
+	homes     []string // to which signing out leads
 }
 
 // OpenIDPerson is who is signed in at the provider.
@@ -96,6 +97,7 @@ func (o *OpenID) Use(c *app.Config) {
 
 func (o *OpenID) register(baseURL string) {
 	o.callbacks = append(o.callbacks, baseURL+"/auth/"+o.Name+"/callback")
+	o.homes = append(o.homes, baseURL+"/")
 }
 
 // Env are the settings of a site at baseURL that uses the provider.
@@ -113,6 +115,20 @@ func (o *OpenID) Mend() {
 
 // SignedBy returns an ID token that the provider has signed.
 func (o *OpenID) SignedBy(claims []byte) string { return o.storage.key.Sign(claims) }
+
+// SignOut returns the token by which the provider says that Anna has signed out there.
+// Change changes its claims, if not nil.
+func (o *OpenID) SignOut(kind string, change func(map[string]any)) string {
+	claims := map[string]any{
+		"iss": o.URL, "aud": clientID, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(), "jti": rand.Text(), "sub": o.Person.Subject,
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}
+	if change != nil {
+		change(claims)
+	}
+	text, _ := json.Marshal(claims)
+	return o.storage.key.SignAs(kind, text)
+}
 
 // NewKey gives the provider another key to sign with.
 func (o *OpenID) NewKey(id string) {
@@ -288,9 +304,13 @@ func NewKey(id string) Key {
 	return Key{id, key}
 }
 
-// Sign returns a token with these claims.
-func (k Key) Sign(claims []byte) string {
-	signer, err := op.SignerFromKey(k)
+// Sign returns an ID token with these claims.
+func (k Key) Sign(claims []byte) string { return k.SignAs("JWT", claims) }
+
+// SignAs returns a token of another type.
+func (k Key) SignAs(kind string, claims []byte) string {
+	key := jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType(jose.ContentType(kind)))
 	if err != nil {
 		panic(err)
 	}
@@ -387,6 +407,8 @@ func (s *openIDStorage) KeySet(context.Context) ([]op.Key, error) {
 	return []op.Key{publicKey{s.key}}, nil
 }
 
+func (s *openIDStorage) TerminateSession(context.Context, string, string) error { return nil }
+
 func (s *openIDStorage) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
 	if id != clientID {
 		return nil, errUnknown
@@ -453,7 +475,7 @@ type openIDClient struct{ openID *OpenID }
 
 func (c openIDClient) GetID() string                       { return clientID }
 func (c openIDClient) RedirectURIs() []string              { return c.openID.callbacks }
-func (c openIDClient) PostLogoutRedirectURIs() []string    { return nil }
+func (c openIDClient) PostLogoutRedirectURIs() []string    { return c.openID.homes }
 func (c openIDClient) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
 func (c openIDClient) AuthMethod() oidc.AuthMethod         { return oidc.AuthMethodBasic }
 func (c openIDClient) ResponseTypes() []oidc.ResponseType {

@@ -52,16 +52,26 @@ func (h Handlers) Authorize(c *gin.Context, name string, kind models.Authorizati
 	if err != nil {
 		return h.providerFailed(c, p, a, err)
 	}
-	// Not a redirect: browsers apply the form-action of the Content-Security-Policy to where
-	// the answer to a form leads, and a provider may lead anywhere.
+	return h.leave(c, p.Label, address, "")
+}
+
+// leave leads the browser to another site, which is called label, and shows a toast when it
+// comes back, unless that is empty. It isn't a redirect: browsers apply the form-action of
+// the Content-Security-Policy to where the answer to a form leads, and a provider may lead
+// anywhere.
+func (h Handlers) leave(c *gin.Context, label, address, toast string) error {
 	c.Header("Cache-Control", "no-store")
+	f := h.Frame(c, http.StatusOK) // which takes the toast of the request before
+	if toast != "" {
+		h.Flash(c, toast)
+	}
 	if web.IsHTMX(c) {
 		c.Header("HX-Redirect", address)
 		c.Status(http.StatusOK)
 		return nil
 	}
 	c.Header("Refresh", "0; url="+address)
-	return web.RenderFragment(c, http.StatusOK, view.ProviderPage(h.Frame(c, http.StatusOK), p.Label, address))
+	return web.RenderFragment(c, http.StatusOK, view.ProviderPage(f, label, address))
 }
 
 // asRequest returns what the provider's answer to a is checked against.
@@ -196,17 +206,17 @@ func (h Handlers) signInByIdentity(c *gin.Context, p *provider.Provider, a *mode
 		h.RecordAttempt(c, models.EventSignInFailed, user)
 		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
 	}
-	return h.proveProvider(c, p, a, step{prepare: func(tx *models.DB) (*models.User, error) {
+	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, prepare: func(tx *models.DB) (*models.User, error) {
 		return user, tx.UseIdentity(c.Request.Context(), identity, p.Name, nameOf(person))
 	}}, user, "signed-in")
 }
 
 // proveProvider is prove for what a provider has proved about user.
-func (h Handlers) proveProvider(c *gin.Context, p *provider.Provider, a *models.Authorization, s step, user *models.User, toast string) error {
+func (h Handlers) proveProvider(c *gin.Context, a *models.Authorization, s step, user *models.User, toast string) error {
 	if err := h.Attempt(c, h.Write(user)); err != nil { // a session is about to be stored, and more
 		return err
 	}
-	s.factor, s.kind = models.FactorProvider, models.EventSignIn
+	s.factor, s.kind, s.detail = models.FactorProvider, models.EventSignIn, models.EventDetail{Connection: h.ProviderLabel(a.Provider)}
 	proved, err := h.prove(c, s)
 	if errors.Is(err, models.ErrNotFound) { // disabled, disconnected or with a new password in the meantime
 		return h.RedirectWith(c, "changed", h.afterProvider(c, a))
@@ -243,8 +253,9 @@ func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Aut
 		a.Next = "/account/connections"
 		return h.backFromProvider(c, p, a, "have")
 	}
-	return h.proveProvider(c, p, a, step{prepare: func(tx *models.DB) (*models.User, error) {
-		if err := tx.AddIdentity(c.Request.Context(), user, newIdentity(p, person), p.Label); err != nil {
+	identity := newIdentity(p, person)
+	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, prepare: func(tx *models.DB) (*models.User, error) {
+		if err := tx.AddIdentity(c.Request.Context(), user, identity, p.Label); err != nil {
 			return nil, err
 		}
 		return user, recordOwn(c, tx, models.EventConnectionAdded, user, models.EventDetail{Connection: p.Label})
@@ -254,8 +265,9 @@ func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Aut
 // claimAccount gives an account that never confirmed its address to the person who has
 // proved it now, and ends what others may have prepared there.
 func (h Handlers) claimAccount(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person, user *models.User) error {
-	return h.proveProvider(c, p, a, step{quietly: true, prepare: func(tx *models.DB) (*models.User, error) {
-		claimed, err := tx.ClaimUser(c.Request.Context(), user.ID, person.Email, newIdentity(p, person), p.Label)
+	identity := newIdentity(p, person)
+	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, quietly: true, prepare: func(tx *models.DB) (*models.User, error) {
+		claimed, err := tx.ClaimUser(c.Request.Context(), user.ID, person.Email, identity, p.Label)
 		if err != nil {
 			return nil, err
 		}

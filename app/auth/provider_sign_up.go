@@ -166,8 +166,10 @@ func (h Handlers) signUpByProvider(c *gin.Context, form *view.ProviderSignUp, wa
 	person := provider.Person(said)
 	identity := &models.Identity{Provider: waiting.Provider, Issuer: said.Issuer, Subject: said.Subject, Name: nameOf(&person)}
 	return h.prove(c, step{
-		factor:  models.FactorProvider,
+		factor:   models.FactorProvider,
+		identity: identity, providerSession: said.SessionID,
 		kind:    models.EventSignUp,
+		detail:  models.EventDetail{Connection: h.ProviderLabel(waiting.Provider)},
 		quietly: true,
 		prepare: func(tx *models.DB) (*models.User, error) {
 			return user, tx.CreateUserWithIdentity(c.Request.Context(), user, identity, waiting)

@@ -124,6 +124,7 @@ func TestSignUpByProvider(t *testing.T) {
 		if got := strings.Join(kinds, " "); got != "sign-up sign-in" {
 			t.Errorf("the events are %s", got)
 		}
+		v.Get("/account/activity").Says("Signed up with Acme").Says("Signed in with Acme")
 
 		// Another subject with the address of old is somebody else.
 		acme.Person = apptest.OpenIDPerson{Subject: "another", Email: apptest.Anna.Email, Verified: true}

@@ -18,6 +18,11 @@ type step struct {
 	quietly bool           // a new browser is not announced by mail
 	waiting *models.SignIn // the sign-in that the factor completes; nil for the first factor
 
+	identity        *models.Identity // that a provider has proved; its id may be set by prepare
+	providerSession string           // there
+
+	detail models.EventDetail // of the event
+
 	trust bool // the browser isn't asked for a second factor for a while
 
 	// prepare returns the user. What it writes is stored whether or not another factor
@@ -46,16 +51,20 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 		if err != nil {
 			return err
 		}
-		if p.session, p.token, err = tx.Prove(ctx, user, models.Step{
+		taken := models.Step{
 			Factor: s.factor, Waiting: s.waiting, Browser: h.TrustMark(c), Site: h.SitePolicy(), Device: web.ThisDevice(c), Lifetime: h.Config.Lifetime,
-		}); err != nil {
+		}
+		if s.identity != nil {
+			taken.Identity, taken.ProviderSession = s.identity.ID, s.providerSession
+		}
+		if p.session, p.token, err = tx.Prove(ctx, user, taken); err != nil {
 			return err
 		}
 		kind := s.kind
 		if p.session == nil && kind == models.EventSignIn {
 			kind = models.EventSignInStarted
 		}
-		if err := recordOwn(c, tx, kind, user, models.EventDetail{}); err != nil || p.session == nil {
+		if err := recordOwn(c, tx, kind, user, s.detail); err != nil || p.session == nil {
 			return err
 		}
 		if err := overtakeRecovery(c, tx, user); err != nil {

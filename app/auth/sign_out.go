@@ -12,7 +12,8 @@ import (
 // SignOut ends the session, if there is one. It leads to the page in the field next, if
 // there is one.
 func (h Handlers) SignOut(c *gin.Context) error {
-	if s := web.Current(c).Session; s != nil {
+	s := web.Current(c).Session
+	if s != nil {
 		err := h.Audited(c, models.EventSignOut, s.User, func(tx *models.DB) error {
 			return tx.DeleteSession(c.Request.Context(), s.UserID, s.ID)
 		})
@@ -21,6 +22,11 @@ func (h Handlers) SignOut(c *gin.Context) error {
 		}
 	}
 	h.ClearSessionCookie(c)
+	if s != nil && h.Config.SignOutThere && c.PostForm("next") == "" {
+		if there, address := h.providerSignOut(c, s); address != "" {
+			return h.leave(c, there.Label, address, "signed-out")
+		}
+	}
 	next := "/"
 	if back := c.PostForm("next"); back != "" {
 		next = web.LocalPath(back)

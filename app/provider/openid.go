@@ -45,6 +45,7 @@ type discovery struct {
 	AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
 	NamesIssuer bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 	JWKS        string   `json:"jwks_uri"`
+	EndSession  string   `json:"end_session_endpoint"`
 }
 
 // discoveryLife is how long the site believes what a provider says about itself. Its keys
@@ -166,6 +167,7 @@ type claims struct {
 	PreferredUsername string    `json:"preferred_username"`
 	Party             string    `json:"azp"`
 	Tenant            string    `json:"tid"` // Microsoft's
+	Session           string    `json:"sid"`
 	AuthTime          int64     `json:"auth_time"`
 }
 
@@ -213,7 +215,8 @@ func (o *openID) person(ctx context.Context, token *oauth2.Token, r Request) (*P
 		Issuer: id.Issuer, Subject: id.Subject,
 		Email: c.Email, EmailVerified: bool(c.EmailVerified),
 		FirstName: c.GivenName, LastName: c.FamilyName,
-		Username: c.PreferredUsername,
+		Username:  c.PreferredUsername,
+		SessionID: c.Session,
 	}
 	if person.FirstName == "" && person.LastName == "" {
 		person.FirstName, person.LastName = splitName(c.Name)

@@ -70,6 +70,7 @@ type Person struct {
 
 	FirstName, LastName string
 	Username            string // at the provider
+	SessionID           string // of the provider; may be empty
 }
 
 // maxTime is how long the questions to a provider take that follow its answer.

@@ -69,6 +69,7 @@ type Config struct {
 	RelatedOrigins []string // that may use the passkeys, too
 
 	Providers    []provider.Config
+	SignOutThere bool // signing out leads to the provider's page for that
 	LinkVerified bool // a provider's verified address connects it to the account with that address
 
 	TrustedProxies []netip.Prefix

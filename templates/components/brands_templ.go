@@ -18,8 +18,8 @@ func isBrand(name string) bool {
 	return false
 }
 
-// Brand draws the sign of a provider in its own colors, which .ci/icons.js lists. The label
-// of its button says what it means.
+// Brand draws the sign of a provider in its own colors, from SVG Logos (CC0), which
+// .ci/icons.js lists. The label of its button says what it means.
 func Brand(name string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -137,6 +137,8 @@ func fill(pattern string, values map[string]Words) (s Sentence, ok bool) {
 // models.EventDetail, the user in the eyes of others, and the organization in the user's
 // own ("in").
 var eventSentences = map[string][]string{
+	models.EventSignUp:         {"Signed up with {connection}"},
+	models.EventSignIn:         {"Signed in with {connection}"},
 	models.EventProfileChanged: {"Changed {fields}"},
 	models.EventEmailRequested: {"Asked to change email address to {email}"},
 	models.EventEmailCanceled:  {"Canceled the change of email address to {email}"},
@@ -146,6 +148,7 @@ var eventSentences = map[string][]string{
 
 	models.EventConnectionAdded:   {"Connected an account at {connection}"},
 	models.EventConnectionRemoved: {"Disconnected an account at {connection}"},
+	models.EventSignedOutThere:    {"Signed out at {connection}"},
 
 	models.EventOrganizationCreated: {"Created the organization {organization}"},
 	models.EventOrganizationRenamed: {"Renamed the organization from {organization_from} to {organization}"},
@@ -177,7 +180,7 @@ type EventGroup struct {
 func AccountEvents() []EventGroup {
 	return []EventGroup{
 		{"sign-ins", "Sign-ins and devices", []string{models.EventSignUp, models.EventSignIn, models.EventSignInStarted, models.EventSignInFailed, models.EventCodeFailed, models.EventThrottled,
-			models.EventUnlocked, models.EventPasskeyRefused, models.EventRecoveryCodeUsed, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventAllEnded}},
+			models.EventUnlocked, models.EventPasskeyRefused, models.EventRecoveryCodeUsed, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventSignedOutThere, models.EventAllEnded}},
 		{"refused", "Refused attempts", []string{models.EventSignInFailed, models.EventCodeFailed, models.EventPasskeyRefused, models.EventThrottled}},
 		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordRemoved, models.EventPasswordReset, models.EventEmailRequested,
 			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventPasskeyAdded, models.EventPasskeyRenamed, models.EventPasskeyRemoved, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
@@ -254,6 +257,7 @@ var eventLabels = map[string]string{
 
 	models.EventConnectionAdded:   "Connected an account elsewhere",
 	models.EventConnectionRemoved: "Disconnected an account elsewhere",
+	models.EventSignedOutThere:    "Signed out elsewhere",
 
 	models.EventAuthenticatorAdded:   "Added an authenticator app",
 	models.EventAuthenticatorRenamed: "Renamed an authenticator app",
@@ -335,6 +339,7 @@ var eventIcons = map[string]string{
 
 	models.EventConnectionAdded:      "link",
 	models.EventConnectionRemoved:    "link",
+	models.EventSignedOutThere:       "log-out",
 	models.EventBrowserTrusted:       "monitor",
 	models.EventBrowserRevoked:       "monitor",
 	models.EventAuthenticatorAdded:   "smartphone",
