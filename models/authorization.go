@@ -56,10 +56,11 @@ const AuthorizationLife = 10 * time.Minute
 
 // StartAuthorization stores a until the provider answers, for the browser whose cookie
 // holds secret. It returns the state that the answer must bring, and the secret for the
-// cookie: a new one if the browser had none.
+// cookie: a new one if the browser had none. A sign-up is found by the secret alone, so it
+// gets one that nobody who used the browser before can have copied.
 func (db *DB) StartAuthorization(ctx context.Context, secret string, a *Authorization) (state, browser string, err error) {
 	hash, ok := hashSecret(secret)
-	if !ok {
+	if !ok || a.Kind == AuthorizeSignUp {
 		secret, hash = newSecret()
 	}
 	a.BrowserHash, a.CreatedAt = hash, now()

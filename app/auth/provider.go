@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -230,7 +231,11 @@ func (h Handlers) proveProvider(c *gin.Context, a *models.Authorization, s step,
 // meetPerson goes on with somebody whose identity nobody has. If the provider has verified
 // their address, and an account here has it, they may be its owner.
 func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person) error {
-	if !person.EmailVerified || text.CheckEmail(person.Email) != nil {
+	email := text.Email(person.Email)
+	if text.Local(email) != text.Local(person.Email) { // it was brought into another form, which is another mailbox
+		person.EmailVerified = false
+	}
+	if !person.EmailVerified || text.CheckEmail(email) != nil {
 		return h.holdSignUp(c, p, a, person)
 	}
 	user, err := h.DB.UserByLogin(c.Request.Context(), person.Email)
@@ -242,6 +247,9 @@ func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Aut
 	case user.Disabled():
 		h.RecordAttempt(c, models.EventSignInFailed, user)
 		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
+	case asciiLower(user.Email) != asciiLower(email): // it only looks alike
+		a.Next = "/account/connections"
+		return h.backFromProvider(c, p, a, "have")
 	case !user.Verified():
 		return h.claimAccount(c, p, a, person, user)
 	}
@@ -262,9 +270,23 @@ func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Aut
 	}}, user, web.ProviderToast("connected", p.Name))
 }
 
+// asciiLower returns s with its ASCII letters in lower case. Keys of addresses fold others,
+// too, which may be another's mailbox.
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
 // claimAccount gives an account that never confirmed its address to the person who has
 // proved it now, and ends what others may have prepared there.
 func (h Handlers) claimAccount(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person, user *models.User) error {
+	if strings.HasPrefix(a.Next, "/verify-email") { // whose link is used up with that
+		a.Next = layouts.Home
+	}
 	identity := newIdentity(p, person)
 	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, quietly: true, prepare: func(tx *models.DB) (*models.User, error) {
 		claimed, err := tx.ClaimUser(c.Request.Context(), user.ID, person.Email, identity, p.Label)

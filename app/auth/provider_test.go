@@ -81,8 +81,13 @@ func TestSignUpByProvider(t *testing.T) {
 			t.Errorf("the database holds the state or the secret of the cookie: %s", all)
 		}
 
-		// Nothing but a username is missing. The page is shown again, and then sent.
+		// Nothing but a username is missing. The page is shown again, and then sent. Nobody who
+		// copied the cookie before finds it.
+		copied := s.Cookie("provider")
 		s.Get(s.GoesTo(left)).LeadsTo("/sign-up/provider?next=%2Faccount")
+		thief := s.Visit(t)
+		thief.SetCookie("provider", copied)
+		thief.Get("/sign-up/provider").LeadsTo("/sign-up")
 		if len(s.Users()) > 0 || len(s.Sessions()) > 0 {
 			t.Error("an account is stored before anybody presses a button")
 		}
@@ -481,6 +486,34 @@ func TestProviderMeetsAnAccount(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestProviderAddressThatLooksAlike comes with an address that has the key of another one.
+func TestProviderAddressThatLooksAlike(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		acme := apptest.NewOpenID(t, "acme")
+		s := apptest.NewSite(t, db, acme.Use, func(c *app.Config) { c.ProviderLinking = "verified" })
+		s.JoinAs(apptest.With(apptest.Anna.Form(), "email", "sue@example.com"))
+		for range 2 {
+			acme.Person.Email = "\u017Fue@example.com" // a long s
+			v := s.Visit(t)
+			leadsBack(v, v.ComesBy(acme), "/sign-in?next=%2Faccount%2Fconnections", acmeHave)
+			acme.Person.Email = "sue@\u212Aate.example" // a Kelvin sign, which in a domain is a k
+			v.ComesBy(acme).LeadsTo("/sign-up/provider")
+			v.Get("/sign-up/provider").Says("sue@Kate.example")
+			acme.Person.Email = "\u212Aate@example.com"
+			v.ComesBy(acme).LeadsTo("/sign-up/provider")
+			if n := v.Get("/sign-up/provider").Find("[name=email]").Length(); n != 1 {
+				t.Error("another mailbox counts as verified")
+			}
+			s.Confirmed()
+		}
+		if len(identities(s)) > 0 || !s.SignedIn() {
+			t.Error("the account is another's")
+		}
+		s.Deliver()
+	})
 }
 
 // TestOtherWaysAfterAProvider asks for the second factor, and lets nobody in who is disabled.
