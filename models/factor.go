@@ -123,23 +123,28 @@ func secondFactor(proofs []Proof) (second Proof) {
 // factorChanged ends what rests on the factors that u had, and notifies u by email. Kind
 // is that of the event that says what changed.
 func (db *DB) factorChanged(ctx context.Context, u *User, kind string) error {
-	return db.factorAdded(ctx, u, kind, uuid.Nil)
+	return db.tellFactor(ctx, u, MailDetail{Change: kind})
 }
 
-// factorAdded is factorChanged for a new factor, with the id by which u can undo it. Only a
-// user who has proved every factor changes them, so a recovery is pointless.
+// factorAdded is factorChanged for a new factor, with the id by which u can undo it.
 func (db *DB) factorAdded(ctx context.Context, u *User, kind string, id uuid.UUID) error {
+	return db.tellFactor(ctx, u, MailDetail{Change: kind, Factor: id})
+}
+
+// tellFactor is factorChanged with the detail of the mail. Only a user who has proved every
+// factor changes them, so a recovery is pointless.
+func (db *DB) tellFactor(ctx context.Context, u *User, detail MailDetail) error {
 	if err := db.endSignIns(ctx, u.ID); err != nil {
 		return err
 	}
 	actor := u.ID
-	if kind == EventFactorsReset {
+	if detail.Change == EventFactorsReset {
 		actor = uuid.Nil
 	}
 	if err := db.overtakeRecovery(ctx, u, actor); err != nil {
 		return err
 	}
-	return db.mailUser(ctx, u, MailFactorChanged, MailDetail{Change: kind, Factor: id})
+	return db.mailUser(ctx, u, MailFactorChanged, detail)
 }
 
 // factorRemoved is factorChanged after u lost a factor. With the last second one, the

@@ -93,7 +93,7 @@ func (db *DB) AddIdentity(ctx context.Context, u *User, i *Identity, label strin
 		if err := tx.insertIdentity(ctx, u, i); err != nil {
 			return err
 		}
-		return tx.identityChanged(ctx, u, EventConnectionAdded, label)
+		return tx.tellFactor(ctx, u, MailDetail{Change: EventConnectionAdded, Factor: i.ID, Connection: label})
 	})
 }
 
@@ -110,14 +110,6 @@ func (db *DB) insertIdentity(ctx context.Context, u *User, i *Identity) error {
 		return &TakenError{Field: "identity"}
 	}
 	return nil
-}
-
-// identityChanged is factorChanged for an identity at the provider that is called label.
-func (db *DB) identityChanged(ctx context.Context, u *User, kind, label string) error {
-	if err := db.endSignIns(ctx, u.ID); err != nil {
-		return err
-	}
-	return db.mailUser(ctx, u, MailFactorChanged, MailDetail{Change: kind, Connection: label})
 }
 
 // CreateUserWithIdentity is CreateUser for a user without a password, who signs in by i. It
@@ -181,7 +173,7 @@ func (db *DB) RemoveIdentity(ctx context.Context, u *User, id uuid.UUID, label s
 		if err := tx.requireWayIn(ctx, u); err != nil {
 			return err
 		}
-		return tx.identityChanged(ctx, u, EventConnectionRemoved, label)
+		return tx.tellFactor(ctx, u, MailDetail{Change: EventConnectionRemoved, Connection: label})
 	})
 }
 

@@ -27,13 +27,14 @@ func (d TokenDetail) IsZero() bool { return d == TokenDetail{} }
 
 // Undone is what a report has undone, besides what it always does.
 type Undone struct {
-	Email     string    `json:"email"`                // of the account from then on
-	EmailFrom string    `json:"email_from,omitempty"` // before, if it was changed back
-	Passkeys  int       `json:"passkeys,omitempty"`   // that were removed
-	Apps      int       `json:"apps,omitempty"`
-	Codes     bool      `json:"codes,omitempty"` // the recovery codes were removed
-	Recovery  bool      `json:"recovery,omitempty"`
-	At        time.Time `json:"at"`
+	Email       string    `json:"email"`                // of the account from then on
+	EmailFrom   string    `json:"email_from,omitempty"` // before, if it was changed back
+	Passkeys    int       `json:"passkeys,omitempty"`   // that were removed
+	Apps        int       `json:"apps,omitempty"`
+	Connections int       `json:"connections,omitempty"`
+	Codes       bool      `json:"codes,omitempty"` // the recovery codes were removed
+	Recovery    bool      `json:"recovery,omitempty"`
+	At          time.Time `json:"at"`
 }
 
 // reportedBy is the kind of the event that a notice of that kind tells of. A notice of a
@@ -183,7 +184,7 @@ func (db *DB) removeReported(ctx context.Context, u *User, change TokenDetail, u
 		return db.removeFactors(ctx, u, undone, func(q *bun.DeleteQuery) *bun.DeleteQuery { return q.Where("id = ?", change.Factor) }, (*RecoveryCode)(nil))
 	case change.Change == EventRecoveryCodesCreated, change.Change == EventRecoveryCodeUsed: // a stranger has the set
 		none := func(q *bun.DeleteQuery) *bun.DeleteQuery { return q.Where("created_at <= ?", change.At) }
-		return db.removeFactors(ctx, u, undone, none, (*Passkey)(nil), (*Authenticator)(nil))
+		return db.removeFactors(ctx, u, undone, none, (*Passkey)(nil), (*Authenticator)(nil), (*Identity)(nil))
 	}
 	return nil
 }
@@ -209,11 +210,16 @@ func (db *DB) removeFactors(ctx context.Context, u *User, undone *Undone, which 
 	if err != nil {
 		return err
 	}
+	connections, err := remove((*Identity)(nil))
+	if err != nil {
+		return err
+	}
 	codes, err := remove((*RecoveryCode)(nil))
 	if err != nil {
 		return err
 	}
-	undone.Passkeys, undone.Apps, undone.Codes = undone.Passkeys+passkeys, undone.Apps+apps, undone.Codes || codes > 0
+	undone.Passkeys, undone.Apps, undone.Connections = undone.Passkeys+passkeys, undone.Apps+apps, undone.Connections+connections
+	undone.Codes = undone.Codes || codes > 0
 	factors, err := db.Factors(ctx, u)
 	if err != nil || factors.HasSecond() {
 		return err

@@ -80,6 +80,9 @@ func recordReport(c *gin.Context, tx *models.DB, user *models.User, undone *mode
 	if undone.Apps > 0 {
 		kinds = append(kinds, models.EventAuthenticatorRemoved)
 	}
+	if undone.Connections > 0 {
+		kinds = append(kinds, models.EventConnectionRemoved)
+	}
 	if undone.Recovery {
 		kinds = append(kinds, models.EventRecoveryCanceled)
 	}

@@ -75,6 +75,12 @@ func TestNotMe(t *testing.T) {
 		}, "The password was reset by email", "No password works until you choose one.", own},
 		"new app":     {"An authenticator app was added", func(_ *apptest.Site, eve *apptest.Visitor) { eve.AddAuthenticator() }, "Added an authenticator app", "1 authenticator app was removed.", own},
 		"new passkey": {apptest.PasskeyAddedSubject, func(s *apptest.Site, _ *apptest.Visitor) { addKey(s, "eve's") }, "Added a passkey", "1 passkey was removed.", own},
+		"new connection": {"A way to sign in was added", func(s *apptest.Site, _ *apptest.Visitor) {
+			identity := &models.Identity{Provider: "acme", Issuer: "https://acme.example", Subject: "eve"}
+			if err := s.DB.AddIdentity(s.T.Context(), s.User("anna.smith"), identity, "Acme"); err != nil {
+				s.T.Fatal(err)
+			}
+		}, "Connected an account elsewhere", "1 connection was removed.", own},
 		"copied passkey": {apptest.PasskeyRefusedSubject, func(s *apptest.Site, _ *apptest.Visitor) {
 			user := s.User("anna.smith")
 			keys, err := s.DB.Passkeys(s.T.Context(), user.ID)
