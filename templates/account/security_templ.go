@@ -590,12 +590,12 @@ func passwordRowAction(factors models.Factors) string {
 	if factors.Password {
 		return "Change"
 	}
-	return "Set a password"
+	return "Set"
 }
 
 func connectionAction(factors models.Factors) string {
 	if factors.Identities == 0 {
-		return "Connect"
+		return "Add"
 	}
 	return "Manage"
 }
