@@ -63,23 +63,23 @@ const (
 	EventRecoveryFinished = "recovery-finished"
 	EventChangeReported   = "change-reported" // as not the user's own
 
-	EventOrganizationCreated = "organization-created"
-	EventOrganizationRenamed = "organization-renamed"
-	EventOrganizationDeleted = "organization-deleted"
-	EventTwoFactorsRequired  = "second-factor-required"
-	EventTwoFactorsLifted    = "second-factor-lifted"
-	EventInvited             = "invited"
-	EventInvitationResent    = "invitation-resent"
-	EventInvitationRevoked   = "invitation-revoked"
-	EventInvitationDeclined  = "invitation-declined" // in no organization: it shows nobody who has an account
-	EventMemberJoined        = "member-joined"
-	EventMemberLeft          = "member-left"
-	EventMemberRemoved       = "member-removed"
-	EventMemberRoleChanged   = "member-role-changed"
-	EventOwnershipMoved      = "ownership-transferred"
-	EventRoleCreated         = "role-created"
-	EventRoleChanged         = "role-changed"
-	EventRoleDeleted         = "role-deleted"
+	EventOrganizationCreated  = "organization-created"
+	EventOrganizationRenamed  = "organization-renamed"
+	EventOrganizationDeleted  = "organization-deleted"
+	EventTwoFactorsRequired   = "second-factor-required"
+	EventTwoFactorsLifted     = "second-factor-lifted"
+	EventInvited              = "invited"
+	EventInvitationResent     = "invitation-resent"
+	EventInvitationRevoked    = "invitation-revoked"
+	EventInvitationDeclined   = "invitation-declined" // in no organization: it shows nobody who has an account
+	EventMemberJoined         = "member-joined"
+	EventMemberLeft           = "member-left"
+	EventMemberRemoved        = "member-removed"
+	EventMemberRoleChanged    = "member-role-changed"
+	EventOwnershipTransferred = "ownership-transferred"
+	EventRoleCreated          = "role-created"
+	EventRoleChanged          = "role-changed"
+	EventRoleDeleted          = "role-deleted"
 )
 
 // Event is an entry of the audit log: what happened to which account, and who did

@@ -67,7 +67,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 	} else if limited {
 		return h.renderEmail(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.auth().FailTaken(c, &form.Form); err != nil {
+	if err := h.auth().FailUnavailable(c, &form.Form); err != nil {
 		return err
 	}
 	if limited, err := h.auth().CheckIdentity(c, &form.Form, &form.Identity); err != nil {

@@ -45,7 +45,7 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	} else if limited {
 		return h.renderProfile(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.auth().FailTaken(c, &form.Form); err != nil {
+	if err := h.auth().FailUnavailable(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {

@@ -130,7 +130,7 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 	} else if limited {
 		return h.renderProviderSignUp(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.FailTaken(c, &form.Form); err != nil {
+	if err := h.FailUnavailable(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {

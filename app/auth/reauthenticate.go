@@ -31,9 +31,9 @@ const (
 // except passwords.
 func (h Handlers) Reauthenticate(c *gin.Context) error { return h.reauthenticate(c, false, false) }
 
-// ReauthenticateFromRow is Reauthenticate for a button in a list, where a row has no
-// space for the form.
-func (h Handlers) ReauthenticateFromRow(c *gin.Context) error {
+// ReauthenticateForButton is Reauthenticate for a button by itself, which has no space for
+// the form.
+func (h Handlers) ReauthenticateForButton(c *gin.Context) error {
 	return h.reauthenticate(c, true, false)
 }
 

@@ -72,7 +72,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	} else if limited {
 		return h.renderSignUp(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.FailTaken(c, &form.Form); err != nil {
+	if err := h.FailUnavailable(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
@@ -95,7 +95,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	}
 	if failed := new(models.TakenError); errors.As(err, &failed) {
 		Taken(&form.Form, failed.Field)
-		if err := h.FailTaken(c, &form.Form); err != nil { // the other may be taken too
+		if err := h.FailUnavailable(c, &form.Form); err != nil { // the other may be taken too
 			return err
 		}
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
@@ -159,7 +159,7 @@ func (h Handlers) PasskeySignUpOptions(c *gin.Context) error {
 	if err := h.Attempt(c, h.EnumerationLimit(c)); err != nil {
 		return err
 	}
-	if err := h.FailTaken(c, &form.Form); err != nil {
+	if err := h.FailUnavailable(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {

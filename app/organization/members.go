@@ -168,7 +168,7 @@ func (h Handlers) ChangeMemberRole(c *gin.Context) error {
 func (h Handlers) confirmOwnerChange(c *gin.Context, roles ...*models.Role) error {
 	isOwner := func(r *models.Role) bool { return r.Kind == models.RoleOwner }
 	if isOwner(web.Current(c).Member.Role) && slices.ContainsFunc(roles, isOwner) {
-		return h.auth().ReauthenticateFromRow(c)
+		return h.auth().ReauthenticateForButton(c)
 	}
 	return nil
 }

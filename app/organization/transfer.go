@@ -42,7 +42,7 @@ func (h Handlers) Transfer(c *gin.Context) error {
 				return err
 			}
 			o := web.Current(c).Member.Organization
-			return web.RecordDetail(c, tx, o.ID, models.EventOwnershipMoved, newOwner.User, models.EventDetail{Organization: o.Name})
+			return web.RecordDetail(c, tx, o.ID, models.EventOwnershipTransferred, newOwner.User, models.EventDetail{Organization: o.Name})
 		})
 		if err == nil {
 			return h.RedirectWith(c, "transferred", web.Within(c, ""))

@@ -26,7 +26,7 @@ func handOver(ctx context.Context, tx *models.DB, user *models.User, login strin
 	if err != nil {
 		return nil, err
 	}
-	return handed, recordIn(ctx, tx, models.EventOwnershipMoved, newOwner, handed)
+	return handed, recordIn(ctx, tx, models.EventOwnershipTransferred, newOwner, handed)
 }
 
 // deleteOwned deletes the organizations that user alone owns, and records it.

@@ -22,15 +22,15 @@ func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	if err := h.Attempt(c, h.EnumerationLimit(c)); err != nil {
 		return err
 	}
-	if err := h.FailTaken(c, form); err != nil {
+	if err := h.FailUnavailable(c, form); err != nil {
 		return err
 	}
 	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 
-// FailTaken sets an error in form if the username or email is taken, or no mail can reach
+// FailUnavailable sets an error in form if the username or email is taken, or no mail can reach
 // the email, so users see it together with all other errors. The database's constraints have the final say.
-func (h Handlers) FailTaken(c *gin.Context, form *forms.Form) error {
+func (h Handlers) FailUnavailable(c *gin.Context, form *forms.Form) error {
 	h.FailUnreachable(c.Request.Context(), form)
 	if form.ValidValue("username") == "" && form.ValidValue("email") == "" {
 		return nil
