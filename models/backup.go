@@ -224,7 +224,7 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 	case EventFactorsReset:
 		return db.ResetFactors(ctx, u)
 	case EventRecoveryFinished:
-		if err := db.deleteFactors(ctx, u.ID); err != nil {
+		if err := db.deletePrepared(ctx, u.ID); err != nil {
 			return err
 		}
 		return db.replayPassword(ctx, r, u)
