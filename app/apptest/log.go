@@ -76,10 +76,15 @@ func (b *LogBook) Lines(t testing.TB) []LogLine {
 	return lines
 }
 
-// Of returns the lines of one request.
-func (b *LogBook) Of(a *Answer) []LogLine {
+// Of returns the lines of one request. The last is written after the answer, so it waits
+// for that.
+func (b *LogBook) Of(a *Answer) (lines []LogLine) {
 	a.T.Helper()
-	return slices.DeleteFunc(b.Lines(a.T), func(l LogLine) bool { return l["request_id"] != a.Header.Get("X-Request-Id") })
+	Eventually(a.T, func() bool {
+		lines = slices.DeleteFunc(b.Lines(a.T), func(l LogLine) bool { return l["request_id"] != a.Header.Get("X-Request-Id") })
+		return len(lines) > 0 && lines[len(lines)-1]["msg"] == "request"
+	})
+	return lines
 }
 
 func (b *LogBook) check(t testing.TB, db *models.DB) {
