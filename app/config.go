@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ type Config struct {
 	LimitWrites     models.Rate   `env:"LIMIT_WRITES" default:"120" help:"How many changes a signed-in person can make in a minute. \"off\" disables it."`
 	SMTPURL         string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
 	MailFrom        string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
-	SecondFactor    string        `env:"SECOND_FACTOR" default:"optional" help:"Who must have a second factor: \"optional\" asks nobody, \"everyone\" leads each person who has neither a passkey nor an authenticator app to add one before anything else."`
+	SecondFactor    string        `env:"SECOND_FACTOR" default:"optional" help:"Who must have a second factor: \"optional\", \"operators\" of the site, or \"everyone\". Whoever must and has neither a passkey nor an authenticator app is led to add one before anything else."`
 	TrustBrowser    time.Duration `env:"TRUST_BROWSER" default:"720h" help:"How long a browser that a person trusts isn't asked for a second factor: a day or more, or 0s to always ask."`
 	RecoveryWait    time.Duration `env:"RECOVERY_WAIT" default:"72h" help:"How long somebody who has lost their second factor waits before they can remove it by mail: a day to 30 days, or 0s to leave that to operators."`
 	SecretKeys      string        `env:"SECRET_KEYS" help:"Keys that encrypt the secrets of authenticator apps, as ID:KEY, separated by commas: the first encrypts, all decrypt. vestibule secrets new prints one. In development, the default is a key in data/secret-keys. As a flag, it isn't accepted."`
@@ -134,10 +135,11 @@ func (c *Config) validate(site bool) error {
 	if c.UnconfirmedMax != 0 && c.UnconfirmedMax < minUnconfirmed {
 		wrong("UNCONFIRMED_MAX", c.UnconfirmedMax.String(), "a day (24h) or more, or 0s")
 	}
-	if c.SecondFactor != "optional" && c.SecondFactor != "everyone" {
-		wrong("SECOND_FACTOR", c.SecondFactor, `"optional" or "everyone"`)
+	second := models.Whom(c.SecondFactor)
+	if !slices.Contains([]models.Whom{models.Nobody, models.Operators, models.Everyone}, second) {
+		wrong("SECOND_FACTOR", c.SecondFactor, `"optional", "operators" or "everyone"`)
 	}
-	if c.SecondFactor == "everyone" && c.SecretKeys == "" && c.Production() && site {
+	if second != models.Nobody && c.SecretKeys == "" && c.Production() && site {
 		say("SECRET_KEYS is not set: nobody could set up the second factor that SECOND_FACTOR requires; vestibule secrets new prints a key")
 	}
 	if c.ProviderLinking != "ask" && c.ProviderLinking != "verified" {
@@ -239,7 +241,7 @@ func (c *Config) web() web.Config {
 		TrustBrowser: c.TrustBrowser,
 		RecoveryWait: c.RecoveryWait,
 
-		RequireSecondFactor: c.SecondFactor == "everyone",
+		SecondFactor: models.Whom(c.SecondFactor),
 
 		Providers:    c.Providers,
 		LinkVerified: c.ProviderLinking == "verified",

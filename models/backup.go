@@ -108,7 +108,7 @@ type Restored struct {
 
 // ReplayedEvents are the kinds of events that AfterRestore does again.
 var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPasswordChanged, EventPasswordReset, EventOrganizationDeleted, EventEmailConfirmed,
-	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved, EventRecoveryFinished, EventChangeReported, EventConnectionRemoved}
+	EventRecoveryCodeUsed, EventRecoveryCodesCreated, EventAuthenticatorRemoved, EventFactorsReset, EventPasswordRemoved, EventPasskeyRemoved, EventRecoveryFinished, EventChangeReported, EventConnectionRemoved, EventOperatorRevoked}
 
 // AfterRestore makes a restored database safe to serve. A backup brings back what ended
 // since: links that were used, invitations that were revoked, sessions. So AfterRestore
@@ -223,6 +223,8 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		return err
 	case EventFactorsReset:
 		return db.ResetFactors(ctx, u)
+	case EventOperatorRevoked:
+		return db.SetOperator(ctx, u, "")
 	case EventRecoveryFinished:
 		if err := db.deletePrepared(ctx, u.ID); err != nil {
 			return err

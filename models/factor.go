@@ -50,10 +50,25 @@ type Factors struct {
 	Required, NoTrust bool
 }
 
+// Whom says of whom a site requires a second factor.
+type Whom string
+
+// What the setting SECOND_FACTOR can be.
+const (
+	Nobody    Whom = "optional"
+	Operators Whom = "operators"
+	Everyone  Whom = "everyone"
+)
+
 // SitePolicy is what the settings of a site say about factors.
 type SitePolicy struct {
-	SecondFactor bool // is required of everyone
+	SecondFactor Whom // must have one
 	Passkeys     bool // can be used
+}
+
+// Requires reports whether the site requires a second factor of u.
+func (p SitePolicy) Requires(u *User) bool {
+	return p.SecondFactor == Everyone || p.SecondFactor == Operators && u.Operator()
 }
 
 // WayIn reports whether the user can sign in by themselves, other than by a mailed link.
@@ -75,9 +90,9 @@ func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
 	return f, err
 }
 
-// Under returns f on a site with that policy.
-func (f Factors) Under(site SitePolicy) Factors {
-	f.Required = f.Required || site.SecondFactor
+// Under returns f, which are those of u, on a site with that policy.
+func (f Factors) Under(site SitePolicy, u *User) Factors {
+	f.Required = f.Required || site.Requires(u)
 	if !site.Passkeys {
 		f.Passkeys = 0
 	}

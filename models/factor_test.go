@@ -79,6 +79,10 @@ func TestAfterRestoreOfFactors(t *testing.T) {
 		reset := user("was.reset", models.EventFactorsReset)
 		recovered := user("recovered", models.EventRecoveryFinished)
 		reported := user("reported", models.EventChangeReported)
+		operator := user("no.operator", models.EventOperatorRevoked)
+		if err := db.SetOperator(t.Context(), operator, models.OperatorSupport); err != nil {
+			t.Fatal(err)
+		}
 		nothing := user("did.nothing", models.EventAuthenticatorAdded)
 		if err := db.VerifyUser(t.Context(), nothing); err != nil {
 			t.Fatal(err)
@@ -106,6 +110,7 @@ func TestAfterRestoreOfFactors(t *testing.T) {
 			removed: {Password: true, Apps: 1, RecoveryCodes: 10},
 			reset:   {Password: true},
 
+			operator:  {Password: true, Apps: 1, RecoveryCodes: 10},
 			recovered: {},
 			reported:  {Apps: 1, RecoveryCodes: 10},
 			nothing:   {Password: true, Apps: 1, RecoveryCodes: 10},
@@ -116,6 +121,9 @@ func TestAfterRestoreOfFactors(t *testing.T) {
 			u, err := db.UserByID(t.Context(), u.ID)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if u.Operator() {
+				t.Errorf("%s is an operator", u.Username)
 			}
 			if got, err := db.Factors(t.Context(), u); err != nil || got != want {
 				t.Errorf("%s has %+v (%v), want %+v", u.Username, got, err, want)

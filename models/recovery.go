@@ -66,7 +66,7 @@ func (db *DB) BeginRecovery(ctx context.Context, token *Token, site SitePolicy, 
 		if err != nil {
 			return err
 		}
-		if !valid || !token.mayRecover(u) || !factors.Under(site).NeedsRecovery() {
+		if !valid || !token.mayRecover(u) || !factors.Under(site, u).NeedsRecovery() {
 			return ErrNotFound
 		}
 		t := now()

@@ -94,7 +94,7 @@ func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, tok
 		if err != nil {
 			return err
 		}
-		factors = factors.Under(step.Site)
+		factors = factors.Under(step.Site, user)
 		if factors.SecondFactor() && !factors.NoTrust && (next.Proved(FactorPassword) || next.Proved(FactorProvider)) {
 			trusted, err := tx.trusts(ctx, user, step.Browser)
 			if err != nil {

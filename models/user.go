@@ -37,6 +37,8 @@ type User struct {
 	// address was verified from the start, or if PurgeUnconfirmed hasn't seen the
 	// account yet.
 	UnconfirmedSince time.Time `bun:",nullzero"`
+
+	OperatorRole OperatorRole `bun:",nullzero"`
 }
 
 // FullName returns the first and last name.

@@ -296,3 +296,40 @@ func TestSecondFactorOfEveryone(t *testing.T) {
 		ben.Get("/dashboard").Wants(http.StatusOK)
 	})
 }
+
+// TestSecondFactorOfOperators makes somebody an operator of a site that requires a second
+// factor of these alone.
+func TestSecondFactorOfOperators(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, apptest.OnLocalhost, func(c *app.Config) { c.SecondFactor = "operators" })
+		s.Join(apptest.Anna)
+		ben := s.Visit(t)
+		ben.Join(apptest.Ben)
+		set := func(role models.OperatorRole) {
+			t.Helper()
+			if err := s.DB.SetOperator(t.Context(), s.User("anna.smith"), role); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(models.OperatorSupport)
+		s.Get("/dashboard").Wants(http.StatusForbidden).Says("This site requires a second step")
+		s.Get("/account/security").Wants(http.StatusOK).Says("This site requires a second step of its operators. You have none yet.")
+		ben.Get("/dashboard").Wants(http.StatusOK)
+		if ben.Get("/account/security").Wants(http.StatusOK).Find("#required").Length() > 0 {
+			t.Error("a second step is required of somebody who is no operator")
+		}
+		set("")
+		s.Get("/dashboard").Wants(http.StatusOK)
+
+		// With a passkey, the password alone no longer signs an operator in.
+		key := s.SecurityKey()
+		s.Submit(s.Get("/account/passkeys"), "form#add-passkey", apptest.Fill("credential", key.Create(s.Post("/account/passkeys/options", nil))))
+		again := s.Visit(t)
+		again.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")
+		again.Post("/sign-out", nil).LeadsTo("/")
+		set(models.OperatorSupport)
+		again.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/sign-in/second-factor")
+		s.Get("/dashboard").Wants(http.StatusOK)
+	})
+}

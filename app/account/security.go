@@ -47,7 +47,11 @@ func (h Handlers) ShowSecurity(c *gin.Context) error {
 	for _, e := range events {
 		list.Rows = append(list.Rows, view.NewEventRow(e))
 	}
+	var site models.Whom
+	if h.SitePolicy().Requires(user) {
+		site = h.Config.SecondFactor
+	}
 	f := h.Frame(c, http.StatusOK)
-	page := view.SecurityPage(f, view.Security{Factors: factors, Passkeys: h.Passkeys != nil, Trusted: len(trusted), Site: h.Config.RequireSecondFactor, Required: required, Changes: list})
+	page := view.SecurityPage(f, view.Security{Factors: factors, Passkeys: h.Passkeys != nil, Trusted: len(trusted), Site: site, Required: required, Changes: list})
 	return web.Render(c, f, page, page)
 }

@@ -11,10 +11,10 @@ import (
 	"vestibule/templates/components"
 )
 
-// SecondFactorOnly is middleware for a site that requires a second factor of everyone. Put
-// it after SignedInOnly.
+// SecondFactorOnly is middleware for a site that requires a second factor of everyone, or of
+// its operators. Put it after SignedInOnly.
 func (h Handlers) SecondFactorOnly(c *gin.Context) error {
-	if !h.Config.RequireSecondFactor {
+	if !h.SitePolicy().Requires(web.Current(c).User) {
 		return nil
 	}
 	return h.RequireSecondFactor(c, nil)

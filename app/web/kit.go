@@ -64,7 +64,7 @@ type Config struct {
 	TrustBrowser    time.Duration // how long a browser may be trusted; 0 for never
 	RecoveryWait    time.Duration // how long a recovery waits; 0 if there are none
 
-	RequireSecondFactor bool // of everyone
+	SecondFactor models.Whom // must have one
 
 	RelatedOrigins []string // that may use the passkeys, too
 
@@ -81,13 +81,13 @@ type Config struct {
 
 // SitePolicy returns what the site's settings say about factors.
 func (k *Kit) SitePolicy() models.SitePolicy {
-	return models.SitePolicy{SecondFactor: k.Config.RequireSecondFactor, Passkeys: k.Passkeys != nil}
+	return models.SitePolicy{SecondFactor: k.Config.SecondFactor, Passkeys: k.Passkeys != nil}
 }
 
 // Factors returns how user can prove who they are on this site.
 func (k *Kit) Factors(ctx context.Context, user *models.User) (models.Factors, error) {
 	factors, err := k.DB.Factors(ctx, user)
-	return factors.Under(k.SitePolicy()), err
+	return factors.Under(k.SitePolicy(), user), err
 }
 
 // NewKit returns a Kit. It returns an error if BaseURL or one of RelatedOrigins isn't an

@@ -5,6 +5,7 @@ package main_test
 import (
 	"errors"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -138,4 +139,36 @@ func TestOperatorResetsFactors(t *testing.T) {
 			o.Errorf("the audit log has %v", events)
 		}
 	})
+}// TestOperatorGrants makes a user an operator, and takes that back.
+func TestOperatorGrants(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		o.creates("anna.smith", "anna@example.com", "Anna", "Smith")
+		shows := func(operator, second string) {
+			o.Helper()
+			show := o.command("users", "show", "anna.smith")
+			show.Env = append(show.Env, "SECOND_FACTOR=operators")
+			shown, err := show.Output()
+			if err != nil {
+				o.Fatal(err)
+			}
+			for _, line := range []string{`(?m)^Operator +` + operator + `$`, `(?m)^Second factor +` + second + `$`} {
+				if !regexp.MustCompile(line).Match(shown) {
+					o.Errorf("show lacks %s: %s", line, shown)
+				}
+			}
+		}
+		shows("no", "not required")
+		wantEqual(o.T, "grant-operator", o.does("users", "grant-operator", "anna.smith"), "Made anna.smith an operator\n")
+		shows("support", "required by the site")
+		wantEqual(o.T, "grant-operator again", o.does("users", "grant-operator", "anna.smith"), "anna.smith is an operator already\n")
+		wantEqual(o.T, "revoke-operator", o.does("users", "revoke-operator", "anna.smith"), "anna.smith is no longer an operator\n")
+		shows("no", "not required")
+		wantEqual(o.T, "revoke-operator again", o.does("users", "revoke-operator", "anna.smith"), "anna.smith isn't an operator\n")
+		events := readJSON[[]object](o, o.does("audit", "--json"))
+		if kinds := fieldsOf(events, "kind"); len(kinds) < 2 || kinds[0] != "operator-revoked" || kinds[1] != "operator-granted" {
+			o.Errorf("the events are %v", kinds)
+		}
+	})
 }
+
+

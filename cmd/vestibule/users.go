@@ -27,6 +27,8 @@ type users struct {
 	Enable         usersEnable         `cmd:"" help:"Let a disabled user sign in again."`
 	ResetFactors   usersResetFactors   `cmd:"" help:"Remove a user's passkeys, authenticator apps and recovery codes, for somebody who has lost them."`
 	CancelRecovery usersCancelRecovery `cmd:"" help:"Cancel the recovery that somebody has started for a user."`
+	GrantOperator  usersGrantOperator  `cmd:"" help:"Make a user an operator of the site."`
+	RevokeOperator usersRevokeOperator `cmd:"" help:"Make an operator of the site a user like any other."`
 	Unlock         usersUnlock         `cmd:"" help:"Clear the waits of a user who made too many attempts."`
 	Delete         usersDelete         `cmd:"" help:"Permanently delete a user and everything they own."`
 }
@@ -57,6 +59,8 @@ type (
 	usersUnlock         struct{ login }
 	usersResetFactors   struct{ login }
 	usersCancelRecovery struct{ login }
+	usersGrantOperator  struct{ login }
+	usersRevokeOperator struct{ login }
 	usersDelete         struct {
 		login
 		Yes                 bool   `help:"Don't ask for confirmation."`
@@ -83,6 +87,11 @@ func (usersDelete) Help() string {
 // Help returns the details that --help prints below the summary.
 func (usersResetFactors) Help() string {
 	return "Make sure that it's really them who asks: afterwards the password alone signs them in, or a mailed link if they have none. Sessions stay; they get an email."
+}
+
+// Help returns the details that --help prints below the summary.
+func (usersGrantOperator) Help() string {
+	return "With SECOND_FACTOR=operators, they must have a second factor. Their role is \"support\"; it opens no pages."
 }
 
 // Help returns the details that --help prints below the summary.
@@ -159,7 +168,7 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 				DeleteAfter time.Time        `json:"delete_after,omitzero"`
 				Throttles   []throttleRow    `json:"throttles"`
 				RefusedMail int              `json:"refused_mail"`
-			}{newUserRow(user), newFactorsRow(factors, len(trusted)), newRequirementRows(config, requiring), newRecoveryRow(recovery), len(sessions), deleted, newThrottleRows(waits), refused})
+			}{newUserRow(user), newFactorsRow(factors, len(trusted)), newRequirementRows(config, user, requiring), newRecoveryRow(recovery), len(sessions), deleted, newThrottleRows(waits), refused})
 		}
 		table := newTable(os.Stdout)
 		lines := [][]string{
@@ -168,10 +177,11 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 			{"Name", user.FullName()},
 			{"Verified (UTC)", formatTime(user.VerifiedAt)},
 			{"Disabled (UTC)", formatTime(user.DisabledAt)},
+			{"Operator", cmp.Or(string(user.OperatorRole), "no")},
 			{"Created (UTC)", formatTime(user.CreatedAt)},
 			{"Changed (UTC)", formatTime(user.UpdatedAt)},
 			{"Factors", newFactorsRow(factors, len(trusted)).String()},
-			{"Second factor", requirements(newRequirementRows(config, requiring))},
+			{"Second factor", requirements(newRequirementRows(config, user, requiring))},
 			{"Sessions", fmt.Sprint(len(sessions))},
 			{"ID", user.ID.String()},
 		}
@@ -303,6 +313,38 @@ func (c usersResetFactors) Run(ctx context.Context, config *app.Config) error {
 			return err
 		}
 		fmt.Printf("Removed the passkeys, authenticator apps and recovery codes of %s\n", plain(user.Username))
+		return nil
+	})
+}
+
+func (c usersGrantOperator) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
+		if user.Operator() {
+			fmt.Printf("%s is an operator already\n", plain(user.Username))
+			return nil
+		}
+		err := audited(ctx, db, models.EventOperatorGranted, func(tx *models.DB) (uuid.UUID, error) {
+			return user.ID, tx.SetOperator(ctx, user, models.OperatorSupport)
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Printf("Made %s an operator\n", plain(user.Username))
+		return nil
+	})
+}
+
+func (c usersRevokeOperator) Run(ctx context.Context, config *app.Config) error {
+	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
+		if !user.Operator() {
+			fmt.Printf("%s isn't an operator\n", plain(user.Username))
+			return nil
+		}
+		err := audited(ctx, db, models.EventOperatorRevoked, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.SetOperator(ctx, user, "") })
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s is no longer an operator\n", plain(user.Username))
 		return nil
 	})
 }
@@ -456,9 +498,10 @@ type requirementRow struct {
 	NoTrust      bool      `json:"no_trust"`               // trusted browsers don't stand in for it
 }
 
-func newRequirementRows(config *app.Config, organizations []models.Organization) []requirementRow {
+func newRequirementRows(config *app.Config, user *models.User, organizations []models.Organization) []requirementRow {
 	rows := []requirementRow{}
-	if config.SecondFactor == "everyone" {
+	site := models.SitePolicy{SecondFactor: models.Whom(config.SecondFactor)}
+	if site.Requires(user) {
 		rows = append(rows, requirementRow{NoTrust: config.TrustBrowser == 0})
 	}
 	for _, o := range organizations {
@@ -519,6 +562,7 @@ type userRow struct {
 	LastName   string     `json:"last_name"`
 	VerifiedAt *time.Time `json:"verified_at"`
 	DisabledAt *time.Time `json:"disabled_at"`
+	Operator   string     `json:"operator,omitempty"` // the role
 	CreatedAt  time.Time  `json:"created_at"`
 	UpdatedAt  time.Time  `json:"updated_at"`
 }
@@ -530,6 +574,7 @@ func newUserRow(u *models.User) userRow {
 		Email:     u.Email,
 		FirstName: u.FirstName,
 		LastName:  u.LastName,
+		Operator:  string(u.OperatorRole),
 		CreatedAt: u.CreatedAt.UTC(),
 		UpdatedAt: u.UpdatedAt.UTC(),
 	}

@@ -186,7 +186,8 @@ func AccountEvents() []EventGroup {
 			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventPasskeyAdded, models.EventPasskeyRenamed, models.EventPasskeyRemoved, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
 			models.EventRecoveryFinished, models.EventChangeReported, models.EventConnectionAdded, models.EventConnectionRemoved,
-			models.EventDisabled, models.EventEnabled, models.EventCreated}},
+			models.EventDisabled, models.EventEnabled, models.EventCreated,
+			models.EventOperatorGranted, models.EventOperatorRevoked}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventInvitationDeclined, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipTransferred}},
 	}
@@ -253,6 +254,8 @@ var eventLabels = map[string]string{
 	models.EventDeleted:         "Account deleted",
 	models.EventUnconfirmed:     "Unconfirmed account deleted",
 	models.EventCreated:         "Account created",
+	models.EventOperatorGranted: "Made an operator of the site",
+	models.EventOperatorRevoked: "No longer an operator of the site",
 	models.EventRestored:        "Restored from a backup",
 
 	models.EventConnectionAdded:   "Connected an account elsewhere",
@@ -336,6 +339,8 @@ var eventIcons = map[string]string{
 	models.EventEnabled:         "user",
 	models.EventDeleted:         "trash-2",
 	models.EventCreated:         "user-plus",
+	models.EventOperatorGranted: "shield",
+	models.EventOperatorRevoked: "shield",
 
 	models.EventConnectionAdded:      "link",
 	models.EventConnectionRemoved:    "link",

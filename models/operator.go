@@ -1,0 +1,24 @@
+package models
+
+import "context"
+
+// OperatorRole is the role of an operator of the site. It is empty for everybody else.
+type OperatorRole string
+
+// OperatorSupport is the role of an operator who helps users.
+const OperatorSupport OperatorRole = "support"
+
+// Operator reports whether the user is an operator of the site.
+func (u *User) Operator() bool { return u.OperatorRole != "" }
+
+// SetOperator makes u an operator with that role. With the empty role, u is none any more.
+// It returns ErrChanged if u has changed since it was read.
+func (db *DB) SetOperator(ctx context.Context, u *User, role OperatorRole) error {
+	return db.InTx(ctx, func(tx *DB) error {
+		if _, err := tx.lockUnchanged(ctx, u); err != nil {
+			return err
+		}
+		u.OperatorRole = role
+		return tx.updateUser(ctx, u, "operator_role")
+	})
+}
