@@ -52,6 +52,7 @@ type OpenID struct {
 	// Intercept answers a request in place of the provider, if not nil. It reports whether it did.
 	Intercept func(http.ResponseWriter, *http.Request) bool
 
+	serving   sync.RWMutex // held while a request is answered
 	provider  *op.Provider
 	storage   *openIDStorage
 	callbacks []string
@@ -109,6 +110,8 @@ func (o *OpenID) Env(baseURL string) []string {
 
 // Mend makes the provider right again, with Anna signed in there.
 func (o *OpenID) Mend() {
+	o.serving.Lock() // a request whose answer nobody read may be under way
+	defer o.serving.Unlock()
 	o.Person, o.Error, o.Userinfo, o.Posted = AnnaElsewhere, "", false, nil
 	o.Answers, o.Discovery, o.Claims, o.Sign, o.Intercept = nil, nil, nil, nil, nil
 }
@@ -138,6 +141,8 @@ func (o *OpenID) NewKey(id string) {
 }
 
 func (o *OpenID) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	o.serving.RLock()
+	defer o.serving.RUnlock()
 	if r.URL.Path == "/favicon.ico" { // browsers ask for it
 		w.WriteHeader(http.StatusNoContent)
 		return

@@ -97,6 +97,10 @@ func TestNotesOutliveTheSession(t *testing.T) {
 		v.presses("Create organization")
 		v.wantsPage("/o/engines", "Engines")
 		v.opens("/o/engines/notes")
+		v.fills("title", "First") // or there is no search
+		v.fills("body", "Something to search")
+		v.presses("Add note")
+		v.wantsText("Something to search")
 		v.fills("title", "Relays")
 		v.fills("body", "There are\n13,000 <of> them")
 		if scripts {
