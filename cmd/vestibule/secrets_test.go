@@ -139,7 +139,7 @@ func TestOperatorResetsFactors(t *testing.T) {
 			o.Errorf("the audit log has %v", events)
 		}
 	})
-}// TestOperatorGrants makes a user an operator, and takes that back.
+} // TestOperatorGrants makes a user an operator, and takes that back.
 func TestOperatorGrants(t *testing.T) {
 	eachOperator(t, func(o *operator) {
 		o.creates("anna.smith", "anna@example.com", "Anna", "Smith")
@@ -170,5 +170,3 @@ func TestOperatorGrants(t *testing.T) {
 		}
 	})
 }
-
-
