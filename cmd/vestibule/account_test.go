@@ -93,7 +93,7 @@ const anotherPassword = "violet kettle thunder"
 func TestVerifyEmail(t *testing.T) {
 	eachFlow(t, func(f *flow) {
 		f.signsUp(apptest.Anna)
-		f.wantsText("Confirm your email address. We sent a link to " + apptest.Anna.Email)
+		f.wantsText("to keep your account. We sent a link to " + apptest.Anna.Email)
 		link := f.mailed(apptest.Anna.Email, apptest.VerifySubject)
 		f.expects("status of 429")
 		f.presses("Resend link")

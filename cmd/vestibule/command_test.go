@@ -319,7 +319,7 @@ func TestCommandsChangeNoSchema(t *testing.T) {
 		}
 		for _, env := range []string{"development", "production"} {
 			got := runs(env, "migrate", "down")
-			if newest := got.stderr; got.code != 1 || !strings.Contains(newest, "This reverts ") || !strings.Contains(newest, "  DROP ") ||
+			if newest := got.stderr; got.code != 1 || !strings.Contains(newest, "This reverts ") || !strings.Contains(newest, " DROP ") ||
 				!strings.HasSuffix(newest, "vestibule: reverting a migration can permanently delete data: run it on a terminal to confirm, or pass --yes\n") {
 				t.Errorf("%s: migrate down ends with %d:\n%s", env, got.code, got.stderr)
 			}
@@ -332,7 +332,7 @@ func TestCommandsChangeNoSchema(t *testing.T) {
 				}
 			}
 			got = runs(env, "migrate", "down", "--yes")
-			if got.code != 0 || !strings.HasPrefix(got.stdout, "Reverted ") || !strings.Contains(got.stderr, "  DROP ") {
+			if got.code != 0 || !strings.HasPrefix(got.stdout, "Reverted ") || !strings.Contains(got.stderr, " DROP ") {
 				t.Errorf("%s: migrate down --yes: exit code %d\n%s%s", env, got.code, got.stdout, got.stderr)
 			}
 			before := succeed(t, database, "migrate", "status")

@@ -294,7 +294,7 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
 		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{
 			{"Username", "Anna.Smith"}, {"Email", "Anna@Example.com"}, {"Name", "Anna Smith"},
-			{"Verified (UTC)", anna.VerifiedAt.Format(time.DateTime)}, {"Disabled (UTC)", "no"},
+			{"Verified (UTC)", anna.VerifiedAt.Format(time.DateTime)}, {"Disabled (UTC)", "no"}, {"Operator", "no"},
 			{"Created (UTC)", anna.CreatedAt.Format(time.DateTime)}, {"Changed (UTC)", anna.UpdatedAt.Format(time.DateTime)},
 			{"Factors", "password"}, {"Second factor", "not required"}, {"Sessions", "2"}, {"ID", anna.ID.String()},
 		})
