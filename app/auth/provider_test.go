@@ -409,6 +409,7 @@ func TestProviderDiscovery(t *testing.T) {
 func TestProviderMeetsAnAccount(t *testing.T) {
 	t.Parallel()
 	linking := func(c *app.Config) { c.ProviderLinking = "verified" }
+	asIs := func(*app.Config) {}
 	tests := map[string]struct {
 		setting  func(*app.Config)
 		verified bool // here
@@ -417,12 +418,12 @@ func TestProviderMeetsAnAccount(t *testing.T) {
 		leads    string
 		toast    string
 	}{
-		"verified on both sides":       {nil, true, true, false, "/sign-in?next=%2Faccount%2Fconnections", acmeHave},
+		"verified on both sides":       {asIs, true, true, false, "/sign-in?next=%2Faccount%2Fconnections", acmeHave},
 		"verified and linking":         {linking, true, true, false, "/dashboard", "Acme connected"},
 		"linking with a second factor": {linking, true, true, true, "/sign-in?next=%2Faccount%2Fconnections", acmeHave},
 		"linking, unverified there":    {linking, true, false, false, "/sign-up/provider", ""},
-		"unverified there":             {nil, true, false, false, "/sign-up/provider", ""},
-		"unverified here": {nil, false, true, true, "/dashboard",
+		"unverified there":             {asIs, true, false, false, "/sign-up/provider", ""},
+		"unverified here": {asIs, false, true, true, "/dashboard",
 			"Signed in by Acme. Your email address wasn't confirmed before, so we removed the password and the devices that this account had."},
 		"unverified on both sides": {linking, false, false, false, "/sign-up/provider", ""},
 	}
@@ -431,9 +432,6 @@ func TestProviderMeetsAnAccount(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
 				acme, other := apptest.NewOpenID(t, "acme"), apptest.NewOpenID(t, "other")
-				if tt.setting == nil {
-					tt.setting = func(*app.Config) {}
-				}
 				s := apptest.NewSite(t, db, apptest.OnLocalhost, acme.Use, other.Use, tt.setting)
 				s.Join(apptest.Anna)
 				s.AddPasskey(s.SecurityKey()).LeadsTo("/account/passkeys")
