@@ -36,6 +36,10 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		return mail.Message{}, errors.New("no template for mail of this kind") // queued by a newer process, which will send it
 	}
 	id := m.ID.String()
+	lead := func(page, token string) {
+		data.URL = a.link(page, token)
+		id = fmt.Sprintf("%s.%d", m.ID, m.Attempts) // with a new link, it isn't a copy of the previous attempt
+	}
 	kind := m.Kind
 	if kind == models.MailRecover {
 		var err error
@@ -70,8 +74,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if err != nil {
 			return mail.Message{}, err
 		}
-		data.URL = a.link("/recover/cancel", token)
-		id = fmt.Sprintf("%s.%d", id, m.Attempts)
+		lead("/recover/cancel", token)
 	case models.MailInvitation:
 		i, token, err := a.DB.SendInvitation(ctx, m.Detail.Invitation)
 		if err != nil {
@@ -79,8 +82,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		}
 		data.Organization = text.ForStranger(i.Organization.Name, "an organization")
 		data.Inviter = text.ForStranger(i.Inviter.FullName(), text.ForStranger(i.Inviter.Username, "Someone"))
-		data.URL = a.link("/invitation", token)
-		id = fmt.Sprintf("%s.%d", id, m.Attempts)
+		lead("/invitation", token)
 	case models.MailSecondFactor:
 		o, err := a.DB.RequiringOrganization(ctx, m.UserID, m.Detail.Organization)
 		if err != nil {
@@ -96,8 +98,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 			return mail.Message{}, err
 		}
 		if token != "" {
-			data.URL = a.link("/not-me", token)
-			id = fmt.Sprintf("%s.%d", id, m.Attempts)
+			lead("/not-me", token)
 		}
 	}
 	if purpose != "" {
@@ -122,9 +123,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if err != nil {
 			return mail.Message{}, err
 		}
-		// Each attempt has a new link, so it isn't a copy of the previous message.
-		id = fmt.Sprintf("%s.%d", id, m.Attempts)
-		data.URL = a.link(page, token)
+		lead(page, token)
 	}
 	subject, text, html, err := view.Render(kind, data)
 	return mail.Message{ID: id, To: to, Subject: subject, Text: text, HTML: html}, err

@@ -43,18 +43,18 @@ func (a *App) routes() (http.Handler, error) {
 	e.GET("/.well-known/webauthn", a.RelatedOrigins)
 	e.GET("/.well-known/passkey-endpoints", a.PasskeyEndpoints)
 
-	// Other sites post here: a signed token, or what changes nothing.
-	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.Handlers{Kit: a.Kit}.ProviderSignedOut))
-	e.POST("/auth/:provider/callback", a.Handle(web.LimitBody), a.Handle(auth.Handlers{Kit: a.Kit}.PostedProviderCallback))
-
-	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))
-	e.NoRoute(a.Handle(web.NotFound))
-	e.NoMethod(a.Handle(web.MethodNotAllowed))
-
 	// From here on, these names are the handlers of the packages.
 	auth := auth.Handlers{Kit: a.Kit}
 	account := account.Handlers{Kit: a.Kit}
 	organization := organization.Handlers{Kit: a.Kit}
+
+	// Other sites post here: a signed token, or what changes nothing.
+	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.ProviderSignedOut))
+	e.POST("/auth/:provider/callback", a.Handle(web.LimitBody), a.Handle(auth.PostedProviderCallback))
+
+	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))
+	e.NoRoute(a.Handle(web.NotFound))
+	e.NoMethod(a.Handle(web.MethodNotAllowed))
 
 	public := a.Group(e, auth.SameUser)
 	public.GET("/", a.ShowHome)

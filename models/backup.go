@@ -226,7 +226,7 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 	case EventOperatorRevoked:
 		return db.SetOperator(ctx, u, "")
 	case EventRecoveryFinished:
-		if err := db.deletePrepared(ctx, u.ID); err != nil {
+		if err := db.deleteWaysIn(ctx, u.ID); err != nil {
 			return err
 		}
 		return db.replayPassword(ctx, r, u)

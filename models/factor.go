@@ -162,25 +162,32 @@ func (db *DB) tellFactor(ctx context.Context, u *User, detail MailDetail) error 
 	return db.mailUser(ctx, u, MailFactorChanged, detail)
 }
 
-// factorRemoved is factorChanged after u lost a factor. With the last second one, the
-// recovery codes and the trust in browsers go too, and sessions count as begun with one.
+// factorRemoved is factorChanged after u lost a factor.
 func (db *DB) factorRemoved(ctx context.Context, u *User, kind string) error {
-	factors, err := db.Factors(ctx, u)
-	if err != nil {
+	if err := db.endWithLastSecond(ctx, u); err != nil {
 		return err
 	}
-	if !factors.HasSecond() {
-		if err := db.deleteRecoveryCodes(ctx, u.ID); err != nil {
-			return err
-		}
-		if err := db.UntrustBrowsers(ctx, u.ID, ""); err != nil {
-			return err
-		}
-		if err := db.weakenSessions(ctx, u.ID); err != nil {
-			return err
-		}
-	}
 	return db.factorChanged(ctx, u, kind)
+}
+
+// endWithLastSecond ends what rests on a second factor, if u has none left: the recovery
+// codes, the trust in browsers, and the second factor of sessions.
+func (db *DB) endWithLastSecond(ctx context.Context, u *User) error {
+	factors, err := db.Factors(ctx, u)
+	if err != nil || factors.HasSecond() {
+		return err
+	}
+	return db.endSecondFactor(ctx, u.ID)
+}
+
+func (db *DB) endSecondFactor(ctx context.Context, user uuid.UUID) error {
+	if err := db.deleteRecoveryCodes(ctx, user); err != nil {
+		return err
+	}
+	if err := db.weakenSessions(ctx, user); err != nil {
+		return err
+	}
+	return db.UntrustBrowsers(ctx, user, "")
 }
 
 func (db *DB) mailFactorChange(ctx context.Context, u *User, kind string) error {
@@ -209,11 +216,5 @@ func (db *DB) deleteFactors(ctx context.Context, user uuid.UUID) error {
 	if err := db.deletePasskeys(ctx, user); err != nil {
 		return err
 	}
-	if err := db.deleteRecoveryCodes(ctx, user); err != nil {
-		return err
-	}
-	if err := db.weakenSessions(ctx, user); err != nil {
-		return err
-	}
-	return db.UntrustBrowsers(ctx, user, "")
+	return db.endSecondFactor(ctx, user)
 }

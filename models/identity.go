@@ -139,7 +139,7 @@ func (db *DB) ClaimUser(ctx context.Context, id uuid.UUID, email string, i *Iden
 		if u.Verified() || u.Disabled() || u.EmailKey != text.EmailKey(email) {
 			return ErrChanged
 		}
-		if err := tx.deletePrepared(ctx, u.ID); err != nil {
+		if err := tx.deleteWaysIn(ctx, u.ID); err != nil {
 			return err
 		}
 		if err := tx.markVerified(ctx, u); err != nil {
@@ -187,9 +187,9 @@ func (db *DB) requireWayIn(ctx context.Context, u *User) error {
 	return err
 }
 
-// deletePrepared removes every way in of user but the password, because whoever added it may
-// not own the address that is proved now.
-func (db *DB) deletePrepared(ctx context.Context, user uuid.UUID) error {
+// deleteWaysIn removes every way in of user but the password: when the address is proved for
+// the first time, somebody else may have prepared them.
+func (db *DB) deleteWaysIn(ctx context.Context, user uuid.UUID) error {
 	if err := db.deleteFactors(ctx, user); err != nil {
 		return err
 	}

@@ -187,7 +187,7 @@ func (db *DB) FinishRecovery(ctx context.Context, token *Token, hash string) err
 		if _, err := tx.endRecovery(ctx, u.ID); err != nil {
 			return err
 		}
-		if err := tx.deletePrepared(ctx, u.ID); err != nil {
+		if err := tx.deleteWaysIn(ctx, u.ID); err != nil {
 			return err
 		}
 		token.User = u

@@ -48,9 +48,9 @@ var reportedBy = map[string]string{
 }
 
 // CreateReportToken creates the token by which the recipient of m, a queued notice, reports
-// the change. It returns no secret if the recipient has no say: the account was deleted or
-// disabled, or the address isn't its any more. It returns ErrNotFound if m was removed from
-// the queue in the meantime.
+// the change. The secret is empty if the recipient can no longer report anything: the account
+// was deleted or disabled, or has given up the address. It returns ErrNotFound if m was removed
+// from the queue in the meantime.
 func (db *DB) CreateReportToken(ctx context.Context, m *Mail) (secret string, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
 		u, err := tx.lockUser(ctx, m.UserID)
@@ -74,9 +74,9 @@ func (db *DB) CreateReportToken(ctx context.Context, m *Mail) (secret string, er
 	return secret, err
 }
 
-// MayReport reports whether the holder of token has a say. They have none once somebody at
-// an earlier address has taken theirs from the account, or a week after the account got
-// another.
+// MayReport reports whether token can still report its change. It can't once somebody at an
+// earlier address has taken its own from the account, or a week after the account got another
+// address.
 func (db *DB) MayReport(ctx context.Context, token *Token) (bool, error) {
 	if token.Detail.Undone != nil {
 		return true, nil
@@ -190,7 +190,7 @@ func (db *DB) removeReported(ctx context.Context, u *User, change TokenDetail, u
 }
 
 // removeFactors removes the factors of u that which selects, except those of some models,
-// and counts them. With the last app, the recovery codes go too.
+// and counts them.
 func (db *DB) removeFactors(ctx context.Context, u *User, undone *Undone, which func(*bun.DeleteQuery) *bun.DeleteQuery, except ...any) error {
 	remove := func(model any) (int, error) {
 		if slices.Contains(except, model) {
@@ -220,11 +220,7 @@ func (db *DB) removeFactors(ctx context.Context, u *User, undone *Undone, which 
 	}
 	undone.Passkeys, undone.Apps, undone.Connections = undone.Passkeys+passkeys, undone.Apps+apps, undone.Connections+connections
 	undone.Codes = undone.Codes || codes > 0
-	factors, err := db.Factors(ctx, u)
-	if err != nil || factors.HasSecond() {
-		return err
-	}
-	return db.deleteRecoveryCodes(ctx, u.ID)
+	return db.endWithLastSecond(ctx, u)
 }
 
 // lockOut ends every session of u and what else a stranger may hold, and mails u the way

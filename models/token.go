@@ -20,9 +20,9 @@ const (
 	ResetPassword Purpose = "reset-password"
 
 	Recover        Purpose = "recover"         // begins a recovery
-	CancelRecovery Purpose = "cancel-recovery" // of which there is one for each address
+	CancelRecovery Purpose = "cancel-recovery" // one for each address that was told
 	FinishRecovery Purpose = "finish-recovery"
-	ReportChange   Purpose = "report-change" // of which there is one for each notice
+	ReportChange   Purpose = "report-change" // one for each notice
 )
 
 // lifetime returns how long a token with that purpose is valid.

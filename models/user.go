@@ -236,7 +236,7 @@ func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) erro
 			return err
 		}
 		if !u.Verified() { // whoever added a factor may not own the address
-			if err := tx.deletePrepared(ctx, u.ID); err != nil {
+			if err := tx.deleteWaysIn(ctx, u.ID); err != nil {
 				return err
 			}
 			if err := tx.markVerified(ctx, u); err != nil {

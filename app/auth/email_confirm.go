@@ -45,8 +45,7 @@ func (h Handlers) renderVerifyEmail(c *gin.Context, status int, form *view.Verif
 func (h Handlers) renderAnotherAccount(c *gin.Context, status int, token *models.Token, path string) error {
 	f := h.Frame(c, status)
 	if web.IsHTMX(c) {
-		c.Header("HX-Retarget", "#main")
-		c.Header("HX-Reswap", "innerHTML")
+		web.Retarget(c, "#main")
 	}
 	return web.Render(c, f, view.AnotherAccountPage(f, token, path), view.AnotherAccountCard(f, token, path))
 }

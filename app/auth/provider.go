@@ -133,7 +133,7 @@ func (h Handlers) ProviderCallback(c *gin.Context) error {
 		return err
 	case a.Kind == models.AuthorizeConnect:
 		return h.connect(c, p, a, person, identity)
-	case known && a.Kind == models.AuthorizeConfirm && identity.UserID != a.UserID, !known && a.Kind == models.AuthorizeConfirm:
+	case a.Kind == models.AuthorizeConfirm && (!known || identity.UserID != a.UserID):
 		return h.backFromProvider(c, p, a, "unknown")
 	case known:
 		return h.signInByIdentity(c, p, a, person, identity)

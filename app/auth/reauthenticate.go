@@ -42,9 +42,8 @@ func (h Handlers) ReauthenticateForButton(c *gin.Context) error {
 // proof is.
 func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	r := web.Current(c)
-	form := forms.New(new(view.Reauthenticate))
 	if !stepUp && time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
-		return confirmed(c, form)
+		return confirmed(c, forms.New(new(view.Reauthenticate)))
 	}
 	factors, err := h.Factors(c.Request.Context(), r.User)
 	if err != nil {
@@ -54,79 +53,96 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	if err != nil {
 		return err
 	}
-	wholePage = wholePage || len(elsewhere) > 0 // whose buttons are forms of their own
-	newForm := func() *view.Reauthenticate {
-		form := forms.New(&view.Reauthenticate{Action: ownPath(c), StepUp: stepUp, SecondFactor: factors.SecondFactor(), Codes: factors.Codes()})
-		form.Check = func() {
-			switch {
-			case !form.SecondFactor || !form.PasskeyAnswer().Empty():
-			case !form.Codes:
-				form.Error = usePasskey
-			case form.CurrentCode == "":
-				form.Fail("current_code", "Enter a security code.")
-			}
-		}
-		return form
-	}
-	form = newForm()
-	var kept []forms.Field // what was typed on the page
-	next := thenOpen
-	ask := func(status int, form *view.Reauthenticate) error {
-		c.Abort()
-		form.Focus, form.Sudo, form.CurrentCode = &form.CurrentPassword, next, ""
-		form.Passkeys = h.canUsePasskey(factors)
-		form.Providers, form.Apart = elsewhere, c.Request.Method != http.MethodGet
-		f := h.Frame(c, status)
-		if f.Next = "/account/security"; !form.Apart {
-			f.Next = c.Request.URL.RequestURI()
-		}
-		fragment := view.ReauthenticateForm(f, form, kept)
-		if wholePage && web.IsHTMX(c) {
-			c.Header("HX-Retarget", "#main")
-			c.Header("HX-Reswap", "innerHTML")
-			fragment = view.ReauthenticateCard(f, form, kept)
-		}
-		return web.Render(c, f, view.ReauthenticatePage(f, form, kept), fragment)
-	}
+	q := &question{factors: factors, elsewhere: elsewhere, stepUp: stepUp, then: thenOpen}
+	q.wholePage = wholePage || len(elsewhere) > 0 // whose buttons are forms of their own
+	form := q.newForm(c)
 	if c.Request.Method == http.MethodGet {
-		return ask(http.StatusForbidden, form)
+		return h.ask(c, http.StatusForbidden, q, form)
 	}
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	asked := form.Sudo != ""
-	if next = form.Sudo; !asked {
-		next = thenSend
+	q.keepTyped(c, form)
+	asked, answered := form.Sudo != "", !form.PasskeyAnswer().Empty()
+	if !asked && !answered && (form.CurrentPassword == "" || form.SecondFactor) {
+		return h.ask(c, http.StatusForbidden, q, q.newForm(c))
 	}
-	kept, passwords := web.Typed(c)
-	if slices.ContainsFunc(passwords, func(name string) bool { return name != "current_password" }) {
-		next = thenOpen // passwords aren't sent back, so the user must type it again
-	}
-	if !asked && form.PasskeyAnswer().Empty() && (form.CurrentPassword == "" || form.SecondFactor) {
-		return ask(http.StatusForbidden, newForm())
-	}
-	if len(elsewhere) > 0 && form.PasskeyAnswer().Empty() {
-		form = newForm()
+	if len(elsewhere) > 0 && !answered {
+		form = q.newForm(c)
 		form.Error = "First confirm it's you in the other tab."
-		return ask(http.StatusForbidden, form)
+		return h.ask(c, http.StatusForbidden, q, form)
 	}
 	prove := h.proveAgain
-	if !form.PasskeyAnswer().Empty() {
+	if answered {
 		prove = h.proveAgainByPasskey
 	}
 	switch proved, limited, err := prove(c, form); {
 	case err != nil:
 		return err
 	case limited:
-		return ask(http.StatusTooManyRequests, form)
+		return h.ask(c, http.StatusTooManyRequests, q, form)
 	case !proved:
-		return ask(http.StatusForbidden, form)
+		return h.ask(c, http.StatusForbidden, q, form)
 	}
 	r.Reauthenticated = asked
-	if asked && next != thenSend {
+	if asked && q.then != thenSend {
 		return web.Redirect(c, ownPath(c))
 	}
 	return nil
+}
+
+// question replaces a page until the user has proved who they are.
+type question struct {
+	factors   models.Factors
+	elsewhere []components.Provider // that can prove it
+	wholePage bool
+	stepUp    bool
+	then      string        // what happens after the proof
+	kept      []forms.Field // what was typed on the page
+}
+
+func (q *question) newForm(c *gin.Context) *view.Reauthenticate {
+	form := forms.New(&view.Reauthenticate{Action: ownPath(c), StepUp: q.stepUp, SecondFactor: q.factors.SecondFactor(), Codes: q.factors.Codes()})
+	form.Check = func() {
+		switch {
+		case !form.SecondFactor || !form.PasskeyAnswer().Empty():
+		case !form.Codes:
+			form.Error = usePasskey
+		case form.CurrentCode == "":
+			form.Fail("current_code", "Enter a security code.")
+		}
+	}
+	return form
+}
+
+// keepTyped keeps what was typed on the page, and decides what happens after the proof.
+func (q *question) keepTyped(c *gin.Context, form *view.Reauthenticate) {
+	if q.then = form.Sudo; q.then == "" {
+		q.then = thenSend
+	}
+	var passwords []string
+	q.kept, passwords = web.Typed(c)
+	if slices.ContainsFunc(passwords, func(name string) bool { return name != "current_password" }) {
+		q.then = thenOpen // passwords aren't sent back, so the user must type it again
+	}
+}
+
+// ask answers the request with q.
+func (h Handlers) ask(c *gin.Context, status int, q *question, form *view.Reauthenticate) error {
+	c.Abort()
+	form.Focus, form.Sudo, form.CurrentCode = &form.CurrentPassword, q.then, ""
+	form.Passkeys = h.canUsePasskey(q.factors)
+	form.Providers, form.Apart = q.elsewhere, c.Request.Method != http.MethodGet
+	f := h.Frame(c, status)
+	if f.Next = "/account/security"; !form.Apart {
+		f.Next = c.Request.URL.RequestURI()
+	}
+	fragment := view.ReauthenticateForm(f, form, q.kept)
+	if q.wholePage && web.IsHTMX(c) {
+		web.Retarget(c, "#main")
+		fragment = view.ReauthenticateCard(f, form, q.kept)
+	}
+	return web.Render(c, f, view.ReauthenticatePage(f, form, q.kept), fragment)
 }
 
 // ownPath returns the path of the request with its query, which may say where the page

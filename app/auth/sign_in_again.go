@@ -225,8 +225,7 @@ func (h Handlers) askToSignIn(c *gin.Context, status int, form *forms.Form, fiel
 	case c.Request.PostForm.Has(web.LoginField): // the dialog is open
 		return web.RenderFragment(c, status, view.SignInAgainInDialog(f, form, fields, again))
 	default:
-		c.Header("HX-Retarget", "#dialog")
-		c.Header("HX-Reswap", "innerHTML")
+		web.Retarget(c, "#dialog")
 		return web.RenderFragment(c, status, view.SignInAgainDialog(f, form, fields, again))
 	}
 }

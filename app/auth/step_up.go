@@ -58,8 +58,7 @@ func (h Handlers) askToSetUp(c *gin.Context, by *models.Organization) error {
 	f := h.Frame(c, http.StatusForbidden)
 	required := view.SetUp{By: by, Passkeys: h.Passkeys != nil, Next: ownPath(c)}
 	if web.IsHTMX(c) {
-		c.Header("HX-Retarget", "#main")
-		c.Header("HX-Reswap", "innerHTML")
+		web.Retarget(c, "#main")
 	}
 	return web.Render(c, f, view.SetUpPage(f, required), view.SetUpCard(required))
 }

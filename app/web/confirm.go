@@ -28,7 +28,7 @@ func (k *Kit) Confirm(c *gin.Context) error {
 	}
 	typed, _ := Typed(c)
 	kept := slices.DeleteFunc(typed, func(f forms.Field) bool {
-		return f.Name == "confirm" || slices.Contains([]string{"confirm_label", "confirm_means"}, f.Name)
+		return slices.Contains([]string{"confirm", "confirm_label", "confirm_means"}, f.Name)
 	})
 	c.Abort()
 	f := k.Frame(c, http.StatusOK)

@@ -70,8 +70,7 @@ func (k *Kit) renderRefusal(c *gin.Context, r *Refusal) {
 		return
 	}
 	if IsHTMX(c) {
-		c.Header("HX-Retarget", "#alerts")
-		c.Header("HX-Reswap", "innerHTML")
+		Retarget(c, "#alerts")
 	}
 	f := k.Frame(c, r.Status)
 	typed := k.typedBefore(c)

@@ -46,6 +46,12 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 	return f
 }
 
+// Retarget makes htmx replace the content of another element than the form's.
+func Retarget(c *gin.Context, selector string) {
+	c.Header("HX-Retarget", selector)
+	c.Header("HX-Reswap", "innerHTML")
+}
+
 // Render answers with page and f's status, or under htmx with only its fragment.
 func Render(c *gin.Context, f layouts.Frame, page, fragment templ.Component) error {
 	if IsHTMX(c) {
