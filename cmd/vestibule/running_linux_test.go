@@ -20,7 +20,7 @@ import (
 // TestProgramIsStatic reads the program as make build and its README build it.
 func TestProgramIsStatic(t *testing.T) {
 	t.Parallel()
-	const command = "CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule"
+	const command = "CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule"
 	if !strings.Contains(readDocument(t, "cmd/vestibule/README.md"), command) {
 		t.Errorf("README doesn't say %s", command)
 	}
@@ -35,10 +35,17 @@ func TestProgramIsStatic(t *testing.T) {
 	if raced() {
 		t.Skip("the race detector needs a C library")
 	}
+	var size uint64 // in the file, without what -s and -w leave out
 	for _, p := range file.Progs {
-		if p.Type == elf.PT_INTERP {
+		switch p.Type {
+		case elf.PT_INTERP:
 			t.Error("the program needs a dynamic linker")
+		case elf.PT_LOAD:
+			size += p.Filesz
 		}
+	}
+	if size < 20e6 || size > 40e6 {
+		t.Errorf("the program has %.1f MB, want at most 40", float64(size)/1e6)
 	}
 	if libraries, err := file.ImportedLibraries(); err != nil || len(libraries) > 0 {
 		t.Errorf("the program needs %s (%v)", libraries, err)
