@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 
 	"github.com/PuerkitoBio/goquery"
-	"github.com/andybalholm/brotli"
 )
 
 // visit opens the home page as a browser does on a first visit. It counts the requests
@@ -37,7 +36,7 @@ func (b *bench) visit(ctx context.Context, dir string) (found []limit, err error
 		return counted{conn, &bytes}, err
 	}}}
 	requests := 0
-	get := func(path string, read func(io.Reader) error) error {
+	get := func(path, encoding string, read func(io.Reader) error) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
 		if err != nil {
 			return err
@@ -48,19 +47,19 @@ func (b *bench) visit(ctx context.Context, dir string) (found []limit, err error
 			return err
 		}
 		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") != "br" {
+		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") != encoding {
 			return fmt.Errorf("%s answers %s in %q", path, response.Status, response.Header.Get("Content-Encoding"))
 		}
 		requests++
 		return read(response.Body)
 	}
 	needs := map[string]bool{}
-	if err := get("/", func(body io.Reader) error {
-		page, err := goquery.NewDocumentFromReader(brotli.NewReader(body))
+	if err := get("/", "", func(body io.Reader) error { // a page that holds a secret isn't compressed
+		page, err := goquery.NewDocumentFromReader(body)
 		if err != nil {
 			return err
 		}
-		for _, link := range page.Find("link[href], script[src], img[src]").EachIter() {
+		for _, link := range page.Find("link[rel~=stylesheet], link[rel~=icon], script[src], img[src]").EachIter() {
 			needs[link.AttrOr("href", link.AttrOr("src", ""))] = true
 		}
 		return nil
@@ -68,12 +67,12 @@ func (b *bench) visit(ctx context.Context, dir string) (found []limit, err error
 		return nil, err
 	}
 	for path := range needs {
-		if err := get(path, func(body io.Reader) error { _, err := io.Copy(io.Discard, body); return err }); err != nil {
+		if err := get(path, "br", func(body io.Reader) error { _, err := io.Copy(io.Discard, body); return err }); err != nil {
 			return nil, err
 		}
 	}
 	return []limit{
-		{What: "first visit over the wire", Value: float64(bytes.Load()) / 1000, AtMost: 50, Unit: "kB", How: "compressed by Brotli, with response headers"},
+		{What: "first visit over the wire", Value: float64(bytes.Load()) / 1000, AtMost: 50, Unit: "kB", How: "assets compressed by Brotli, with response headers"},
 		{What: "first visit", Value: float64(requests), AtMost: 5, Unit: "requests", How: "page, stylesheet, two scripts, icon"},
 	}, nil
 }
