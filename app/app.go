@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vestibule/app/breached"
 	"vestibule/app/mail"
 	"vestibule/app/password"
 	"vestibule/app/secrets"
@@ -47,6 +48,9 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	}
 	if a.Secrets, err = secrets.Parse(config.SecretKeys); err != nil {
 		return nil, err
+	}
+	if a.Breached, err = breached.Open(config.Breached); err != nil {
+		return nil, fmt.Errorf("BREACHED_PASSWORDS: %w", err)
 	}
 	if config.SMTPURL != "" {
 		if a.sender, err = mail.NewSMTP(config.SMTPURL, config.MailFrom); err != nil {

@@ -36,6 +36,7 @@ type Config struct {
 	Argon2Memory    uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory for a password hash, in KiB. The fewer passes, the more it must be: 47104 for one, 19456 for two, 12288 for three, 9216 for four, 7168 for five."`
 	Argon2Time      uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of a password hash over its memory."`
 	Argon2Threads   uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of a password hash."`
+	Breached        string        `name:"breached-passwords" env:"BREACHED_PASSWORDS" help:"Refuse passwords that are known from data breaches: a file that vestibule breached build wrote, or the URL of a range service such as https://api.pwnedpasswords.com/range/, which learns the first five digits of the SHA-1 of each new password."`
 	AuditRetention  time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long events stay in the audit log."`
 	UnconfirmedMax  time.Duration `env:"UNCONFIRMED_MAX" default:"336h" help:"An account is deleted this long after sign-up if its email address was never confirmed. 0s keeps it."`
 	ConfirmPassword Switch        `env:"CONFIRM_PASSWORD" default:"on" help:"Whether people type a new password twice: \"on\" or \"off\". They can look at it either way."`

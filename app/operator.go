@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"vestibule/app/auth"
+	"vestibule/app/breached"
 	"vestibule/app/forms"
 	"vestibule/app/mail"
 	"vestibule/app/password"
@@ -22,6 +23,9 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 	form.Username, form.FirstName, form.LastName, form.Email = user.Username, user.FirstName, user.LastName, user.Email
 	form.Password, form.ConfirmPassword = pw, again
 	if err := form.Validate(); err != nil {
+		return err
+	}
+	if err := failBreached(ctx, config, &form.Form, pw); err != nil {
 		return err
 	}
 	if sender, err := mail.NewSMTP(config.SMTPURL, config.MailFrom); err == nil && !user.Verified() && !sender.Reaches(ctx, form.Email) {
@@ -58,11 +62,28 @@ func ChangePassword(ctx context.Context, config *Config, user *models.User, pw, 
 	if err := form.Validate(); err != nil {
 		return err
 	}
+	if err := failBreached(ctx, config, &form.Form, pw); err != nil {
+		return err
+	}
 	hash, err := hashOnce(ctx, config, pw)
 	if err != nil {
 		return err
 	}
 	return store(hash)
+}
+
+// failBreached returns an error if pw is known from a data breach. As on the pages, it
+// passes if a service doesn't answer.
+func failBreached(ctx context.Context, config *Config, form *forms.Form, pw string) error {
+	checker, err := breached.Open(config.Breached)
+	if checker == nil || err != nil {
+		return err
+	}
+	if known, _ := checker.Has(ctx, password.Normalize(pw)); known {
+		form.Fail("password", password.ErrBreached.Error())
+		return errors.New("Password: " + password.ErrBreached.Error())
+	}
+	return nil
 }
 
 func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {

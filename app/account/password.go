@@ -53,6 +53,7 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
+	h.auth().FailBreached(c, &form.Form)
 	if limited, err := h.auth().CheckIdentity(c, &form.Form, &form.Identity); err != nil {
 		return err
 	} else if limited {
@@ -116,5 +117,10 @@ func lastWayIn(text string) error {
 
 // CheckPassword checks one field as the user leaves it.
 func (h Handlers) CheckPassword(c *gin.Context) error {
-	return web.CheckField(c, &h.newPassword(web.Current(c).User).Form)
+	form := h.newPassword(web.Current(c).User)
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	h.auth().FailBreached(c, &form.Form)
+	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }

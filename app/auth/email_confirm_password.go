@@ -59,6 +59,7 @@ func (h Handlers) VerifyEmailPassword(c *gin.Context) error {
 		return h.renderAnotherAccount(c, http.StatusConflict, token, view.VerifyEmailPasswordPath(form.Token))
 	}
 	ApplyPasswordRules(&form.Form, form.Password, token.User)
+	h.FailBreached(c, &form.Form)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderVerifyEmailPassword(c, http.StatusUnprocessableEntity, form, token)

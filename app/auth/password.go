@@ -19,6 +19,23 @@ func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
 	}
 }
 
+// FailBreached sets an error in form if its new password is known from a data breach. It
+// asks a service only about a valid form that was sent, and lets the password pass if the
+// service doesn't answer.
+func (h Handlers) FailBreached(c *gin.Context, form *forms.Form) {
+	pw := form.ValidValue("password")
+	if h.Breached == nil || pw == "" || !h.Breached.Offline() && (web.IsCheck(c) || !form.Valid()) {
+		return
+	}
+	known, err := h.Breached.Has(c.Request.Context(), password.Normalize(pw))
+	if err != nil {
+		web.Current(c).Log().Warn("password not compared with breached ones", "err", err)
+	}
+	if known {
+		form.Fail("password", password.ErrBreached.Error())
+	}
+}
+
 // OmitConfirmation leaves again, the field that repeats a new password, out of form if the
 // site has no such field. Everyone can look at what they typed.
 func (h Handlers) OmitConfirmation(form *forms.Form, again *string) {

@@ -219,6 +219,7 @@ func (h Handlers) RecoverFinish(c *gin.Context) error {
 		return err
 	}
 	ApplyPasswordRules(&form.Form, form.Password, token.User)
+	h.FailBreached(c, &form.Form)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderRecoverFinish(c, http.StatusUnprocessableEntity, form, token.User)

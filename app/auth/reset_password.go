@@ -52,6 +52,7 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 		return err
 	}
 	ApplyPasswordRules(&form.Form, form.Password, token.User)
+	h.FailBreached(c, &form.Form)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderResetPassword(c, http.StatusUnprocessableEntity, form, token.User)
@@ -107,6 +108,7 @@ func (h Handlers) checkNewPassword(c *gin.Context, form *forms.Form, secret, pw 
 		return err
 	default:
 		ApplyPasswordRules(form, pw, token.User)
+		h.FailBreached(c, form)
 		return web.CheckFields(c, form.Refresh(c.Query("field")))
 	}
 }

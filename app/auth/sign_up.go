@@ -75,6 +75,9 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	if err := h.FailUnavailable(c, &form.Form); err != nil {
 		return err
 	}
+	if !byPasskey {
+		h.FailBreached(c, &form.Form)
+	}
 	if !form.Valid() {
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}

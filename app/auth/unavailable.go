@@ -25,6 +25,7 @@ func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	if err := h.FailUnavailable(c, form); err != nil {
 		return err
 	}
+	h.FailBreached(c, form)
 	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 

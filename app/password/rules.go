@@ -36,6 +36,10 @@ const (
 	ErrSite     Problem = "Don't use the name of this site in the password."
 )
 
+// ErrBreached is the problem of a password that is known from a data breach (ASVS 5.0,
+// 6.2.12). Check doesn't look for it.
+const ErrBreached Problem = "This password has appeared in a data breach. Choose another one."
+
 // SiteWords are words that attackers of this site try first (ASVS 5.0, 6.1.2), in lower
 // case. Put your product's names here.
 var SiteWords = []string{"vestibule"}

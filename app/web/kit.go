@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"vestibule/app/breached"
 	"vestibule/app/passkey"
 	"vestibule/app/password"
 	"vestibule/app/provider"
@@ -30,6 +31,8 @@ type Kit struct {
 	// Passkeys is the site as authenticators know it. It is nil if there can be no
 	// passkeys, because BaseURL has an IP address.
 	Passkeys *passkey.RelyingParty
+	// Breached tells whether a new password is known from a data breach. If nil, nothing does.
+	Breached breached.Checker
 	// Providers are where people have accounts by which they sign in.
 	Providers []*provider.Provider
 	// Reaches reports whether mail to address can be sent at all. If nil, it always can.
