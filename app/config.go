@@ -17,6 +17,7 @@ import (
 	"vestibule/app/password"
 	"vestibule/app/provider"
 	"vestibule/app/secrets"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 )
@@ -36,10 +37,10 @@ type Config struct {
 	Argon2Memory    uint32        `name:"argon2-memory" env:"ARGON2_MEMORY" default:"19456" help:"Memory for a password hash, in KiB. The fewer passes, the more it must be: 47104 for one, 19456 for two, 12288 for three, 9216 for four, 7168 for five."`
 	Argon2Time      uint32        `name:"argon2-time" env:"ARGON2_TIME" default:"2" help:"Passes of a password hash over its memory."`
 	Argon2Threads   uint8         `name:"argon2-threads" env:"ARGON2_THREADS" default:"1" help:"Threads of a password hash."`
-	Breached        string        `name:"breached-passwords" env:"BREACHED_PASSWORDS" help:"Refuse passwords that are known from data breaches: a file that vestibule breached build wrote, or the URL of a range service such as https://api.pwnedpasswords.com/range/, which learns the first five digits of the SHA-1 of each new password."`
 	AuditRetention  time.Duration `env:"AUDIT_RETENTION" default:"8760h" help:"How long events stay in the audit log."`
 	UnconfirmedMax  time.Duration `env:"UNCONFIRMED_MAX" default:"336h" help:"An account is deleted this long after sign-up if its email address was never confirmed. 0s keeps it."`
 	ConfirmPassword Switch        `env:"CONFIRM_PASSWORD" default:"on" help:"Whether people type a new password twice: \"on\" or \"off\". They can look at it either way."`
+	Breached        string        `name:"breached-passwords" env:"BREACHED_PASSWORDS" help:"Refuse passwords that are known from data breaches: a file that vestibule breached build wrote, or the URL of a range service such as https://api.pwnedpasswords.com/range/, which learns the first five digits of the SHA-1 of each new password."`
 	LimitAccount    models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Limit on wrong passwords for an account, as FREE,FIRST,LONGEST,FORGET: the first FREE are immediate, then each must wait twice as long as the last, from FIRST up to LONGEST. The count restarts after FORGET without one. \"off\" disables it."`
 	LimitAddress    models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Limit on wrong passwords from an IP address, in the same form."`
 	LimitSignUp     models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Limit on sign-ups, requests for mail, invitations and new organizations from an IP address, each counted separately, in the same form."`
@@ -50,6 +51,8 @@ type Config struct {
 	LimitWrites     models.Rate   `env:"LIMIT_WRITES" default:"120" help:"How many changes a signed-in person can make in a minute. \"off\" disables it."`
 	SMTPURL         string        `name:"smtp-url" env:"SMTP_URL" help:"Mail server: \"smtp://user:password@host:587\" (STARTTLS) or \"smtps://host:465\". Required in production. Without it, mail is shown on /dev/mail, to this machine only. As a flag, it must not have a password."`
 	MailFrom        string        `env:"MAIL_FROM" help:"Sender of mail, such as \"Vestibule <hello@example.com>\". Required with SMTP_URL."`
+	SignUp          string        `env:"SIGN_UP" default:"open" help:"Who may create an account: \"open\" for everybody, \"domains\" for people with an address at SIGN_UP_DOMAINS, \"invited\" or \"closed\". A valid invitation always lets in, and users create works anyway."`
+	SignUpDomains   string        `env:"SIGN_UP_DOMAINS" help:"With SIGN_UP=domains, the domains of email addresses, separated by commas. *.example.com is every name below example.com."`
 	SecondFactor    string        `env:"SECOND_FACTOR" default:"optional" help:"Who must have a second factor: \"optional\", \"operators\" of the site, or \"everyone\". Whoever must and has neither a passkey nor an authenticator app is led to add one before anything else."`
 	TrustBrowser    time.Duration `env:"TRUST_BROWSER" default:"720h" help:"How long a browser that a person trusts isn't asked for a second factor: a day or more, or 0s to always ask."`
 	RecoveryWait    time.Duration `env:"RECOVERY_WAIT" default:"72h" help:"How long somebody who has lost their second factor waits before they can remove it by mail: a day to 30 days, or 0s to leave that to operators."`
@@ -143,6 +146,16 @@ func (c *Config) validate(site bool) error {
 	if second != models.Nobody && c.SecretKeys == "" && c.Production() && site {
 		say("SECRET_KEYS is not set: nobody could set up the second factor that SECOND_FACTOR requires; vestibule secrets new prints a key")
 	}
+	mode := models.SignUpMode(c.SignUp)
+	if !slices.Contains([]models.SignUpMode{models.SignUpOpen, models.SignUpDomains, models.SignUpInvited, models.SignUpClosed}, mode) {
+		wrong("SIGN_UP", c.SignUp, `"open", "domains", "invited" or "closed"`)
+	}
+	switch domains, err := c.signUpDomains(); {
+	case err != nil:
+		wrong("SIGN_UP_DOMAINS", c.SignUpDomains, "domains such as example.com or *.example.com, separated by commas")
+	case mode == models.SignUpDomains && len(domains) == 0:
+		say("SIGN_UP_DOMAINS is not set: SIGN_UP=domains needs the domains of email addresses that may sign up, such as example.com")
+	}
 	if c.ProviderLinking != "ask" && c.ProviderLinking != "verified" {
 		wrong("PROVIDER_LINKING", c.ProviderLinking, `"ask" or "verified"`)
 	}
@@ -220,6 +233,7 @@ func (c *Config) Secure() bool { return strings.HasPrefix(c.BaseURL, "https://")
 func (c *Config) web() web.Config {
 	proxies, _ := c.trustedProxies() // Validate has checked it
 	related, _ := c.relatedOrigins() // likewise
+	domains, _ := c.signUpDomains()
 	return web.Config{
 		BaseURL:  c.BaseURL,
 		Secure:   c.Secure(),
@@ -244,10 +258,31 @@ func (c *Config) web() web.Config {
 
 		SecondFactor: models.Whom(c.SecondFactor),
 
+		SignUp:        models.SignUpMode(c.SignUp),
+		SignUpDomains: domains,
+
 		Providers:    c.Providers,
 		LinkVerified: c.ProviderLinking == "verified",
 		SignOutThere: bool(c.ProviderSignOut),
 	}
+}
+
+// signUpDomains returns the domains of SIGN_UP_DOMAINS as A-labels.
+func (c *Config) signUpDomains() ([]string, error) {
+	var domains []string
+	for _, d := range splitList(c.SignUpDomains) {
+		name, below := strings.CutPrefix(d, "*.")
+		address := text.Email("a@" + name)
+		if err := text.CheckEmail(address); err != nil {
+			return nil, err
+		}
+		domain := strings.ToLower(address[len("a@"):])
+		if below {
+			domain = "*." + domain
+		}
+		domains = append(domains, domain)
+	}
+	return domains, nil
 }
 
 func (c *Config) argon2() argon2id.Params {

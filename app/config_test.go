@@ -19,7 +19,7 @@ import (
 // valid is a config as the defaults make it, before ValidateSite.
 func valid() app.Config {
 	return app.Config{
-		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info", SecondFactor: "optional", ProviderLinking: "ask",
+		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info", SignUp: "open", SecondFactor: "optional", ProviderLinking: "ask",
 		SessionIdle: apptest.SessionIdle, SessionMax: apptest.SessionMax, AuditRetention: 365 * apptest.Day, Argon2Memory: 19456, Argon2Time: 2, Argon2Threads: 1,
 	}
 }
@@ -95,7 +95,7 @@ func TestConfigRefuses(t *testing.T) {
 		"everything": {func(c *app.Config) {
 			*c = app.Config{BaseURL: "x", DatabaseConns: 1, SessionMax: -1, TrustedProxies: "x"}
 		},
-			[]string{"ENV", "ADDR", "BASE_URL", "TRUSTED_PROXIES", "DATABASE_CONNS", "SESSION_IDLE", "SESSION_MAX", "AUDIT_RETENTION", "SECOND_FACTOR", "PROVIDER_LINKING", "ARGON2_MEMORY", "ARGON2_TIME", "ARGON2_THREADS", "LOG_LEVEL"}},
+			[]string{"ENV", "ADDR", "BASE_URL", "TRUSTED_PROXIES", "DATABASE_CONNS", "SESSION_IDLE", "SESSION_MAX", "AUDIT_RETENTION", "SECOND_FACTOR", "SIGN_UP", "PROVIDER_LINKING", "ARGON2_MEMORY", "ARGON2_TIME", "ARGON2_THREADS", "LOG_LEVEL"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

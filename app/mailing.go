@@ -83,6 +83,12 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		data.Organization = text.ForStranger(i.Organization.Name, "an organization")
 		data.Inviter = text.ForStranger(i.Inviter.FullName(), text.ForStranger(i.Inviter.Username, "Someone"))
 		lead("/invitation", token)
+	case models.MailSiteInvitation:
+		_, token, err := a.DB.SendSiteInvitation(ctx, m.Detail.Invitation)
+		if err != nil {
+			return mail.Message{}, err
+		}
+		lead("/sign-up", token)
 	case models.MailSecondFactor:
 		o, err := a.DB.RequiringOrganization(ctx, m.UserID, m.Detail.Organization)
 		if err != nil {

@@ -138,11 +138,21 @@ func (a *App) routes() (http.Handler, error) {
 	proved.POST("/account/passkeys/:id", account.RenamePasskey)
 
 	signedIn := settingUp.Group("/", auth.SecondFactorOnly)
+	signedIn.POST("/account/email/check", account.CheckEmail)
+	signedIn.POST("/account/email/resend", auth.ReauthenticateForButton, account.ResendEmail)
+	signedIn.POST("/account/email/cancel", auth.ReauthenticateForButton, account.CancelEmail)
+	signedIn.GET("/account/data", account.DownloadData)
+	own := signedIn.Group("/", auth.Reauthenticate)
+	own.GET("/account/email", account.ShowEmail)
+	own.POST("/account/email", account.ChangeEmail)
+	own.GET("/account/delete", account.ShowDelete)
+	own.POST("/account/delete", account.DeleteAccount)
+
+	signedIn.Use(auth.ConfirmedOnly)
 	signedIn.GET("/dashboard", a.ShowDashboard)
 	signedIn.GET("/account", account.ShowProfile)
 	signedIn.POST("/account", account.SaveProfile)
 	signedIn.POST("/account/check", account.CheckProfile)
-	signedIn.POST("/account/email/check", account.CheckEmail)
 	signedIn.POST("/account/password/check", account.CheckPassword)
 	signedIn.GET("/account/sessions", account.ShowSessions)
 	signedIn.POST("/account/sessions/:id/end", account.EndSession)
@@ -151,7 +161,6 @@ func (a *App) routes() (http.Handler, error) {
 	signedIn.GET("/account/connections", account.ShowConnections)
 	signedIn.POST("/account/connections/:id/remove", auth.ReauthenticateForButton, account.RemoveConnection)
 	signedIn.GET("/account/activity", account.ShowActivity)
-	signedIn.GET("/account/data", account.DownloadData)
 
 	signedIn.GET("/organizations", organization.ShowOrganizations)
 	signedIn.POST("/organizations", organization.CreateOrganization)
@@ -162,15 +171,9 @@ func (a *App) routes() (http.Handler, error) {
 
 	sensitive := signedIn.Group("/", auth.Reauthenticate)
 	sensitive.POST("/account/connections", account.Connect)
-	sensitive.GET("/account/email", account.ShowEmail)
-	sensitive.POST("/account/email", account.ChangeEmail)
-	signedIn.POST("/account/email/resend", auth.ReauthenticateForButton, account.ResendEmail)
-	signedIn.POST("/account/email/cancel", auth.ReauthenticateForButton, account.CancelEmail)
 	sensitive.GET("/account/password", account.ShowPassword)
 	sensitive.POST("/account/password", account.ChangePassword)
 	signedIn.POST("/account/password/remove", auth.ReauthenticateForButton, account.RemovePassword)
-	sensitive.GET("/account/delete", account.ShowDelete)
-	sensitive.POST("/account/delete", account.DeleteAccount)
 
 	// To anyone but its members, the pages of an organization don't exist.
 	members := signedIn.Group("/o/:slug", organization.MembersOnly)

@@ -154,6 +154,12 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 			return err
 		}
 		r.Invitations = affected(result)
+		result, err = tx.bun.NewUpdate().Model((*SiteInvitation)(nil)).Set("token_hash = NULL").Set("expires_at = ?", now()).
+			Where("expires_at > ?", now()).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		r.Invitations += affected(result)
 		return tx.Record(ctx, Event{Kind: EventRestored})
 	})
 }

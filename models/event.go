@@ -73,6 +73,8 @@ const (
 	EventInvited              = "invited"
 	EventInvitationResent     = "invitation-resent"
 	EventInvitationRevoked    = "invitation-revoked"
+	EventSiteInvited          = "site-invited" // to create an account, by an operator
+	EventSiteInviteRevoked    = "site-invitation-revoked"
 	EventInvitationDeclined   = "invitation-declined" // in no organization: it shows nobody who has an account
 	EventMemberJoined         = "member-joined"
 	EventMemberLeft           = "member-left"

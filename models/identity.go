@@ -123,6 +123,11 @@ func (db *DB) CreateUserWithIdentity(ctx context.Context, u *User, i *Identity, 
 			return err
 		}
 		i.LastUsedAt = now()
+		if u.Verified() {
+			if err := tx.useSiteInvitation(ctx, u); err != nil {
+				return err
+			}
+		}
 		return tx.insertIdentity(ctx, u, i)
 	})
 }

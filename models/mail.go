@@ -24,6 +24,7 @@ const (
 	MailFactorChanged   = "factor-changed"
 	MailAccountDeleted  = "account-deleted"
 	MailInvitation      = "invitation"
+	MailSiteInvitation  = "site-invitation"
 	MailSecondFactor    = "second-factor"
 	MailEmailRestored   = "email-restored"
 	MailCodesFailed     = "codes-failed"
@@ -65,7 +66,7 @@ const (
 // mailPriority returns the priority of mail of that kind.
 func mailPriority(kind string) MailPriority {
 	switch kind {
-	case MailVerifyEmail, MailChangeEmail, MailResetPassword, MailRecover:
+	case MailVerifyEmail, MailChangeEmail, MailResetPassword, MailRecover, MailSiteInvitation:
 		return MailUrgent
 	case MailInvitation, MailSecondFactor:
 		return MailBulk

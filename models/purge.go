@@ -39,6 +39,7 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 		{(*Authorization)(nil), "state_hash", "expires_at", now()},
 		{(*Browser)(nil), "token_hash", "seen_at", now().Add(-BrowserLife)},
 		{(*Invitation)(nil), "id", "expires_at", now().Add(-invitationRetention)},
+		{(*SiteInvitation)(nil), "id", "expires_at", now().Add(-invitationRetention)},
 		{(*Throttle)(nil), "key", "forget_at", now()},
 		{(*RefusedMail)(nil), "id", "refused_at", now().Add(-refusedMailLife)},
 		{(*Event)(nil), "id", "created_at", now().Add(-retention)},

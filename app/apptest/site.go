@@ -56,6 +56,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		Argon2Time:      1,
 		Argon2Threads:   1,
 		LogLevel:        "debug",
+		SignUp:          "open",
 		SecondFactor:    "optional",
 		ProviderLinking: "ask",
 		TrustBrowser:    30 * Day,

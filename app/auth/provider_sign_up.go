@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -22,6 +23,9 @@ import (
 // holdSignUp asks a person whom nobody knows for what their provider doesn't say. They
 // press a button there, so nobody gets an account by mistake.
 func (h Handlers) holdSignUp(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person) error {
+	if may, err := h.maySignUp(c, person.Email, person.EmailVerified); err != nil || !may {
+		return cmp.Or(err, h.backFromProvider(c, p, a, "uninvited"))
+	}
 	if err := h.EndWaitingSignUps(c); err != nil {
 		return err
 	}
@@ -30,6 +34,22 @@ func (h Handlers) holdSignUp(c *gin.Context, p *provider.Provider, a *models.Aut
 		return err
 	}
 	return web.Redirect(c, layouts.WithNext("/sign-up/provider", a.Next))
+}
+
+// maySignUp reports whether somebody whom a provider knows may sign up: as anybody with that
+// address, or because they were invited there, if the provider has verified the address. An
+// address that it hasn't is asked for.
+func (h Handlers) maySignUp(c *gin.Context, email string, verified bool) (bool, error) {
+	switch mode := h.Config.SignUp; {
+	case mode == models.SignUpDomains && (!verified || models.InDomains(email, h.Config.SignUpDomains)):
+		return true, nil
+	case mode == models.SignUpDomains, mode == models.SignUpInvited, mode == models.SignUpClosed:
+		if !verified {
+			return false, nil
+		}
+		return h.DB.Invited(c.Request.Context(), email)
+	}
+	return true, nil
 }
 
 // newProviderSignUp returns the form for what the provider of a sign-up doesn't say.
@@ -141,6 +161,9 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 		return err
 	} else if limited {
 		return h.renderProviderSignUp(c, http.StatusTooManyRequests, form)
+	}
+	if may, err := h.maySignUp(c, form.Email, !form.Has(&form.Email)); err != nil || !may { // no longer
+		return cmp.Or(err, h.RedirectWith(c, "provider-expired", layouts.WithNext("/sign-in", waiting.Next)))
 	}
 	p, err := h.signUpByProvider(c, form, waiting)
 	if taken := new(models.TakenError); errors.As(err, &taken) && (taken.Field == "username" || taken.Field == "email" && form.Has(&form.Email)) {

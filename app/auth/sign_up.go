@@ -12,6 +12,8 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
+	"vestibule/templates/components"
+	"vestibule/templates/layouts"
 )
 
 // NewSignUp returns the sign-up form, with the rules for its password.
@@ -35,10 +37,43 @@ func newUser(form *view.SignUp) *models.User {
 	return &models.User{Username: form.Username, Email: form.Email, FirstName: form.FirstName, LastName: form.LastName}
 }
 
+// invitedSignUp is newSignUp for the holder of an invitation, whose address is that of the
+// invitation. It returns a [web.Refusal] if the holder can't sign up. Without a secret, it
+// is newSignUp.
+func (h Handlers) invitedSignUp(c *gin.Context, secret string) (*view.SignUp, error) {
+	form := h.newSignUp()
+	email, err := h.invitedEmail(c, secret)
+	if err != nil || email == "" {
+		return form, err
+	}
+	c.Header("Cache-Control", "no-store")
+	form.Email, form.Token = email, secret
+	form.Omit(&form.Email)
+	return form, nil
+}
+
+// bindSignUp reads the sign-up form that was sent. It returns a [web.Refusal] if its sender
+// can't sign up.
+func (h Handlers) bindSignUp(c *gin.Context) (*view.SignUp, error) {
+	if err := web.ReadForm(c); err != nil {
+		return nil, err
+	}
+	form, err := h.invitedSignUp(c, c.Request.PostForm.Get("token"))
+	if err != nil {
+		return nil, err
+	}
+	if err := web.Bind(c, &form.Form); err != nil {
+		return nil, err
+	}
+	return form, nil
+}
+
 // ShowSignUp shows the sign-up form.
 func (h Handlers) ShowSignUp(c *gin.Context) error {
-	form := h.newSignUp()
-	form.Email = text.Line(c.Query("email")) // from an invitation
+	form, err := h.invitedSignUp(c, c.Query("token"))
+	if err != nil {
+		return err
+	}
 	form.Focus = &form.Username
 	form.Error = h.InsecurePage(c)
 	return h.renderSignUp(c, http.StatusOK, form)
@@ -53,8 +88,8 @@ func (h Handlers) renderSignUp(c *gin.Context, status int, form *view.SignUp) er
 // SignUp stores a new account and signs its owner in. The account has a password or a
 // passkey.
 func (h Handlers) SignUp(c *gin.Context) error {
-	form := h.newSignUp()
-	if err := web.Bind(c, &form.Form); err != nil {
+	form, err := h.bindSignUp(c)
+	if err != nil {
 		return err
 	}
 	byPasskey := !form.PasskeyAnswer.Empty()
@@ -97,6 +132,11 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
 	if failed := new(models.TakenError); errors.As(err, &failed) {
+		if failed.Field == "email" && !form.Has(&form.Email) { // who reads mail there may know
+			h.Refund(c, attempts...)
+			return &web.Refusal{Status: http.StatusConflict, Title: "You have an account", Text: "There's already an account with the address that was invited. Sign in to it.",
+				On: components.ButtonLink(layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))), "Sign in")}
+		}
 		Taken(&form.Form, failed.Field)
 		if err := h.FailUnavailable(c, &form.Form); err != nil { // the other may be taken too
 			return err
@@ -122,9 +162,22 @@ func (h Handlers) signUpByPassword(c *gin.Context, form *view.SignUp) (*proved, 
 		kind:    models.EventSignUp,
 		quietly: true,
 		prepare: func(tx *models.DB) (*models.User, error) {
-			return user, tx.CreateUser(c.Request.Context(), user)
+			return user, h.createUser(c, tx, user, form.Token, func(tx *models.DB) error { return tx.CreateUser(c.Request.Context(), user) })
 		},
 	})
+}
+
+// createUser calls create, which stores user. The token of an invitation, unless it is
+// empty, proves the address. It returns a [web.Refusal] if the invitation no longer works.
+func (h Handlers) createUser(c *gin.Context, tx *models.DB, user *models.User, token string, create func(tx *models.DB) error) error {
+	if token == "" {
+		return create(tx)
+	}
+	err := tx.CreateInvitedUser(c.Request.Context(), user, token, create)
+	if errors.Is(err, models.ErrNotFound) {
+		err = goneInvitation(c)
+	}
+	return err
 }
 
 // signUpByPasskey stores an account without a password. It returns a *PasskeyRefusal if
@@ -145,7 +198,9 @@ func (h Handlers) signUpByPasskey(c *gin.Context, form *view.SignUp) (*proved, e
 		kind:    models.EventSignUp,
 		quietly: true,
 		prepare: func(tx *models.DB) (*models.User, error) {
-			return user, tx.CreateUserWithPasskey(c.Request.Context(), user, owner.Handle, key)
+			return user, h.createUser(c, tx, user, form.Token, func(tx *models.DB) error {
+				return tx.CreateUserWithPasskey(c.Request.Context(), user, owner.Handle, key)
+			})
 		},
 	})
 	return p, AsRefusal(c, err)
@@ -154,8 +209,8 @@ func (h Handlers) signUpByPasskey(c *gin.Context, form *view.SignUp) (*proved, e
 // PasskeySignUpOptions tells the script what to ask an authenticator that gets the passkey
 // of a new account. It refuses what SignUp would refuse, which then says why.
 func (h Handlers) PasskeySignUpOptions(c *gin.Context) error {
-	form := h.newSignUp()
-	if err := web.Bind(c, &form.Form); err != nil {
+	form, err := h.bindSignUp(c)
+	if err != nil {
 		return err
 	}
 	form.Excuse("password", "confirm_password")
@@ -182,5 +237,9 @@ func (h Handlers) CheckSignUp(c *gin.Context) error {
 		c.Status(http.StatusNoContent)
 		return nil
 	}
-	return h.CheckTaken(c, &h.newSignUp().Form)
+	form, err := h.bindSignUp(c)
+	if err != nil {
+		return err
+	}
+	return h.CheckTaken(c, &form.Form)
 }

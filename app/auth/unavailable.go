@@ -29,10 +29,14 @@ func (h Handlers) CheckTaken(c *gin.Context, form *forms.Form) error {
 	return web.CheckFields(c, form.Refresh(c.Query("field")))
 }
 
-// FailUnavailable sets an error in form if the username or email is taken, or no mail can reach
-// the email, so users see it together with all other errors. The database's constraints have the final say.
+// FailUnavailable sets an error in form if the username or email is taken, or the email can't be used: no mail can
+// reach it, or it isn't at a domain of the site. So users see it together with all other errors. The
+// database's constraints have the final say.
 func (h Handlers) FailUnavailable(c *gin.Context, form *forms.Form) error {
 	h.FailUnreachable(c.Request.Context(), form)
+	if u := web.Current(c).User; u == nil || !u.Verified() {
+		h.failDomain(form)
+	}
 	if form.ValidValue("username") == "" && form.ValidValue("email") == "" {
 		return nil
 	}

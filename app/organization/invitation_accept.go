@@ -27,7 +27,7 @@ func (h Handlers) ShowInvitation(c *gin.Context) error {
 	}
 	form := forms.New(&view.AcceptInvitation{Token: c.Query("token")})
 	here := invitationPath(form.Token)
-	signUp := layouts.WithNext("/sign-up", here) + "&" + url.Values{"email": {i.ShownEmail()}}.Encode()
+	signUp := layouts.WithNext("/sign-up", here) + "&" + url.Values{"token": {form.Token}}.Encode()
 	f := h.Frame(c, http.StatusOK)
 	page := view.AcceptInvitationPage(f, form, i, here, layouts.WithNext("/sign-in", here), signUp)
 	return web.Render(c, f, page, page)

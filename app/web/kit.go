@@ -69,6 +69,9 @@ type Config struct {
 
 	SecondFactor models.Whom // must have one
 
+	SignUp        models.SignUpMode
+	SignUpDomains []string // for [models.SignUpDomains], as [models.InDomains] takes them
+
 	RelatedOrigins []string // that may use the passkeys, too
 
 	Providers    []provider.Config

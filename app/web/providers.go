@@ -33,11 +33,12 @@ func (k *Kit) addProviders() {
 			"claimed":  "Signed in by {label}. Your email address wasn't confirmed before, so we removed the password and the devices that this account had.",
 		})
 		add(components.Problem, map[string]string{
-			"down":    "{label} isn't answering right now. Try again later, or use another way.",
-			"refused": "{label} didn't confirm who you are. Try again, or use another way.",
-			"have":    "There's already an account with your email address. Sign in to it another way, then connect {label}.",
-			"taken":   "That account at {label} is connected to another account here.",
-			"unknown": "That account at {label} isn't connected to yours.",
+			"down":      "{label} isn't answering right now. Try again later, or use another way.",
+			"refused":   "{label} didn't confirm who you are. Try again, or use another way.",
+			"have":      "There's already an account with your email address. Sign in to it another way, then connect {label}.",
+			"taken":     "That account at {label} is connected to another account here.",
+			"uninvited": "You need an invitation to create an account here. Sign in another way if you have one.",
+			"unknown":   "That account at {label} isn't connected to yours.",
 		})
 	}
 }

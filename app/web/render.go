@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/assets"
+	"vestibule/models"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -29,6 +30,7 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		SecondFactorDue: r.SecondFactorDue,
 
 		Connections: len(k.Providers) > 0,
+		SignUp:      k.Config.SignUp != models.SignUpInvited && k.Config.SignUp != models.SignUpClosed,
 	}
 	if s := r.Session; s != nil && s.Recovery != nil && !s.Recovery.Over() {
 		f.Recovery = s.Recovery

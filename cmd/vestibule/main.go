@@ -25,6 +25,7 @@ type commands struct {
 	Restore      restore      `cmd:"" help:"Put a backup in place of the database, and void what it brings back."`
 	AfterRestore afterRestore `cmd:"" help:"Void what a backup brought back, if you restored it by other means."`
 	Users        users        `cmd:"" help:"Manage user accounts."`
+	Invitations  invitations  `cmd:"" help:"Manage invitations to create an account."`
 	Breached     breachedCmd  `cmd:"" help:"Manage the list of breached passwords."`
 	Secrets      secretKeys   `cmd:"" help:"Manage the keys that encrypt the secrets of authenticator apps."`
 	Sessions     sessions     `cmd:"" help:"Manage sessions."`

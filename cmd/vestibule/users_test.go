@@ -77,6 +77,7 @@ func eachOperator(t *testing.T, test func(o *operator)) {
 			Argon2Time:      5,
 			Argon2Threads:   1,
 			LogLevel:        "info",
+			SignUp:          "open",
 			SecondFactor:    "optional",
 			ProviderLinking: "ask",
 		}

@@ -11,6 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -31,8 +32,18 @@ type SignUp struct {
 	ConfirmPassword string `form:"confirm_password" label:"Confirm password" noun:"your password again" type:"password" autocomplete:"new-password" validate:"required,eqfield=Password"`
 	PasskeyAnswer          // in place of the password
 
+	Token string `form:"token"` // of an invitation, which stands for the address
+
 	Passkeys  bool // the site has them
 	Providers []components.Provider
+}
+
+// ofPasskeys names the fields that creating a passkey needs.
+func (s *SignUp) ofPasskeys() string {
+	if s.Has(&s.Email) {
+		return "username first_name last_name email"
+	}
+	return "username first_name last_name token"
 }
 
 func SignUpPage(f layouts.Frame, form *SignUp) templ.Component {
@@ -79,7 +90,7 @@ func SignUpPage(f layouts.Frame, form *SignUp) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.WithNext("/sign-in")).ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_up.templ`, Line: 33, Col: 69}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_up.templ`, Line: 44, Col: 69}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 			if templ_7745c5c3_Err != nil {
@@ -152,11 +163,35 @@ func SignUpForm(f layouts.Frame, form *SignUp) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Field(form.Field(&form.Email)).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
+			if form.Has(&form.Email) {
+				templ_7745c5c3_Err = components.Field(form.Field(&form.Email)).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			} else {
+				templ_7745c5c3_Err = components.HiddenInput(form.Field(&form.Token)).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div class=\"field\"><label for=\"email\">Email</label> <input id=\"email\" type=\"email\" name=\"email\" value=\"")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				var templ_7745c5c3_Var6 string
+				templ_7745c5c3_Var6, templ_7745c5c3_Err = templruntime.NewAttributeExpression(text.ShowEmail(form.Email)).Resolve(ctx)
+				if templ_7745c5c3_Err != nil {
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_up.templ`, Line: 62, Col: 82}
+				}
+				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var6)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "\" autocomplete=\"email\" aria-describedby=\"email-hint\" readonly><p class=\"hint\" id=\"email-hint\">Your invitation is for this address.</p></div>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div class=\"pair\"><div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " <div class=\"pair\"><div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -168,7 +203,7 @@ func SignUpForm(f layouts.Frame, form *SignUp) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "</div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -178,7 +213,7 @@ func SignUpForm(f layouts.Frame, form *SignUp) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "</div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -187,7 +222,7 @@ func SignUpForm(f layouts.Frame, form *SignUp) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if form.Passkeys {
-				templ_7745c5c3_Err = PasskeyButton(Passkey{Label: "Sign up with a passkey instead", Do: "create", Options: "/sign-up/passkey", With: "username first_name last_name email"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = PasskeyButton(Passkey{Label: "Sign up with a passkey instead", Do: "create", Options: "/sign-up/passkey", With: form.ofPasskeys()}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -282,6 +282,8 @@ var eventLabels = map[string]string{
 	models.EventInvited:              "Invited someone",
 	models.EventInvitationResent:     "Resent an invitation",
 	models.EventInvitationRevoked:    "Revoked an invitation",
+	models.EventSiteInvited:          "Invited to create an account",
+	models.EventSiteInviteRevoked:    "Invitation to create an account revoked",
 	models.EventInvitationDeclined:   "Declined an invitation",
 	models.EventMemberJoined:         "Joined organization",
 	models.EventMemberLeft:           "Left organization",

@@ -25,6 +25,7 @@ type Frame struct {
 	SecondFactorDue time.Time        // when Member's organization begins to require the second factor that User lacks; zero if never
 	Recovery        *models.Recovery // of User; nil if there is none
 	Connections     bool             // the site has providers
+	SignUp          bool             // people can sign up without an invitation
 
 	DeletedAt time.Time // when User is deleted unless they confirm their address; zero if never
 }

@@ -88,6 +88,7 @@ var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailFactorChanged:   factorChanged,
 	models.MailAccountDeleted:  accountDeleted,
 	models.MailInvitation:      invitation,
+	models.MailSiteInvitation:  siteInvitation,
 	models.MailSecondFactor:    secondFactor,
 	models.MailEmailRestored:   emailRestored,
 	models.MailCodesFailed:     codesFailed,

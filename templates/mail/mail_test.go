@@ -30,6 +30,7 @@ func TestRender(t *testing.T) {
 		"factor-changed":   {data.Username, "New recovery codes were created. Older ones no longer work."},
 		"account-deleted":  {data.Username},
 		"invitation":       {data.Inviter, "Sons", "7 days"},
+		"site-invitation":  {"create an account", "7 days"},
 		"second-factor":    {data.Username, "Sons", "2 January 2026, 15:04 UTC"},
 		"email-restored":   {data.Username},
 		"codes-failed":     {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
