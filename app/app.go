@@ -46,6 +46,7 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 	if a.Kit, err = web.NewKit(config.web(), db, log, hasher); err != nil {
 		return nil, err
 	}
+	a.Metrics = a.newMetrics()
 	if a.Secrets, err = secrets.Parse(config.SecretKeys); err != nil {
 		return nil, err
 	}

@@ -62,6 +62,7 @@ type Config struct {
 	ProviderLinking string        `env:"PROVIDER_LINKING" default:"ask" help:"What happens if a provider signs in somebody whose email address has an account here: \"ask\" tells them to sign in another way and connect it, \"verified\" connects it at once if both have verified the address. Providers are set by OIDC_NAME_ISSUER, _CLIENT_ID, _CLIENT_SECRET, _LABEL and _SCOPES, for any NAME."`
 	ProviderSignOut Switch        `env:"PROVIDER_SIGN_OUT" default:"off" help:"Whether signing out here also leads to the page of the provider that signs out there: \"on\" or \"off\"."`
 	PprofAddr       string        `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
+	MetricsAddr     string        `env:"METRICS_ADDR" help:"Address that serves metrics for Prometheus, on /metrics. Must be on this machine or a private network, such as localhost:9464, and not the port of ADDR."`
 
 	// Providers are where people have accounts by which they sign in: see [ReadProviders].
 	Providers []provider.Config `kong:"-"`
@@ -202,6 +203,9 @@ func (c *Config) validate(site bool) error {
 	}
 	if host, _, err := splitAddr(c.PprofAddr); c.PprofAddr != "" && (err != nil || !mail.IsLoopback(host)) {
 		wrong("PPROF_ADDR", c.PprofAddr, "on localhost, such as localhost:6060: profiles show what the program holds in memory")
+	}
+	if c.MetricsAddr != "" && c.checkMetricsAddr() != nil {
+		wrong("METRICS_ADDR", c.MetricsAddr, "an address of this machine or a private network, such as localhost:9464, on another port than ADDR")
 	}
 	return errors.Join(errs...)
 }

@@ -108,6 +108,7 @@ const hashEvery = 5 * time.Minute
 // watchedEngine is a password.Engine that knows whether it works.
 type watchedEngine struct {
 	password.Engine
+	took func(time.Duration) // is told how long each hash took; may be nil
 
 	mu      sync.Mutex
 	err     error     // of the last hash
@@ -117,19 +118,24 @@ type watchedEngine struct {
 
 // Create is that of [password.Engine].
 func (e *watchedEngine) Create(pw string, params argon2id.Params) (string, error) {
+	start := time.Now()
 	hash, err := e.Engine.Create(pw, params)
-	e.note(err)
+	e.note(start, err)
 	return hash, err
 }
 
 // Compare is that of [password.Engine].
 func (e *watchedEngine) Compare(pw, hash string) (bool, error) {
+	start := time.Now()
 	match, err := e.Engine.Compare(pw, hash)
-	e.note(err)
+	e.note(start, err)
 	return match, err
 }
 
-func (e *watchedEngine) note(err error) {
+func (e *watchedEngine) note(start time.Time, err error) {
+	if e.took != nil {
+		e.took(time.Since(start))
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.err, e.at = err, time.Now()

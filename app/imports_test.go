@@ -20,7 +20,7 @@ var floors = []map[string]bool{
 	{"app/*": true}, // features: every folder of app without a floor of its own
 	{"app/web": true},
 	{"app/passkey": true},
-	{"app/breached": true, "app/device": true, "app/forms": true, "app/mail": true, "app/password": true, "app/provider": true, "app/secrets": true, "models": true, "migrations": true, "templates": true, "assets": true},
+	{"app/breached": true, "app/device": true, "app/forms": true, "app/mail": true, "app/metrics": true, "app/password": true, "app/provider": true, "app/secrets": true, "models": true, "migrations": true, "templates": true, "assets": true},
 	{"app/text": true},
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/mail"
+	"vestibule/app/metrics"
 	"vestibule/app/text"
 	"vestibule/models"
 	"vestibule/templates/components"
@@ -242,18 +243,22 @@ func (a *App) deliver(ctx context.Context, q *mailQueue, m *models.Mail) (done b
 	defer cancel()
 	switch {
 	case err == nil:
+		a.Metrics.Mail(metrics.Sent)
 		log.Info("mail sent")
 		return true
 	case errors.Is(err, models.ErrNotFound):
+		a.Metrics.Mail(metrics.Dropped)
 		log.Info("mail dropped: nobody to send it to")
 		return true
 	case errors.As(err, &early):
+		a.Metrics.Mail(metrics.Postponed)
 		log.Info("mail postponed: its recipient had too much of this kind", "after", early.After)
 		if err := a.DB.PostponeMail(note, m, early.After); err != nil {
 			log.Error("mail queue not written", "err", err)
 		}
 		return false
 	case mail.Permanent(err):
+		a.Metrics.Mail(metrics.Rejected)
 		log.Error("mail rejected permanently", "err", err)
 		if err := a.DB.RefuseMail(note, m, err.Error()); err != nil {
 			log.Error("mail queue not written", "err", err)
@@ -266,7 +271,10 @@ func (a *App) deliver(ctx context.Context, q *mailQueue, m *models.Mail) (done b
 	case err != nil:
 		log.Error("mail queue not written", "err", err)
 	case !again:
+		a.Metrics.Mail(metrics.Rejected)
 		log.Error("mail abandoned")
+	default:
+		a.Metrics.Mail(metrics.Retried)
 	}
 	return false
 }

@@ -12,6 +12,7 @@ import (
 
 	"vestibule/app/device"
 	"vestibule/app/forms"
+	"vestibule/app/metrics"
 	"vestibule/app/web"
 	"vestibule/models"
 )
@@ -125,6 +126,9 @@ func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field, typed str
 		h.tellCodesFailed(c, user)
 	}
 	if limited, err := web.FailLimited(c, form, err); limited || err != nil {
+		if limited {
+			h.Metrics.SignIn(string(codeFactor(typed)), metrics.Limited)
+		}
 		return false, limited, err
 	}
 	use, err := h.codeUse(c, user, typed)
@@ -133,7 +137,7 @@ func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field, typed str
 	}
 	switch {
 	case errors.Is(err, errWrongCode):
-		h.RecordAttempt(c, models.EventCodeFailed, user)
+		h.recordRefused(c, codeFactor(typed), models.EventCodeFailed, user)
 		form.Fail(field, "That code is wrong, or was used before.")
 		return false, false, nil
 	case err != nil:

@@ -98,7 +98,7 @@ func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, 
 	case limited:
 		return h.renderVerifyEmail(c, http.StatusTooManyRequests, form, token)
 	case !match:
-		h.RecordAttempt(c, models.EventSignInFailed, user)
+		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
 		form.Fail("password", "That isn't the password of this account.")
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}

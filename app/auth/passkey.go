@@ -12,6 +12,7 @@ import (
 
 	"vestibule/app/device"
 	"vestibule/app/forms"
+	"vestibule/app/metrics"
 	"vestibule/app/passkey"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -214,7 +215,12 @@ func (h Handlers) PasskeySignInOptions(c *gin.Context) error {
 // unless that is zero. A passkey counts as two factors, because authenticators ask for a
 // PIN or a finger. It returns a *PasskeyRefusal if nobody may sign in by it. The step may
 // say what else is stored.
-func (h Handlers) provePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.UUID, s step) (*proved, error) {
+func (h Handlers) provePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.UUID, s step) (p *proved, err error) {
+	defer func() {
+		if errors.As(err, new(*PasskeyRefusal)) {
+			h.Metrics.SignIn(string(models.FactorPasskey), metrics.Refused)
+		}
+	}()
 	var user *models.User
 	use, err := h.checkAnswer(c, models.CeremonySignIn, sent, func(handle []byte) (_ *models.User, err error) {
 		user, err = h.DB.UserByPasskeyHandle(c.Request.Context(), handle)
@@ -236,7 +242,7 @@ func (h Handlers) provePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.
 	s.prepare = func(tx *models.DB) (*models.User, error) {
 		return user, tx.UsePasskey(c.Request.Context(), use.Passkey, use.SignCount, use.BackedUp)
 	}
-	p, err := h.prove(c, s)
+	p, err = h.prove(c, s)
 	return p, h.failedUse(c, user, use.Passkey, err)
 }
 

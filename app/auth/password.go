@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/app/metrics"
 	"vestibule/app/password"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -82,6 +83,9 @@ func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.U
 		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
 	}
 	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
+		if limited {
+			h.Metrics.SignIn(string(models.FactorPassword), metrics.Limited)
+		}
 		return false, limited, err
 	}
 	match, err = h.authenticate(c, user, pw)

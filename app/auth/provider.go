@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/metrics"
 	"vestibule/app/provider"
 	"vestibule/app/text"
 	"vestibule/app/web"
@@ -169,6 +170,9 @@ func (h Handlers) providerFailed(c *gin.Context, p *provider.Provider, a *models
 		toast = "down"
 	}
 	web.Current(c).Log().Warn("provider failed", "provider", p.Name, "err", err)
+	if a.Kind != models.AuthorizeConnect {
+		h.Metrics.SignIn(string(models.FactorProvider), metrics.Refused)
+	}
 	return h.backFromProvider(c, p, a, toast)
 }
 
@@ -204,7 +208,7 @@ func (h Handlers) connect(c *gin.Context, p *provider.Provider, a *models.Author
 func (h Handlers) signInByIdentity(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person, identity *models.Identity) error {
 	user := identity.User
 	if user.Disabled() {
-		h.RecordAttempt(c, models.EventSignInFailed, user)
+		h.recordRefused(c, models.FactorProvider, models.EventSignInFailed, user)
 		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
 	}
 	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, prepare: func(tx *models.DB) (*models.User, error) {
@@ -245,7 +249,7 @@ func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Aut
 	case err != nil:
 		return err
 	case user.Disabled():
-		h.RecordAttempt(c, models.EventSignInFailed, user)
+		h.recordRefused(c, models.FactorProvider, models.EventSignInFailed, user)
 		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
 	case asciiLower(user.Email) != asciiLower(email): // it only looks alike
 		a.Next = "/account/connections"

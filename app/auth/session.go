@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/metrics"
 	"vestibule/app/web"
 	"vestibule/models"
 	"vestibule/templates/layouts"
@@ -46,7 +47,7 @@ type proved struct {
 // has changed or ended in the meantime.
 func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 	ctx, p := c.Request.Context(), new(proved)
-	return p, h.DB.InTx(ctx, func(tx *models.DB) error {
+	err := h.DB.InTx(ctx, func(tx *models.DB) error {
 		user, err := s.prepare(tx)
 		if err != nil {
 			return err
@@ -86,6 +87,29 @@ func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 		}
 		return s.then(tx)
 	})
+	if err == nil {
+		h.countProved(s, p)
+	}
+	return p, err
+}
+
+// countProved counts a factor that somebody has proved.
+func (h Handlers) countProved(s step, p *proved) {
+	switch {
+	case s.kind == models.EventSignUp:
+		h.Metrics.SignUp(string(s.factor))
+	case p.session == nil:
+		h.Metrics.SignIn(string(s.factor), metrics.Continued)
+	default:
+		h.Metrics.SignIn(string(s.factor), metrics.Succeeded)
+	}
+}
+
+// recordRefused counts an attempt to prove a factor that failed, and adds an event of that
+// kind to user's account.
+func (h Handlers) recordRefused(c *gin.Context, way models.Factor, kind string, user *models.User) {
+	h.Metrics.SignIn(string(way), metrics.Refused)
+	h.RecordAttempt(c, kind, user)
 }
 
 // overtakeRecovery cancels the recovery of user, if there is one: they have every factor.

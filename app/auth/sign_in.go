@@ -153,11 +153,11 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 		if nobody {
 			user = nil
 		}
-		h.RecordAttempt(c, models.EventSignInFailed, user)
+		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
 		form.Error = "Wrong email, username or password."
 		return nil, false, nil
 	case user.Disabled():
-		h.RecordAttempt(c, models.EventSignInFailed, user)
+		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
 		form.Error = disabledAccount
 		return nil, false, nil
 	}

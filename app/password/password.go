@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/argon2"
@@ -80,6 +81,7 @@ type Hasher struct {
 	params  argon2id.Params
 	callers chan struct{} // holds one token per caller, running or waiting
 	running chan struct{} // holds one token per computation
+	waited  func(time.Duration)
 
 	mu     sync.Mutex
 	decoys []decoy // one for each set of parameters that stored hashes have
@@ -147,6 +149,15 @@ func newDecoy(params argon2id.Params) decoy {
 	}
 	return decoy{params, fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
 		params.Memory, params.Iterations, params.Parallelism, random(params.SaltLength), random(params.KeyLength))}
+}
+
+// OnWait makes h tell how long each caller waited for its turn. Call it before the first.
+func (h *Hasher) OnWait(waited func(time.Duration)) { h.waited = waited }
+
+// Load returns how many passwords are being hashed now, and how many wait.
+func (h *Hasher) Load() (running, waiting int) {
+	running = len(h.running)
+	return running, max(0, len(h.callers)-running)
 }
 
 // Slots returns the maximum number of callers, running and waiting.
@@ -241,8 +252,12 @@ func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
 	default:
 		return nil, ErrBusy
 	}
+	start := time.Now()
 	select {
 	case h.running <- struct{}{}:
+		if h.waited != nil {
+			h.waited(time.Since(start))
+		}
 		return func() { <-h.running; <-h.callers }, nil
 	case <-ctx.Done():
 		<-h.callers

@@ -145,6 +145,7 @@ func (k *Kit) answerError(c *gin.Context, err error) {
 		err = Refuse(http.StatusTooManyRequests, "Too many attempts", TooMany(c, early))
 	case errors.Is(err, password.ErrBusy):
 		log.Warn("password queue is full")
+		k.Metrics.HashRefused()
 		c.Header("Retry-After", retryAfter)
 		err = Refuse(http.StatusServiceUnavailable, "Very busy", "Too many people are signing in right now. Please try again in a few seconds.")
 	case errors.Is(err, password.ErrNoMemory):

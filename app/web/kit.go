@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vestibule/app/breached"
+	"vestibule/app/metrics"
 	"vestibule/app/passkey"
 	"vestibule/app/password"
 	"vestibule/app/provider"
@@ -26,6 +27,8 @@ type Kit struct {
 	Log    *slog.Logger
 	Config Config
 	Hasher *password.Hasher
+	// Metrics counts what happens. It may be nil.
+	Metrics *metrics.Metrics
 	// Secrets encrypts what the database must give back.
 	Secrets secrets.Keys
 	// Passkeys is the site as authenticators know it. It is nil if there can be no

@@ -56,8 +56,11 @@ func (k *Kit) Attempt(c *gin.Context, attempts ...Attempt) error {
 		}
 		if err != nil {
 			k.Refund(c, attempts[:i]...)
-			if early := new(models.ThrottledError); errors.As(err, &early) && early.First {
-				k.recordThrottled(c, attempts)
+			if early := new(models.ThrottledError); errors.As(err, &early) {
+				k.Metrics.Throttled(early.Kind)
+				if early.First {
+					k.recordThrottled(c, attempts)
+				}
 			}
 			return err
 		}
@@ -178,6 +181,7 @@ func (k *Kit) LimitWrites(c *gin.Context) error {
 		}
 		return err
 	}
+	k.Metrics.Throttled(early.Kind)
 	return Refuse(http.StatusTooManyRequests, "Too many changes", "You've made a lot of changes in the last minute. "+tryAgain(c, early))
 }
 

@@ -26,6 +26,7 @@ func (k *Kit) Begin(c *gin.Context) {
 	c.Set(requestKey{}, r)
 	c.Header("X-Request-Id", id)
 	c.Next()
+	k.Metrics.Request(method(c), c.FullPath(), c.Writer.Status(), time.Since(start))
 	k.warnOfProxy(c)
 	level := slog.LevelInfo
 	if path := c.Request.URL.Path; path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {

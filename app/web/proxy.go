@@ -50,7 +50,7 @@ func (k *Kit) warnOfProxy(c *gin.Context) {
 		return
 	}
 	peer, err := netip.ParseAddr(c.RemoteIP())
-	if err != nil || !isInside(peer) || k.trusts(peer) { // anybody else can send the header, too
+	if err != nil || !IsInside(peer) || k.trusts(peer) { // anybody else can send the header, too
 		return
 	}
 	k.proxySeen.Do(func() {
@@ -59,8 +59,8 @@ func (k *Kit) warnOfProxy(c *gin.Context) {
 	})
 }
 
-// isInside reports whether ip is of this machine or its own network.
-func isInside(ip netip.Addr) bool {
+// IsInside reports whether ip is of this machine or its own network.
+func IsInside(ip netip.Addr) bool {
 	ip = ip.Unmap()
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || sharedAddresses.Contains(ip)
 }

@@ -143,6 +143,8 @@ func TestRefusals(t *testing.T) {
 		{"port in use", []string{"ADDR=" + busy.Addr().String()}, nil, "can't listen on ADDR \"" + busy.Addr().String()},
 		{"port of the profiles in use", []string{"PPROF_ADDR=" + busy.Addr().String()}, nil, "can't listen on PPROF_ADDR \"" + busy.Addr().String()},
 		{"profiles on every address", []string{"PPROF_ADDR=:0"}, nil, `PPROF_ADDR is ":0": it must be on localhost`},
+		{"port of the metrics in use", []string{"METRICS_ADDR=" + busy.Addr().String()}, nil, "can't listen on METRICS_ADDR \"" + busy.Addr().String()},
+		{"metrics on every address", []string{"METRICS_ADDR=:9464"}, nil, `METRICS_ADDR is ":9464": it must be an address of this machine`},
 		{"address without a port", []string{"ADDR=localhost"}, nil, `ADDR is "localhost": it must be host:port`},
 		{"unknown environment", []string{"ENV=staging"}, nil, `ENV is "staging": it must be "development" or "production"`},
 		{"idle time that is no time", []string{"SESSION_IDLE=soon"}, nil, "SESSION_IDLE"},

@@ -82,6 +82,11 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 			return err
 		}
 	}
+	if config.MetricsAddr != "" {
+		if err := serveMetrics(ctx, config.MetricsAddr, site.Metrics.Handler(log), log); err != nil {
+			return err
+		}
+	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // as long as requests are served
 	worked := make(chan struct{})
 	go func() { defer close(worked); site.Work(work) }()
