@@ -58,6 +58,7 @@ type Config struct {
 	RecoveryWait    time.Duration `env:"RECOVERY_WAIT" default:"72h" help:"How long somebody who has lost their second factor waits before they can remove it by mail: a day to 30 days, or 0s to leave that to operators."`
 	SecretKeys      string        `env:"SECRET_KEYS" help:"Keys that encrypt the secrets of authenticator apps, as ID:KEY, separated by commas: the first encrypts, all decrypt. vestibule secrets new prints one. In development, the default is a key in data/secret-keys. As a flag, it isn't accepted."`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" default:"0s" help:"How long to accept new requests after SIGTERM, while /readyz answers 503, so that a load balancer can notice. At most 1m."`
+	AccessLog       web.AccessLog `env:"ACCESS_LOG" default:"all" help:"Which requests are logged: \"all\", \"errors\", \"off\", or \"errors\" and a share of the others, such as 0.1."`
 	LogLevel        string        `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 	ProviderLinking string        `env:"PROVIDER_LINKING" default:"ask" help:"What happens if a provider signs in somebody whose email address has an account here: \"ask\" tells them to sign in another way and connect it, \"verified\" connects it at once if both have verified the address. Providers are set by OIDC_NAME_ISSUER, _CLIENT_ID, _CLIENT_SECRET, _LABEL and _SCOPES, for any NAME."`
 	ProviderSignOut Switch        `env:"PROVIDER_SIGN_OUT" default:"off" help:"Whether signing out here also leads to the page of the provider that signs out there: \"on\" or \"off\"."`
@@ -253,6 +254,8 @@ func (c *Config) web() web.Config {
 		LimitMail:    c.LimitMail,
 		LimitCheck:   c.LimitCheck,
 		LimitWrites:  c.LimitWrites,
+
+		AccessLog: c.AccessLog,
 
 		UnconfirmedMax:  c.UnconfirmedMax,
 		ConfirmPassword: bool(c.ConfirmPassword),

@@ -17,6 +17,7 @@ import (
 
 	"vestibule/app"
 	"vestibule/app/apptest"
+	"vestibule/app/web"
 	"vestibule/assets"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -568,6 +569,54 @@ func TestRequestLine(t *testing.T) {
 			t.Error("a client chooses the request id")
 		}
 	})
+}
+
+// TestAccessLog wants a line of the requests that ACCESS_LOG names, and every other line.
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	for setting, tt := range map[string]struct{ found, missing int }{
+		"all": {100, 2}, "errors": {0, 2}, "off": {0, 0}, "0.5": {-1, 2},
+	} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := apptest.NewSite(t, db, func(c *app.Config) {
+					if err := c.AccessLog.UnmarshalText([]byte(setting)); err != nil {
+						t.Fatal(err)
+					}
+				})
+				send := func(path string) { // returns after the line was written
+					r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					s.Serve(r)
+				}
+				for range 100 {
+					send("/healthz")
+				}
+				for range 2 {
+					send("/nowhere")
+				}
+				found, missing := 0, 0
+				for _, line := range s.Logged("request") {
+					if line["status"] == 200.0 {
+						found++
+					} else {
+						missing++
+					}
+				}
+				if tt.found < 0 && (found == 0 || found == 100) || tt.found >= 0 && found != tt.found || missing != tt.missing {
+					t.Errorf("%d and %d requests are logged", found, missing)
+				}
+			})
+		})
+	}
+	for _, wrong := range []string{"", "some", "0", "1", "1.5", "-0.1", "NaN"} {
+		if err := new(web.AccessLog).UnmarshalText([]byte(wrong)); err == nil {
+			t.Errorf("%q is accepted", wrong)
+		}
+	}
 }
 
 // leaver hangs up at a query.

@@ -86,6 +86,8 @@ type Config struct {
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
 	LimitInvite, LimitInviteDay                                    models.Limit
 	LimitWrites                                                    models.Rate
+
+	AccessLog AccessLog
 }
 
 // SitePolicy returns what the site's settings say about factors.

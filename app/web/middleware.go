@@ -28,6 +28,9 @@ func (k *Kit) Begin(c *gin.Context) {
 	c.Next()
 	k.Metrics.Request(method(c), c.FullPath(), c.Writer.Status(), time.Since(start))
 	k.warnOfProxy(c)
+	if !k.Config.AccessLog.has(c.Writer.Status()) {
+		return
+	}
 	level := slog.LevelInfo
 	if path := c.Request.URL.Path; path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {
 		level = slog.LevelDebug // Readyz logs what changes

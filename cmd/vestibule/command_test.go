@@ -145,6 +145,7 @@ func TestRefusals(t *testing.T) {
 		{"profiles on every address", []string{"PPROF_ADDR=:0"}, nil, `PPROF_ADDR is ":0": it must be on localhost`},
 		{"port of the metrics in use", []string{"METRICS_ADDR=" + busy.Addr().String()}, nil, "can't listen on METRICS_ADDR \"" + busy.Addr().String()},
 		{"metrics on every address", []string{"METRICS_ADDR=:9464"}, nil, `METRICS_ADDR is ":9464": it must be an address of this machine`},
+		{"access log that is no share", []string{"ACCESS_LOG=some"}, nil, `it must be "all", "errors", "off", or a share such as 0.1`},
 		{"address without a port", []string{"ADDR=localhost"}, nil, `ADDR is "localhost": it must be host:port`},
 		{"unknown environment", []string{"ENV=staging"}, nil, `ENV is "staging": it must be "development" or "production"`},
 		{"idle time that is no time", []string{"SESSION_IDLE=soon"}, nil, "SESSION_IDLE"},
