@@ -47,6 +47,7 @@ func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine)
 		return nil, err
 	}
 	a.Metrics = a.newMetrics()
+	a.Tracer = config.Tracer
 	if a.Secrets, err = secrets.Parse(config.SecretKeys); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"go.opentelemetry.io/otel/trace"
 
 	"vestibule/app/mail"
 	"vestibule/app/passkey"
@@ -67,6 +68,9 @@ type Config struct {
 
 	// Providers are where people have accounts by which they sign in: see [ReadProviders].
 	Providers []provider.Config `kong:"-"`
+
+	// Tracer traces requests; nil for none.
+	Tracer trace.Tracer `kong:"-"`
 }
 
 // Switch is a setting that is on or off.

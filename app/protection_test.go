@@ -564,9 +564,37 @@ func TestRequestLine(t *testing.T) {
 		if again := s.Get("/account").Header.Get("X-Request-Id"); again == a.Header.Get("X-Request-Id") {
 			t.Error("two requests have one id")
 		}
-		forged := s.Get("/", apptest.Header("X-Request-Id", "forged"))
+		const trace = "0af7651916cd43dd8448eb211c80319c"
+		forged := s.Get("/", apptest.Header("X-Request-Id", "forged"), apptest.Header("Traceparent", "00-"+trace+"-b7ad6b7169203331-01"))
 		if forged.Header.Get("X-Request-Id") == "forged" {
 			t.Error("a client chooses the request id")
+		}
+		if line := s.Log.Of(forged)[0]; line["trace_id"] != nil {
+			t.Errorf("a client chooses the trace: %v", line)
+		}
+	})
+}
+
+// TestRequestLineOfAProxy has a trusted proxy name a request and its trace.
+func TestRequestLineOfAProxy(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, func(c *app.Config) { c.TrustedProxies = "127.0.0.1" })
+		const trace = "0af7651916cd43dd8448eb211c80319c"
+		forwarded := apptest.Header("X-Forwarded-For", "203.0.113.9")
+		a := s.Get("/", forwarded, apptest.Header("X-Request-Id", "req-1/of:proxy"), apptest.Header("Traceparent", "00-"+trace+"-b7ad6b7169203331-01"))
+		if id := a.Header.Get("X-Request-Id"); id != "req-1/of:proxy" {
+			t.Fatalf("the request's id is %q", id)
+		}
+		if line := s.Log.Of(a)[0]; line["trace_id"] != trace || line["request_id"] != "req-1/of:proxy" {
+			t.Errorf("the line is %v", line)
+		}
+		for _, bad := range []string{"two words", strings.Repeat("x", 65), "quote\"", "\xff"} {
+			a := s.Get("/", forwarded, apptest.Header("X-Request-Id", bad), apptest.Header("Traceparent", "00-nonsense"))
+			line := s.Log.Of(a)[0]
+			if line["request_id"] == bad || line["trace_id"] != nil {
+				t.Errorf("the line of %q is %v", bad, line)
+			}
 		}
 	})
 }

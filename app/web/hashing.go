@@ -81,7 +81,9 @@ func (k *Kit) Hash(c *gin.Context, pw string) (string, error) {
 		return "", err
 	}
 	defer release()
-	return k.Hasher.Hash(c.Request.Context(), pw)
+	ctx, end := k.span(c.Request.Context(), "hash password")
+	defer end()
+	return k.Hasher.Hash(ctx, pw)
 }
 
 // Verify compares pw with hash, as [password.Hasher.Verify] does, in a slot of the
@@ -92,7 +94,9 @@ func (k *Kit) Verify(c *gin.Context, pw, hash string) (match, outdated bool, err
 		return false, false, err
 	}
 	defer release()
-	return k.Hasher.Verify(c.Request.Context(), pw, hash)
+	ctx, end := k.span(c.Request.Context(), "hash password")
+	defer end()
+	return k.Hasher.Verify(ctx, pw, hash)
 }
 
 // AcquireScoring reports whether a password may be scored now: at most half the cores

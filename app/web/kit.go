@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"vestibule/app/breached"
 	"vestibule/app/metrics"
 	"vestibule/app/passkey"
@@ -29,6 +31,8 @@ type Kit struct {
 	Hasher *password.Hasher
 	// Metrics counts what happens. It may be nil.
 	Metrics *metrics.Metrics
+	// Tracer traces requests. It may be nil.
+	Tracer trace.Tracer
 	// Secrets encrypts what the database must give back.
 	Secrets secrets.Keys
 	// Passkeys is the site as authenticators know it. It is nil if there can be no

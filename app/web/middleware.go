@@ -17,26 +17,28 @@ import (
 	"vestibule/models"
 )
 
-// Begin gives a request an id and a logger, and logs one line at its end. The line
+// Begin gives a request an id, a logger and a span, and logs one line at its end. The line
 // leaves out the query, which may hold a token, and the ids in a path.
 func (k *Kit) Begin(c *gin.Context) {
 	start := time.Now()
-	id := rand.Text()
-	r := &Request{ID: id, log: k.Log}
+	r := &Request{ID: rand.Text(), log: k.Log}
+	k.adopt(c, r)
 	c.Set(requestKey{}, r)
-	c.Header("X-Request-Id", id)
+	c.Header("X-Request-Id", r.ID)
+	end := k.beginSpan(c, r)
 	c.Next()
+	end()
 	k.Metrics.Request(method(c), c.FullPath(), c.Writer.Status(), time.Since(start))
 	k.warnOfProxy(c)
 	if !k.Config.AccessLog.has(c.Writer.Status()) {
 		return
 	}
 	level := slog.LevelInfo
-	if path := c.Request.URL.Path; path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {
+	if isRoutine(c) {
 		level = slog.LevelDebug // Readyz logs what changes
 	}
 	attrs := []slog.Attr{
-		slog.String("request_id", id),
+		slog.String("request_id", r.ID),
 		slog.String("method", method(c)),
 		slog.String("path", route(c)),
 		slog.Int("status", c.Writer.Status()),
@@ -46,7 +48,17 @@ func (k *Kit) Begin(c *gin.Context) {
 	if r.User != nil {
 		attrs = append(attrs, slog.String("user_id", r.User.ID.String()))
 	}
+	if r.TraceID != "" {
+		attrs = append(attrs, slog.String("trace_id", r.TraceID))
+	}
 	k.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}
+
+// isRoutine reports whether a request is for an asset or a health check, which are many and
+// tell little.
+func isRoutine(c *gin.Context) bool {
+	path := c.Request.URL.Path
+	return path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/assets/")
 }
 
 // route returns the path of a request as written in routes.go. If no route matches, it

@@ -20,6 +20,7 @@ import (
 // user.
 type Request struct {
 	ID              string
+	TraceID         string // empty if the request is not traced
 	log             *slog.Logger
 	Session         *models.Session    // nil for a guest
 	User            *models.User       // nil for a guest
@@ -31,7 +32,12 @@ type Request struct {
 }
 
 // Log returns the site's log with the request's id on each line.
-func (r *Request) Log() *slog.Logger { return r.log.With("request_id", r.ID) }
+func (r *Request) Log() *slog.Logger {
+	if r.TraceID != "" {
+		return r.log.With("request_id", r.ID, "trace_id", r.TraceID)
+	}
+	return r.log.With("request_id", r.ID)
+}
 
 type requestKey struct{}
 
