@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	"vestibule/app/auth"
 	"vestibule/app/breached"
@@ -92,4 +93,11 @@ func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {
 		return "", err
 	}
 	return hasher.Hash(ctx, pw)
+}
+
+// TryHash hashes a password as the site would, and returns how long that took.
+func TryHash(config *Config, engine password.Engine) (time.Duration, error) {
+	start := time.Now()
+	_, err := engine.Create("a password to see whether hashing works", config.argon2())
+	return time.Since(start), err
 }

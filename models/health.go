@@ -66,3 +66,15 @@ func (db *DB) CheckSchema(ctx context.Context) error {
 	}
 	return nil
 }
+
+// ClockSkew returns by how much the clock of PostgreSQL is ahead of this machine's, as
+// precisely as a query takes. SQLite has no clock of its own.
+func (db *DB) ClockSkew(ctx context.Context) (time.Duration, error) {
+	var there time.Time
+	asked := time.Now()
+	if err := db.bun.NewSelect().ColumnExpr("clock_timestamp()").Scan(ctx, &there); err != nil {
+		return 0, err
+	}
+	took := time.Since(asked)
+	return there.Sub(asked.Add(took / 2)), nil
+}

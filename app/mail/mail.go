@@ -280,6 +280,22 @@ func (s *SMTP) Reaches(ctx context.Context, address string) bool {
 	return offered
 }
 
+// Check signs in to the server, and sends nothing.
+func (s *SMTP) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	client, err := gomail.NewClient(s.host, s.options(ctx, s.from.Address)...)
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return discreet{fmt.Errorf("mail: %w", err)}
+	}
+	_ = client.CloseWithSMTPClient(conn) // the answer is known
+	return nil
+}
+
 func (s *SMTP) offersUTF8(ctx context.Context, address string) (bool, error) {
 	client, err := gomail.NewClient(s.host, s.options(ctx, address)...)
 	if err != nil {

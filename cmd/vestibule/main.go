@@ -32,6 +32,7 @@ type commands struct {
 	Audit        audit        `cmd:"" help:"List the audit log, newest first."`
 	Throttles    throttles    `cmd:"" help:"Manage the waits that too many attempts cause."`
 	Mail         mails        `cmd:"" help:"Inspect mail."`
+	Check        check        `cmd:"" help:"Check that a site would work: database, mail server, hashing, proxy, clock and disk."`
 
 	Version kong.VersionFlag `help:"Print the version and commit."`
 
