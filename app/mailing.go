@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
+	"regexp"
 	"time"
 
 	"github.com/google/uuid"
@@ -277,4 +279,32 @@ func (a *App) deliver(ctx context.Context, q *mailQueue, m *models.Mail) (done b
 		a.Metrics.Mail(metrics.Retried)
 	}
 	return false
+}
+
+// errPreviewed undoes what composing a mail has stored.
+var errPreviewed = errors.New("the mail was only looked at")
+
+// sentToken matches the token of a link.
+var sentToken = regexp.MustCompile(`([?&]token=)[A-Za-z0-9_-]+`)
+
+// PreviewMail returns what would be sent for m, which is in the queue, without the token of
+// its link. It changes nothing, so earlier links still work. It returns ErrNotFound if the
+// recipient or the reason for the mail is gone.
+func PreviewMail(ctx context.Context, config *Config, db *models.DB, m *models.Mail) (message mail.Message, err error) {
+	err = db.InTx(ctx, func(tx *models.DB) error {
+		site, err := forCommand(config, tx, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		queued := *m
+		if message, err = site.compose(ctx, &queued); err != nil {
+			return err
+		}
+		return errPreviewed
+	})
+	if errors.Is(err, errPreviewed) {
+		err = nil
+	}
+	message.Text, message.HTML = sentToken.ReplaceAllString(message.Text, "${1}…"), sentToken.ReplaceAllString(message.HTML, "${1}…")
+	return message, err
 }

@@ -1,10 +1,14 @@
 package app
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
+	"vestibule/app/account"
 	"vestibule/app/auth"
 	"vestibule/app/breached"
 	"vestibule/app/forms"
@@ -39,12 +43,7 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 	}
 	user.Username, user.FirstName, user.LastName, user.Email = form.Username, form.FirstName, form.LastName, form.Email
 	user.PasswordHash = hash
-	err = store()
-	if failed := new(models.TakenError); errors.As(err, &failed) {
-		auth.Taken(&form.Form, failed.Field)
-		return form.Validate()
-	}
-	return err
+	return asTaken(&form.Form, store())
 }
 
 // newPassword is a form that applies the password rules. No page shows it.
@@ -93,6 +92,71 @@ func hashOnce(ctx context.Context, config *Config, pw string) (string, error) {
 		return "", err
 	}
 	return hasher.Hash(ctx, pw)
+}
+
+// changedEmail is a form that applies the rules of email addresses. No page shows it.
+type changedEmail struct {
+	forms.Form
+	Email string `form:"email" label:"Email" validate:"required,max=254,address"`
+}
+
+// SetEmail changes user's email address for an operator. The rules are those of the pages.
+// As in [CreateUser], store must save the address, which it gets in the stored form.
+func SetEmail(ctx context.Context, config *Config, email string, store func(email string) error) error {
+	form := forms.New(new(changedEmail))
+	form.Email = email
+	if err := form.Validate(); err != nil {
+		return err
+	}
+	if sender, err := mail.NewSMTP(config.SMTPURL, config.MailFrom); err == nil && !sender.Reaches(ctx, form.Email) {
+		web.Unreachable(&form.Form)
+		return form.Validate()
+	}
+	return asTaken(&form.Form, store(form.Email))
+}
+
+// changedName is a form that applies the rules of names. No page shows it.
+type changedName struct {
+	forms.Form
+	view.ProfileFields
+}
+
+// RenameUser changes the username, first name and last name of user for an operator. The
+// rules are those of the pages. As in [CreateUser], store must save them.
+func RenameUser(user *models.User, store func() error) error {
+	form := forms.New(new(changedName))
+	form.Username, form.FirstName, form.LastName = user.Username, user.FirstName, user.LastName
+	if err := form.Validate(); err != nil {
+		return err
+	}
+	user.Username, user.FirstName, user.LastName = form.Username, form.FirstName, form.LastName
+	return asTaken(&form.Form, store())
+}
+
+// asTaken returns the sentence for a name or an address that another user has, or else err.
+func asTaken(form *forms.Form, err error) error {
+	if failed := new(models.TakenError); errors.As(err, &failed) {
+		auth.Taken(form, failed.Field)
+		return form.Validate()
+	}
+	return err
+}
+
+// ExportUser writes what user would get as "Download my data".
+func ExportUser(ctx context.Context, config *Config, db *models.DB, log *slog.Logger, w *bufio.Writer, user *models.User) error {
+	site, err := forCommand(config, db, log)
+	if err != nil {
+		return err
+	}
+	return account.Handlers{Kit: site.Kit}.WriteData(ctx, w, user)
+}
+
+// forCommand returns a site that answers no requests, for a command. It needs nothing that
+// only requests need, such as BASE_URL in production.
+func forCommand(config *Config, db *models.DB, log *slog.Logger) (*App, error) {
+	here := *config
+	here.BaseURL, here.MetricsAddr, here.Breached = cmp.Or(here.BaseURL, "http://localhost"), "", ""
+	return New(here, db, log, password.Here)
 }
 
 // TryHash hashes a password as the site would, and returns how long that took.

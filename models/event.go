@@ -51,6 +51,9 @@ const (
 	EventOperatorGranted = "operator-granted"
 	EventOperatorRevoked = "operator-revoked"
 	EventRestored        = "restored"
+	EventExported        = "data-exported" // by an operator
+	EventMailRetried     = "mail-retried"
+	EventMailDropped     = "mail-dropped"
 
 	EventAuthenticatorAdded   = "authenticator-added"
 	EventAuthenticatorRenamed = "authenticator-renamed"
@@ -131,6 +134,10 @@ type EventDetail struct {
 
 	From    string `json:"from,omitempty"`     // the day from which a second factor is required
 	NoTrust string `json:"no_trust,omitempty"` // says so if trusted browsers don't stand in for it
+
+	Mail string `json:"mail,omitempty"` // its kind
+
+	Operator string `json:"operator,omitempty"` // the name that an operator gave; users don't see it
 }
 
 // IsZero reports whether there is nothing to say. Then the column is NULL.

@@ -51,6 +51,8 @@ type Mail struct {
 	NextAt    time.Time
 	Priority  MailPriority
 	Domain    string // of the recipient
+
+	User *User `bun:"rel:belongs-to,join:user_id=id"` // loaded by AllMail alone
 }
 
 // MailPriority orders the queue: mail of a lower number goes first.

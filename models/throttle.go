@@ -333,3 +333,18 @@ func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) (n int64
 // before the clock was set back; a bit more than a minute is a process whose clock is
 // ahead.
 const maxMinute = 2 * time.Minute
+
+// Waits lists up to limit throttles that make somebody wait now, longest wait first: those
+// of an IP address, of a user, or of everybody if both are empty.
+func (db *DB) Waits(ctx context.Context, address string, u *User, limit int64) ([]Throttle, error) {
+	var waits []Throttle
+	query := db.bun.NewSelect().Model(&waits).Where("until > ?", now()).Order("until DESC", "key").Limit(limit)
+	switch {
+	case u != nil:
+		query = query.Where("subject IN (?)", bun.List(hashSubjects(u.throttleSubjects())))
+	case address != "":
+		query = query.Where("subject = ?", throttleKey(ThrottleSubject(address)))
+	}
+	err := query.Scan(ctx)
+	return waits, err
+}

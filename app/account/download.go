@@ -124,6 +124,13 @@ type ownList struct {
 
 // DownloadData sends the user's own data as a JSON file.
 func (h Handlers) DownloadData(c *gin.Context) error {
+	return h.Download(c, "my-data.json", "application/json; charset=utf-8", func(ctx context.Context, w *bufio.Writer) error {
+		return h.WriteData(ctx, w, web.Current(c).User)
+	})
+}
+
+// WriteData writes the data of u as JSON. The caller must flush w.
+func (h Handlers) WriteData(ctx context.Context, w *bufio.Writer, u *models.User) error {
 	lists := []ownList{
 		{"sessions", h.ownSessions},
 		{"browsers", h.ownBrowsers},
@@ -143,10 +150,7 @@ func (h Handlers) DownloadData(c *gin.Context) error {
 		}
 		lists = append(lists, ownList{key, h.Exports()[key]})
 	}
-	u := web.Current(c).User
-	return h.Download(c, "my-data.json", "application/json; charset=utf-8", func(ctx context.Context, w *bufio.Writer) error {
-		return writeData(ctx, w, u, lists)
-	})
+	return writeData(ctx, w, u, lists)
 }
 
 // writeData writes a JSON object with u's profile and lists, a row at a time.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -75,7 +76,7 @@ func userLabel(id uuid.UUID, user *models.User) string {
 // actorLabel returns who caused the event. No username contains parentheses.
 func actorLabel(e *models.Event) string {
 	if e.ByOperator() {
-		return "(operator)"
+		return strings.TrimSuffix("(operator "+e.Detail.Operator, " ") + ")"
 	}
 	return userLabel(e.ActorID, e.Actor)
 }
@@ -134,6 +135,19 @@ func optionalUser(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
 	return &id, &user.Username
 }
 
+type operatorKey struct{}
+
+// withOperator returns a context for the commands of an operator who gives a name.
+func withOperator(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, operatorKey{}, name)
+}
+
+// operatorName returns the name that the operator gave, or nothing.
+func operatorName(ctx context.Context) string {
+	name, _ := ctx.Value(operatorKey{}).(string)
+	return name
+}
+
 // audited runs change and records it in the audit log as an operator's, in one
 // transaction. Change returns the id of the changed user, or the zero id for all.
 func audited(ctx context.Context, db *models.DB, kind string, change func(tx *models.DB) (uuid.UUID, error)) error {
@@ -147,6 +161,7 @@ func auditedDetail(ctx context.Context, db *models.DB, kind string, detail *mode
 		if err != nil {
 			return err
 		}
+		detail.Operator = operatorName(ctx)
 		return tx.Record(ctx, models.Event{Kind: kind, UserID: user, Detail: *detail})
 	})
 }

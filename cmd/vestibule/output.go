@@ -124,3 +124,10 @@ func formatTime(t time.Time) string {
 	}
 	return t.UTC().Format(time.DateTime)
 }
+
+// printText prints a text of several lines without characters that control a terminal.
+func printText(text string) {
+	for line := range strings.Lines(text) {
+		fmt.Println(plain(strings.TrimRight(line, "\r\n")))
+	}
+}

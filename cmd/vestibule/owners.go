@@ -41,7 +41,7 @@ func deleteOwned(ctx context.Context, tx *models.DB, user *models.User) ([]model
 // recordIn adds an operator's event to the audit log of each organization.
 func recordIn(ctx context.Context, tx *models.DB, kind string, user *models.User, organizations []models.Organization) error {
 	for _, o := range organizations {
-		if err := tx.Record(ctx, models.Event{Kind: kind, UserID: user.ID, OrganizationID: o.ID, Detail: models.EventDetail{Organization: o.Name}}); err != nil {
+		if err := tx.Record(ctx, models.Event{Kind: kind, UserID: user.ID, OrganizationID: o.ID, Detail: models.EventDetail{Organization: o.Name, Operator: operatorName(ctx)}}); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,44 @@ import (
 )
 
 type throttles struct {
+	List  throttlesList  `cmd:"" help:"List the waits that too many attempts cause, longest first."`
 	Clear throttlesClear `cmd:"" help:"Clear the waits of everybody at an IP address."`
+}
+
+type throttlesList struct {
+	Whose string `arg:"" optional:"" help:"Only waits of this IP address, or of the user with this username or email address."`
+	JSON  bool   `name:"json" help:"Print a JSON array."`
+	Limit int64  `placeholder:"N" default:"50" help:"Print at most N waits (default: ${default})."`
+}
+
+// Help returns the details that --help prints below the summary.
+func (throttlesList) Help() string {
+	return "The database holds only hashes of addresses and users. The column SUBJECT tells which waits are of the same one; pass an address or a user to see theirs."
+}
+
+func (c throttlesList) Run(ctx context.Context, config *app.Config) error {
+	return onDatabase(ctx, config, func(db *models.DB) error {
+		address, user := "", (*models.User)(nil)
+		if _, err := netip.ParseAddr(c.Whose); err == nil {
+			address = c.Whose
+		} else if c.Whose != "" {
+			if user, err = findUser(ctx, db, c.Whose); err != nil {
+				return err
+			}
+		}
+		waits, err := db.Waits(ctx, address, user, c.Limit)
+		if err != nil {
+			return err
+		}
+		list := newList(c.JSON, "LIMIT", "ATTEMPTS", "WAIT UNTIL (UTC)", "SUBJECT")
+		for i, row := range newThrottleRows(waits) {
+			row.Subject = waits[i].Subject[:min(8, len(waits[i].Subject))]
+			if err := list.add(row, row.Limit, fmt.Sprint(row.Attempts), formatTime(row.Until), row.Subject); err != nil {
+				return err
+			}
+		}
+		return list.end()
+	})
 }
 
 type throttlesClear struct {
@@ -49,12 +86,13 @@ type throttleRow struct {
 	Limit    string    `json:"limit"`
 	Attempts int64     `json:"attempts"`
 	Until    time.Time `json:"until"`
+	Subject  string    `json:"subject,omitempty"` // the beginning of its hash
 }
 
 func newThrottleRows(waits []models.Throttle) []throttleRow {
 	rows := make([]throttleRow, len(waits))
 	for i, w := range waits {
-		rows[i] = throttleRow{w.Kind, w.Tries, w.Until.UTC()}
+		rows[i] = throttleRow{Limit: w.Kind, Attempts: w.Tries, Until: w.Until.UTC()}
 	}
 	return rows
 }

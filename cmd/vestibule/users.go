@@ -19,10 +19,13 @@ import (
 
 type users struct {
 	List           usersList           `cmd:"" help:"List users in the order they signed up."`
-	Show           usersShow           `cmd:"" help:"Show one user."`
+	Show           usersShow           `cmd:"" help:"Show one user: how they sign in, what keeps them from it, and what was mailed to them."`
 	Create         usersCreate         `cmd:"" help:"Create a user, with a password read from standard input."`
 	SetPassword    usersSetPassword    `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
+	SetEmail       usersSetEmail       `cmd:"" help:"Change a user's email address."`
 	Verify         usersVerify         `cmd:"" help:"Mark a user's email address as verified."`
+	Rename         usersRename         `cmd:"" help:"Change a user's username or name."`
+	Export         usersExport         `cmd:"" help:"Print what the site holds about a user, as they can download it."`
 	Disable        usersDisable        `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Enable         usersEnable         `cmd:"" help:"Let a disabled user sign in again."`
 	ResetFactors   usersResetFactors   `cmd:"" help:"Remove a user's passkeys, authenticator apps and recovery codes, for somebody who has lost them."`
@@ -121,86 +124,6 @@ func (c usersList) Run(ctx context.Context, config *app.Config) error {
 			}
 		}
 		return list.end()
-	})
-}
-
-func (c usersShow) Run(ctx context.Context, config *app.Config) error {
-	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
-		sessions, err := db.Sessions(ctx, user.ID)
-		if err != nil {
-			return err
-		}
-		deleted := user.DeletedAt(config.UnconfirmedMax).UTC()
-		waits, err := db.Throttles(ctx, user)
-		if err != nil {
-			return err
-		}
-		factors, err := db.Factors(ctx, user)
-		if err != nil {
-			return err
-		}
-		requiring, err := db.RequiringOrganizations(ctx, user.ID)
-		if err != nil {
-			return err
-		}
-		trusted, err := db.TrustedBrowsers(ctx, user.ID)
-		if err != nil {
-			return err
-		}
-		recovery, err := db.RecoveryOf(ctx, user.ID)
-		if err != nil && !errors.Is(err, models.ErrNotFound) {
-			return err
-		}
-		refused := 0
-		for _, err := range db.AllRefusedMail(ctx, user.ID) {
-			if err != nil {
-				return err
-			}
-			refused++
-		}
-		if c.JSON {
-			return printJSON(os.Stdout, struct {
-				userRow
-				Factors     factorsRow       `json:"factors"`
-				RequiredBy  []requirementRow `json:"second_factor_required_by"`
-				Recovery    *recoveryRow     `json:"recovery,omitempty"`
-				Sessions    int              `json:"sessions"`
-				DeleteAfter time.Time        `json:"delete_after,omitzero"`
-				Throttles   []throttleRow    `json:"throttles"`
-				RefusedMail int              `json:"refused_mail"`
-			}{newUserRow(user), newFactorsRow(factors, len(trusted)), newRequirementRows(config, user, requiring), newRecoveryRow(recovery), len(sessions), deleted, newThrottleRows(waits), refused})
-		}
-		table := newTable(os.Stdout)
-		lines := [][]string{
-			{"Username", user.Username},
-			{"Email", user.ShownEmail()},
-			{"Name", user.FullName()},
-			{"Verified (UTC)", formatTime(user.VerifiedAt)},
-			{"Disabled (UTC)", formatTime(user.DisabledAt)},
-			{"Operator", cmp.Or(string(user.OperatorRole), "no")},
-			{"Created (UTC)", formatTime(user.CreatedAt)},
-			{"Changed (UTC)", formatTime(user.UpdatedAt)},
-			{"Factors", newFactorsRow(factors, len(trusted)).String()},
-			{"Second factor", requirements(newRequirementRows(config, user, requiring))},
-			{"Sessions", fmt.Sprint(len(sessions))},
-			{"ID", user.ID.String()},
-		}
-		if !deleted.IsZero() {
-			lines = append(lines, []string{"Deleted after (UTC)", formatTime(deleted)})
-		}
-		if r := newRecoveryRow(recovery); r != nil {
-			lines = append(lines, []string{"Recovery (UTC)", r.String()})
-		}
-		for _, line := range lines {
-			printCells(table, line...)
-		}
-		for _, w := range newThrottleRows(waits) {
-			printCells(table, "Throttled (UTC)", fmt.Sprintf("%s: wait until %s (attempts: %d); users unlock lifts it", w.Limit, formatTime(w.Until), w.Attempts))
-		}
-		if refused > 0 {
-			printCells(table, "Refused mail", fmt.Sprintf("%d in the last 30 days; see mail refused", refused))
-		}
-		return table.Flush()
 	})
 }
 

@@ -289,12 +289,23 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 
 		cookies := []*http.Cookie{o.enters("anna.smith", oldPassword), o.enters("anna@example.com", oldPassword)}
 		want["sessions"], want["throttles"], want["refused_mail"] = 2, []any{}, 0
+		want["can_sign_in"], want["sign_in"] = true, "yes"
+		want["organizations"], want["failures"], want["mail"], want["refused"] = []any{}, []any{}, []any{}, []any{}
 		want["disabled_at"] = nil
 		want["factors"] = object{"password": true, "passkeys": 0, "authenticators": 0, "recovery_codes": 0, "trusted_browsers": 0, "connections": 0}
 		want["second_factor_required_by"] = []any{}
-		wantEqual(o.T, "show --json", readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json")), want)
-		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH")), [][]string{
-			{"Username", "Anna.Smith"}, {"Email", "Anna@Example.com"}, {"Name", "Anna Smith"},
+		shown := readJSON[object](o, o.does("users", "show", "ANNA@EXAMPLE.COM", "--json"))
+		if browsers := shown["browsers"].([]any); len(browsers) != 2 || browsers[0].(object)["trusted_until"] != nil {
+			o.Errorf("the browsers are %v", browsers)
+		}
+		queued := shown["mail"].([]any) // about the second browser
+		if len(queued) != 2 || queued[0].(object)["kind"] != "new-browser" {
+			o.Errorf("the mail is %v", queued)
+		}
+		want["browsers"], want["mail"] = shown["browsers"], queued
+		wantEqual(o.T, "show --json", shown, want)
+		wantEqual(o.T, "show", cellsOf(o.does("users", "show", "ANNA.SMITH"))[:13], [][]string{
+			{"Username", "Anna.Smith"}, {"Email", "Anna@Example.com"}, {"Name", "Anna Smith"}, {"Can sign in", "yes"},
 			{"Verified (UTC)", anna.VerifiedAt.Format(time.DateTime)}, {"Disabled (UTC)", "no"}, {"Operator", "no"},
 			{"Created (UTC)", anna.CreatedAt.Format(time.DateTime)}, {"Changed (UTC)", anna.UpdatedAt.Format(time.DateTime)},
 			{"Factors", "password"}, {"Second factor", "not required"}, {"Sessions", "2"}, {"ID", anna.ID.String()},
@@ -331,8 +342,8 @@ func TestOperatorLifeOfAUser(t *testing.T) {
 		}
 		wantEqual(o.T, "left", fieldsOf(readJSON[[]object](o, o.does("users", "list", "--json")), "username"), []string{"benjamin"})
 
-		shown := cellsOf(o.does("users", "show", "benjamin"))
-		wantEqual(o.T, "show of an unconfirmed account", shown[len(shown)-1], []string{"Deleted after (UTC)", deleted.Format(time.DateTime)})
+		lines := cellsOf(o.does("users", "show", "benjamin"))
+		wantEqual(o.T, "show of an unconfirmed account", lines[13], []string{"Deleted after (UTC)", deleted.Format(time.DateTime)})
 		wantEqual(o.T, "delete_after", readJSON[object](o, o.does("users", "show", "benjamin", "--json"))["delete_after"], deleted.Format(time.RFC3339Nano))
 		wantEqual(o.T, "verify", o.does("users", "verify", "benjamin"), "Marked the email address of benjamin as verified\n")
 		since = o.user("benjamin").VerifiedAt

@@ -187,7 +187,7 @@ func AccountEvents() []EventGroup {
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
 			models.EventRecoveryFinished, models.EventChangeReported, models.EventConnectionAdded, models.EventConnectionRemoved,
 			models.EventDisabled, models.EventEnabled, models.EventCreated,
-			models.EventOperatorGranted, models.EventOperatorRevoked}},
+			models.EventOperatorGranted, models.EventOperatorRevoked, models.EventExported, models.EventMailRetried, models.EventMailDropped}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventInvitationDeclined, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipTransferred}},
 	}
@@ -257,6 +257,9 @@ var eventLabels = map[string]string{
 	models.EventOperatorGranted: "Made an operator of the site",
 	models.EventOperatorRevoked: "No longer an operator of the site",
 	models.EventRestored:        "Restored from a backup",
+	models.EventExported:        "Account data downloaded",
+	models.EventMailRetried:     "Email sent again",
+	models.EventMailDropped:     "Waiting email dropped",
 
 	models.EventConnectionAdded:   "Connected an account elsewhere",
 	models.EventConnectionRemoved: "Disconnected an account elsewhere",
@@ -343,6 +346,9 @@ var eventIcons = map[string]string{
 	models.EventCreated:         "user-plus",
 	models.EventOperatorGranted: "shield",
 	models.EventOperatorRevoked: "shield",
+	models.EventExported:        "user",
+	models.EventMailRetried:     "mail",
+	models.EventMailDropped:     "mail",
 
 	models.EventConnectionAdded:      "link",
 	models.EventConnectionRemoved:    "link",

@@ -1,0 +1,76 @@
+package models
+
+import (
+	"context"
+	"iter"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+)
+
+// AllMail iterates over the queue of mail in the order it was queued: that to user, or all
+// if user is nil. Of the users only the usernames are loaded.
+func (db *DB) AllMail(ctx context.Context, user *User) iter.Seq2[*Mail, error] {
+	read := func(after uuid.UUID) ([]Mail, error) {
+		var mails []Mail
+		query := db.bun.NewSelect().Model(&mails).
+			Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+			Where("m.id > ?", after).Order("m.id").Limit(pageSize)
+		if user != nil {
+			query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
+				return q.Where("m.user_id = ?", user.ID).WhereOr("m.recipient = ?", user.Email) // some is queued without looking up the user
+			})
+		}
+		err := query.Scan(ctx)
+		return mails, err
+	}
+	return paginate(read, func(m *Mail) uuid.UUID { return m.ID })
+}
+
+// MailByID finds a mail in the queue. It returns ErrNotFound if it was sent, or never
+// queued.
+func (db *DB) MailByID(ctx context.Context, id uuid.UUID) (*Mail, error) {
+	m := new(Mail)
+	err := db.bun.NewSelect().Model(m).Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+		Where("m.id = ?", id).Scan(ctx)
+	if err != nil {
+		return nil, asNotFound(err)
+	}
+	return m, nil
+}
+
+// RefusedMailByID finds a mail that was refused. It returns ErrNotFound if there is none.
+func (db *DB) RefusedMailByID(ctx context.Context, id uuid.UUID) (*RefusedMail, error) {
+	m := new(RefusedMail)
+	err := db.bun.NewSelect().Model(m).Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+		Where("rm.id = ?", id).Scan(ctx)
+	if err != nil {
+		return nil, asNotFound(err)
+	}
+	return m, nil
+}
+
+// HurryMail makes a mail that waits for another attempt due at once. It returns ErrNotFound
+// if it isn't in the queue any more.
+func (db *DB) HurryMail(ctx context.Context, id uuid.UUID) error {
+	result, err := db.bun.NewUpdate().Model((*Mail)(nil)).Set("next_at = ?", now()).Where("id = ?", id).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return requireRows(result)
+}
+
+// DropMail removes a mail from the queue, or from those that were refused. It returns
+// ErrNotFound if it is in neither.
+func (db *DB) DropMail(ctx context.Context, id uuid.UUID) error {
+	for _, model := range []any{(*Mail)(nil), (*RefusedMail)(nil)} {
+		result, err := db.bun.NewDelete().Model(model).Where("id = ?", id).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if requireRows(result) == nil {
+			return nil
+		}
+	}
+	return ErrNotFound
+}
