@@ -38,7 +38,7 @@ func (r *Range) Offline() bool { return false }
 // two seconds, or with something else than a range.
 func (r *Range) Has(ctx context.Context, pw string) (bool, error) {
 	hash := digest(pw)
-	asked, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base.JoinPath(hash[:prefixDigits]).String(), nil)
+	asked, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base.JoinPath(hash[:prefixDigits]).String(), nil) // #nosec G125 -- hexadecimal digits
 	if err != nil {
 		return false, err
 	}
