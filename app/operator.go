@@ -24,8 +24,9 @@ import (
 // Hashing takes too long for a transaction, so CreateUser then calls store, which must
 // call [models.DB.CreateUser].
 func CreateUser(ctx context.Context, config *Config, user *models.User, pw, again string, store func() error) error {
-	form := auth.NewSignUp()
-	form.Username, form.FirstName, form.LastName, form.Email = user.Username, user.FirstName, user.LastName, user.Email
+	form := auth.NewSignUp(config.naming())
+	form.Fill(&form.Form, user)
+	form.Email = user.Email
 	form.Password, form.ConfirmPassword = pw, again
 	if err := form.Validate(); err != nil {
 		return err
@@ -41,7 +42,8 @@ func CreateUser(ctx context.Context, config *Config, user *models.User, pw, agai
 	if err != nil {
 		return err
 	}
-	user.Username, user.FirstName, user.LastName, user.Email = form.Username, form.FirstName, form.LastName, form.Email
+	form.Apply(user)
+	user.Email = form.Email
 	user.PasswordHash = hash
 	return asTaken(&form.Form, store())
 }

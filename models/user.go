@@ -41,9 +41,6 @@ type User struct {
 	OperatorRole OperatorRole `bun:",nullzero"`
 }
 
-// FullName returns the first and last name.
-func (u *User) FullName() string { return u.FirstName + " " + u.LastName }
-
 // ShownEmail returns the address as people read it.
 func (u *User) ShownEmail() string { return text.ShowEmail(u.Email) }
 

@@ -27,8 +27,9 @@ import (
 type ownProfile struct {
 	Username   string    `json:"username"`
 	Email      string    `json:"email"`
-	FirstName  string    `json:"first_name"`
-	LastName   string    `json:"last_name"`
+	FirstName  string    `json:"first_name,omitempty"`
+	LastName   string    `json:"last_name,omitempty"`
+	Name       string    `json:"name,omitempty"` // if the person has one name
 	VerifiedAt time.Time `json:"verified_at,omitzero"`
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
@@ -156,7 +157,11 @@ func (h Handlers) WriteData(ctx context.Context, w *bufio.Writer, u *models.User
 // writeData writes a JSON object with u's profile and lists, a row at a time.
 func writeData(ctx context.Context, w *bufio.Writer, u *models.User, lists []ownList) error {
 	const indent = "    "
-	profile, err := json.MarshalIndent(ownProfile{u.Username, u.ShownEmail(), u.FirstName, u.LastName, u.VerifiedAt, u.CreatedAt, u.UpdatedAt}, "", indent)
+	own := ownProfile{Username: u.Username, Email: u.ShownEmail(), FirstName: u.FirstName, LastName: u.LastName, VerifiedAt: u.VerifiedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt}
+	if u.LastName == "" {
+		own.FirstName, own.Name = "", u.FirstName
+	}
+	profile, err := json.MarshalIndent(own, "", indent)
 	if err != nil {
 		return err
 	}

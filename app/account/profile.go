@@ -14,16 +14,17 @@ import (
 	view "vestibule/templates/account"
 )
 
-func newProfile(u *models.User) *view.Profile {
+func (h Handlers) newProfile(u *models.User) *view.Profile {
 	form := forms.New(new(view.Profile))
-	form.Username, form.FirstName, form.LastName = u.Username, u.FirstName, u.LastName
+	form.Ask(&form.Form, h.Config.Naming)
+	form.Fill(&form.Form, u)
 	form.CheckURL = "/account/check"
 	return form
 }
 
 // ShowProfile shows the form that changes the user's name and username.
 func (h Handlers) ShowProfile(c *gin.Context) error {
-	return h.renderProfile(c, http.StatusOK, newProfile(web.Current(c).User))
+	return h.renderProfile(c, http.StatusOK, h.newProfile(web.Current(c).User))
 }
 
 func (h Handlers) renderProfile(c *gin.Context, status int, form *view.Profile) (err error) {
@@ -36,7 +37,7 @@ func (h Handlers) renderProfile(c *gin.Context, status int, form *view.Profile) 
 
 // SaveProfile changes the user's name and username.
 func (h Handlers) SaveProfile(c *gin.Context) error {
-	form := newProfile(web.Current(c).User)
+	form := h.newProfile(web.Current(c).User)
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 		return h.renderProfile(c, http.StatusUnprocessableEntity, form)
 	}
 	user := *web.Current(c).User
-	user.Username, user.FirstName, user.LastName = form.Username, form.FirstName, form.LastName
+	form.Apply(&user)
 	if user == *web.Current(c).User { // nothing to store
 		return h.renderProfileSaved(c, form)
 	}
@@ -85,7 +86,7 @@ func changedFields(before, after *models.User) string {
 	if before.Username != after.Username {
 		fields = append(fields, "username")
 	}
-	if before.FullName() != after.FullName() {
+	if before.FirstName != after.FirstName || before.LastName != after.LastName {
 		fields = append(fields, "name")
 	}
 	return strings.Join(fields, " and ")
@@ -93,5 +94,5 @@ func changedFields(before, after *models.User) string {
 
 // CheckProfile checks one field as the user leaves it.
 func (h Handlers) CheckProfile(c *gin.Context) error {
-	return h.auth().CheckTaken(c, &newProfile(web.Current(c).User).Form)
+	return h.auth().CheckTaken(c, &h.newProfile(web.Current(c).User).Form)
 }

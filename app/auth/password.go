@@ -15,7 +15,7 @@ import (
 
 // ApplyPasswordRules applies the rules for a new password of user.
 func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
-	if err := password.Check(pw, user.FirstName, user.LastName, user.Username, user.Email); err != nil {
+	if err := password.Check(pw, user.Personal()...); err != nil {
 		form.Fail("password", err.Error())
 	}
 }

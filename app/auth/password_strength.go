@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -16,6 +17,7 @@ type strengthForm struct {
 	Username  string `form:"username"`
 	FirstName string `form:"first_name"`
 	LastName  string `form:"last_name"`
+	Name      string `form:"name"`
 	Email     string `form:"email"`
 	Password  string `form:"password" type:"password"`
 }
@@ -35,13 +37,13 @@ func (h Handlers) PasswordStrength(c *gin.Context) error {
 	}
 	defer release()
 	var personal []string
-	for _, s := range []string{form.FirstName, form.LastName, form.Username, form.Email} {
+	for _, s := range append([]string{form.FirstName, form.LastName, form.Username, form.Email}, strings.Fields(form.Name)...) {
 		if len(s) <= maxPersonal { // longer values are invalid anyway
 			personal = append(personal, s)
 		}
 	}
 	if u := web.Current(c).User; u != nil {
-		personal = append(personal, u.FirstName, u.LastName, u.Username, u.Email)
+		personal = append(personal, u.Personal()...)
 	}
 	return renderStrength(c, password.Strength(form.Password, personal...))
 }

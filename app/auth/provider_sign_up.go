@@ -57,24 +57,29 @@ func (h Handlers) newProviderSignUp(waiting *models.Authorization) *view.Provide
 	said := waiting.Claims
 	form := forms.New(&view.ProviderSignUp{Provider: h.ProviderLabel(waiting.Provider)})
 	form.CheckURL = "/sign-up/provider/check"
-	form.FirstName, form.LastName, form.Email = said.FirstName, said.LastName, said.Email
+	form.Email = said.Email
+	form.Ask(&form.Form, h.Config.Naming)
+	form.Fill(&form.Form, &models.User{FirstName: said.FirstName, LastName: said.LastName})
 	wrong := form.Validate() != nil
 	if wrong { // its names may be too long, or have a link
-		for field, value := range map[string]*string{"first_name": &form.FirstName, "last_name": &form.LastName, "email": &form.Email} {
+		for field, value := range map[string]*string{"first_name": &form.FirstName, "last_name": &form.LastName, "name": &form.Name, "email": &form.Email} {
 			if form.ValidValue(field) == "" {
 				*value = ""
 			}
 		}
 	}
-	if form.FirstName != "" && form.LastName != "" {
+	switch {
+	case form.Name != "":
+		form.Omit(&form.Name)
+	case form.FirstName != "" && form.LastName != "":
 		form.Omit(&form.FirstName)
 		form.Omit(&form.LastName)
 	}
 	if form.Email != "" && said.EmailVerified {
 		form.Omit(&form.Email)
 	}
-	form.Excuse("username", "first_name", "last_name", "email")
-	form.Focus = &form.Username
+	form.Excuse("username", "first_name", "last_name", "name", "email")
+	form.FocusFirst()
 	return form
 }
 
@@ -182,7 +187,8 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 
 func (h Handlers) signUpByProvider(c *gin.Context, form *view.ProviderSignUp, waiting *models.Authorization) (*proved, error) {
 	said := waiting.Claims
-	user := &models.User{Username: form.Username, Email: form.Email, FirstName: form.FirstName, LastName: form.LastName}
+	user := &models.User{Email: form.Email}
+	form.Apply(user)
 	if !form.Has(&form.Email) { // the provider has verified it
 		user.VerifiedAt = time.Now().UTC()
 	}

@@ -17,15 +17,16 @@ import (
 )
 
 // NewSignUp returns the sign-up form, with the rules for its password.
-func NewSignUp() *view.SignUp {
+func NewSignUp(naming models.Naming) *view.SignUp {
 	form := forms.New(new(view.SignUp))
+	form.Ask(&form.Form, naming)
 	form.CheckURL = "/sign-up/check"
 	form.Check = func() { ApplyPasswordRules(&form.Form, form.Password, newUser(form)) }
 	return form
 }
 
 func (h Handlers) newSignUp() *view.SignUp {
-	form := NewSignUp()
+	form := NewSignUp(h.Config.Naming)
 	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	form.Passkeys = h.Passkeys != nil
 	form.Providers = h.ProviderButtons()
@@ -34,7 +35,9 @@ func (h Handlers) newSignUp() *view.SignUp {
 
 // newUser returns the user that form describes, without storing it.
 func newUser(form *view.SignUp) *models.User {
-	return &models.User{Username: form.Username, Email: form.Email, FirstName: form.FirstName, LastName: form.LastName}
+	user := &models.User{Email: form.Email}
+	form.Apply(user)
+	return user
 }
 
 // invitedSignUp is newSignUp for the holder of an invitation, whose address is that of the
@@ -74,7 +77,7 @@ func (h Handlers) ShowSignUp(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	form.Focus = &form.Username
+	form.FocusFirst()
 	form.Error = h.InsecurePage(c)
 	return h.renderSignUp(c, http.StatusOK, form)
 }

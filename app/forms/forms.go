@@ -93,6 +93,41 @@ func (f *Form) Omit(ptr any) {
 	f.fields = slices.DeleteFunc(slices.Clone(f.fields), func(fd field) bool { return fd.Name == omitted.Name })
 }
 
+// Optional lets the field that ptr points to stay empty, whatever its rules are.
+func (f *Form) Optional(ptr any) {
+	f.change(ptr, func(fd *field) { fd.Required, fd.optional, fd.Label = false, true, fd.Label+" (optional)" })
+}
+
+// Rename gives the field that ptr points to another label, and what a sentence calls it.
+func (f *Form) Rename(ptr any, label, noun string) {
+	f.change(ptr, func(fd *field) { fd.Label, fd.noun = label, noun })
+}
+
+func (f *Form) change(ptr any, change func(*field)) {
+	f.fields = slices.Clone(f.fields) // every form of this type shares them
+	change(f.find(ptr))
+}
+
+// FocusFirst gives the focus to the first field that the user sees, if none is wrong.
+func (f *Form) FocusFirst() {
+	i := slices.IndexFunc(f.fields, func(fd field) bool { return fd.Label != "" })
+	if i >= 0 {
+		f.Focus = f.pointer(&f.fields[i])
+	}
+}
+
+// Visible returns the names of the fields that the user sees, but for passwords, separated
+// by spaces.
+func (f *Form) Visible() string {
+	var names []string
+	for i := range f.fields {
+		if fd := &f.fields[i]; fd.Label != "" && !fd.secret() {
+			names = append(names, fd.Name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
 // Has reports whether the field that ptr points to is in the form: see Omit.
 func (f *Form) Has(ptr any) bool {
 	return slices.ContainsFunc(f.fields, func(fd field) bool { return f.pointer(&fd) == ptr })
@@ -262,10 +297,11 @@ func (f *Form) Refresh(name string) []Field {
 
 type field struct {
 	Field
-	noun    string
-	index   []int  // for reflect.Value.FieldByIndex
-	list    bool   // a []string, not a string
-	repeats string // the name of the field that it must equal
+	noun     string
+	index    []int  // for reflect.Value.FieldByIndex
+	list     bool   // a []string, not a string
+	optional bool   // see Form.Optional
+	repeats  string // the name of the field that it must equal
 }
 
 // alone reports whether the field may be checked before the form is sent. A field

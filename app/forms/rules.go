@@ -66,7 +66,7 @@ func (f *Form) check() {
 	if errors.As(rules.Struct(f.in.Addr().Interface()), &wrong) {
 		for _, e := range wrong {
 			for i := range f.fields {
-				if fd := &f.fields[i]; fd.Name == e.Field() {
+				if fd := &f.fields[i]; fd.Name == e.Field() && !(fd.optional && e.Value() == "") {
 					f.Fail(fd.Name, sentence(fd, e.ActualTag(), e.Param()))
 				}
 			}

@@ -79,6 +79,8 @@ type Config struct {
 	SignUp        models.SignUpMode
 	SignUpDomains []string // for [models.SignUpDomains], as [models.InDomains] takes them
 
+	Naming models.Naming
+
 	RelatedOrigins []string // that may use the passkeys, too
 
 	Providers    []provider.Config

@@ -47,10 +47,11 @@ type (
 		JSON bool `name:"json" help:"Print a JSON object."`
 	}
 	usersCreate struct {
-		Username  string `required:"" placeholder:"NAME" help:"5 to 32 letters, digits, dots, underscores or hyphens."`
-		Email     string `required:"" placeholder:"ADDRESS" help:"Email address."`
-		FirstName string `required:"" placeholder:"NAME" help:"First name."`
-		LastName  string `required:"" placeholder:"NAME" help:"Last name."`
+		Username  string `placeholder:"NAME" help:"5 to 32 letters, digits, dots, underscores or hyphens."`
+		Email     string `placeholder:"ADDRESS" help:"Email address."`
+		FirstName string `placeholder:"NAME" help:"First name."`
+		LastName  string `placeholder:"NAME" help:"Last name."`
+		Name      string `placeholder:"NAME" help:"Name, with NAMES=one."`
 		Verified  bool   `help:"Mark the email address as verified instead of sending a link that verifies it."`
 	}
 	usersSetPassword struct{ login }
@@ -127,13 +128,43 @@ func (c usersList) Run(ctx context.Context, config *app.Config) error {
 	})
 }
 
+// checkFlags returns an error if flags are missing, or the site has no such names.
+func (c usersCreate) checkFlags(config *app.Config) error {
+	var missing []string
+	require := func(value, flag string) {
+		if value == "" {
+			missing = append(missing, flag)
+		}
+	}
+	require(c.Username, "--username=NAME")
+	require(c.Email, "--email=ADDRESS")
+	if config.Names == models.NamesOne {
+		require(c.Name, "--name=NAME")
+	} else {
+		require(c.FirstName, "--first-name=NAME")
+		require(c.LastName, "--last-name=NAME")
+	}
+	switch {
+	case missing != nil:
+		return errors.New("missing flags: " + strings.Join(missing, ", "))
+	case config.Names == models.NamesOne && c.FirstName+c.LastName != "":
+		return errors.New("with NAMES=one, pass --name instead of --first-name and --last-name")
+	case config.Names != models.NamesOne && c.Name != "":
+		return errors.New("--name is for NAMES=one: pass --first-name and --last-name")
+	}
+	return nil
+}
+
 func (c usersCreate) Run(ctx context.Context, config *app.Config) error {
+	if err := c.checkFlags(config); err != nil {
+		return err
+	}
 	return onDatabase(ctx, config, func(db *models.DB) error {
 		pw, again, err := readPassword(ctx)
 		if err != nil {
 			return err
 		}
-		user := &models.User{Username: c.Username, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName}
+		user := &models.User{Username: c.Username, Email: c.Email, FirstName: cmp.Or(c.Name, c.FirstName), LastName: c.LastName}
 		if c.Verified {
 			user.VerifiedAt = time.Now().UTC()
 		}
