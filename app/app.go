@@ -36,6 +36,7 @@ type App struct {
 // New returns the site on a migrated database, with hashes for passwords. The
 // config must be valid.
 func New(config Config, db *models.DB, log *slog.Logger, hashes password.Engine) (*App, error) {
+	db = db.ForUsernames(config.Usernames)
 	watched := &watchedEngine{Engine: hashes}
 	hasher, err := password.NewHasher(watched, config.argon2(), 0, 0)
 	if err != nil {

@@ -42,7 +42,6 @@ type Config struct {
 	UnconfirmedMax  time.Duration `env:"UNCONFIRMED_MAX" default:"336h" help:"An account is deleted this long after sign-up if its email address was never confirmed. 0s keeps it."`
 	ConfirmPassword Switch        `env:"CONFIRM_PASSWORD" default:"on" help:"Whether people type a new password twice: \"on\" or \"off\". They can look at it either way."`
 	Breached        string        `name:"breached-passwords" env:"BREACHED_PASSWORDS" help:"Refuse passwords that are known from data breaches: a file that vestibule breached build wrote, or the URL of a range service such as https://api.pwnedpasswords.com/range/, which learns the first five digits of the SHA-1 of each new password."`
-	Names           models.Names  `env:"NAMES" default:"both" help:"Which names people give: \"both\", a first and a last name, or \"one\", as they write it. Either setting shows the names that the other stored."`
 	LimitAccount    models.Limit  `env:"LIMIT_ACCOUNT" default:"5,1s,15m,24h" help:"Limit on wrong passwords for an account, as FREE,FIRST,LONGEST,FORGET: the first FREE are immediate, then each must wait twice as long as the last, from FIRST up to LONGEST. The count restarts after FORGET without one. \"off\" disables it."`
 	LimitAddress    models.Limit  `env:"LIMIT_ADDRESS" default:"30,1s,5m,1h" help:"Limit on wrong passwords from an IP address, in the same form."`
 	LimitSignUp     models.Limit  `env:"LIMIT_SIGN_UP" default:"60,10s,10m,1h" help:"Limit on sign-ups, requests for mail, invitations and new organizations from an IP address, each counted separately, in the same form."`
@@ -66,6 +65,9 @@ type Config struct {
 	ProviderSignOut Switch        `env:"PROVIDER_SIGN_OUT" default:"off" help:"Whether signing out here also leads to the page of the provider that signs out there: \"on\" or \"off\"."`
 	PprofAddr       string        `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
 	MetricsAddr     string        `env:"METRICS_ADDR" help:"Address that serves metrics for Prometheus, on /metrics. Must be on this machine or a private network, such as localhost:9464, and not the port of ADDR."`
+
+	Usernames models.Usernames `env:"USERNAMES" default:"required" help:"Whether people have a username: \"required\", \"optional\", or \"off\", where they sign in by email address alone. Usernames that exist are kept, but neither shown nor accepted, while it is off."`
+	Names     models.Names     `env:"NAMES" default:"both" help:"Which names people give: \"both\", a first and a last name, or \"one\", as they write it. Either setting shows the names that the other stored."`
 
 	// Providers are where people have accounts by which they sign in: see [ReadProviders].
 	Providers []provider.Config `kong:"-"`
@@ -300,7 +302,7 @@ func (c *Config) signUpDomains() ([]string, error) {
 }
 
 // naming returns by which names the site knows people.
-func (c *Config) naming() models.Naming { return models.Naming{Names: c.Names} }
+func (c *Config) naming() models.Naming { return models.Naming{Usernames: c.Usernames, Names: c.Names} }
 
 func (c *Config) argon2() argon2id.Params {
 	params := password.DefaultParams

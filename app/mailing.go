@@ -23,16 +23,18 @@ import (
 // one. It returns ErrNotFound if the recipient or the reason for the mail is gone.
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
 	data := view.Data{
-		Name:     m.Name,
-		Username: text.ForStranger(m.Detail.Username, ""),
-		Site:     a.config.BaseURL,
-		Email:    text.ShowEmail(m.Detail.Email),
-		Browser:  m.Detail.Browser,
-		IP:       m.Detail.IP,
-		When:     m.Detail.When,
-		Event:    m.Detail.Change,
+		Name:    m.Name,
+		Site:    a.config.BaseURL,
+		Email:   text.ShowEmail(m.Detail.Email),
+		Browser: m.Detail.Browser,
+		IP:      m.Detail.IP,
+		When:    m.Detail.When,
+		Event:   m.Detail.Change,
 
 		Connection: m.Detail.Connection,
+	}
+	if a.config.Usernames != models.UsernamesOff { // since the mail was queued
+		data.Username = text.ForStranger(m.Detail.Username, "")
 	}
 	to := m.Recipient
 	if !view.Known(m.Kind) {

@@ -200,16 +200,16 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 			return err
 		}
 		if slices.ContainsFunc(owned, func(o OwnedOrganization) bool { return o.Others }) {
-			r.Owners = append(r.Owners, u.Username)
+			r.Owners = append(r.Owners, u.Login())
 			return nil
 		}
-		r.Deleted = append(r.Deleted, u.Username)
+		r.Deleted = append(r.Deleted, u.Login())
 		return db.DeleteUser(ctx, u)
 	case EventDisabled:
-		r.Disabled = append(r.Disabled, u.Username)
+		r.Disabled = append(r.Disabled, u.Login())
 		return db.DisableUser(ctx, u)
 	case EventEnabled:
-		r.Disabled = slices.DeleteFunc(r.Disabled, func(name string) bool { return name == u.Username })
+		r.Disabled = slices.DeleteFunc(r.Disabled, func(name string) bool { return name == u.Login() })
 		return db.EnableUser(ctx, u)
 	case EventPasswordChanged, EventPasswordReset, EventPasswordRemoved, EventChangeReported:
 		return db.replayPassword(ctx, r, u)
@@ -219,12 +219,12 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		if codes, err := db.RecoveryCodes(ctx, u.ID); err != nil || len(codes) == 0 {
 			return err
 		}
-		r.RecoveryCodes = append(r.RecoveryCodes, u.Username)
+		r.RecoveryCodes = append(r.RecoveryCodes, u.Login())
 		return db.deleteRecoveryCodes(ctx, u.ID)
 	case EventAuthenticatorRemoved:
 		apps, err := db.Authenticators(ctx, u.ID)
-		if len(apps) > 0 && !slices.Contains(r.Apps, u.Username) {
-			r.Apps = append(r.Apps, u.Username)
+		if len(apps) > 0 && !slices.Contains(r.Apps, u.Login()) {
+			r.Apps = append(r.Apps, u.Login())
 		}
 		return err
 	case EventFactorsReset:
@@ -240,13 +240,13 @@ func (db *DB) replay(ctx context.Context, r *Restored, e Event) error {
 		if has, err := db.HasPasskey(ctx, u.ID); err != nil || !has {
 			return err
 		}
-		r.Passkeys = append(r.Passkeys, u.Username)
+		r.Passkeys = append(r.Passkeys, u.Login())
 		return db.deletePasskeys(ctx, u.ID)
 	case EventConnectionRemoved: // likewise
 		if has, err := db.hasIdentity(ctx, u.ID); err != nil || !has {
 			return err
 		}
-		r.Identities = append(r.Identities, u.Username)
+		r.Identities = append(r.Identities, u.Login())
 		return db.deleteIdentities(ctx, u.ID)
 	}
 	return nil
@@ -257,7 +257,7 @@ func (db *DB) replayPassword(ctx context.Context, r *Restored, u *User) error {
 	if u.PasswordHash == "" {
 		return nil
 	}
-	r.Passwords = append(r.Passwords, u.Username)
+	r.Passwords = append(r.Passwords, u.Login())
 	u.PasswordHash = "" // matches no password
 	return db.updateUser(ctx, u, "password_hash")
 }
@@ -267,7 +267,7 @@ func (db *DB) replayPassword(ctx context.Context, r *Restored, u *User) error {
 func (db *DB) replayEmail(ctx context.Context, r *Restored, u *User, e Event) error {
 	if e.Detail.Email == "" { // an earlier version recorded it, or it was erased
 		if u.Verified() {
-			r.Outdated = append(r.Outdated, u.Username)
+			r.Outdated = append(r.Outdated, u.Login())
 		}
 		return nil
 	}
@@ -275,11 +275,11 @@ func (db *DB) replayEmail(ctx context.Context, r *Restored, u *User, e Event) er
 	changed.Email, changed.VerifiedAt = e.Detail.Email, e.CreatedAt
 	err := db.updateUser(ctx, &changed, "email", "email_key", "verified_at")
 	if taken := new(TakenError); errors.As(err, &taken) {
-		r.Outdated = append(r.Outdated, u.Username)
+		r.Outdated = append(r.Outdated, u.Login())
 		return nil
 	}
 	if err == nil && changed.EmailKey != u.EmailKey {
-		r.Emails = append(r.Emails, u.Username)
+		r.Emails = append(r.Emails, u.Login())
 	}
 	return err
 }

@@ -52,6 +52,8 @@ type DB struct {
 	name string // for people, without the password
 	url  string // that it was opened with
 
+	usernames Usernames // see ForUsernames
+
 	statements *sync.Map // prepared statements of SQLite: *sql.Stmt by query
 }
 

@@ -221,12 +221,11 @@ func (db *DB) OrganizationEvents(ctx context.Context, organization uuid.UUID, fi
 }
 
 // AllEvents iterates over the audit log, newest first. Of the users of each event
-// only the usernames are loaded.
+// only the usernames and email addresses are loaded.
 func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Event, error] {
-	username := func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }
 	read := func(before uuid.UUID) ([]Event, error) {
 		var events []Event
-		query := db.bun.NewSelect().Model(&events).Relation("User", username).Relation("Actor", username).
+		query := db.bun.NewSelect().Model(&events).Relation("User", loginColumns).Relation("Actor", loginColumns).
 			Apply(filter.apply).Order("e.id DESC").Limit(pageSize)
 		if before != uuid.Nil {
 			query = query.Where("e.id < ?", before)

@@ -54,12 +54,13 @@ func (db *DB) RefuseMail(ctx context.Context, m *Mail, reason string) error {
 }
 
 // AllRefusedMail iterates over the refused mail of the last 30 days, newest first: that
-// of user, or all if user is the zero id. Of the users only the usernames are loaded.
+// of user, or all if user is the zero id. Of the users only the usernames
+// and email addresses are loaded.
 func (db *DB) AllRefusedMail(ctx context.Context, user uuid.UUID) iter.Seq2[*RefusedMail, error] {
 	read := func(before uuid.UUID) ([]RefusedMail, error) {
 		var mails []RefusedMail
 		query := db.bun.NewSelect().Model(&mails).
-			Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+			Relation("User", loginColumns).
 			Order("rm.id DESC").Limit(pageSize)
 		if before != uuid.Nil {
 			query = query.Where("rm.id < ?", before)

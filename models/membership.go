@@ -43,8 +43,11 @@ func (db *DB) addMember(ctx context.Context, organization, user, role uuid.UUID)
 
 // publicColumns selects the columns of a related user that other members may see.
 func publicColumns(q *bun.SelectQuery) *bun.SelectQuery {
-	return q.Column("id", "username", "username_key", "email", "first_name", "last_name")
+	return q.Column("id", "username", "username_key", "email", "email_key", "first_name", "last_name")
 }
+
+// loginColumns selects the columns of a related user that [User.Login] needs.
+func loginColumns(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username", "email") }
 
 // MembershipBySlug finds user's membership of the organization with that slug, and
 // its organization and role, in one query. It returns ErrNotFound if there is no
@@ -118,8 +121,10 @@ func (db *DB) Members(ctx context.Context, organization uuid.UUID, search Member
 	}
 	if key != "" {
 		query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
-			q = q.Where("?(?.name_key, ?) > 0", db.position(), bun.Ident("user"), key).
-				WhereOr("?(?.username_key, ?) > 0", db.position(), bun.Ident("user"), key)
+			q = q.Where("?(?.name_key, ?) > 0", db.position(), bun.Ident("user"), key)
+			if db.usernames != UsernamesOff {
+				q = q.WhereOr("?.username <> '' AND ?(?.username_key, ?) > 0", bun.Ident("user"), db.position(), bun.Ident("user"), key)
+			}
 			if search.Emails {
 				q = q.WhereOr("?(?.email_key, ?) > 0", db.position(), bun.Ident("user"), text.EmailSearch(key))
 			}
@@ -203,14 +208,15 @@ func (db *DB) NewOwners(ctx context.Context, actor *Membership, limit int64) ([]
 	return members, err
 }
 
-// TransferOwnership makes the member with that username an owner and actor an
-// admin. It returns ErrNotFound if no other member has that username or the member
-// is disabled.
-func (db *DB) TransferOwnership(ctx context.Context, actor *Membership, username string) (*Membership, error) {
+// TransferOwnership makes the member with that username or email address an owner and
+// actor an admin. It returns ErrNotFound if no other member has it or the member is
+// disabled.
+func (db *DB) TransferOwnership(ctx context.Context, actor *Membership, login string) (*Membership, error) {
 	newOwner := new(Membership)
+	column, key := db.loginKey(login)
 	err := db.inOrganization(ctx, actor, OwnOrganization, func(tx *DB, actor *Membership) error {
 		err := tx.bun.NewSelect().Model(newOwner).Relation("User", publicColumns).Where("m.organization_id = ?", actor.OrganizationID).
-			Where("?.username_key = ?", bun.Ident("user"), Key(username)).Where("m.id <> ?", actor.ID).
+			Where("?.? = ?", bun.Ident("user"), bun.Ident(column), key).Where("m.id <> ?", actor.ID).
 			Where("?.disabled_at IS NULL", bun.Ident("user")).Scan(ctx)
 		if err != nil {
 			return asNotFound(err)

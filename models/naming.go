@@ -1,8 +1,17 @@
 package models
 
 import (
+	"cmp"
 	"errors"
+	"reflect"
 	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"github.com/uptrace/bun/schema"
+
+	"vestibule/app/text"
 )
 
 // Naming says by which names the site knows people.
@@ -66,4 +75,50 @@ func (u *User) Personal() []string {
 		personal = append(personal, strings.Fields(u.FirstName)...)
 	}
 	return personal
+}
+
+// Login returns by what u knows the account: the username, or the email address if u has
+// none. It's what u types to sign in.
+func (u *User) Login() string { return cmp.Or(u.Username, u.ShownEmail()) }
+
+// IsLogin reports whether somebody who typed that means u, in any case and spelling.
+func (u *User) IsLogin(typed string) bool {
+	key := text.EmailKey(typed)
+	return key != "" && (key == u.EmailKey || u.Username != "" && key == u.UsernameKey)
+}
+
+// usernameKey returns what no other user has as their key. Without a username that is the
+// id, after an @, which no username contains: so nobody can type it, and the column stays
+// unique and not null. To let it be null, SQLite would have to copy the table of users, to
+// which most others refer, while the previous version writes to it.
+func (u *User) usernameKey() string {
+	if u.Username == "" {
+		return "@" + u.ID.String()
+	}
+	return Key(u.Username)
+}
+
+// ForUsernames returns db as a site with these usernames sees it. If it has none, every user
+// is read as one without: what was stored before stays, but no page, mail or command can show
+// or accept it. Closing it closes db.
+func (db *DB) ForUsernames(usernames Usernames) *DB {
+	if usernames != UsernamesOff || db.usernames == UsernamesOff {
+		return db
+	}
+	site := *db
+	site.usernames = usernames
+	var d schema.Dialect = sqlitedialect.New()
+	if db.Postgres() {
+		d = pgdialect.New()
+	}
+	site.pool = bun.NewDB(db.pool.DB, d, discardUnknown)
+	site.bun = site.pool
+	users := site.pool.Table(reflect.TypeFor[User]())
+	for _, column := range []string{"username", "username_key"} {
+		users.FieldMap[column].Scan = func(field reflect.Value, _ any) error {
+			field.SetString("")
+			return nil
+		}
+	}
+	return &site
 }

@@ -32,7 +32,7 @@ type NoMemberError struct {
 }
 
 func (e *NoMemberError) Error() string {
-	return e.User.Username + " is disabled or no member of the organization " + e.Organization.Name + " (" + e.Organization.Slug + ")"
+	return e.User.Login() + " is disabled or no member of the organization " + e.Organization.Name + " (" + e.Organization.Slug + ")"
 }
 
 // DeleteOwned deletes every organization whose last owner is user and that has other

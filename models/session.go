@@ -269,12 +269,12 @@ func (db *DB) DeleteSessions(ctx context.Context, user, keep uuid.UUID) (int, er
 
 // AllSessions iterates over the active sessions in the order they were created:
 // those of user, or of everyone if user is the zero id. Of each session's user
-// only the username is loaded, and its token hashes are not.
+// only the username and email address are loaded, and its token hashes are not.
 func (db *DB) AllSessions(ctx context.Context, user uuid.UUID) iter.Seq2[*Session, error] {
 	read := func(after uuid.UUID) ([]Session, error) {
 		var sessions []Session
 		query := db.bun.NewSelect().Model(&sessions).ExcludeColumn("token_hash", "previous_token_hash").
-			Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+			Relation("User", loginColumns).
 			Where("s.id > ?", after).Where("s.expires_at > ?", now()).Order("s.id").Limit(pageSize)
 		if user != uuid.Nil {
 			query = query.Where("s.user_id = ?", user)

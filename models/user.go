@@ -20,8 +20,8 @@ type User struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 
 	ID           uuid.UUID `bun:",pk"`
-	Username     string
-	UsernameKey  string
+	Username     string    // may be empty; see [Naming]
+	UsernameKey  string    // see usernameKey
 	Email        string
 	EmailKey     string
 	FirstName    string
@@ -70,7 +70,7 @@ func Key(s string) string { return text.Key(s) }
 // the keys.
 func (u *User) setKeys() {
 	u.Email = text.Email(u.Email)
-	u.UsernameKey, u.EmailKey, u.NameKey = Key(u.Username), text.EmailKey(u.Email), Key(u.FullName())
+	u.UsernameKey, u.EmailKey, u.NameKey = u.usernameKey(), text.EmailKey(u.Email), Key(u.FullName())
 }
 
 var userConstraints = map[string]string{
@@ -135,7 +135,11 @@ func (db *DB) checkTaken(ctx context.Context, u *User) error {
 // UpdateProfile stores u's username, first name and last name. It returns a
 // *TakenError if the username is taken.
 func (db *DB) UpdateProfile(ctx context.Context, u *User) error {
-	return db.updateUser(ctx, u, "username", "username_key", "first_name", "last_name", "name_key")
+	columns := []string{"first_name", "last_name", "name_key"}
+	if db.usernames != UsernamesOff { // what an earlier setting stored stays
+		columns = append(columns, "username", "username_key")
+	}
+	return db.updateUser(ctx, u, columns...)
 }
 
 // RehashPassword stores a new hash of the same password. It returns ErrChanged if
@@ -454,16 +458,21 @@ func (db *DB) deleteLocked(ctx context.Context, u *User) error {
 // can't contain an @, so the two never clash. It returns ErrNotFound if there is
 // none.
 func (db *DB) UserByLogin(ctx context.Context, login string) (*User, error) {
-	column, key := "username_key", Key(login)
-	if strings.Contains(login, "@") {
-		column, key = "email_key", text.EmailKey(login)
-	}
+	column, key := db.loginKey(login)
 	u := new(User)
 	err := db.bun.NewSelect().Conn(db.prepared(key)).Model(u).Where("? = ?", bun.Ident(column), db.parameter(1)).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
 	}
 	return u, nil
+}
+
+// loginKey returns the column of users by which login names one, and its value.
+func (db *DB) loginKey(login string) (column, key string) {
+	if strings.Contains(login, "@") || db.usernames == UsernamesOff {
+		return "email_key", text.EmailKey(login)
+	}
+	return "username_key", Key(login)
 }
 
 // UserByID finds a user. It returns ErrNotFound if there is none.
@@ -536,7 +545,7 @@ func (db *DB) Taken(ctx context.Context, self uuid.UUID, username, email string)
 		Where("id <> ?", db.parameter(3)).Scan(ctx)
 	var fields []string
 	for _, u := range users {
-		if u.UsernameKey == usernameKey {
+		if usernameKey != "" && u.UsernameKey == usernameKey {
 			fields = append(fields, "username")
 		}
 		if u.EmailKey == emailKey {
@@ -573,6 +582,6 @@ func (db *DB) AllUsers(ctx context.Context, search string) iter.Seq2[*User, erro
 // matches reports whether the user's username, email address, in either spelling, or name
 // contains key, which Key has folded.
 func (u *User) matches(key string) bool {
-	return strings.Contains(u.UsernameKey, key) || strings.Contains(u.EmailKey, text.EmailSearch(key)) ||
+	return u.Username != "" && strings.Contains(u.UsernameKey, key) || strings.Contains(u.EmailKey, text.EmailSearch(key)) ||
 		strings.Contains(Key(text.ShowEmail(u.Email)), key) || strings.Contains(u.NameKey, key)
 }

@@ -32,7 +32,7 @@ type setUp struct {
 // newSetUp begins to set up an app, in this browser.
 func (h Handlers) newSetUp(c *gin.Context) (*setUp, error) {
 	user := web.Current(c).User
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: "Vestibule", AccountName: user.Username, SecretSize: 20}) // RFC 4226, 4: 160 bits
+	key, err := totp.Generate(totp.GenerateOpts{Issuer: "Vestibule", AccountName: user.Login(), SecretSize: 20}) // RFC 4226, 4: 160 bits
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/account"
@@ -14,9 +15,17 @@ import (
 
 func newDelete(user *models.User) *view.Delete {
 	form := forms.New(new(view.Delete))
+	if user.Username == "" {
+		form.Omit(&form.Username)
+	} else {
+		form.Omit(&form.Email)
+	}
 	form.Check = func() {
-		if models.Key(form.Username) != user.UsernameKey {
+		if form.Has(&form.Username) && models.Key(form.Username) != user.UsernameKey {
 			form.Fail("username", "That isn't your username.")
+		}
+		if form.Has(&form.Email) && text.EmailKey(form.Email) != user.EmailKey {
+			form.Fail("email", "That isn't your email address.")
 		}
 	}
 	return form

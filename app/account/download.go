@@ -25,7 +25,7 @@ import (
 // ownProfile is what the site stores about a user in one row. The lists of other rows
 // follow it; a feature adds those of its own tables with [web.Kit.Export].
 type ownProfile struct {
-	Username   string    `json:"username"`
+	Username   string    `json:"username,omitempty"`
 	Email      string    `json:"email"`
 	FirstName  string    `json:"first_name,omitempty"`
 	LastName   string    `json:"last_name,omitempty"`

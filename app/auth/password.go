@@ -13,9 +13,16 @@ import (
 	view "vestibule/templates/auth"
 )
 
+// errPersonal is password.ErrPersonal for a person without a username.
+const errPersonal password.Problem = "Don't use your own name or email address in the password."
+
 // ApplyPasswordRules applies the rules for a new password of user.
 func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
-	if err := password.Check(pw, user.Personal()...); err != nil {
+	err := password.Check(pw, user.Personal()...)
+	if err == password.ErrPersonal && user.Username == "" && !form.Asks("username") {
+		err = errPersonal
+	}
+	if err != nil {
 		form.Fail("password", err.Error())
 	}
 }

@@ -90,8 +90,10 @@ func (h Handlers) ShowProviderSignUp(c *gin.Context) error {
 		return h.providerSignUpEnded(c, err)
 	}
 	form := h.newProviderSignUp(waiting)
-	if form.Username, err = h.suggestUsername(c.Request.Context(), waiting.Claims); err != nil {
-		return err
+	if h.Config.Naming.Usernames != models.UsernamesOff {
+		if form.Username, err = h.suggestUsername(c.Request.Context(), waiting.Claims); err != nil {
+			return err
+		}
 	}
 	return h.renderProviderSignUp(c, http.StatusOK, form)
 }
@@ -148,7 +150,7 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 		return err
 	}
 	if user := web.Current(c).User; user != nil {
-		return h.signedInMeanwhile(c, &form.Form, form.Username, func() error { return h.renderProviderSignUp(c, http.StatusConflict, form) })
+		return h.signedInMeanwhile(c, &form.Form, cmp.Or(form.Username, form.Email), func() error { return h.renderProviderSignUp(c, http.StatusConflict, form) })
 	}
 	if limited, err := h.Limited(c, &form.Form, h.EnumerationLimit(c)); err != nil {
 		return err

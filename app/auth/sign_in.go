@@ -17,7 +17,23 @@ import (
 )
 
 func (h Handlers) newSignIn() *view.SignIn {
-	return forms.New(&view.SignIn{Passkeys: h.Passkeys != nil, Providers: h.ProviderButtons()})
+	form := forms.New(&view.SignIn{Passkeys: h.Passkeys != nil, Providers: h.ProviderButtons()})
+	h.nameLogin(&form.Form, &form.Login)
+	return form
+}
+
+// nameLogin names login, the field for who signs in, after what the site knows people by.
+func (h Handlers) nameLogin(form *forms.Form, login *string) {
+	if h.Config.Naming.Usernames == models.UsernamesOff {
+		form.Rename(login, "Email address", "your email address")
+	}
+}
+
+func (h Handlers) wrongSignIn() string {
+	if h.Config.Naming.Usernames == models.UsernamesOff {
+		return "Wrong email or password."
+	}
+	return "Wrong email, username or password."
 }
 
 // ShowSignIn shows the form for signing in.
@@ -125,10 +141,10 @@ const disabledAccount = "This account is disabled. Please contact the site's adm
 // otherwise nothing is done, and render shows the form again.
 func (h Handlers) signedInMeanwhile(c *gin.Context, form *forms.Form, typed string, render func() error) error {
 	user := web.Current(c).User
-	if key := text.EmailKey(typed); key == user.UsernameKey || key == user.EmailKey {
+	if user.IsLogin(typed) {
 		return web.Redirect(c, web.LocalPath(c.Query("next")))
 	}
-	form.Error = "You're signed in as " + user.Username + " now. Sign out in another tab, then try again here."
+	form.Error = "You're signed in as " + user.Login() + " now. Sign out in another tab, then try again here."
 	return render()
 }
 
@@ -154,7 +170,7 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 			user = nil
 		}
 		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
-		form.Error = "Wrong email, username or password."
+		form.Error = h.wrongSignIn()
 		return nil, false, nil
 	case user.Disabled():
 		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)

@@ -73,7 +73,8 @@ func (h Handlers) SignedInAgain(c *gin.Context) error {
 }
 
 func (h Handlers) newSignInAgain(owner components.Owner) *view.SignInAgain {
-	form := forms.New(&view.SignInAgain{Login: owner.Username, For: owner.String(), Passkeys: h.Passkeys != nil, Providers: len(h.Providers) > 0})
+	form := forms.New(&view.SignInAgain{Login: owner.Login, For: owner.String(), Passkeys: h.Passkeys != nil, Providers: len(h.Providers) > 0})
+	h.nameLogin(&form.Form, &form.Login)
 	if form.Focus = &form.Login; form.Login != "" {
 		form.Focus = &form.Password
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -100,7 +101,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		form.Excuse("password", "confirm_password")
 	}
 	if web.Current(c).User != nil {
-		return h.signedInMeanwhile(c, &form.Form, form.Username, func() error { return h.renderSignUp(c, http.StatusConflict, form) })
+		return h.signedInMeanwhile(c, &form.Form, cmp.Or(form.Username, form.Email), func() error { return h.renderSignUp(c, http.StatusConflict, form) })
 	}
 	if form.Error = h.CookieProblem(c); form.Error != "" {
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)

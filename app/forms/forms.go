@@ -116,6 +116,11 @@ func (f *Form) FocusFirst() {
 	}
 }
 
+// Asks reports whether the form has a field of that name.
+func (f *Form) Asks(name string) bool {
+	return slices.ContainsFunc(f.fields, func(fd field) bool { return fd.Name == name })
+}
+
 // Visible returns the names of the fields that the user sees, but for passwords, separated
 // by spaces.
 func (f *Form) Visible() string {

@@ -14,11 +14,32 @@ import (
 
 // ShowTransfer shows the form that transfers ownership to another member.
 func (h Handlers) ShowTransfer(c *gin.Context) error {
-	return h.renderTransfer(c, http.StatusOK, forms.New(new(view.Transfer)))
+	return h.renderTransfer(c, http.StatusOK, h.newTransfer())
+}
+
+func (h Handlers) newTransfer() *view.Transfer {
+	form := forms.New(new(view.Transfer))
+	switch h.Config.Naming.Usernames {
+	case models.UsernamesOptional:
+		form.Rename(&form.Username, "New owner's email or username", "the new owner's email address or username")
+	case models.UsernamesOff:
+		form.Rename(&form.Username, "New owner's email address", "the new owner's email address")
+	}
+	return form
+}
+
+func (h Handlers) noOtherMember() string {
+	switch h.Config.Naming.Usernames {
+	case models.UsernamesOptional:
+		return "No other member has this email address or username."
+	case models.UsernamesOff:
+		return "No other member has this email address."
+	}
+	return "No other member has this username."
 }
 
 // renderTransfer offers the new owners once the form is bound, so any spelling of a
-// username counts.
+// username or an email address counts.
 func (h Handlers) renderTransfer(c *gin.Context, status int, form *view.Transfer) error {
 	members, err := h.DB.NewOwners(c.Request.Context(), web.Current(c).Member, view.MaxNewOwners+1)
 	if err != nil {
@@ -31,7 +52,7 @@ func (h Handlers) renderTransfer(c *gin.Context, status int, form *view.Transfer
 
 // Transfer makes another member the owner in place of the user, who becomes an admin.
 func (h Handlers) Transfer(c *gin.Context) error {
-	form := forms.New(new(view.Transfer))
+	form := h.newTransfer()
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
@@ -50,7 +71,7 @@ func (h Handlers) Transfer(c *gin.Context) error {
 		if !errors.Is(err, models.ErrNotFound) {
 			return err
 		}
-		form.Fail("username", "No other member has this username.")
+		form.Fail("username", h.noOtherMember())
 	}
 	return h.renderTransfer(c, http.StatusUnprocessableEntity, form)
 }

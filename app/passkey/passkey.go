@@ -85,7 +85,7 @@ type Owner struct {
 func (o *Owner) WebAuthnID() []byte { return o.Handle }
 
 // WebAuthnName returns what authenticators list the passkey by.
-func (o *Owner) WebAuthnName() string { return o.User.Username }
+func (o *Owner) WebAuthnName() string { return o.User.Login() }
 
 // WebAuthnDisplayName returns the full name.
 func (o *Owner) WebAuthnDisplayName() string { return o.User.FullName() }

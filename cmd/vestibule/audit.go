@@ -61,12 +61,12 @@ func (c audit) Run(ctx context.Context, config *app.Config) error {
 	})
 }
 
-// userLabel returns the username of an event's user, the id if the user was deleted
+// userLabel returns the username, or else the email address, of an event's user, the id if the user was deleted
 // since, or a dash if the user is unknown.
 func userLabel(id uuid.UUID, user *models.User) string {
 	switch {
 	case user != nil:
-		return user.Username
+		return user.Login()
 	case id != uuid.Nil:
 		return id.String()
 	}
@@ -124,12 +124,15 @@ func newEventRow(e *models.Event) eventRow {
 }
 
 // optionalUser returns pointers to the id and username, or nil, which JSON prints as
-// null, where they are unknown.
+// null, where they are unknown or there is none.
 func optionalUser(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
 	switch {
 	case id == uuid.Nil:
 		return nil, nil
 	case user == nil:
+		return &id, nil
+	}
+	if user.Username == "" {
 		return &id, nil
 	}
 	return &id, &user.Username

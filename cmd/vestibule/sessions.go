@@ -45,13 +45,17 @@ func (c sessionsList) Run(ctx context.Context, config *app.Config) error {
 			}
 			owner = user.ID
 		}
-		list := newList(c.JSON, "USERNAME", "DEVICE", "IP", "CREATED (UTC)", "LAST SEEN (UTC)", "EXPIRES (UTC)", "ID")
+		account := "USERNAME"
+		if config.Usernames != "" && config.Usernames != models.UsernamesRequired {
+			account = "ACCOUNT"
+		}
+		list := newList(c.JSON, account, "DEVICE", "IP", "CREATED (UTC)", "LAST SEEN (UTC)", "EXPIRES (UTC)", "ID")
 		for s, err := range db.AllSessions(ctx, owner) {
 			if err != nil {
 				return err
 			}
 			row := newSessionRow(s)
-			err := list.add(row, row.Username, row.Device, row.IP,
+			err := list.add(row, s.User.Login(), row.Device, row.IP,
 				formatTime(s.CreatedAt), formatTime(s.LastSeenAt), formatTime(s.ExpiresAt), s.ID.String())
 			if err != nil {
 				return err

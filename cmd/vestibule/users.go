@@ -85,7 +85,7 @@ func (usersSetPassword) Help() string { return fmt.Sprintf(passwordHelp, "users 
 
 // Help returns the details that --help prints below the summary.
 func (usersDelete) Help() string {
-	return "On a terminal, you're asked to type the username. Otherwise --yes is required. Organizations without other members are deleted too."
+	return "On a terminal, you're asked to type the username, or the email address of a user without one. Otherwise --yes is required. Organizations without other members are deleted too."
 }
 
 // Help returns the details that --help prints below the summary.
@@ -110,14 +110,18 @@ func (usersUnlock) Help() string {
 
 func (c usersList) Run(ctx context.Context, config *app.Config) error {
 	return onDatabase(ctx, config, func(db *models.DB) error {
-		list := newList(c.JSON, "USERNAME", "EMAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID")
+		columns := []string{"USERNAME", "EMAIL", "NAME", "VERIFIED (UTC)", "DISABLED (UTC)", "CREATED (UTC)", "ID"}
+		if config.Usernames == models.UsernamesOff {
+			columns = columns[1:]
+		}
+		list := newList(c.JSON, columns...)
 		for user, err := range db.AllUsers(ctx, c.Search) {
 			if err != nil {
 				return err
 			}
-			err := list.add(newUserRow(user), user.Username, user.ShownEmail(), user.FullName(),
-				formatTime(user.VerifiedAt), formatTime(user.DisabledAt), formatTime(user.CreatedAt), user.ID.String())
-			if err != nil {
+			cells := []string{cmp.Or(user.Username, "-"), user.ShownEmail(), user.FullName(),
+				formatTime(user.VerifiedAt), formatTime(user.DisabledAt), formatTime(user.CreatedAt), user.ID.String()}
+			if err := list.add(newUserRow(user), cells[len(cells)-len(columns):]...); err != nil {
 				return err
 			}
 			if list.rows == c.Limit {
@@ -136,7 +140,9 @@ func (c usersCreate) checkFlags(config *app.Config) error {
 			missing = append(missing, flag)
 		}
 	}
-	require(c.Username, "--username=NAME")
+	if config.Usernames != models.UsernamesOff && config.Usernames != models.UsernamesOptional {
+		require(c.Username, "--username=NAME")
+	}
 	require(c.Email, "--email=ADDRESS")
 	if config.Names == models.NamesOne {
 		require(c.Name, "--name=NAME")
@@ -147,6 +153,8 @@ func (c usersCreate) checkFlags(config *app.Config) error {
 	switch {
 	case missing != nil:
 		return errors.New("missing flags: " + strings.Join(missing, ", "))
+	case config.Usernames == models.UsernamesOff && c.Username != "":
+		return errors.New("with USERNAMES=off, leave out --username")
 	case config.Names == models.NamesOne && c.FirstName+c.LastName != "":
 		return errors.New("with NAMES=one, pass --name instead of --first-name and --last-name")
 	case config.Names != models.NamesOne && c.Name != "":
@@ -177,7 +185,7 @@ func (c usersCreate) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return fmt.Errorf("the user was not created:\n%w", err)
 		}
-		fmt.Printf("Created %s with ID %s\n", plain(user.Username), user.ID)
+		fmt.Printf("Created %s with ID %s\n", plain(user.Login()), user.ID)
 		if at := user.DeletedAt(config.UnconfirmedMax); !at.IsZero() {
 			fmt.Printf("Unless the email address is confirmed, the account will be deleted at %s UTC (UNCONFIRMED_MAX)\n", formatTime(at))
 		}
@@ -200,7 +208,7 @@ func (c usersSetPassword) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return fmt.Errorf("the password was not changed:\n%w", err)
 		}
-		fmt.Printf("Changed the password of %s and ended their sessions\n", plain(user.Username))
+		fmt.Printf("Changed the password of %s and ended their sessions\n", plain(user.Login()))
 		return nil
 	})
 }
@@ -222,13 +230,13 @@ func (c usersDisable) Run(ctx context.Context, config *app.Config) error {
 			return err
 		}
 		if since.IsZero() {
-			fmt.Printf("Disabled %s and ended their sessions\n", plain(user.Username))
+			fmt.Printf("Disabled %s and ended their sessions\n", plain(user.Login()))
 		} else {
-			fmt.Printf("%s has been disabled since %s UTC\n", plain(user.Username), formatTime(since))
+			fmt.Printf("%s has been disabled since %s UTC\n", plain(user.Login()), formatTime(since))
 		}
 		printEach("Transferred", handed)
 		if len(left) > 0 {
-			fmt.Printf("No owner can sign in to %s: run users disable %s --transfer-to LOGIN to name another\n", organizationList(left), plain(user.Username))
+			fmt.Printf("No owner can sign in to %s: run users disable %s --transfer-to LOGIN to name another\n", organizationList(left), plain(user.Login()))
 		}
 		return nil
 	})
@@ -237,14 +245,14 @@ func (c usersDisable) Run(ctx context.Context, config *app.Config) error {
 func (c usersEnable) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		if !user.Disabled() {
-			fmt.Printf("%s isn't disabled\n", plain(user.Username))
+			fmt.Printf("%s isn't disabled\n", plain(user.Login()))
 			return nil
 		}
 		err := audited(ctx, db, models.EventEnabled, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.EnableUser(ctx, user) })
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Enabled %s\n", plain(user.Username))
+		fmt.Printf("Enabled %s\n", plain(user.Login()))
 		return nil
 	})
 }
@@ -255,7 +263,7 @@ func (c usersUnlock) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Unlocked %s\n", plain(user.Username))
+		fmt.Printf("Unlocked %s\n", plain(user.Login()))
 		return nil
 	})
 }
@@ -266,7 +274,7 @@ func (c usersResetFactors) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Removed the passkeys, authenticator apps and recovery codes of %s\n", plain(user.Username))
+		fmt.Printf("Removed the passkeys, authenticator apps and recovery codes of %s\n", plain(user.Login()))
 		return nil
 	})
 }
@@ -274,7 +282,7 @@ func (c usersResetFactors) Run(ctx context.Context, config *app.Config) error {
 func (c usersGrantOperator) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		if user.Operator() {
-			fmt.Printf("%s is an operator already\n", plain(user.Username))
+			fmt.Printf("%s is an operator already\n", plain(user.Login()))
 			return nil
 		}
 		err := audited(ctx, db, models.EventOperatorGranted, func(tx *models.DB) (uuid.UUID, error) {
@@ -283,7 +291,7 @@ func (c usersGrantOperator) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Made %s an operator\n", plain(user.Username))
+		fmt.Printf("Made %s an operator\n", plain(user.Login()))
 		return nil
 	})
 }
@@ -291,14 +299,14 @@ func (c usersGrantOperator) Run(ctx context.Context, config *app.Config) error {
 func (c usersRevokeOperator) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		if !user.Operator() {
-			fmt.Printf("%s isn't an operator\n", plain(user.Username))
+			fmt.Printf("%s isn't an operator\n", plain(user.Login()))
 			return nil
 		}
 		err := audited(ctx, db, models.EventOperatorRevoked, func(tx *models.DB) (uuid.UUID, error) { return user.ID, tx.SetOperator(ctx, user, "") })
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s is no longer an operator\n", plain(user.Username))
+		fmt.Printf("%s is no longer an operator\n", plain(user.Login()))
 		return nil
 	})
 }
@@ -313,13 +321,13 @@ func (c usersCancelRecovery) Run(ctx context.Context, config *app.Config) error 
 			return user.ID, err
 		})
 		if errors.Is(err, models.ErrNotFound) {
-			fmt.Printf("No recovery of %s waits\n", plain(user.Username))
+			fmt.Printf("No recovery of %s waits\n", plain(user.Login()))
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Canceled the recovery of %s\n", plain(user.Username))
+		fmt.Printf("Canceled the recovery of %s\n", plain(user.Login()))
 		return nil
 	})
 }
@@ -332,7 +340,7 @@ func (c usersDelete) Run(ctx context.Context, config *app.Config) error {
 		}
 		if len(left) > 0 && c.TransferTo == "" && !c.DeleteOrganizations {
 			return fmt.Errorf("%s is the last owner of %s, which other members use: "+
-				"pass --transfer-to LOGIN to make one of them the owner, or --delete-organizations", plain(user.Username), organizationList(left))
+				"pass --transfer-to LOGIN to make one of them the owner, or --delete-organizations", plain(user.Login()), organizationList(left))
 		}
 		if !c.Yes {
 			if !c.DeleteOrganizations {
@@ -357,7 +365,7 @@ func (c usersDelete) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Deleted %s\n", plain(user.Username))
+		fmt.Printf("Deleted %s\n", plain(user.Login()))
 		printEach("Transferred", handed)
 		printEach("Deleted", deleted)
 		return nil
@@ -373,13 +381,17 @@ func confirmDelete(ctx context.Context, user *models.User, organizations []model
 	if len(organizations) > 0 {
 		fmt.Fprintf(os.Stderr, "This also deletes %s for all their members.\n", organizationList(organizations))
 	}
-	fmt.Fprintf(os.Stderr, "Type %s to permanently delete this account and everything it owns: ", plain(user.Username))
+	fmt.Fprintf(os.Stderr, "Type %s to permanently delete this account and everything it owns: ", plain(user.Login()))
 	typed, err := readLine(ctx, bufio.NewReader(os.Stdin))
 	if err != nil {
 		return err
 	}
-	if models.Key(text.Line(typed)) != user.UsernameKey {
-		return errors.New("the username doesn't match: nothing was deleted")
+	if text.EmailKey(text.Line(typed)) != text.EmailKey(user.Login()) {
+		what := "username"
+		if user.Username == "" {
+			what = "email address"
+		}
+		return fmt.Errorf("the %s doesn't match: nothing was deleted", what)
 	}
 	return nil
 }
@@ -398,7 +410,7 @@ func (l login) onUser(ctx context.Context, config *app.Config, f func(db *models
 		}
 		err = f(db, user)
 		if errors.Is(err, models.ErrChanged) {
-			return fmt.Errorf("%s was changed or deleted in the meantime: nothing was done", plain(user.Username))
+			return fmt.Errorf("%s was changed or deleted in the meantime: nothing was done", plain(user.Login()))
 		}
 		return err
 	})

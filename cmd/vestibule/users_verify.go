@@ -21,7 +21,7 @@ func (usersVerify) Help() string {
 func (c usersVerify) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		if user.Verified() { // keep the original time
-			fmt.Printf("The email address of %s has been verified since %s UTC\n", plain(user.Username), formatTime(user.VerifiedAt))
+			fmt.Printf("The email address of %s has been verified since %s UTC\n", plain(user.Login()), formatTime(user.VerifiedAt))
 			return nil
 		}
 		detail := &models.EventDetail{Email: user.Email}
@@ -29,7 +29,7 @@ func (c usersVerify) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Marked the email address of %s as verified\n", plain(user.Username))
+		fmt.Printf("Marked the email address of %s as verified\n", plain(user.Login()))
 		return nil
 	})
 }

@@ -23,6 +23,7 @@ import (
 type Delete struct {
 	forms.Form
 	Username string `form:"username" label:"Type your username" noun:"your username" autocomplete:"off" exact:"true" validate:"required"`
+	Email    string `form:"email" label:"Type your email address" noun:"your email address" autocomplete:"off" inputmode:"email" exact:"true" validate:"required"` // of a user without a username
 	auth.Identity
 }
 
@@ -161,7 +162,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 					var templ_7745c5c3_Var7 string
 					templ_7745c5c3_Var7, templ_7745c5c3_Err = templruntime.NewAttributeExpression(layouts.OrganizationPath(o.Organization, "")).ResolveURL(ctx)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 43, Col: 79}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 44, Col: 79}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var7)
 					if templ_7745c5c3_Err != nil {
@@ -174,7 +175,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 					var templ_7745c5c3_Var8 string
 					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(o.Organization.Name)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 43, Col: 108}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 44, Col: 108}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 					if templ_7745c5c3_Err != nil {
@@ -204,7 +205,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 						var templ_7745c5c3_Var9 string
 						templ_7745c5c3_Var9, templ_7745c5c3_Err = templruntime.NewAttributeExpression(layouts.OrganizationPath(o.Organization, "/transfer")).ResolveURL(ctx)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 50, Col: 108}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 51, Col: 108}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var9)
 						if templ_7745c5c3_Err != nil {
@@ -217,7 +218,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 						var templ_7745c5c3_Var10 string
 						templ_7745c5c3_Var10, templ_7745c5c3_Err = templruntime.NewAttributeExpression(layouts.OrganizationPath(o.Organization, "/dissolve")).ResolveURL(ctx)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 50, Col: 190}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 51, Col: 190}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var10)
 						if templ_7745c5c3_Err != nil {
@@ -230,7 +231,7 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 						var templ_7745c5c3_Var11 string
 						templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(o.Organization.Name)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 50, Col: 230}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/account/delete.templ`, Line: 51, Col: 230}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 						if templ_7745c5c3_Err != nil {
@@ -251,7 +252,18 @@ func DeleteForm(f layouts.Frame, form *Delete, owned []models.OwnedOrganization)
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = components.Field(form.Field(&form.Username)).Render(ctx, templ_7745c5c3_Buffer)
+				if form.Has(&form.Username) {
+					templ_7745c5c3_Err = components.Field(form.Field(&form.Username)).Render(ctx, templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err != nil {
+						return templ_7745c5c3_Err
+					}
+				} else {
+					templ_7745c5c3_Err = components.Field(form.Field(&form.Email)).Render(ctx, templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err != nil {
+						return templ_7745c5c3_Err
+					}
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, " ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -366,7 +366,7 @@ func newCodes(f layouts.Frame, factors models.Factors, codes []string, next stri
 
 // codesFile is a text file with the codes, which needs no further request.
 func codesFile(user *models.User, codes []string) string {
-	text := "Vestibule recovery codes of " + user.Username + "\nEach works once.\n\n" + strings.Join(codes, "\n") + "\n"
+	text := "Vestibule recovery codes of " + user.Login() + "\nEach works once.\n\n" + strings.Join(codes, "\n") + "\n"
 	return "data:text/plain;charset=utf-8," + url.PathEscape(text)
 }
 

@@ -144,7 +144,7 @@ func VerifyEmailPasswordForm(form *VerifyEmailPassword, token *models.Token) tem
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.WhosePassword(token.User.Username).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.WhosePassword(token.User.Login()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

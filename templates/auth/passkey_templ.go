@@ -55,7 +55,7 @@ func CurrentPasswordField(user *models.User, form *forms.Form, identity *Identit
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
 		if user.HasPassword() {
-			templ_7745c5c3_Err = components.WhosePassword(user.Username).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.WhosePassword(user.Login()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -31,6 +31,12 @@ func (p *ProfileFields) Ask(form *forms.Form, naming models.Naming) {
 	} else {
 		form.Omit(&p.Name)
 	}
+	switch naming.Usernames {
+	case models.UsernamesOptional:
+		form.Optional(&p.Username)
+	case models.UsernamesOff:
+		form.Omit(&p.Username)
+	}
 }
 
 // Fill fills in what is known of u. Call it after Ask.

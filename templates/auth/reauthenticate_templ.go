@@ -235,7 +235,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				return templ_7745c5c3_Err
 			}
 			if f.User.HasPassword() {
-				templ_7745c5c3_Err = components.WhosePassword(f.User.Username).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.WhosePassword(f.User.Login()).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -154,9 +154,9 @@ func ContinuePage(f layouts.Frame, again Again, shown []forms.Field) templ.Compo
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var6 string
-			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.Username)
+			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.Login())
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 60, Col: 55}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 60, Col: 54}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 			if templ_7745c5c3_Err != nil {
@@ -169,7 +169,7 @@ func ContinuePage(f layouts.Frame, again Again, shown []forms.Field) templ.Compo
 			var templ_7745c5c3_Var7 string
 			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(again.Path)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 60, Col: 122}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 60, Col: 121}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 			if templ_7745c5c3_Err != nil {
@@ -183,7 +183,7 @@ func ContinuePage(f layouts.Frame, again Again, shown []forms.Field) templ.Compo
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.ResendForm(again.Path, "Continue as "+f.User.Username, again.Typed).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.ResendForm(again.Path, "Continue as "+f.User.Login(), again.Typed).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -336,9 +336,9 @@ func signInAgainForm(f layouts.Frame, form *forms.Form, fields templ.Component, 
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var14 string
-				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(again.Owner.Username)
+				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(again.Owner.Login)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 86, Col: 60}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 86, Col: 57}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 				if templ_7745c5c3_Err != nil {
@@ -349,9 +349,9 @@ func signInAgainForm(f layouts.Frame, form *forms.Form, fields templ.Component, 
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var15 string
-				templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.Username)
+				templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.Login())
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 86, Col: 102}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 86, Col: 98}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 				if templ_7745c5c3_Err != nil {
@@ -362,9 +362,9 @@ func signInAgainForm(f layouts.Frame, form *forms.Form, fields templ.Component, 
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var16 string
-				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(again.Owner.Username)
+				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(again.Owner.Login)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 86, Col: 220}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/sign_in_again.templ`, Line: 86, Col: 213}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 				if templ_7745c5c3_Err != nil {
@@ -523,7 +523,7 @@ func continueAs(f layouts.Frame, again Again) templ.Component {
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
 		if f.User != nil && !again.stepsUp(f) {
-			templ_7745c5c3_Err = components.ResendForm(again.Path, "Continue as "+f.User.Username, again.Typed).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.ResendForm(again.Path, "Continue as "+f.User.Login(), again.Typed).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -539,7 +539,7 @@ func signInAgainTitle(f layouts.Frame, again Again) string {
 	if f.User == nil || again.stepsUp(f) {
 		return "Sign in to continue"
 	}
-	return "You're signed in as " + f.User.Username
+	return "You're signed in as " + f.User.Login()
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -21,8 +21,8 @@ const OwnerField = "signed_in_as"
 
 // Owner is the user for whom a form was drawn. It is zero for a guest.
 type Owner struct {
-	ID       uuid.UUID
-	Username string // at that time
+	ID    uuid.UUID
+	Login string // at that time: see [models.User.Login]
 }
 
 // OwnerOf returns u as the owner of a form. u is nil for a guest.
@@ -30,7 +30,7 @@ func OwnerOf(u *models.User) Owner {
 	if u == nil {
 		return Owner{}
 	}
-	return Owner{u.ID, u.Username}
+	return Owner{u.ID, u.Login()}
 }
 
 // ownerIn returns the owner of the forms that are drawn in ctx.
@@ -41,17 +41,17 @@ func ownerIn(ctx context.Context) Owner {
 
 // ParseOwner returns the owner that a form names, or the zero Owner if it names none.
 func ParseOwner(value string) Owner {
-	id, username, _ := strings.Cut(value, " ")
+	id, login, _ := strings.Cut(value, " ")
 	parsed, err := uuid.Parse(id)
 	if err != nil {
 		return Owner{}
 	}
-	return Owner{parsed, username}
+	return Owner{parsed, login}
 }
 
 func (o Owner) String() string {
 	if o == (Owner{}) {
 		return ""
 	}
-	return o.ID.String() + " " + o.Username
+	return o.ID.String() + " " + o.Login
 }

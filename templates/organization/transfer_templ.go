@@ -27,7 +27,8 @@ type Transfer struct {
 	options []forms.Option // none if the members are too many for a list
 }
 
-// MaxNewOwners is how many members the form lists. With more, the user types a username.
+// MaxNewOwners is how many members the form lists. With more, the user types a username or
+// an email address.
 const MaxNewOwners = 100
 
 // OfferMembers sets the members to choose from, which may be one more than MaxNewOwners.
@@ -38,11 +39,11 @@ func (t *Transfer) OfferMembers(members []models.Membership) {
 	}
 	t.options = []forms.Option{{Label: "Choose a member"}}
 	for _, m := range members {
-		t.options = append(t.options, forms.Option{Value: m.User.Username, Label: m.User.FullName() + " (" + m.User.Username + ")", Chosen: models.Key(t.Username) == m.User.UsernameKey})
+		t.options = append(t.options, forms.Option{Value: m.User.Login(), Label: m.User.FullName() + " (" + m.User.Login() + ")", Chosen: m.User.IsLogin(t.Username)})
 	}
 }
 
-// newOwner is the field for the new owner: a list, or one to type a username.
+// newOwner is the field for the new owner: a list, or one to type a username or an email address.
 func (t *Transfer) newOwner() forms.Field {
 	field := t.Field(&t.Username)
 	if t.options != nil {
@@ -152,7 +153,7 @@ func TransferForm(f layouts.Frame, form *Transfer) templ.Component {
 				var templ_7745c5c3_Var6 string
 				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(f.Member.Organization.Name)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/transfer.templ`, Line: 59, Col: 86}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/transfer.templ`, Line: 60, Col: 86}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 				if templ_7745c5c3_Err != nil {
@@ -165,7 +166,7 @@ func TransferForm(f layouts.Frame, form *Transfer) templ.Component {
 				var templ_7745c5c3_Var7 string
 				templ_7745c5c3_Var7, templ_7745c5c3_Err = templruntime.NewAttributeExpression(f.Within("/invitations")).ResolveURL(ctx)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/transfer.templ`, Line: 59, Col: 130}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/organization/transfer.templ`, Line: 60, Col: 130}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var7)
 				if templ_7745c5c3_Err != nil {
