@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 			return mail.Message{}, err
 		}
 		data.Organization = text.ForStranger(i.Organization.Name, "an organization")
-		data.Inviter = text.ForStranger(i.Inviter.FullName(), text.ForStranger(i.Inviter.Username, "Someone"))
+		data.Inviter = text.ForStranger(i.Inviter.FullName(), cmp.Or(text.ForStranger(i.Inviter.Username, ""), "Someone"))
 		lead("/invitation", token)
 	case models.MailSiteInvitation:
 		_, token, err := a.DB.SendSiteInvitation(ctx, m.Detail.Invitation)
