@@ -397,6 +397,9 @@ func TestProviderAndNaming(t *testing.T) {
 				s.ComesBy(acme).LeadsTo("/sign-up/provider")
 				page := s.Get("/sign-up/provider").Wants(http.StatusOK).Harmless()
 				s.wantsFields(page, "form#provider-sign-up", strings.Fields(tt.asks))
+				if name == "an optional username" && page.Value("username") != "" {
+					t.Errorf("it suggests %q", page.Value("username"))
+				}
 				typed := apptest.Fill("name", "Anna Smith", "username", "")
 				if strings.Contains(tt.asks, "username") && name != "an optional username" {
 					typed.Set("username", "anna.smith")

@@ -47,6 +47,9 @@ const (
 	UsernamesOff      Usernames = "off"
 )
 
+// Required reports whether everybody who signs up has a username.
+func (n Usernames) Required() bool { return n != UsernamesOptional && n != UsernamesOff }
+
 // UnmarshalText reads "required", "optional" or "off".
 func (n *Usernames) UnmarshalText(text []byte) error {
 	if *n = Usernames(text); *n != UsernamesRequired && *n != UsernamesOptional && *n != UsernamesOff {

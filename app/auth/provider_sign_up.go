@@ -90,7 +90,7 @@ func (h Handlers) ShowProviderSignUp(c *gin.Context) error {
 		return h.providerSignUpEnded(c, err)
 	}
 	form := h.newProviderSignUp(waiting)
-	if h.Config.Naming.Usernames != models.UsernamesOff {
+	if h.Config.Naming.Usernames.Required() {
 		if form.Username, err = h.suggestUsername(c.Request.Context(), waiting.Claims); err != nil {
 			return err
 		}

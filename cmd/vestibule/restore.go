@@ -178,6 +178,7 @@ func (c restore) sqlite(ctx context.Context, config *app.Config, path string, la
 	if err != nil {
 		return fmt.Errorf("%s can't be restored: %w", plain(c.File), err)
 	}
+	db = db.ForUsernames(config.Usernames)
 	if err := db.CheckBackup(ctx); err != nil {
 		return errors.Join(fmt.Errorf("%s can't be restored: %w", plain(c.File), err), db.Close())
 	}

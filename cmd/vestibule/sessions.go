@@ -46,7 +46,7 @@ func (c sessionsList) Run(ctx context.Context, config *app.Config) error {
 			owner = user.ID
 		}
 		account := "USERNAME"
-		if config.Usernames != "" && config.Usernames != models.UsernamesRequired {
+		if !config.Usernames.Required() {
 			account = "ACCOUNT"
 		}
 		list := newList(c.JSON, account, "DEVICE", "IP", "CREATED (UTC)", "LAST SEEN (UTC)", "EXPIRES (UTC)", "ID")

@@ -140,7 +140,7 @@ func (c usersCreate) checkFlags(config *app.Config) error {
 			missing = append(missing, flag)
 		}
 	}
-	if config.Usernames != models.UsernamesOff && config.Usernames != models.UsernamesOptional {
+	if config.Usernames.Required() {
 		require(c.Username, "--username=NAME")
 	}
 	require(c.Email, "--email=ADDRESS")
