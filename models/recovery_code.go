@@ -22,8 +22,8 @@ type RecoveryCode struct {
 	CreatedAt time.Time
 }
 
-// PasswordHash returns the hash that tells whether this is the code. It is empty for a
-// code of an earlier version, which is found by its whole hash.
+// PasswordHash returns the stored password hash of the code. It is empty for a code of an
+// earlier version: those are found by their whole hash.
 func (c *RecoveryCode) PasswordHash() string {
 	if c.Selector == "" {
 		return ""

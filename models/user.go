@@ -62,8 +62,8 @@ func (u *User) DeletedAt(retention time.Duration) time.Time {
 // Disabled reports whether the user is kept from signing in.
 func (u *User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
-// Key returns what is equal for two names that differ only in case, normal form or
-// characters that nobody sees. The key of an email address is [text.EmailKey].
+// Key returns a key that names share if they differ only in case, normal form or
+// invisible characters. The key of an email address is [text.EmailKey].
 func Key(s string) string { return text.Key(s) }
 
 // setKeys brings the email address into the form in which it is stored, and computes
@@ -191,7 +191,7 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 }
 
 // RemovePassword removes the password of u, who has a passkey or an identity, and notifies u
-// by email. As ChangePassword, it ends every session except s, which gets the returned token.
+// by email. Like ChangePassword, it ends every session except s, which gets the returned token.
 // It returns ErrLastWayIn if u has neither, and ErrChanged if u or s has changed since it was
 // read.
 func (db *DB) RemovePassword(ctx context.Context, u *User, s *Session) (token string, err error) {
@@ -249,6 +249,8 @@ func (db *DB) ResetPassword(ctx context.Context, token *Token, hash string) erro
 	})
 }
 
+// setPassword stores the hash of a new password of u, or none if it is empty. It ends every
+// session except keep, forgets the known browsers, voids emailed tokens and queues notice.
 func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.UUID, notice string, detail MailDetail) error {
 	u.PasswordHash = hash
 	if err := db.updateUser(ctx, u, "password_hash"); err != nil {
@@ -347,7 +349,7 @@ func (db *DB) dropPending(ctx context.Context, u *User) error {
 // had too many addresses lately.
 //
 // It leaves the user's sessions and password as they are. So the caller must know that
-// the token was used by the one who set them: by their session, or their password.
+// the person who set them used the token: by their session, or their password.
 // Anybody else proves the address by ResetPassword.
 func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 	return db.InTx(ctx, func(tx *DB) error {
