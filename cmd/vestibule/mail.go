@@ -26,7 +26,7 @@ type mails struct {
 
 type (
 	mailList struct {
-		Login string `arg:"" optional:"" help:"Only mail to the user with this username or email address, ignoring case."`
+		Login string `arg:"" optional:"" help:"Only mail to the user with this username, email address or ID, ignoring case."`
 		JSON  bool   `name:"json" help:"Print a JSON array."`
 		Limit uint   `placeholder:"N" help:"Print at most N mails (default: all)."`
 	}
@@ -35,7 +35,7 @@ type (
 		JSON bool `name:"json" help:"Print a JSON object."`
 	}
 	mailRefused struct {
-		Login string `arg:"" optional:"" help:"Only mail to the user with this username or email address, ignoring case."`
+		Login string `arg:"" optional:"" help:"Only mail to the user with this username, email address or ID, ignoring case."`
 		JSON  bool   `name:"json" help:"Print a JSON array."`
 	}
 	mailRetry struct{ mailID }

@@ -20,12 +20,12 @@ type sessions struct {
 
 type (
 	sessionsList struct {
-		Login string `arg:"" optional:"" help:"Only sessions of the user with this username or email address, ignoring case."`
+		Login string `arg:"" optional:"" help:"Only sessions of the user with this username, email address or ID, ignoring case."`
 		JSON  bool   `name:"json" help:"Print a JSON array."`
 	}
 	sessionsRevoke struct {
 		ID   string `arg:"" optional:"" help:"ID of the session, as shown by sessions list."`
-		User string `placeholder:"LOGIN" help:"End all sessions of the user with this username or email address, ignoring case."`
+		User string `placeholder:"LOGIN" help:"End all sessions of the user with this username, email address or ID, ignoring case."`
 		All  bool   `help:"End all sessions of all users."`
 	}
 )

@@ -398,7 +398,7 @@ func confirmDelete(ctx context.Context, user *models.User, organizations []model
 
 // login is the argument that names a user.
 type login struct {
-	Login string `arg:"" help:"Username or email address, ignoring case."`
+	Login string `arg:"" help:"Username, email address or ID, ignoring case."`
 }
 
 // onUser runs f on the user, and reports if they were changed or deleted meanwhile.
@@ -416,12 +416,29 @@ func (l login) onUser(ctx context.Context, config *app.Config, f func(db *models
 	})
 }
 
+// findUser returns the user with that username, email address or id.
 func findUser(ctx context.Context, db *models.DB, login string) (*models.User, error) {
-	user, err := db.UserByLogin(ctx, text.Line(strings.ToValidUTF8(login, "\uFFFD")))
+	typed := text.Line(strings.ToValidUTF8(login, "\uFFFD"))
+	var user *models.User
+	id, err := parseID(typed)
+	if err == nil {
+		user, err = db.UserByID(ctx, id)
+	} else {
+		user, err = db.UserByLogin(ctx, typed)
+	}
 	if errors.Is(err, models.ErrNotFound) {
 		return nil, noUser(login)
 	}
 	return user, err
+}
+
+// parseID reads an id as commands print it, in 36 characters. Of its other forms, 32 digits
+// may be a username.
+func parseID(s string) (uuid.UUID, error) {
+	if len(s) != 36 {
+		return uuid.Nil, errors.New("it has another length")
+	}
+	return uuid.Parse(s)
 }
 
 func noUser(login string) error { return fmt.Errorf("no user %s", plain(login)) }

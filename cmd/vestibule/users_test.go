@@ -428,7 +428,16 @@ func TestOperatorPastes(t *testing.T) {
 			"users", "create", "--username=benjamin", "--email="+strings.Repeat("p", 65)+"@example.com", "--first-name=Call 555 0100", "--last-name=\u3164\u200b")
 		o.fails("the user was not created:\nEmail: There's already an account with this email address.", oldPassword,
 			"users", "create", "--username=benjamin", "--email=mira@bücher.example", "--first-name=Ben", "--last-name=Jones")
-		o.does("users", "delete", "--yes", "mira@bücher.example")
+		// An id names a user, too, but not in a form that may be somebody's username.
+		id := mira.ID.String()
+		o.creates(strings.ReplaceAll(id, "-", ""), "hex@example.com", "Hex", "Digits")
+		for login, username := range map[string]string{" " + strings.ToUpper(id) + "\u200b": "mira.k", strings.ReplaceAll(id, "-", ""): strings.ReplaceAll(id, "-", "")} {
+			wantEqual(o.T, "show", cellsOf(o.does("users", "show", login))[0], []string{"Username", username})
+			wantEqual(o.T, "events", fieldsOf(readJSON[[]object](o, o.does("audit", "--json", "--kind=created", login)), "username"), []string{username})
+		}
+		nobody := uuid.NewString()
+		o.fails("no user "+nobody, "", "users", "show", nobody)
+		o.does("users", "delete", "--yes", id)
 	})
 }
 
