@@ -137,6 +137,7 @@ func TestNothingTypedRuns(t *testing.T) {
 	forms := map[string][]string{
 		"/sign-up":         {"username", "first_name", "last_name", "email", "password", "confirm_password"},
 		"/sign-in":         {"login", "password"},
+		"/sign-in/code":    {"email", "code"},
 		"/forgot-password": {"email"},
 		"/reset-password":  {"token", "password", "confirm_password"},
 		"/recover":         {"email"},

@@ -38,6 +38,7 @@ func TestKeyboards(t *testing.T) {
 		for path, fields := range map[string]map[string]map[string]string{
 			"/sign-in":          {"login": with(exact, "inputmode", "email"), "password": current},
 			"/sign-up":          {"username": exact, "first_name": name, "last_name": name, "email": email, "password": fresh, "confirm_password": fresh},
+			"/sign-in/code":     {"email": email},
 			"/forgot-password":  {"email": email},
 			"/recover":          {"email": email},
 			"/account":          {"username": exact, "first_name": name},

@@ -42,8 +42,8 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		return mail.Message{}, errors.New("no template for mail of this kind") // queued by a newer process, which will send it
 	}
 	id := m.ID.String()
-	lead := func(page, token string) {
-		data.URL = a.link(page, token)
+	lead := func(address string) {
+		data.URL = address
 		id = fmt.Sprintf("%s.%d", m.ID, m.Attempts) // with a new link, it isn't a copy of the previous attempt
 	}
 	kind := m.Kind
@@ -65,6 +65,8 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		}
 	case models.MailResetPassword:
 		purpose, page = models.ResetPassword, "/reset-password"
+	case models.MailSignInCode:
+		purpose, page = models.SignInByCode, "/sign-in/code"
 	case models.MailRecover:
 		purpose, page, data.Wait = models.Recover, "/recover/start", components.Duration(a.config.RecoveryWait)
 	case models.MailRecoveryBegun, models.MailRecoveryReady:
@@ -80,7 +82,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if err != nil {
 			return mail.Message{}, err
 		}
-		lead("/recover/cancel", token)
+		lead(a.link("/recover/cancel", "token", token))
 	case models.MailInvitation:
 		i, token, err := a.DB.SendInvitation(ctx, m.Detail.Invitation)
 		if err != nil {
@@ -88,13 +90,13 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		}
 		data.Organization = text.ForStranger(i.Organization.Name, "an organization")
 		data.Inviter = text.ForStranger(i.Inviter.FullName(), cmp.Or(text.ForStranger(i.Inviter.Username, ""), "Someone"))
-		lead("/invitation", token)
+		lead(a.link("/invitation", "token", token))
 	case models.MailSiteInvitation:
 		_, token, err := a.DB.SendSiteInvitation(ctx, m.Detail.Invitation)
 		if err != nil {
 			return mail.Message{}, err
 		}
-		lead("/sign-up", token)
+		lead(a.link("/sign-up", "token", token))
 	case models.MailSecondFactor:
 		o, err := a.DB.RequiringOrganization(ctx, m.UserID, m.Detail.Organization)
 		if err != nil {
@@ -110,7 +112,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 			return mail.Message{}, err
 		}
 		if token != "" {
-			lead("/not-me", token)
+			lead(a.link("/not-me", "token", token))
 		}
 	}
 	if purpose != "" {
@@ -122,7 +124,8 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		if purpose == models.VerifyEmail {
 			data.DeletedAt = user.DeletedAt(a.config.UnconfirmedMax)
 		}
-		if purpose == models.ResetPassword || purpose == models.Recover || purpose == models.FinishRecovery {
+		switch purpose {
+		case models.SignInByCode, models.ResetPassword, models.Recover, models.FinishRecovery:
 			// Send to the stored address. One that only folds to the same key may
 			// belong to someone else.
 			to = user.Email
@@ -131,19 +134,36 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 			}
 		}
 		m.UserID = user.ID // for the log, as a reset is queued without it
-		token, err := a.DB.CreateToken(ctx, m, user, purpose, to)
-		if err != nil {
-			return mail.Message{}, err
+		if purpose == models.SignInByCode {
+			if data.Code, err = a.newCode(ctx, m, user, purpose); err != nil {
+				return mail.Message{}, err
+			}
+			lead(a.link(page, "code", data.Code))
+		} else {
+			token, err := a.DB.CreateToken(ctx, m, user, purpose, to)
+			if err != nil {
+				return mail.Message{}, err
+			}
+			lead(a.link(page, "token", token))
 		}
-		lead(page, token)
 	}
 	subject, text, html, err := view.Render(kind, data)
 	return mail.Message{ID: id, To: to, Subject: subject, Text: text, HTML: html}, err
 }
 
-// link returns the address of a page with a token.
-func (a *App) link(page, token string) string {
-	return a.config.BaseURL + page + "?" + url.Values{"token": {token}}.Encode()
+// newCode returns a new code for m. It is hashed like a password, because it is short.
+func (a *App) newCode(ctx context.Context, m *models.Mail, user *models.User, purpose models.Purpose) (string, error) {
+	code := models.NewCode()
+	hash, err := a.Hasher.Hash(ctx, models.NormalizeCode(code))
+	if err != nil {
+		return "", err
+	}
+	return code, a.DB.CreateCode(ctx, m, user, purpose, hash)
+}
+
+// link returns the address of a page with a token or code, as the field key.
+func (a *App) link(page, key, secret string) string {
+	return a.config.BaseURL + page + "?" + url.Values{key: {secret}}.Encode()
 }
 
 // recoveryMail returns the kind of mail that the recipient of m gets, who asked to recover
@@ -182,9 +202,10 @@ func (a *App) recoveryMail(ctx context.Context, m *models.Mail) (kind string, er
 func (a *App) addressee(ctx context.Context, m *models.Mail) (*models.User, error) {
 	var user *models.User
 	var err error
-	if m.Kind == models.MailResetPassword || m.Kind == models.MailRecover { // queued without looking up the user
+	switch m.Kind {
+	case models.MailSignInCode, models.MailResetPassword, models.MailRecover: // queued without looking up the user
 		user, err = a.DB.UserByLogin(ctx, m.Recipient)
-	} else {
+	default:
 		user, err = a.DB.UserByID(ctx, m.UserID)
 	}
 	if err != nil {

@@ -64,6 +64,8 @@ func (a *App) routes() (http.Handler, error) {
 	public.POST("/password-strength", auth.PasswordStrength)
 	public.GET("/sign-in/second-factor", auth.ShowSecondFactor)
 	public.POST("/sign-in/second-factor", auth.SecondFactor)
+	public.GET("/sign-in/code", auth.ShowSignInCode)
+	public.POST("/sign-in/code", auth.SignInCode)
 	public.GET("/verify-email", auth.ShowVerifyEmail)
 	public.POST("/verify-email", auth.VerifyEmail)
 	public.GET("/verify-email/password", auth.ShowVerifyEmailPassword)

@@ -16,6 +16,7 @@ type Factor string
 const (
 	FactorPassword Factor = "password"
 	FactorEmail    Factor = "email"    // a mailed link
+	FactorMailCode Factor = "mail-code"
 	FactorPasskey  Factor = "passkey"  // with user verification, so it counts as two
 	FactorProvider Factor = "provider" // an account elsewhere
 
@@ -116,7 +117,7 @@ func (f Factors) SatisfiedBy(proofs []Proof) bool {
 	proved := func(factors ...Factor) bool {
 		return slices.ContainsFunc(proofs, func(p Proof) bool { return slices.Contains(factors, p.Factor) })
 	}
-	first := proved(FactorPassword, FactorEmail, FactorProvider)
+	first := proved(FactorPassword, FactorEmail, FactorMailCode, FactorProvider)
 	second := proved(FactorCode, FactorRecoveryCode, FactorBrowser)
 	return proved(FactorPasskey) || first && (second || !f.SecondFactor())
 }

@@ -31,6 +31,7 @@ const (
 	MailRecover         = "recover"
 	MailRecoveryBegun   = "recovery-begun"
 	MailRecoveryReady   = "recovery-ready"
+	MailSignInCode      = "sign-in-code"
 )
 
 // Mail is a queued email. The queue is our own table because the available
@@ -68,7 +69,7 @@ const (
 // mailPriority returns the priority of mail of that kind.
 func mailPriority(kind string) MailPriority {
 	switch kind {
-	case MailVerifyEmail, MailChangeEmail, MailResetPassword, MailRecover, MailSiteInvitation:
+	case MailSignInCode, MailVerifyEmail, MailChangeEmail, MailResetPassword, MailRecover, MailSiteInvitation:
 		return MailUrgent
 	case MailInvitation, MailSecondFactor:
 		return MailBulk
@@ -87,6 +88,8 @@ type MailDetail struct {
 	Factor   uuid.UUID `json:"factor,omitzero"`  // that was added or refused
 
 	Connection string `json:"connection,omitempty"` // the label of a provider
+
+	Code *CodeRequest `json:"code,omitempty"` // for which the mail has a code
 
 	Invitation   uuid.UUID `json:"invitation,omitzero"`
 	Organization uuid.UUID `json:"organization,omitzero"`

@@ -18,7 +18,7 @@ func (db *DB) purgeBatch() int {
 	return 20
 }
 
-// Purge deletes expired sessions, tokens, waiting sign-ins, passkey ceremonies and
+// Purge deletes expired sessions, tokens, codes, waiting sign-ins, passkey ceremonies and
 // recoveries, former addresses of FormerEmailLife, authorizations, browsers not seen for BrowserLife,
 // invitations that expired more than invitationRetention ago, expired throttles, old
 // refused mail and events older than retention. It returns the number of deleted rows.
@@ -32,6 +32,7 @@ func (db *DB) Purge(ctx context.Context, retention time.Duration) (int, error) {
 	}{
 		{(*Session)(nil), "id", "expires_at", now()},
 		{(*Token)(nil), "id", "expires_at", now()},
+		{(*Code)(nil), "id", "expires_at", now()},
 		{(*SignIn)(nil), "id", "expires_at", now()},
 		{(*PasskeyCeremony)(nil), "challenge", "expires_at", now()},
 		{(*Recovery)(nil), "user_id", "expires_at", now()},

@@ -95,7 +95,7 @@ func (db *DB) Prove(ctx context.Context, user *User, step Step) (s *Session, tok
 			return err
 		}
 		factors = factors.Under(step.Site, user)
-		if factors.SecondFactor() && !factors.NoTrust && (next.Proved(FactorPassword) || next.Proved(FactorProvider)) {
+		if factors.SecondFactor() && !factors.NoTrust && (next.Proved(FactorPassword) || next.Proved(FactorMailCode) || next.Proved(FactorProvider)) {
 			trusted, err := tx.trusts(ctx, user, step.Browser)
 			if err != nil {
 				return err

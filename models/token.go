@@ -10,10 +10,10 @@ import (
 	"vestibule/app/text"
 )
 
-// Purpose is the only thing that an emailed token can be used for.
+// Purpose is the only thing that an emailed token or code can be used for.
 type Purpose string
 
-// The purposes of tokens.
+// The purposes of tokens and codes.
 const (
 	VerifyEmail   Purpose = "verify-email"
 	ChangeEmail   Purpose = "change-email"
@@ -23,6 +23,8 @@ const (
 	CancelRecovery Purpose = "cancel-recovery" // one for each address that was told
 	FinishRecovery Purpose = "finish-recovery"
 	ReportChange   Purpose = "report-change" // one for each notice
+
+	SignInByCode Purpose = "sign-in" // of a code alone
 )
 
 // lifetime returns how long a token with that purpose is valid.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 type Mail struct {
 	To, Subject, Text string
 	Link              string // the path of its link
+	Code              string // to type, if it has one
 }
 
 // Outbox returns the mail that development keeps, oldest first.
@@ -24,11 +26,14 @@ func (s *Site) Outbox() []Mail {
 	s.Visit(s.T).Get("/dev/mail").Wants(http.StatusOK).Page().Harmless().Find("article.mail").Each(func(_ int, e Selection) {
 		to, _, _ := strings.Cut(strings.TrimPrefix(e.Find("p.hint").Text(), "To "), ", ")
 		link := strings.TrimPrefix(e.Find("pre a").AttrOr("href", ""), s.BaseURL)
-		all = append(all, Mail{to, e.Find("h2").Text(), e.Find("pre").First().Text(), link})
+		text := e.Find("pre").First().Text()
+		all = append(all, Mail{to, e.Find("h2").Text(), text, link, strings.TrimSpace(mailedCode.FindString(text))})
 	})
 	slices.Reverse(all)
 	return all
 }
+
+var mailedCode = regexp.MustCompile(`(?m)^[0-9A-Z]{4}-[0-9A-Z]{4}$`)
 
 // Queue returns the mail waiting to be sent, without that for a later day.
 func (s *Site) Queue() (mails []models.Mail) {
@@ -48,7 +53,7 @@ func (s *Site) Deliver() []Mail {
 	sent := s.Outbox()[before:]
 	for _, m := range sent {
 		token := s.TokenOf(m)
-		s.T.Cleanup(func() { s.Log.Hide(token) }) // until then pages may show it
+		s.T.Cleanup(func() { s.Log.Hide(token); s.Log.Hide(m.Code) }) // until then pages may show it
 	}
 	return sent
 }

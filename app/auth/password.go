@@ -108,8 +108,8 @@ func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.U
 }
 
 // CheckIdentity sets an error in form unless the signed-in user confirms who they are, by
-// the current password or a passkey. For a user who has neither, and signs in elsewhere,
-// what Reauthenticate has asked for is enough: its routes must have that. It reports whether
+// the current password or a passkey. For a user who has neither, and signs in by
+// a provider or a mailed code, what Reauthenticate has asked for is enough: its routes must have that. It reports whether
 // there were too many attempts; form then has that error instead.
 func (h Handlers) CheckIdentity(c *gin.Context, form *forms.Form, identity *view.Identity) (limited bool, err error) {
 	if identity.PasskeyAnswer.Empty() && web.Current(c).User.HasPassword() {
@@ -120,7 +120,7 @@ func (h Handlers) CheckIdentity(c *gin.Context, form *forms.Form, identity *view
 	}
 	if identity.PasskeyAnswer.Empty() {
 		factors, err := h.Factors(c.Request.Context(), web.Current(c).User)
-		if err != nil || h.onlyElsewhere(factors) {
+		if err != nil || h.onlyElsewhere(web.Current(c).User, factors) {
 			return false, err
 		}
 	}
@@ -140,13 +140,13 @@ func (h Handlers) FillIdentity(c *gin.Context, identity *view.Identity) error {
 		return err
 	}
 	factors, err := h.Factors(c.Request.Context(), user)
-	identity.HasPasskey, identity.Elsewhere = h.canUsePasskey(factors), h.onlyElsewhere(factors)
+	identity.HasPasskey, identity.Elsewhere = h.canUsePasskey(factors), h.onlyElsewhere(user, factors)
 	return err
 }
 
-// onlyElsewhere reports whether somebody with these factors signs in by a provider alone.
-func (h Handlers) onlyElsewhere(factors models.Factors) bool {
-	return !factors.Password && !h.canUsePasskey(factors) && factors.Identities > 0
+// onlyElsewhere reports whether user signs in by a provider or a mailed code alone.
+func (h Handlers) onlyElsewhere(user *models.User, factors models.Factors) bool {
+	return !factors.Password && !h.canUsePasskey(factors) && (factors.Identities > 0 || user.Verified())
 }
 
 // CheckCurrentPassword sets an error in form if the current password is wrong. It

@@ -53,8 +53,8 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	if err != nil {
 		return err
 	}
-	q := &question{factors: factors, elsewhere: elsewhere, stepUp: stepUp, then: thenOpen}
-	q.wholePage = wholePage || len(elsewhere) > 0 // whose buttons are forms of their own
+	q := &question{factors: factors, elsewhere: elsewhere, mailed: h.confirmsByMail(r.User, factors), stepUp: stepUp, then: thenOpen}
+	q.wholePage = wholePage || q.leadsAway() // by buttons that are forms of their own
 	form := q.newForm(c)
 	if c.Request.Method == http.MethodGet {
 		return h.ask(c, http.StatusForbidden, q, form)
@@ -67,7 +67,7 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	if !asked && !answered && (form.CurrentPassword == "" || form.SecondFactor) {
 		return h.ask(c, http.StatusForbidden, q, q.newForm(c))
 	}
-	if len(elsewhere) > 0 && !answered {
+	if q.leadsAway() && !answered {
 		form = q.newForm(c)
 		form.Error = "First confirm it's you in the other tab."
 		return h.ask(c, http.StatusForbidden, q, form)
@@ -95,11 +95,15 @@ func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 type question struct {
 	factors   models.Factors
 	elsewhere []components.Provider // that can prove it
+	mailed    bool                  // a mailed code can
 	wholePage bool
 	stepUp    bool
 	then      string        // what happens after the proof
 	kept      []forms.Field // what was typed on the page
 }
+
+// leadsAway reports whether the proof is on another page.
+func (q *question) leadsAway() bool { return q.mailed || len(q.elsewhere) > 0 }
 
 func (q *question) newForm(c *gin.Context) *view.Reauthenticate {
 	form := forms.New(&view.Reauthenticate{Action: ownPath(c), StepUp: q.stepUp, SecondFactor: q.factors.SecondFactor(), Codes: q.factors.Codes()})
@@ -132,7 +136,7 @@ func (h Handlers) ask(c *gin.Context, status int, q *question, form *view.Reauth
 	c.Abort()
 	form.Focus, form.Sudo, form.CurrentCode = &form.CurrentPassword, q.then, ""
 	form.Passkeys = h.canUsePasskey(q.factors)
-	form.Providers, form.Apart = q.elsewhere, c.Request.Method != http.MethodGet
+	form.Providers, form.Mailed, form.Apart = q.elsewhere, q.mailed, c.Request.Method != http.MethodGet
 	f := h.Frame(c, status)
 	if f.Next = "/account/security"; !form.Apart {
 		f.Next = c.Request.URL.RequestURI()
@@ -159,6 +163,12 @@ func (h Handlers) ownProviders(c *gin.Context, factors models.Factors) ([]compon
 	return slices.DeleteFunc(h.ProviderButtons(), func(p components.Provider) bool {
 		return !slices.ContainsFunc(identities, func(i models.Identity) bool { return i.Provider == p.Name })
 	}), err
+}
+
+// confirmsByMail reports whether a mailed code confirms who user is: they have neither a
+// password nor a passkey.
+func (h Handlers) confirmsByMail(user *models.User, factors models.Factors) bool {
+	return user.Verified() && !factors.Password && !h.canUsePasskey(factors)
 }
 
 // proveAgain checks what the user has typed into form. It reports whether that proves who

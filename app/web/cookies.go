@@ -29,6 +29,7 @@ const (
 	passkeyCookie = "passkey" // identifies the browser until an authenticator answers
 
 	providerCookie = "provider" // identifies the browser until a provider answers
+	codeCookie     = "code"     // identifies the browser that waits for a mailed code, and says for which address
 )
 
 // cookieName returns the full name of one of the site's cookies.

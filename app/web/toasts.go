@@ -51,6 +51,7 @@ func (k *Kit) addOwnToasts() {
 	})
 	k.AddToasts(components.Note, map[string]string{
 		"signed-out":           "Signed out",
+		"claimed":              "Signed in. Your email address wasn't confirmed before, so we removed the password and the devices that this account had.",
 		"expired":              "Your session has ended. Please sign in again.",
 		"deleted":              "Account deleted",
 		"organization-deleted": "Organization deleted",

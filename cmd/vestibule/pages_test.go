@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/forgot-password", "/recover", "/dev/mail", "/no-such-page"}
+	pagesForGuests = []string{"/", "/sign-up", "/sign-in", "/sign-in/code", "/forgot-password", "/recover", "/dev/mail", "/no-such-page"}
 	pagesForPeople = []string{"/", "/dashboard", "/account", "/account/email", "/account/password", "/account/security", "/account/authenticator", "/account/recovery-codes", "/account/passkeys", "/account/passkeys/offer", "/account/sessions", "/account/activity", "/account/delete", "/dev/mail", "/no-such-page"}
 )
 
@@ -41,6 +41,8 @@ func eachPage(t *testing.T, p apptest.Person, organization string, look func(v *
 			}
 		}
 		opens(pagesForGuests...)
+		v.opens("/sign-in/code?code=AB12-CD34")
+		look(v, "/sign-in/code")
 		v.opens("/sign-up")
 		v.presses("Sign up")
 		v.wantsFocus("username")

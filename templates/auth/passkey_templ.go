@@ -26,13 +26,13 @@ type PasskeyAnswer struct {
 func (a PasskeyAnswer) Empty() bool { return a.Credential == "" && a.Problem == "" }
 
 // Identity are the fields of a form in which a signed-in user confirms who they are, by
-// their password or a passkey, or have before by a provider.
+// their password or a passkey, or have before by a provider or a mailed code.
 type Identity struct {
 	CurrentPassword string `form:"current_password" label:"Current password" noun:"your current password" type:"password" autocomplete:"current-password" validate:"required"`
 	PasskeyAnswer
 
 	HasPasskey bool // the user has one
-	Elsewhere  bool // the user signs in by a provider alone, and has just done so
+	Elsewhere  bool // the user signs in by a provider or a mailed code alone, and has just done so
 }
 
 // CurrentPasswordField is where the user of a form with an Identity types the password,

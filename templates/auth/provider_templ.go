@@ -117,7 +117,8 @@ func Providers(f layouts.Frame, verb string, providers []components.Provider) te
 }
 
 // providerButtons lead to the providers and then to f's next page. Apart, they do that in a
-// tab of their own, so that what was typed on the page stays there.
+// tab of their own, so that what was typed on the page stays there. Its children are more
+// such buttons.
 func providerButtons(f layouts.Frame, verb string, providers []components.Provider, apart bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -134,6 +135,7 @@ func providerButtons(f layouts.Frame, verb string, providers []components.Provid
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var6 := templ.GetChildren(ctx)
 		ctx = templ.ClearChildren(ctx)
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div class=\"providers\">")
 		if templ_7745c5c3_Err != nil {
@@ -162,6 +164,10 @@ func providerButtons(f layouts.Frame, verb string, providers []components.Provid
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+		}
+		templ_7745c5c3_Err = templ_7745c5c3_Var6.Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
 		}
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div>")
 		if templ_7745c5c3_Err != nil {

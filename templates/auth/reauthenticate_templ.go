@@ -33,7 +33,8 @@ type Reauthenticate struct {
 	Passkeys   bool   // the user has one
 
 	Providers []components.Provider // by which the user signs in, if they have no password
-	Apart     bool                  // the providers open in another tab
+	Mailed    bool                  // a mailed code confirms it, too
+	Apart     bool                  // these open in another tab
 }
 
 // PasskeyOnly reports whether the form asks for a passkey and nothing else.
@@ -41,6 +42,9 @@ func (r *Reauthenticate) PasskeyOnly() bool { return r.SecondFactor && !r.Codes 
 
 // PasskeyAnswer returns what an authenticator answered.
 func (r *Reauthenticate) PasskeyAnswer() PasskeyAnswer { return PasskeyAnswer{r.Credential, r.Problem} }
+
+// LeadsAway reports whether there is another page to confirm it.
+func (r *Reauthenticate) LeadsAway() bool { return r.Mailed || len(r.Providers) > 0 }
 
 // ReauthenticatePage keeps the fields that were sent to the page it replaces.
 func ReauthenticatePage(f layouts.Frame, form *Reauthenticate, kept []forms.Field) templ.Component {
@@ -116,7 +120,7 @@ func ReauthenticateCard(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			if len(form.Providers) > 0 {
+			if form.LeadsAway() {
 				if form.Apart {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p>Confirm it's you in another tab, then come back here to continue.</p>")
 					if templ_7745c5c3_Err != nil {
@@ -132,7 +136,27 @@ func ReauthenticateCard(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = providerButtons(f, "Continue with", form.Providers, form.Apart).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Var5 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+					templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+					templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+					if !templ_7745c5c3_IsBuffer {
+						defer func() {
+							templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+							if templ_7745c5c3_Err == nil {
+								templ_7745c5c3_Err = templ_7745c5c3_BufErr
+							}
+						}()
+					}
+					ctx = templ.InitializeContext(ctx)
+					if form.Mailed {
+						templ_7745c5c3_Err = mailCodeButton(f, form.Apart).Render(ctx, templ_7745c5c3_Buffer)
+						if templ_7745c5c3_Err != nil {
+							return templ_7745c5c3_Err
+						}
+					}
+					return nil
+				})
+				templ_7745c5c3_Err = providerButtons(f, "Continue with", form.Providers, form.Apart).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -172,7 +196,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var6 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_Var7 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 			templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 			templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
 			if !templ_7745c5c3_IsBuffer {
@@ -195,7 +219,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				return templ_7745c5c3_Err
 			}
 			switch {
-			case !f.User.HasPassword() && len(form.Providers) > 0:
+			case !f.User.HasPassword() && form.LeadsAway():
 			case !f.User.HasPassword() && !form.Passkeys:
 				templ_7745c5c3_Err = nothingLeft().Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
@@ -253,12 +277,12 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				var templ_7745c5c3_Var7 string
-				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(f.Path)
+				var templ_7745c5c3_Var8 string
+				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(f.Path)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/reauthenticate.templ`, Line: 83, Col: 65}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/reauthenticate.templ`, Line: 91, Col: 65}
 				}
-				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
+				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -296,7 +320,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-			} else if len(form.Providers) > 0 && form.Apart {
+			} else if form.LeadsAway() && form.Apart {
 				templ_7745c5c3_Err = components.Submit("Continue").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -314,7 +338,7 @@ func ReauthenticateForm(f layouts.Frame, form *Reauthenticate, kept []forms.Fiel
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Form(&form.Form, "sudo", form.Action).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Form(&form.Form, "sudo", form.Action).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

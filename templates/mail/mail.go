@@ -36,6 +36,7 @@ type Data struct {
 	Inviter      string    // likewise
 	Event        string    // the kind of event that changed a factor
 	Connection   string    // the provider that it is about; may be empty
+	Code         string    // to type where it was asked for
 }
 
 // Account names the account that the mail is about, after "your" or "the". The username
@@ -95,6 +96,7 @@ var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailRecover:         recoverAccount,
 	models.MailRecoveryBegun:   recoveryBegun,
 	models.MailRecoveryReady:   recoveryReady,
+	models.MailSignInCode:      signInCode,
 }
 
 //go:embed *.txt

@@ -17,7 +17,7 @@ func TestRender(t *testing.T) {
 	data := Data{
 		Name: "<b>Zoë</b>", Email: "new@example.org", URL: "https://example.com/verify-email?token=x_-1&a=b", Site: "https://example.com",
 		Browser: "Firefox on <i>Linux</i>", IP: "2001:db8::1", Organization: "Acme & Sons", Inviter: "Ada Lovelace",
-		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", Wait: "3 days", Event: models.EventRecoveryCodesCreated, DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
+		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", Wait: "3 days", Code: "AB12-CD34", Event: models.EventRecoveryCodesCreated, DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
 	}
 	shows := map[string][]string{ // besides the name and the link
 		"verify-email":     {data.Username, "3 February 2026, 15:04 UTC", "24 hours"},
@@ -37,6 +37,7 @@ func TestRender(t *testing.T) {
 		"recover":          {data.Username, "1 hour", "3 days"},
 		"recovery-begun":   {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
 		"recovery-ready":   {data.Username, "2 January 2026, 15:04 UTC"},
+		"sign-in-code":     {data.Username, data.Code, "10 minutes"},
 	}
 	names, err := fs.Glob(files, "*.txt")
 	if err != nil || len(names) != len(shows) || len(htmlBodies) != len(shows) {

@@ -1,0 +1,233 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/app/text"
+	"vestibule/app/web"
+	"vestibule/models"
+	view "vestibule/templates/auth"
+	"vestibule/templates/layouts"
+)
+
+// newSignInCode returns the form that asks for a code, and then takes it. Somebody signed
+// in, who confirms who they are, gets it at their own address.
+func (h Handlers) newSignInCode(c *gin.Context) *view.SignInCode {
+	form := forms.New(new(view.SignInCode))
+	if user := web.Current(c).User; user != nil {
+		form.Omit(&form.Email)
+	}
+	return form
+}
+
+// ShowSignInCode shows the form that asks for a code, or what a mailed link leads to. In
+// the browser that asked, that is a button, because mail scanners open links. Any other
+// shows the code to type there, and is never signed in.
+func (h Handlers) ShowSignInCode(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	form := h.newSignInCode(c)
+	form.Code = models.NormalizeCode(c.Query("code"))
+	if form.Code == "" {
+		form.Focus = &form.Email
+		form.Error = h.InsecurePage(c)
+		return h.renderSignInCode(c, http.StatusOK, view.SignInCodeForm)(form)
+	}
+	form.Code = models.FormatCode(form.Code)
+	if _, form.Email = h.AskedForCode(c); form.Email == "" {
+		return h.renderSignInCode(c, http.StatusOK, view.SignInCodeElsewhere)(form)
+	}
+	return h.renderSignInCode(c, http.StatusOK, view.SignInCodeLink)(form)
+}
+
+// renderSignInCode returns what answers with content.
+func (h Handlers) renderSignInCode(c *gin.Context, status int, content func(layouts.Frame, *view.SignInCode) templ.Component) func(*view.SignInCode) error {
+	return func(form *view.SignInCode) error {
+		h.ProbeCookies(c)
+		f := h.Frame(c, status)
+		return web.Render(c, f, view.SignInCodePage(f, content(f, form)), content(f, form))
+	}
+}
+
+// SignInCode mails a code, or signs in if the code is right.
+func (h Handlers) SignInCode(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	form := h.newSignInCode(c)
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	if c.Request.PostForm.Has("code") {
+		return h.signInByCode(c, form)
+	}
+	if user := web.Current(c).User; user != nil {
+		if !user.Verified() { // a code would end what they have: see DB.UseCode
+			return web.Refuse(http.StatusForbidden, "Confirm your email address first", "We email codes only to confirmed addresses. Open the link that we sent you, then try again.")
+		}
+		form.Email = user.Email
+	}
+	h.FailUnreachable(c.Request.Context(), &form.Form)
+	form.Error = h.CookieProblem(c)
+	if !form.Valid() {
+		return h.renderSignInCode(c, http.StatusUnprocessableEntity, view.SignInCodeForm)(form)
+	}
+	limited, err := h.requestCode(c, &form.Form, "sign-in code", models.MailSignInCode, form.Email)
+	switch {
+	case err != nil:
+		return err
+	case limited && form.Again == "":
+		return h.renderSignInCode(c, http.StatusTooManyRequests, view.SignInCodeForm)(form)
+	case limited:
+		return h.renderSignInCode(c, http.StatusTooManyRequests, view.SignInCodeSent)(form)
+	}
+	return h.renderSignInCode(c, http.StatusOK, view.SignInCodeSent)(form)
+}
+
+// requestCode is requestMail for mail with a code, which only this browser can use.
+func (h Handlers) requestCode(c *gin.Context, form *forms.Form, what, kind, email string) (limited bool, err error) {
+	secret, request := models.NewCodeRequest(email, web.LocalPath(c.Query("next")))
+	limited, err = h.requestMail(c, form, what, models.Mail{Kind: kind, Recipient: email, Detail: models.MailDetail{Code: request}})
+	if err == nil && !limited {
+		h.SetCodeCookie(c, secret, email)
+	}
+	return limited, err
+}
+
+// signInByCode is SignInCode for a form that was sent with a code.
+func (h Handlers) signInByCode(c *gin.Context, form *view.SignInCode) error {
+	form.Excuse("email")
+	_, form.Email = h.AskedForCode(c)
+	render := func(status int) error { return h.renderSignInCode(c, status, view.SignInCodeSent)(form) }
+	if user := web.Current(c).User; user != nil && form.Email != "" && text.EmailKey(form.Email) != user.EmailKey {
+		return h.signedInMeanwhile(c, &form.Form, form.Email, func() error { return render(http.StatusConflict) })
+	}
+	code, limited, err := h.attemptMailedCode(c, &form.Form, form.Code, models.SignInByCode)
+	switch {
+	case err != nil:
+		return err
+	case limited:
+		return render(http.StatusTooManyRequests)
+	case code == nil:
+		return render(http.StatusUnprocessableEntity)
+	}
+	claimed := false
+	p, err := h.prove(c, step{
+		factor: models.FactorMailCode,
+		kind:   models.EventSignIn,
+		prepare: func(tx *models.DB) (user *models.User, err error) {
+			if user, claimed, err = tx.UseCode(c.Request.Context(), code); err != nil || !claimed {
+				return user, err
+			}
+			return user, recordOwn(c, tx, models.EventEmailConfirmed, user, models.EventDetail{Email: user.Email})
+		},
+	})
+	if errors.Is(err, models.ErrNotFound) { // used in another tab, or the account has changed
+		form.Fail("code", wrongMailedCode)
+		return render(http.StatusUnprocessableEntity)
+	}
+	if err != nil {
+		return err
+	}
+	h.ClearCodeCookie(c)
+	next := code.Next
+	if path := web.LocalPath(c.Query("next")); path != layouts.Home {
+		next = path
+	}
+	if claimed {
+		if strings.HasPrefix(next, "/verify-email") { // whose link is used up with that
+			next = layouts.Home
+		}
+		return h.finishSignIn(c, p, "claimed", next)
+	}
+	return h.finishSignIn(c, p, "signed-in", next)
+}
+
+// What the site says about a code that was typed. Nothing of it depends on whether anybody
+// has the address: a code that was never sent is a wrong one.
+const (
+	wantsMailedCode = "Enter the 8 letters and digits of the code."
+	wrongMailedCode = "That code is wrong, or no longer works. Check the newest mail, or ask for another code."
+	spentMailedCode = "That was wrong too often. Ask for another code."
+	otherBrowser    = "This browser hasn't asked for a code lately. Enter it where you asked for it, or ask for another code here."
+)
+
+// mailedCodeLimit is for the code of one request: after the last try, it takes another.
+var mailedCodeLimit = models.Limit{Free: models.MaxCodeTries, First: models.CodeLife, Longest: models.CodeLife, Forget: models.CodeLife}
+
+// attemptMailedCode returns the code that was typed into form's field "code", if it is right
+// and this browser has asked for it. Otherwise form has the error; limited reports whether
+// there were too many attempts. It doesn't use the code up. As [Handlers.checkSignIn], it
+// does the same work for an address that nobody has.
+func (h Handlers) attemptMailedCode(c *gin.Context, form *forms.Form, typed string, purpose models.Purpose) (code *models.Code, limited bool, err error) {
+	secret, email := h.AskedForCode(c)
+	form.Error = h.CookieProblem(c)
+	switch typed = models.NormalizeCode(typed); {
+	case typed == "":
+		form.Fail("code", wantsMailedCode)
+	case secret == "" && form.Error == "":
+		form.Fail("code", otherBrowser)
+	}
+	if !form.Valid() {
+		return nil, false, nil
+	}
+	ctx := c.Request.Context()
+	user, err := h.DB.UserByLogin(ctx, email)
+	nobody := errors.Is(err, models.ErrNotFound)
+	if nobody {
+		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(text.EmailKey(email)), 8)}, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	try := web.NewAttempt("mailed code in "+models.RequestKey(secret, email), mailedCodeLimit)
+	if err := h.Attempt(c, try); errors.As(err, new(*models.ThrottledError)) {
+		form.Fail("code", spentMailedCode)
+		return nil, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	account, known, err := h.PerAccount(c, "mailed code", user)
+	if err != nil {
+		return nil, false, err
+	}
+	attempts := []web.Attempt{account}
+	if !known {
+		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
+	}
+	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
+		h.Refund(c, try)
+		return nil, limited, err
+	}
+	hash := ""
+	if code, err = h.DB.CodeOf(ctx, secret, email, purpose); err == nil && code.UserID == user.ID {
+		hash = code.CodeHash
+	}
+	match := false
+	if err == nil || errors.Is(err, models.ErrNotFound) {
+		match, _, err = h.Verify(c, typed, hash)
+	}
+	switch {
+	case err != nil:
+		h.Refund(c, append(attempts, try)...)
+		return nil, false, err
+	case !match:
+		if nobody {
+			user = nil
+		}
+		h.RecordAttempt(c, models.EventSignInFailed, user)
+		form.Fail("code", wrongMailedCode)
+		return nil, false, nil
+	}
+	h.Refund(c, attempts[:len(attempts)-1]...)
+	h.ResetAttempts(c, account)
+	if limited, err := h.Limited(c, form, h.Write(user)); limited || err != nil { // what the code is for is about to be stored
+		return nil, limited, err
+	}
+	return code, false, nil
+}
