@@ -134,10 +134,12 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 			}
 		}
 		m.UserID = user.ID // for the log, as a reset is queued without it
-		if purpose == models.SignInByCode {
-			if data.Code, err = a.newCode(ctx, m, user, purpose); err != nil {
+		if m.Detail.Code != nil || purpose == models.VerifyEmail || purpose == models.ChangeEmail {
+			if data.Code, err = a.newCode(ctx, m, user, purpose, to); err != nil {
 				return mail.Message{}, err
 			}
+		}
+		if purpose == models.SignInByCode {
 			lead(a.link(page, "code", data.Code))
 		} else {
 			token, err := a.DB.CreateToken(ctx, m, user, purpose, to)
@@ -151,14 +153,14 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 	return mail.Message{ID: id, To: to, Subject: subject, Text: text, HTML: html}, err
 }
 
-// newCode returns a new code for m. It is hashed like a password, because it is short.
-func (a *App) newCode(ctx context.Context, m *models.Mail, user *models.User, purpose models.Purpose) (string, error) {
+// newCode returns a new code for m, which goes to that address. It is hashed like a password, because it is short.
+func (a *App) newCode(ctx context.Context, m *models.Mail, user *models.User, purpose models.Purpose, to string) (string, error) {
 	code := models.NewCode()
 	hash, err := a.Hasher.Hash(ctx, models.NormalizeCode(code))
 	if err != nil {
 		return "", err
 	}
-	return code, a.DB.CreateCode(ctx, m, user, purpose, hash)
+	return code, a.DB.CreateCode(ctx, m, user, purpose, to, hash)
 }
 
 // link returns the address of a page with a token or code, as the field key.

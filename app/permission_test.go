@@ -76,7 +76,7 @@ var open = []string{
 	"POST /sign-up/passkey", "POST /sign-in/passkey", "GET /.well-known/webauthn", "GET /.well-known/passkey-endpoints",
 	"POST /theme", "POST /password-strength", "GET /verify-email", "POST /verify-email",
 	"GET /verify-email/password", "POST /verify-email/password", "POST /verify-email/password/check",
-	"GET /sign-in/code", "POST /sign-in/code", "GET /forgot-password", "POST /forgot-password", "GET /reset-password", "POST /reset-password", "POST /reset-password/check", "GET /invitation",
+	"GET /sign-in/code", "POST /sign-in/code", "GET /forgot-password", "POST /forgot-password", "POST /forgot-password/code", "GET /reset-password", "POST /reset-password", "POST /reset-password/check", "GET /invitation",
 	"GET /recover", "POST /recover", "GET /recover/start", "POST /recover/start", "GET /recover/cancel", "POST /recover/cancel",
 	"GET /recover/finish", "POST /recover/finish", "POST /recover/finish/check", "GET /not-me", "POST /not-me",
 }

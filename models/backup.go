@@ -142,7 +142,7 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 			}
 			*void.count = affected(result)
 		}
-		for _, waiting := range []any{(*SignIn)(nil), (*PasskeyCeremony)(nil), (*Recovery)(nil), (*Authorization)(nil)} {
+		for _, waiting := range []any{(*SignIn)(nil), (*Code)(nil), (*PasskeyCeremony)(nil), (*Recovery)(nil), (*Authorization)(nil)} {
 			if _, err := tx.bun.NewDelete().Model(waiting).Where("TRUE").Exec(ctx); err != nil {
 				return err
 			}

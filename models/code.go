@@ -15,7 +15,7 @@ import (
 )
 
 // Code is a mailed code. It works once, where it was asked for: in the browser that has the
-// secret of its request.
+// secret of its request or, if it has no browser, in the sessions of its user.
 type Code struct {
 	bun.BaseModel `bun:"table:codes,alias:mc"`
 
@@ -23,7 +23,7 @@ type Code struct {
 	UserID      uuid.UUID
 	Purpose     Purpose
 	Email       string // where it was sent
-	BrowserHash []byte // see CodeRequest
+	BrowserHash []byte // see CodeRequest; NULL if a session asked
 	CodeHash    string // like a password's
 	Next        string // where it leads
 	CreatedAt   time.Time
@@ -94,10 +94,10 @@ func NormalizeCode(typed string) string {
 
 var codeReader = strings.NewReplacer(" ", "", "\u00a0", "", "-", "", "\u2010", "", "\u2011", "", "\u2013", "", "O", "0", "I", "1", "L", "1")
 
-// CreateCode stores code, of which it gets the hash like a password's, for mail m to user.
-// It voids the user's older code for that purpose, and returns ErrNotFound if m was removed
-// from the queue in the meantime.
-func (db *DB) CreateCode(ctx context.Context, m *Mail, user *User, purpose Purpose, hash string) error {
+// CreateCode stores a code for user, to be sent to email by mail m. It takes the hash like a
+// password's. It voids the user's older code for that purpose, and returns ErrNotFound if m
+// was removed from the queue in the meantime.
+func (db *DB) CreateCode(ctx context.Context, m *Mail, user *User, purpose Purpose, email, hash string) error {
 	return db.InTx(ctx, func(tx *DB) error {
 		if _, err := tx.lockUser(ctx, user.ID); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (db *DB) CreateCode(ctx context.Context, m *Mail, user *User, purpose Purpo
 			return err
 		}
 		t := now()
-		code := &Code{ID: newID(), UserID: user.ID, Purpose: purpose, Email: user.Email, CodeHash: hash, CreatedAt: t, ExpiresAt: t.Add(CodeLife)}
+		code := &Code{ID: newID(), UserID: user.ID, Purpose: purpose, Email: email, CodeHash: hash, CreatedAt: t, ExpiresAt: t.Add(CodeLife)}
 		if r := m.Detail.Code; r != nil {
 			code.BrowserHash, code.Next = r.Browser, r.Next
 		}
@@ -130,14 +130,66 @@ func (db *DB) CodeOf(ctx context.Context, secret, email string, purpose Purpose)
 	return code, nil
 }
 
+// OwnCode finds the code for that purpose that a session of user has asked for. It returns
+// ErrNotFound if there is none.
+func (db *DB) OwnCode(ctx context.Context, user uuid.UUID, purpose Purpose) (*Code, error) {
+	code := new(Code)
+	err := db.bun.NewSelect().Model(code).Where("user_id = ?", user).Where("purpose = ?", purpose).
+		Where("browser_hash IS NULL").Where("expires_at > ?", now()).Scan(ctx)
+	if err != nil {
+		return nil, asNotFound(err)
+	}
+	return code, nil
+}
+
+// ExchangeCode uses up code for the secret of a token with its purpose, which voids the one
+// that was mailed with it. It returns ErrNotFound as UseCode does.
+func (db *DB) ExchangeCode(ctx context.Context, code *Code) (secret string, err error) {
+	err = db.InTx(ctx, func(tx *DB) error {
+		u, err := tx.takeCode(ctx, code)
+		if err != nil {
+			return err
+		}
+		if u.Email != code.Email {
+			return ErrNotFound
+		}
+		secret, err = tx.insertToken(ctx, nil, newToken(u, code.Purpose, code.Email))
+		return err
+	})
+	return secret, err
+}
+
+// TokenOfCode uses up code for the token that was mailed with it. It returns ErrNotFound as
+// UseCode does, and if the token was used or replaced.
+func (db *DB) TokenOfCode(ctx context.Context, code *Code) (token *Token, err error) {
+	err = db.InTx(ctx, func(tx *DB) error {
+		u, err := tx.takeCode(ctx, code)
+		if err != nil {
+			return err
+		}
+		token = &Token{User: u}
+		err = tx.bun.NewSelect().Model(token).Where("t.user_id = ?", u.ID).Where("t.purpose = ?", code.Purpose).
+			Where("t.email = ?", code.Email).Where("t.expires_at > ?", now()).Scan(ctx)
+		token.User = u
+		return asNotFound(err)
+	})
+	return token, err
+}
+
 // UseCode uses up code, and returns its user. That proves the address: if nobody had before,
 // it ends what others may have prepared there (the password, the sessions and every other
 // way in), and reports claimed. It returns ErrNotFound if the code was used or replaced in
 // the meantime, or the user is disabled or has another address now.
 func (db *DB) UseCode(ctx context.Context, code *Code) (u *User, claimed bool, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
-		if u, err = tx.takeCode(ctx, code); err != nil || u.Verified() {
+		if u, err = tx.takeCode(ctx, code); err != nil {
 			return err
+		}
+		if u.Email != code.Email {
+			return ErrNotFound
+		}
+		if u.Verified() {
+			return nil
 		}
 		claimed = true
 		if err := tx.deleteWaysIn(ctx, u.ID); err != nil {
@@ -151,14 +203,14 @@ func (db *DB) UseCode(ctx context.Context, code *Code) (u *User, claimed bool, e
 	return u, claimed, err
 }
 
-// takeCode deletes code and returns its user, who is then locked. It returns ErrNotFound as
-// UseCode does.
+// takeCode deletes code and returns its user, who is then locked. It returns ErrNotFound if
+// the code was used or replaced in the meantime, or the user is disabled.
 func (db *DB) takeCode(ctx context.Context, code *Code) (*User, error) {
 	u, err := db.lockUser(ctx, code.UserID)
 	if err != nil {
 		return nil, err
 	}
-	if u.Disabled() || u.Email != code.Email {
+	if u.Disabled() {
 		return nil, ErrNotFound
 	}
 	result, err := db.bun.NewDelete().Model(code).WherePK().Where("expires_at > ?", now()).Exec(ctx)

@@ -15,7 +15,7 @@ type Factor string
 // The factors. The second ones count only after a first one.
 const (
 	FactorPassword Factor = "password"
-	FactorEmail    Factor = "email"    // a mailed link
+	FactorEmail    Factor = "email" // a mailed link
 	FactorMailCode Factor = "mail-code"
 	FactorPasskey  Factor = "passkey"  // with user verification, so it counts as two
 	FactorProvider Factor = "provider" // an account elsewhere

@@ -293,11 +293,13 @@ func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (*Session, error) {
 	return s, asNotFound(err)
 }
 
-// EndAllSessions ends every session of every user, the sign-ins that wait and the trust in
-// browsers. It returns the number of sessions.
+// EndAllSessions ends every session of every user, the sign-ins that wait, mailed codes and
+// the trust in browsers. It returns the number of sessions.
 func (db *DB) EndAllSessions(ctx context.Context) (int, error) {
-	if _, err := db.bun.NewDelete().Model((*SignIn)(nil)).Where("TRUE").Exec(ctx); err != nil {
-		return 0, err
+	for _, waiting := range []any{(*SignIn)(nil), (*Code)(nil)} {
+		if _, err := db.bun.NewDelete().Model(waiting).Where("TRUE").Exec(ctx); err != nil {
+			return 0, err
+		}
 	}
 	if err := db.untrust(ctx, db.bun.NewUpdate().Where("trusted_until IS NOT NULL")); err != nil {
 		return 0, err

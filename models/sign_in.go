@@ -130,9 +130,12 @@ func (db *DB) EndSignIn(ctx context.Context, token string) error {
 	return err
 }
 
-// endSignIns ends every waiting sign-in of user, whose proofs no longer count. Whatever
-// changes a factor calls it.
+// endSignIns ends every waiting sign-in of user, whose proofs no longer count, and voids the
+// codes that a browser waits for. Whatever changes a factor calls it.
 func (db *DB) endSignIns(ctx context.Context, user uuid.UUID) error {
+	if err := db.deleteCodes(ctx, user, SignInByCode, ResetPassword); err != nil {
+		return err
+	}
 	_, err := db.bun.NewDelete().Model((*SignIn)(nil)).Where("user_id = ?", user).Exec(ctx)
 	return err
 }

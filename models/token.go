@@ -31,7 +31,7 @@ const (
 func (p Purpose) lifetime() time.Duration {
 	switch p {
 	case ResetPassword, Recover:
-		return time.Hour
+		return CodeLife
 	case FinishRecovery:
 		return RecoveryLife
 	case ReportChange:

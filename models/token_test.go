@@ -59,7 +59,7 @@ func setTime(t *testing.T, db *models.DB, table, column string, to time.Time) {
 func TestToken(t *testing.T) {
 	t.Parallel()
 	lifetimes := map[models.Purpose]time.Duration{
-		models.VerifyEmail: 24 * time.Hour, models.ChangeEmail: 24 * time.Hour, models.ResetPassword: time.Hour,
+		models.VerifyEmail: 24 * time.Hour, models.ChangeEmail: 24 * time.Hour, models.ResetPassword: 10 * time.Minute,
 	}
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		u := newUser(t, db, "anna.smith")

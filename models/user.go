@@ -265,9 +265,6 @@ func (db *DB) setPassword(ctx context.Context, u *User, hash string, keep uuid.U
 	if err := db.deleteTokens(ctx, u.ID, ResetPassword, ChangeEmail); err != nil {
 		return err
 	}
-	if err := db.deleteCodes(ctx, u.ID, SignInByCode); err != nil {
-		return err
-	}
 	if err := db.cancelMail(ctx, u.ID, MailChangeEmail); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/text"
 	"vestibule/app/web"
@@ -32,7 +33,7 @@ func (h Handlers) ShowEmail(c *gin.Context) error {
 		return err
 	}
 	if pending != "" && !c.Request.URL.Query().Has("another") {
-		return h.renderEmailContent(c, http.StatusOK, view.EmailPending(pending))
+		return h.renderEmailContent(c, http.StatusOK, view.EmailPending(pending, auth.NewVerifyEmailCode(models.ChangeEmail)))
 	}
 	return h.renderEmail(c, http.StatusOK, newEmail(web.Current(c).User))
 }
@@ -91,7 +92,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	return h.renderEmailContent(c, http.StatusOK, view.EmailSent(form.Email))
+	return h.renderEmailContent(c, http.StatusOK, view.EmailSent(form.Email, auth.NewVerifyEmailCode(models.ChangeEmail)))
 }
 
 // ResendEmail mails the link to the new address again.

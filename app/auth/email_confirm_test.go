@@ -353,3 +353,57 @@ func TestStrangersCannotResend(t *testing.T) {
 		}
 	})
 }
+
+// TestVerifyEmailByCode opens the mail on a phone, and types its code on the laptop that is
+// signed in.
+func TestVerifyEmailByCode(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		const form, path = "form#verify-code", "/account/verify/code"
+		enter := func(page *apptest.Answer, typed string) *apptest.Answer {
+			t.Helper()
+			return s.Submit(page, form, apptest.Fill("code", typed), options...)
+		}
+		wrong := func(a *apptest.Answer, sentence string) {
+			t.Helper()
+			a.Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"code": sentence})
+		}
+		s.Join(apptest.Anna)
+		m := s.MailTo(apptest.Anna.Email, apptest.VerifySubject)
+		ben := s.Visit(t)
+		ben.Join(apptest.Ben)
+		s.Deliver()
+		wrong(ben.Post(path, apptest.Fill("code", m.Code), options...), wrongMailedCode)
+		page := s.Get(s.Get("/dashboard").Find(".banner a[href='/account/verify/code']").AttrOr("href", "")).Wants(http.StatusOK).Page().Harmless()
+		for range models.MaxCodeTries {
+			wrong(enter(page, "0000-0000"), wrongMailedCode)
+		}
+		wrong(enter(page, m.Code), spentMailedCode)
+		s.SetTime("tokens", "created_at", time.Now().Add(-time.Hour))
+		s.Post("/account/verify", nil)
+		old, m := m, s.MailTo(apptest.Anna.Email, apptest.VerifySubject)
+		wrong(enter(page, old.Code), wrongMailedCode)
+		enter(page, m.Code).LeadsTo("/dashboard")
+		u := s.User("anna.smith")
+		if !u.Verified() || !u.HasPassword() || !s.SignedIn() {
+			t.Error("the address is not confirmed, or something else has changed")
+		}
+		s.Get(m.Link).Gone()
+		s.Get(path).LeadsTo("/account/email")
+
+		// So is another address.
+		page = s.Post("/account/email", apptest.NewEmail("new@example.com"), options...).Wants(http.StatusOK)
+		m = s.MailTo("new@example.com", apptest.ChangeSubject)
+		wrong(enter(page, "0000-0000"), wrongMailedCode)
+		page = s.Get("/account/email").Wants(http.StatusOK)
+		s.Post("/account/email/cancel", nil)
+		enter(page, m.Code).Gone()
+		s.Post("/account/email", apptest.NewEmail("new@example.com"), options...).Wants(http.StatusOK)
+		m = s.MailTo("new@example.com", apptest.ChangeSubject)
+		enter(page, m.Code).LeadsTo("/account/email")
+		s.MailTo(apptest.Anna.Email, apptest.ChangedSubject)
+		if u := s.User("anna.smith"); u.Email != "new@example.com" || !u.Verified() {
+			t.Errorf("the address is %s", u.Email)
+		}
+	}, many)
+}

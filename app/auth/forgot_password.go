@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/a-h/templ"
@@ -36,16 +37,46 @@ func (h Handlers) ForgotPassword(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderForgotPassword(c, http.StatusUnprocessableEntity, view.ForgotPasswordForm(form))
 	}
-	limited, err := h.requestMail(c, &form.Form, "forgot-password", models.Mail{Kind: models.MailResetPassword, Recipient: form.Email})
+	limited, err := h.requestCode(c, &form.Form, "forgot-password", models.MailResetPassword, form.Email)
 	switch {
 	case err != nil:
 		return err
 	case limited && form.Again == "":
 		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordForm(form))
 	case limited:
-		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordSent(form))
+		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordSent(form, forms.New(new(view.ForgotPasswordCode))))
 	}
-	return h.renderForgotPassword(c, http.StatusOK, view.ForgotPasswordSent(form))
+	return h.renderForgotPassword(c, http.StatusOK, view.ForgotPasswordSent(form, forms.New(new(view.ForgotPasswordCode))))
+}
+
+// ForgotPasswordCode leads on as the mailed link does, if the code of that mail is right and
+// this browser has asked for it.
+func (h Handlers) ForgotPasswordCode(c *gin.Context) error {
+	form := forms.New(new(view.ForgotPasswordCode))
+	if err := web.Bind(c, &form.Form); err != nil {
+		return err
+	}
+	code, limited, err := h.attemptMailedCode(c, &form.Form, form.Code, models.ResetPassword)
+	if err != nil {
+		return err
+	}
+	secret := ""
+	if code != nil {
+		secret, err = h.DB.ExchangeCode(c.Request.Context(), code)
+		if errors.Is(err, models.ErrNotFound) { // used in another tab, or the account has changed
+			form.Fail("code", wrongMailedCode)
+		} else if err != nil {
+			return err
+		}
+	}
+	switch {
+	case limited:
+		return h.renderForgotPassword(c, http.StatusTooManyRequests, view.ForgotPasswordCodeForm(form))
+	case !form.Valid():
+		return h.renderForgotPassword(c, http.StatusUnprocessableEntity, view.ForgotPasswordCodeForm(form))
+	}
+	h.ClearCodeCookie(c)
+	return web.Redirect(c, view.ResetPasswordPath(secret))
 }
 
 // requestMail queues m, which somebody asks for by their address, without looking that up.

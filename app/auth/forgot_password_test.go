@@ -137,8 +137,68 @@ func TestForgotPasswordAgain(t *testing.T) {
 		}
 		page = s.Submit(page, "form#forgot-password", nil, options...).Wants(http.StatusOK).Says("If there's an account for Anna@example.com, we've sent another link")
 		page = s.Submit(page, "form#forgot-password", nil, options...).Wants(http.StatusTooManyRequests).Says("Too many attempts. Try again in ").Says("it has a link from us already.")
-		if page.Value("email") != "Anna@example.com" || page.Find("input:not([type=hidden])").Length() > 0 {
+		if page.Value("email") != "Anna@example.com" || page.Find("input:not([type=hidden], [name=code])").Length() > 0 {
 			t.Error("the address is gone, or to be typed again")
 		}
 	}, limit)
+}
+
+// TestForgotPasswordCode opens the mail on a phone, and resets on the laptop that asked.
+func TestForgotPasswordCode(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Visit(t).Join(apptest.Anna)
+		s.Confirmed()
+		s.Deliver()
+		const enter = "form#enter-code"
+		asked := func(v *apptest.Visitor) (*apptest.Answer, apptest.Mail) {
+			t.Helper()
+			page := v.Submit(v.Get("/forgot-password"), "form#forgot-password", apptest.Fill("email", "Anna@example.com"), options...).Wants(http.StatusOK)
+			return page, s.MailTo(apptest.Anna.Email, apptest.ResetSubject)
+		}
+		wrong := func(a *apptest.Answer, sentence string) *apptest.Answer {
+			t.Helper()
+			return a.Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"code": sentence})
+		}
+		page, m := asked(s.Visitor)
+		again := wrong(s.Submit(page, enter, apptest.Fill("code", "0000-0000"), options...), wrongMailedCode)
+		wrong(s.Visit(t).Post("/forgot-password/code", apptest.Fill("code", m.Code), options...), otherBrowser)
+		wrong(s.Post(signInCode, code(m.Code), options...), wrongMailedCode) // it is for something else
+		to := s.Submit(again, enter, apptest.Fill("code", strings.ToLower(m.Code)), options...)
+		link := to.Header.Get("Location") + to.Header.Get("HX-Redirect")
+		t.Cleanup(func() { s.Log.Hide(strings.TrimPrefix(link, "/reset-password?token=")) })
+		s.Get(m.Link).Gone()
+		reset := s.Get(link).Wants(http.StatusOK).Says("This link is for the account anna.smith.")
+		s.Submit(reset, "form#reset-password", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/dashboard")
+		s.MailTo(apptest.Anna.Email, apptest.WasResetSubject)
+		s.Post("/sign-out", nil).LeadsTo("/")
+
+		// The code ends with the link, with the newest mail and after ten minutes.
+		for name, end := range map[string]func(m apptest.Mail){
+			"the link was used": func(m apptest.Mail) {
+				v := s.Visit(t)
+				v.Submit(v.Get(m.Link), "form#reset-password", apptest.Twice("zuvokelimantra 39")).LeadsTo("/dashboard")
+			},
+			"a newer one":       func(apptest.Mail) { asked(s.Visit(t)) },
+			"after ten minutes": func(apptest.Mail) { s.SetTime("codes", "expires_at", time.Now()) },
+			"disabled": func(apptest.Mail) {
+				if err := s.DB.DisableUser(t.Context(), s.User("anna.smith")); err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				v := s.Visit(t)
+				page, m := asked(v)
+				end(m)
+				wrong(v.Submit(page, enter, apptest.Fill("code", m.Code), options...), wrongMailedCode)
+				if u := s.User("anna.smith"); u.Disabled() {
+					if err := s.DB.EnableUser(t.Context(), u); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.Deliver()
+			})
+		}
+	}, many)
 }

@@ -43,7 +43,7 @@ func TestResetPassword(t *testing.T) {
 	})
 }
 
-func TestResetLinkIsGoodForAnHour(t *testing.T) {
+func TestResetLinkIsGoodForTenMinutes(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
@@ -53,7 +53,7 @@ func TestResetLinkIsGoodForAnHour(t *testing.T) {
 		if err := db.Bun().NewSelect().Model(token).Scan(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := token.ExpiresAt.Sub(token.CreatedAt); got != time.Hour {
+		if got := token.ExpiresAt.Sub(token.CreatedAt); got != 10*time.Minute {
 			t.Errorf("it is good for %v", got)
 		}
 	})

@@ -176,58 +176,72 @@ func (h Handlers) attemptMailedCode(c *gin.Context, form *forms.Form, typed stri
 	if !form.Valid() {
 		return nil, false, nil
 	}
-	ctx := c.Request.Context()
-	user, err := h.DB.UserByLogin(ctx, email)
-	nobody := errors.Is(err, models.ErrNotFound)
-	if nobody {
+	user, err := h.DB.UserByLogin(c.Request.Context(), email)
+	who := user
+	if errors.Is(err, models.ErrNotFound) {
 		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(text.EmailKey(email)), 8)}, nil
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	try := web.NewAttempt("mailed code in "+models.RequestKey(secret, email), mailedCodeLimit)
-	if err := h.Attempt(c, try); errors.As(err, new(*models.ThrottledError)) {
-		form.Fail("code", spentMailedCode)
-		return nil, false, nil
-	} else if err != nil {
-		return nil, false, err
-	}
-	account, known, err := h.PerAccount(c, "mailed code", user)
-	if err != nil {
-		return nil, false, err
-	}
-	attempts := []web.Attempt{account}
-	if !known {
-		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
-	}
-	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
-		h.Refund(c, try)
-		return nil, limited, err
-	}
 	hash := ""
-	if code, err = h.DB.CodeOf(ctx, secret, email, purpose); err == nil && code.UserID == user.ID {
+	code, err = h.DB.CodeOf(c.Request.Context(), secret, email, purpose)
+	if err == nil && code.UserID == user.ID {
 		hash = code.CodeHash
-	}
-	match := false
-	if err == nil || errors.Is(err, models.ErrNotFound) {
-		match, _, err = h.Verify(c, typed, hash)
-	}
-	switch {
-	case err != nil:
-		h.Refund(c, append(attempts, try)...)
+	} else if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return nil, false, err
-	case !match:
-		if nobody {
-			user = nil
-		}
-		h.RecordAttempt(c, models.EventSignInFailed, user)
-		form.Fail("code", wrongMailedCode)
-		return nil, false, nil
 	}
-	h.Refund(c, attempts[:len(attempts)-1]...)
-	h.ResetAttempts(c, account)
-	if limited, err := h.Limited(c, form, h.Write(user)); limited || err != nil { // what the code is for is about to be stored
+	match, limited, err := h.tryMailedCode(c, form, try{user: user, who: who, request: models.RequestKey(secret, email), typed: typed, hash: hash})
+	if !match {
 		return nil, limited, err
 	}
 	return code, false, nil
+}
+
+// try is a try to type a mailed code.
+type try struct {
+	user    *models.User // whose account counts it
+	who     *models.User // who is known to have that account; nil for nobody
+	request string       // what has MaxCodeTries
+	typed   string       // see models.NormalizeCode
+	hash    string       // of the code; empty if there is none
+}
+
+// tryMailedCode reports whether the code is right. Otherwise form has the error; limited
+// reports whether there were too many attempts.
+func (h Handlers) tryMailedCode(c *gin.Context, form *forms.Form, t try) (match, limited bool, err error) {
+	counted := web.NewAttempt("mailed code in "+t.request, mailedCodeLimit)
+	if err := h.Attempt(c, counted); errors.As(err, new(*models.ThrottledError)) {
+		form.Fail("code", spentMailedCode)
+		return false, false, nil
+	} else if err != nil {
+		return false, false, err
+	}
+	account, known, err := h.PerAccount(c, "mailed code", t.user)
+	if err != nil {
+		return false, false, err
+	}
+	attempts := []web.Attempt{account}
+	if !known { // as at the password
+		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
+	}
+	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
+		h.Refund(c, counted)
+		return false, limited, err
+	}
+	if match, _, err = h.Verify(c, t.typed, t.hash); err != nil {
+		h.Refund(c, append(attempts, counted)...)
+		return false, false, err
+	}
+	if !match {
+		h.RecordAttempt(c, models.EventSignInFailed, t.who)
+		form.Fail("code", wrongMailedCode)
+		return false, false, nil
+	}
+	h.Refund(c, attempts[:len(attempts)-1]...)
+	h.ResetAttempts(c, account)
+	if web.Current(c).User == nil { // otherwise LimitWrites counts it
+		limited, err = h.Limited(c, form, h.Write(t.user))
+	}
+	return !limited && err == nil, limited, err
 }

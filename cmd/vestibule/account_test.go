@@ -190,7 +190,7 @@ func TestForgottenPassword(t *testing.T) {
 			f.wantsPage("/forgot-password", "Forgot your password")
 			f.fills("email", email)
 			f.presses("Send reset link")
-			f.wantsText("If there's an account for " + email + ", we've sent a link to reset its password. The link works for one hour.")
+			f.wantsText("If there's an account for " + email + ", we've sent a link to reset its password. The link works for 10 minutes.")
 		}
 		link := f.mailed(apptest.Anna.Email, "Reset your password")
 		f.opens(link)

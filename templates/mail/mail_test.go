@@ -20,10 +20,10 @@ func TestRender(t *testing.T) {
 		When: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC), Username: "zoe.smith", Wait: "3 days", Code: "AB12-CD34", Event: models.EventRecoveryCodesCreated, DeletedAt: time.Date(2026, 2, 3, 15, 4, 0, 0, time.UTC),
 	}
 	shows := map[string][]string{ // besides the name and the link
-		"verify-email":     {data.Username, "3 February 2026, 15:04 UTC", "24 hours"},
-		"change-email":     {data.Username, data.Email, "24 hours"},
+		"verify-email":     {data.Username, data.Code, "3 February 2026, 15:04 UTC", "24 hours"},
+		"change-email":     {data.Username, data.Email, data.Code, "24 hours", "10 minutes"},
 		"email-changed":    {data.Username, data.Email},
-		"reset-password":   {data.Username, "1 hour"},
+		"reset-password":   {data.Username, data.Code, "10 minutes"},
 		"password-changed": {data.Username},
 		"password-reset":   {data.Username},
 		"new-browser":      {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
@@ -34,7 +34,7 @@ func TestRender(t *testing.T) {
 		"second-factor":    {data.Username, "Sons", "2 January 2026, 15:04 UTC"},
 		"email-restored":   {data.Username},
 		"codes-failed":     {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
-		"recover":          {data.Username, "1 hour", "3 days"},
+		"recover":          {data.Username, "10 minutes", "3 days"},
 		"recovery-begun":   {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
 		"recovery-ready":   {data.Username, "2 January 2026, 15:04 UTC"},
 		"sign-in-code":     {data.Username, data.Code, "10 minutes"},
