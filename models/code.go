@@ -198,6 +198,10 @@ func (db *DB) UseCode(ctx context.Context, code *Code) (u *User, claimed bool, e
 		if err := tx.markVerified(ctx, u); err != nil {
 			return err
 		}
+		u.MailSignInAt = now() // no other way in is left
+		if err := tx.updateUser(ctx, u, "mail_sign_in_at"); err != nil {
+			return err
+		}
 		return tx.setPassword(ctx, u, "", uuid.Nil, MailFactorChanged, MailDetail{Change: EventPasswordRemoved})
 	})
 	return u, claimed, err

@@ -41,9 +41,10 @@ func (p Proof) IsZero() bool { return p == Proof{} }
 type Factors struct {
 	Password      bool
 	Passkeys      int
-	Apps          int // that show codes
-	RecoveryCodes int // that are left
-	Identities    int // accounts elsewhere
+	Apps          int  // that show codes
+	RecoveryCodes int  // that are left
+	Identities    int  // accounts elsewhere
+	Mail          bool // the user has chosen that a mailed code is enough
 
 	// Required reports whether a second factor is required of the user now: by one of
 	// their organizations or, after [Factors.Under], by the site. NoTrust reports whether
@@ -72,12 +73,13 @@ func (p SitePolicy) Requires(u *User) bool {
 	return p.SecondFactor == Everyone || p.SecondFactor == Operators && u.Operator()
 }
 
-// WayIn reports whether the user can sign in by themselves, other than by a mailed link.
-func (f Factors) WayIn() bool { return f.Password || f.Passkeys > 0 || f.Identities > 0 }
+// WayIn reports whether the user can sign in by themselves. A mailed code counts only if
+// they have chosen that.
+func (f Factors) WayIn() bool { return f.Password || f.Passkeys > 0 || f.Identities > 0 || f.Mail }
 
 // Factors returns how u can prove who they are.
 func (db *DB) Factors(ctx context.Context, u *User) (Factors, error) {
-	f := Factors{Password: u.HasPassword()}
+	f := Factors{Password: u.HasPassword(), Mail: u.Verified() && !u.MailSignInAt.IsZero()}
 	count := func(model any) *bun.SelectQuery {
 		return db.bun.NewSelect().Model(model).ColumnExpr("count(*)").Where("user_id = ?", u.ID)
 	}

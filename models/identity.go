@@ -182,8 +182,8 @@ func (db *DB) RemoveIdentity(ctx context.Context, u *User, id uuid.UUID, label s
 	})
 }
 
-// requireWayIn returns ErrLastWayIn if u, who is locked, has neither a password, a passkey
-// nor an identity left.
+// requireWayIn returns ErrLastWayIn if u, who is locked, has no way in left: see
+// Factors.WayIn.
 func (db *DB) requireWayIn(ctx context.Context, u *User) error {
 	factors, err := db.Factors(ctx, u)
 	if err == nil && !factors.WayIn() {

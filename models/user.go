@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ type User struct {
 	// address was verified from the start, or if PurgeUnconfirmed hasn't seen the
 	// account yet.
 	UnconfirmedSince time.Time `bun:",nullzero"`
+
+	// MailSignInAt is when the user chose that a mailed code is enough of a way in.
+	MailSignInAt time.Time `bun:",nullzero"`
 
 	OperatorRole OperatorRole `bun:",nullzero"`
 }
@@ -190,17 +194,24 @@ func (db *DB) ChangePassword(ctx context.Context, u *User, hash string, s *Sessi
 	return token, err
 }
 
-// RemovePassword removes the password of u, who has a passkey or an identity, and notifies u
-// by email. Like ChangePassword, it ends every session except s, which gets the returned token.
-// It returns ErrLastWayIn if u has neither, and ErrChanged if u or s has changed since it was
-// read.
+// RemovePassword removes the password of u, and notifies u by email. Like ChangePassword, it
+// ends every session except s, which gets the returned token. If u has neither a passkey nor
+// an identity, they thereby choose to sign in by a mailed code. It returns ErrLastWayIn if
+// that can't be, as MailWorks says, and ErrChanged if u or s has changed since it was read.
 func (db *DB) RemovePassword(ctx context.Context, u *User, s *Session) (token string, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
 		locked, err := tx.lockUnchanged(ctx, u)
 		if err != nil {
 			return err
 		}
-		if err := tx.requireWayIn(ctx, &User{ID: u.ID}); err != nil {
+		without := *locked
+		without.PasswordHash = ""
+		if err := tx.requireWayIn(ctx, &without); errors.Is(err, ErrLastWayIn) {
+			err = tx.chooseMail(ctx, locked)
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
 			return err
 		}
 		if token, err = tx.replaceToken(ctx, s, nil); err != nil {
@@ -216,6 +227,30 @@ func (db *DB) RemovePassword(ctx context.Context, u *User, s *Session) (token st
 		return nil
 	})
 	return token, err
+}
+
+// MailWorks reports whether a mailed code can be the only way in of u: the address is
+// confirmed, and no mail to it was refused since.
+func (db *DB) MailWorks(ctx context.Context, u *User) (bool, error) {
+	if !u.Verified() {
+		return false, nil
+	}
+	refused, err := db.bun.NewSelect().Model((*RefusedMail)(nil)).Where("recipient = ?", u.Email).Where("refused_at > ?", u.VerifiedAt).Exists(ctx)
+	return !refused && err == nil, err
+}
+
+// chooseMail records that u, who is locked, signs in by a mailed code. It returns
+// ErrLastWayIn if mail to them doesn't work.
+func (db *DB) chooseMail(ctx context.Context, u *User) error {
+	works, err := db.MailWorks(ctx, u)
+	if err != nil {
+		return err
+	}
+	if !works {
+		return ErrLastWayIn
+	}
+	u.MailSignInAt = now()
+	return db.updateUser(ctx, u, "mail_sign_in_at")
 }
 
 // ResetPassword consumes token and stores the hash of a new password for its user. The

@@ -251,10 +251,12 @@ func TestAccountWithoutAPassword(t *testing.T) {
 		}
 		s.Submit(s.Get(path), "form[action$='/remove']", nil, options...).LeadsTo("/account/passkeys")
 		s.MailTo(apptest.Anna.Email, apptest.PasskeyRemovedSubject)
+		s.SetTime("users", "verified_at", time.Time{}) // to which no code is mailed
 		if n := s.Get("/account/password").Find("form[action='/account/password/remove']").Length(); n > 0 {
 			t.Error("the last way in can be removed")
 		}
 		lastWayIn(s.Post("/account/password/remove", nil, options...), "You can't sign in without a password.")
+		s.Confirmed()
 		s.AddPasskey(key).LeadsTo("/account/passkeys")
 		s.Deliver()
 		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo("/dashboard")

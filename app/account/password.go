@@ -41,7 +41,11 @@ func (h Handlers) renderPassword(c *gin.Context, status int, form *view.Password
 		return err
 	}
 	factors.Password = false // without it
-	form.Removable = factors.WayIn()
+	if form.Removable = factors.WayIn(); !form.Removable {
+		if form.ByMail, err = h.DB.MailWorks(c.Request.Context(), web.Current(c).User); err != nil {
+			return err
+		}
+	}
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.PasswordPage(f, form), view.PasswordForm(f, form))
 }
@@ -75,14 +79,14 @@ func (h Handlers) ChangePassword(c *gin.Context) error {
 	return h.RedirectWith(c, "password-changed", "/account")
 }
 
-// RemovePassword removes the password of a user who has another way in, and ends all other
-// sessions.
+// RemovePassword removes the password of a user who has another way in, or chooses to sign
+// in by a mailed code, and ends all other sessions.
 func (h Handlers) RemovePassword(c *gin.Context) error {
 	err := h.replacePassword(c, models.EventPasswordRemoved, func(tx *models.DB) (string, error) {
 		return tx.RemovePassword(c.Request.Context(), web.Current(c).User, web.Current(c).Session)
 	})
 	if errors.Is(err, models.ErrLastWayIn) {
-		return lastWayIn("You can't sign in without a password. Add a passkey or connect an account first.")
+		return lastWayIn("You can't sign in without a password. Confirm your email address, or add a passkey, first.")
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"vestibule/app/apptest"
 	"vestibule/models"
@@ -156,5 +157,50 @@ func TestFormErrorsCostNoHash(t *testing.T) {
 		wrong(s.Visitor, "/account/email", apptest.NewEmail(apptest.Ben.Email))
 		wrong(s.Visitor, "/account/delete", apptest.Fill("username", "benjamin", "current_password", apptest.Anna.Password))
 		wrong(guest, "/sign-in", apptest.Credentials("", "anything at all"))
+	})
+}
+
+// TestPasswordRemovedForCodes leaves a mailed code as the only way in.
+func TestPasswordRemovedForCodes(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		const remove = "form[action='/account/password/remove']"
+		s.Join(apptest.Anna)
+		s.Deliver()
+		refused := func() {
+			t.Helper()
+			if n := s.Get("/account/password").Wants(http.StatusOK).Find(remove).Length(); n > 0 {
+				t.Error("the password can be removed")
+			}
+			s.Post("/account/password/remove", nil, options...).Wants(http.StatusConflict).Says("You can't sign in without a password.")
+		}
+		refused() // the address isn't confirmed
+		s.Confirmed()
+		m := models.Mail{Kind: models.MailNewBrowser, Recipient: apptest.Anna.Email}
+		if err := s.DB.QueueMail(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		m = s.Queue()[0]
+		if err := s.DB.RefuseMail(t.Context(), &m, "no such mailbox"); err != nil {
+			t.Fatal(err)
+		}
+		refused() // and mail doesn't arrive
+		s.SetTime("users", "verified_at", time.Now().Add(time.Second))
+		s.Get("/account/security").Says("signs you in, too, if you ask for it in place of the password.")
+		page := s.Get("/account/password").Says("You'll sign in with a code that we email you each time. This signs out all your other devices.")
+		s.Submit(page, remove, nil, options...).LeadsTo("/account/password")
+		s.MailTo(apptest.Anna.Email, "Your password was removed")
+		s.Get("/account/security").Says("You sign in with a code that we email to anna@example.com.")
+		s.Post("/sign-out", nil).LeadsTo("/")
+		s.Post("/sign-in", apptest.Anna.Credentials(), options...).Wants(http.StatusUnprocessableEntity)
+		s.Post("/sign-in/code", apptest.Fill("email", apptest.Anna.Email), options...).Wants(http.StatusOK)
+		s.Post("/sign-in/code", apptest.Fill("code", s.MailTo(apptest.Anna.Email, "Your code to sign in").Code), options...).LeadsTo("/dashboard")
+
+		// Whoever has chosen that can let another way in go, and set a password again.
+		factors, err := s.DB.Factors(t.Context(), s.User(apptest.Anna.Username))
+		if err != nil || !factors.WayIn() {
+			t.Errorf("there is no way in (%v)", err)
+		}
+		s.Submit(s.Get("/account/password").Says("Set a password"), "form#change-password", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/account")
 	})
 }

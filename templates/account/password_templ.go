@@ -24,6 +24,7 @@ type Password struct {
 	auth.NewPassword
 
 	Removable bool // there is another way to sign in
+	ByMail    bool // there is none, but the user can choose mailed codes
 }
 
 func PasswordPage(f layouts.Frame, form *Password) templ.Component {
@@ -78,7 +79,7 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if form.Removable {
+				if form.Removable || form.ByMail {
 					templ_7745c5c3_Var4 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 						templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 						templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
@@ -91,13 +92,13 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/password/remove", Label: "Remove password", Swap: "none", Confirm: "Remove your password?", Means: "You'll sign in another way, and all your other devices are signed out."}).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = components.ActionForm(components.Action{Path: "/account/password/remove", Label: "Remove password", Swap: "none", Confirm: "Remove your password?", Means: form.instead() + ", and all your other devices are signed out."}).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = components.DangerSection("Remove your password", "You'll sign in another way. This signs out all your other devices.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = components.DangerSection("Remove your password", form.instead()+". This signs out all your other devices.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -134,6 +135,14 @@ func PasswordPage(f layouts.Frame, form *Password) templ.Component {
 		}
 		return nil
 	})
+}
+
+// instead says how a user signs in who removes the password.
+func (p *Password) instead() string {
+	if p.ByMail {
+		return "You'll sign in with a code that we email you each time"
+	}
+	return "You'll sign in another way"
 }
 
 // passwordAction is the label of the form's button.

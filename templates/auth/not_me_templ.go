@@ -403,7 +403,7 @@ func notMeDone(user *models.User, undone *models.Undone) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</strong>, and choose a password that you use nowhere else. The link works for one hour. <a href=\"/forgot-password\">Ask for a new one</a></li><li>Look at the page Security of your account. If you got other mails from us about changes that weren't yours, use the links in them, too.</li></ol>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</strong>, and choose a password that you use nowhere else. The link works for 10 minutes. <a href=\"/forgot-password\">Ask for a new one</a></li><li>Look at the page Security of your account. If you got other mails from us about changes that weren't yours, use the links in them, too.</li></ol>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
