@@ -224,21 +224,9 @@ func (h Handlers) RecoverFinish(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderRecoverFinish(c, http.StatusUnprocessableEntity, form, token.User)
 	}
-	hash, err := h.Hash(c, form.Password)
-	if err != nil {
-		return err
-	}
-	p, err := h.prove(c, step{
-		factor:  models.FactorEmail,
-		kind:    models.EventRecoveryFinished,
-		quietly: true,
-		prepare: func(tx *models.DB) (*models.User, error) {
-			return token.User, tx.FinishRecovery(c.Request.Context(), token, hash)
-		},
+	p, err := h.proveLink(c, token, form.Password, models.EventRecoveryFinished, func(tx *models.DB, hash string) error {
+		return tx.FinishRecovery(c.Request.Context(), token, hash)
 	})
-	if errors.Is(err, models.ErrNotFound) {
-		return goneLink(c, models.FinishRecovery)
-	}
 	if err != nil {
 		return err
 	}

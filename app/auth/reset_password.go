@@ -63,29 +63,38 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 // setPassword sets the new password of a mailed link's user, and signs the user in, after
 // the second factor if they have one. The link also confirms the address.
 func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) error {
-	hash, err := h.Hash(c, pw)
+	p, err := h.proveLink(c, token, pw, models.EventPasswordReset, func(tx *models.DB, hash string) error {
+		if err := tx.ResetPassword(c.Request.Context(), token, hash); err != nil || token.Purpose != models.VerifyEmail {
+			return err
+		}
+		return recordConfirmed(c, tx, token)
+	})
 	if err != nil {
 		return err
 	}
+	return h.finishSignIn(c, p, "password-changed", web.LocalPath(c.Query("next")))
+}
+
+// proveLink is prove for a mailed link that sets a new password by calling set with its
+// hash. It returns a [web.Refusal] if the link was used in the meantime.
+func (h Handlers) proveLink(c *gin.Context, token *models.Token, pw, kind string, set func(tx *models.DB, hash string) error) (*proved, error) {
+	hash, err := h.Hash(c, pw)
+	if err != nil {
+		return nil, err
+	}
 	p, err := h.prove(c, step{
 		factor:  models.FactorEmail,
-		kind:    models.EventPasswordReset,
+		kind:    kind,
 		quietly: true,
 		prepare: func(tx *models.DB) (*models.User, error) {
-			if err := tx.ResetPassword(c.Request.Context(), token, hash); err != nil || token.Purpose != models.VerifyEmail {
-				return token.User, err
-			}
-			return token.User, recordConfirmed(c, tx, token)
+			err := set(tx, hash)
+			return token.User, err // which set may have renewed
 		},
 	})
-	switch {
-	case errors.Is(err, models.ErrNotFound):
-		return goneLink(c, token.Purpose)
-	case err != nil:
-		return err
-	default:
-		return h.finishSignIn(c, p, "password-changed", web.LocalPath(c.Query("next")))
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, goneLink(c, token.Purpose)
 	}
+	return p, err
 }
 
 // CheckResetPassword checks one field as the user leaves it.

@@ -99,14 +99,14 @@ var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailSignInCode:      signInCode,
 }
 
-//go:embed *.txt
+//go:embed *.txt notme.tmpl
 var files embed.FS
 
 var texts = sync.OnceValues(func() (map[string]*template.Template, error) {
 	texts := map[string]*template.Template{}
 	names, err := fs.Glob(files, "*.txt")
 	for _, name := range names {
-		t, parseErr := template.New(name).Funcs(template.FuncMap{"formatTime": components.FormatTime, "short": short}).ParseFS(files, name)
+		t, parseErr := template.New(name).Funcs(template.FuncMap{"formatTime": components.FormatTime, "short": short}).ParseFS(files, name, "notme.tmpl")
 		texts[strings.TrimSuffix(name, ".txt")] = t
 		err = errors.Join(err, parseErr)
 	}
