@@ -128,6 +128,9 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 		{name: "sign-in by passkey", path: "/sign-in", form: url.Values{}, want: 303, floor: "Gin", once: true, targets: func(int) ([]vegeta.Target, error) {
 			return keys.signIns(ctx, b.spread(sample, sample), s)
 		}},
+		{name: "sign-in by mailed code", path: "/sign-in/code", workers: 8, want: 303, floor: "argon2id", once: true, targets: func(int) ([]vegeta.Target, error) {
+			return codeSignIns(ctx, keys.db, b.spread(sample, sample), s)
+		}},
 		{name: "sign-out", path: "/sign-out", form: url.Values{}, want: 303, floor: "Gin", once: true, targets: func(turn int) ([]vegeta.Target, error) {
 			targets := make([]vegeta.Target, signOuts)
 			for i := range targets {

@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -50,5 +51,42 @@ func TestSignInCodeInChromium(t *testing.T) {
 		f.wantsText("You asked for a code for ben@example.com in this browser.")
 		f.presses("Sign in")
 		f.wantsPage("/account/sessions", "Devices")
+	})
+}
+
+// TestCodesBesideLinksInChromium reads the mail elsewhere, and types its code where it was
+// asked for: to confirm an address, and to reset a password.
+func TestCodesBesideLinksInChromium(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		code := func(subject string) string {
+			f.Helper()
+			f.mailed(apptest.Anna.Email, subject)
+			text := f.office.To(apptest.Anna.Email, subject)[0].Text
+			return regexp.MustCompile(`(?m)^[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(text)
+		}
+		f.signsUp(apptest.Anna)
+		f.follows("Enter code")
+		f.wantsFocus("code")
+		f.fills("code", "0000-0000")
+		f.presses("Confirm")
+		f.wantsErrors(sentences{"code": "That code is wrong, or no longer works. Check the newest mail, or ask for another code."})
+		f.fills("code", code(apptest.VerifySubject))
+		f.presses("Confirm")
+		f.wantsPage("/dashboard", "Dashboard")
+		f.wantsToasts("Email address confirmed")
+		f.signsOut()
+		f.wantsToasts("Signed out")
+
+		f.opens("/forgot-password")
+		f.fills("email", apptest.Anna.Email)
+		f.presses("Send reset link")
+		f.wantsText("Reading the mail on another device? Enter its code here.")
+		f.fills("code", code(apptest.ResetSubject))
+		f.presses("Continue")
+		f.wantsHeading("Set a new password")
+		f.fills("password", apptest.AnotherPassword)
+		f.fills("confirm_password", apptest.AnotherPassword)
+		f.presses("Set password")
+		f.wantsPage("/dashboard", "Dashboard")
 	})
 }
