@@ -248,7 +248,7 @@ func TestSecurityPage(t *testing.T) {
 		s := apptest.NewSite(t, db)
 		s.Join(apptest.Anna)
 		page := s.Get("/account/security").Wants(http.StatusOK).Page().Says("Not set up")
-		if page.Find("#factors li").Length() != 2 || page.Find(".side a[aria-current=page]").AttrOr("href", "") != "/account/security" {
+		if page.Find("#factors li").Length() != 3 || page.Find(".side a[aria-current=page]").AttrOr("href", "") != "/account/security" {
 			page.Failf("it shows %s", page.Text("main"))
 		}
 		a := s.AddAuthenticator()
