@@ -82,6 +82,11 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
+// Desk returns the site as ADMIN_ADDR serves it, with the operator's pages.
+func (a *App) Desk() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.ServeHTTP(w, web.AtDesk(r)) })
+}
+
 // Prepare tells the hasher which parameters the stored hashes have. Call it before
 // serving; [App.Work] repeats it.
 func (a *App) Prepare(ctx context.Context) error {

@@ -141,6 +141,9 @@ func TestPermissions(t *testing.T) {
 		unused := len(rules)
 		for _, route := range s.App.Routes() {
 			name := route.Method + " " + route.Path
+			if strings.HasPrefix(route.Path, "/admin") { // see TestOperatorRoles
+				continue
+			}
 			if !strings.HasPrefix(route.Path, "/o/") {
 				if a := asks(stranger, route.Method, route.Path); !slices.Contains(open, name) && !strings.HasPrefix(a.Header.Get("Location"), "/sign-in") {
 					t.Errorf("%s is open to strangers: %d", name, a.StatusCode)

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/account"
+	"vestibule/app/admin"
 	"vestibule/app/auth"
 	"vestibule/app/notes"
 	"vestibule/app/organization"
@@ -47,6 +48,7 @@ func (a *App) routes() (http.Handler, error) {
 	auth := auth.Handlers{Kit: a.Kit}
 	account := account.Handlers{Kit: a.Kit}
 	organization := organization.Handlers{Kit: a.Kit}
+	admin := admin.Handlers{Kit: a.Kit}
 
 	// Other sites post here: a signed token, or what changes nothing.
 	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.ProviderSignedOut))
@@ -54,7 +56,7 @@ func (a *App) routes() (http.Handler, error) {
 
 	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))
 	e.NoRoute(a.Handle(web.NotFound))
-	e.NoMethod(a.Handle(web.MethodNotAllowed))
+	e.NoMethod(a.Handle(admin.HideMethods), a.Handle(web.MethodNotAllowed))
 
 	public := a.Group(e, auth.SameUser)
 	public.GET("/", a.ShowHome)
@@ -223,6 +225,10 @@ func (a *App) routes() (http.Handler, error) {
 	owners.POST("/transfer", organization.Transfer)
 	owners.GET("/dissolve", organization.ShowDelete)
 	owners.POST("/dissolve", organization.Delete)
+
+	// To anyone but operators, these pages don't exist. Those that support may not use need AdminsOnly.
+	operators := a.Group(e, admin.OperatorsOnly, auth.SameUser, a.LimitWrites, a.Confirm, auth.OperatorSecondFactorOnly, auth.ReauthenticateForButton).Group("/admin")
+	operators.GET("", admin.ShowOverview)
 
 	return e, nil
 }

@@ -109,6 +109,10 @@ type Event struct {
 	Detail   EventDetail `bun:",nullzero"`
 	EmailKey string      `bun:",nullzero"` // of Detail.Email, by which eraseEmails finds it
 
+	// OperatorRole is the role in which the actor, an operator, did it on the operator's
+	// pages. It is empty for everything else.
+	OperatorRole OperatorRole `bun:",nullzero"`
+
 	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // nil if deleted since
 	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
 }
@@ -138,6 +142,7 @@ type EventDetail struct {
 	Mail string `json:"mail,omitempty"` // its kind
 
 	Operator string `json:"operator,omitempty"` // the name that an operator gave; users don't see it
+	Reason   string `json:"reason,omitempty"`   // which an operator gave
 }
 
 // IsZero reports whether there is nothing to say. Then the column is NULL.
@@ -146,10 +151,10 @@ func (d EventDetail) IsZero() bool { return d == EventDetail{} }
 // ByAnother reports whether another user did it.
 func (e *Event) ByAnother() bool { return e.ActorID != uuid.Nil && e.ActorID != e.UserID }
 
-// ByOperator reports whether an operator did it on the command line, which has no
-// IP address, and neither has PurgeUnconfirmed.
+// ByOperator reports whether an operator did it: on the operator's pages, or on the command
+// line, which has no IP address. Neither has PurgeUnconfirmed.
 func (e *Event) ByOperator() bool {
-	return e.ActorID == uuid.Nil && e.IP == "" && e.Kind != EventUnconfirmed
+	return e.OperatorRole != "" || e.ActorID == uuid.Nil && e.IP == "" && e.Kind != EventUnconfirmed
 }
 
 // Record adds e to the audit log.
@@ -170,6 +175,9 @@ func (db *DB) insertEvent(e *Event) *bun.InsertQuery {
 	query := db.bun.NewInsert().Model(e).Returning("NULL")
 	if e.Detail.IsZero() {
 		query = query.ExcludeColumn("detail", "email_key")
+	}
+	if e.OperatorRole == "" {
+		query = query.ExcludeColumn("operator_role")
 	}
 	return query
 }

@@ -5,8 +5,11 @@ import "context"
 // OperatorRole is the role of an operator of the site. It is empty for everybody else.
 type OperatorRole string
 
-// OperatorSupport is the role of an operator who helps users.
-const OperatorSupport OperatorRole = "support"
+// The roles of operators.
+const (
+	OperatorSupport OperatorRole = "support" // looks, ends sessions, lifts throttles and sends links
+	OperatorAdmin   OperatorRole = "admin"   // does everything
+)
 
 // Operator reports whether the user is an operator of the site.
 func (u *User) Operator() bool { return u.OperatorRole != "" }

@@ -58,6 +58,9 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		LogLevel:        "debug",
 		SignUp:          "open",
 		SecondFactor:    "optional",
+
+		AdminSecondFactor: true,
+
 		ProviderLinking: "ask",
 		TrustBrowser:    30 * Day,
 		RecoveryWait:    3 * Day,

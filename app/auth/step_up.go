@@ -24,8 +24,22 @@ func (h Handlers) SecondFactorOnly(c *gin.Context) error {
 // site. If the user has a second factor, it asks for that, and otherwise leads to set one
 // up. It aborts c if it has answered.
 func (h Handlers) RequireSecondFactor(c *gin.Context, by *models.Organization) error {
+	return h.requireSecondFactor(c, by, h.Config.TrustBrowser > 0 && (by == nil || !by.NoTrust))
+}
+
+// OperatorSecondFactorOnly is middleware for the operator's pages, unless a setting lets them
+// open without a second factor. A trusted browser doesn't stand in for one.
+func (h Handlers) OperatorSecondFactorOnly(c *gin.Context) error {
+	if !h.Config.AdminSecondFactor {
+		return nil
+	}
+	return h.requireSecondFactor(c, nil, false)
+}
+
+// requireSecondFactor is RequireSecondFactor that accepts a trusted browser or doesn't.
+func (h Handlers) requireSecondFactor(c *gin.Context, by *models.Organization, trusted bool) error {
 	r := web.Current(c)
-	if r.Session.HasSecondFactor(h.Config.TrustBrowser > 0 && (by == nil || !by.NoTrust)) {
+	if r.Session.HasSecondFactor(trusted) {
 		return nil
 	}
 	factors, err := h.Factors(c.Request.Context(), r.User)

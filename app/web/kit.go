@@ -89,6 +89,10 @@ type Config struct {
 
 	TrustedProxies []netip.Prefix
 
+	AdminNetworks     []netip.Prefix // that the operator's pages open from; all if empty
+	AdminApart        bool           // the operator's pages are on ADMIN_ADDR alone
+	AdminSecondFactor bool           // the operator's pages require a second factor
+
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
 	LimitInvite, LimitInviteDay                                    models.Limit
 	LimitWrites                                                    models.Rate

@@ -31,6 +31,7 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 
 		Connections: len(k.Providers) > 0,
 		SignUp:      k.Config.SignUp != models.SignUpInvited && k.Config.SignUp != models.SignUpClosed,
+		Operates:    k.Operates(c),
 	}
 	if s := r.Session; s != nil && s.Recovery != nil && !s.Recovery.Over() {
 		f.Recovery = s.Recovery

@@ -158,8 +158,10 @@ func TestOperatorGrants(t *testing.T) {
 			}
 		}
 		shows("no", "not required")
-		wantEqual(o.T, "grant-operator", o.does("users", "grant-operator", "anna.smith"), "Made anna.smith an operator\n")
+		wantEqual(o.T, "grant-operator", o.does("users", "grant-operator", "anna.smith"), "Made anna.smith an operator with the role support\n")
 		shows("support", "required by the site")
+		wantEqual(o.T, "grant-operator as admin", o.does("users", "grant-operator", "anna.smith", "--role", "admin"), "Made anna.smith an operator with the role admin\n")
+		wantEqual(o.T, "grant-operator as support", o.does("users", "grant-operator", "anna.smith"), "Made anna.smith an operator with the role support\n")
 		wantEqual(o.T, "grant-operator again", o.does("users", "grant-operator", "anna.smith"), "anna.smith is an operator already\n")
 		wantEqual(o.T, "revoke-operator", o.does("users", "revoke-operator", "anna.smith"), "anna.smith is no longer an operator\n")
 		shows("no", "not required")

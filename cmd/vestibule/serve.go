@@ -86,6 +86,12 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 		}
 		return migrated(asked, db)
 	})
+	var desk net.Listener
+	if config.AdminAddr != "" {
+		if desk, err = new(net.ListenConfig).Listen(ctx, "tcp", config.AdminAddr); err != nil {
+			return fmt.Errorf("can't listen on ADMIN_ADDR %q: %w", config.AdminAddr, err)
+		}
+	}
 	if config.PprofAddr != "" {
 		if err := serveProfiles(ctx, config.PprofAddr, log); err != nil {
 			return err
@@ -102,8 +108,14 @@ func (serve) Run(ctx context.Context, config *app.Config, log *slog.Logger) erro
 	defer func() { stopWork(); <-worked }()
 
 	server := newServer(ctx, site, log)
-	served := make(chan error, 1)
+	served := make(chan error, 2)
 	go func() { served <- server.Serve(listener) }()
+	if desk != nil {
+		operators := newServer(ctx, site.Desk(), log)
+		defer operators.Close() // after the others' requests
+		go func() { served <- operators.Serve(desk) }()
+		log.Info("the operator's pages are on an address of their own", "addr", desk.Addr().String())
+	}
 	log.Info("vestibule is ready", "url", config.BaseURL, "addr", listener.Addr().String(), "database", db.Name())
 	return shutDown(ctx, server, served, config.ShutdownDelay, log)
 }

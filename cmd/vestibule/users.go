@@ -63,7 +63,10 @@ type (
 	usersUnlock         struct{ login }
 	usersResetFactors   struct{ login }
 	usersCancelRecovery struct{ login }
-	usersGrantOperator  struct{ login }
+	usersGrantOperator  struct {
+		login
+		Role models.OperatorRole `enum:"support,admin" default:"support" help:"support looks, ends sessions, lifts throttles and sends links; admin does everything."`
+	}
 	usersRevokeOperator struct{ login }
 	usersDelete         struct {
 		login
@@ -95,7 +98,7 @@ func (usersResetFactors) Help() string {
 
 // Help returns the details that --help prints below the summary.
 func (usersGrantOperator) Help() string {
-	return "With SECOND_FACTOR=operators, they must have a second factor. Their role is \"support\"; it opens no pages."
+	return "It opens the pages at /admin, which require a second factor unless ADMIN_SECOND_FACTOR is off. Run it again with another --role to change the role."
 }
 
 // Help returns the details that --help prints below the summary.
@@ -281,17 +284,17 @@ func (c usersResetFactors) Run(ctx context.Context, config *app.Config) error {
 
 func (c usersGrantOperator) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
-		if user.Operator() {
+		if user.OperatorRole == c.Role {
 			fmt.Printf("%s is an operator already\n", plain(user.Login()))
 			return nil
 		}
 		err := audited(ctx, db, models.EventOperatorGranted, func(tx *models.DB) (uuid.UUID, error) {
-			return user.ID, tx.SetOperator(ctx, user, models.OperatorSupport)
+			return user.ID, tx.SetOperator(ctx, user, c.Role)
 		})
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Made %s an operator\n", plain(user.Login()))
+		fmt.Printf("Made %s an operator with the role %s\n", plain(user.Login()), c.Role)
 		return nil
 	})
 }

@@ -68,12 +68,12 @@ func OrganizationEvent(e models.Event, emails bool) Sentence {
 // EventBy says who did an event in an organization.
 func EventBy(e models.Event) Sentence {
 	switch {
+	case e.ByOperator(): // whom members don't know
+		return Sentence{{Text: "by an operator"}}
 	case e.Actor != nil:
 		return Sentence{{Text: "by "}, name(e.Actor.FullName())}
 	case e.ActorID != uuid.Nil:
 		return Sentence{{Text: "by a deleted user"}}
-	case e.ByOperator():
-		return Sentence{{Text: "by an operator"}}
 	}
 	return nil
 }

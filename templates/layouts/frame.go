@@ -26,6 +26,7 @@ type Frame struct {
 	Recovery        *models.Recovery // of User; nil if there is none
 	Connections     bool             // the site has providers
 	SignUp          bool             // people can sign up without an invitation
+	Operates        bool             // the operator's pages are there for User
 
 	DeletedAt time.Time // when User is deleted unless they confirm their address; zero if never
 }
