@@ -20,7 +20,9 @@ import (
 // operatorRules are the operators' roles that may use each of their routes. A route without
 // a rule fails the test.
 var operatorRules = map[string]models.OperatorRole{
-	"GET /admin": models.OperatorSupport,
+	"GET /admin":            models.OperatorSupport,
+	"GET /admin/people":     models.OperatorSupport,
+	"GET /admin/people/:id": models.OperatorSupport,
 }
 
 // TestOperatorRoles tries each of the operator's routes as nobody, as a user, as support and

@@ -229,6 +229,8 @@ func (a *App) routes() (http.Handler, error) {
 	// To anyone but operators, these pages don't exist. Those that support may not use need AdminsOnly.
 	operators := a.Group(e, admin.OperatorsOnly, auth.SameUser, a.LimitWrites, a.Confirm, auth.OperatorSecondFactorOnly, auth.ReauthenticateForButton).Group("/admin")
 	operators.GET("", admin.ShowOverview)
+	operators.GET("/people", admin.ShowPeople)
+	operators.GET("/people/:id", admin.ShowPerson)
 
 	return e, nil
 }

@@ -54,6 +54,7 @@ const (
 	EventExported        = "data-exported" // by an operator
 	EventMailRetried     = "mail-retried"
 	EventMailDropped     = "mail-dropped"
+	EventLooked          = "operator-looked" // at the user's data
 
 	EventAuthenticatorAdded   = "authenticator-added"
 	EventAuthenticatorRenamed = "authenticator-renamed"
@@ -187,6 +188,8 @@ type EventFilter struct {
 	User  uuid.UUID // whose account
 	Kinds []string
 	Since time.Time
+
+	Except string // a kind
 }
 
 func (f EventFilter) apply(q *bun.SelectQuery) *bun.SelectQuery {
@@ -196,6 +199,9 @@ func (f EventFilter) apply(q *bun.SelectQuery) *bun.SelectQuery {
 	if len(f.Kinds) > 0 {
 		q = q.Where("e.kind IN (?)", bun.List(f.Kinds))
 	}
+	if f.Except != "" {
+		q = q.Where("e.kind <> ?", f.Except)
+	}
 	if !f.Since.IsZero() {
 		q = q.Where("e.created_at >= ?", f.Since.UTC())
 	}
@@ -203,10 +209,11 @@ func (f EventFilter) apply(q *bun.SelectQuery) *bun.SelectQuery {
 }
 
 // Events lists up to limit events of user that filter selects, newest first, starting
-// after the one with the id before unless that is zero.
+// after the one with the id before unless that is zero. They are what the user sees: not
+// when an operator looked.
 func (db *DB) Events(ctx context.Context, user uuid.UUID, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
-	query := db.bun.NewSelect().Model(&events).Where("e.user_id = ?", user).Apply(filter.apply).Order("e.id DESC").Limit(limit)
+	query := db.bun.NewSelect().Model(&events).Where("e.user_id = ?", user).Where("e.kind <> ?", EventLooked).Apply(filter.apply).Order("e.id DESC").Limit(limit)
 	if before != uuid.Nil {
 		query = query.Where("e.id < ?", before)
 	}

@@ -260,6 +260,7 @@ var eventLabels = map[string]string{
 	models.EventExported:        "Account data downloaded",
 	models.EventMailRetried:     "Email sent again",
 	models.EventMailDropped:     "Waiting email dropped",
+	models.EventLooked:          "Looked at by an operator",
 
 	models.EventConnectionAdded:   "Connected an account elsewhere",
 	models.EventConnectionRemoved: "Disconnected an account elsewhere",
@@ -349,6 +350,7 @@ var eventIcons = map[string]string{
 	models.EventExported:        "user",
 	models.EventMailRetried:     "mail",
 	models.EventMailDropped:     "mail",
+	models.EventLooked:          "search",
 
 	models.EventConnectionAdded:      "link",
 	models.EventConnectionRemoved:    "link",

@@ -1,0 +1,78 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/app/forms"
+	"vestibule/app/web"
+	"vestibule/models"
+	view "vestibule/templates/admin"
+)
+
+// maxFound is how many people a search by text shows.
+const maxFound = 50
+
+// ShowPeople lists the people of the site, or those that a search finds.
+func (h Handlers) ShowPeople(c *gin.Context) error {
+	people := view.People{Path: c.Request.URL.Path, Search: web.Search(c), State: choice(c, "state", view.PeopleStates()), Seen: choice(c, "seen", view.PeopleSeen())}
+	search := models.PeopleSearch{Text: people.Search, State: models.PeopleState(people.State), Before: web.PageStart(c, "before"), Limit: web.PageSize + 1}
+	if days, err := strconv.Atoi(people.Seen); err == nil {
+		if since := time.Now().AddDate(0, 0, -max(days, -days)); days > 0 {
+			search.Since = since
+		} else {
+			search.Unseen = since
+		}
+	}
+	if people.Search != "" {
+		search.Limit = maxFound + 1
+	}
+	var users []models.User
+	var seen map[uuid.UUID]time.Time
+	err := h.Search(c, people.Search+people.State+people.Seen, func(ctx context.Context, db *models.DB) (err error) {
+		if users, err = db.People(ctx, search); err != nil {
+			return err
+		}
+		seen, err = db.LastSeen(ctx, users)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	row := func(u models.User) view.PersonRow { return view.PersonRow{User: u, LastSeen: seen[u.ID]} }
+	if people.Search != "" {
+		people.Cut = len(users) > maxFound
+		for _, u := range users[:min(len(users), maxFound)] {
+			people.Rows = append(people.Rows, row(u))
+		}
+	} else {
+		people.List = web.NewList(c, "before", users, func(u models.User) uuid.UUID { return u.ID }, row, people.Query())
+	}
+	f := h.Frame(c, http.StatusOK)
+	return web.Render(c, f, view.PeoplePage(f, people), view.PeopleFound(people))
+}
+
+// choice returns the value of a filter in the query if it is one of the options, or "".
+func choice(c *gin.Context, name string, options []forms.Option) string {
+	value := c.Query(name)
+	if slices.ContainsFunc(options, func(o forms.Option) bool { return o.Value == value }) {
+		return value
+	}
+	return ""
+}
+
+// personPath returns the path of a person's page.
+func personPath(id uuid.UUID, action string) string {
+	path := "/admin/people/" + url.PathEscape(id.String())
+	if action != "" {
+		path += "/" + action
+	}
+	return path
+}
