@@ -48,7 +48,7 @@ func (a *App) routes() (http.Handler, error) {
 	auth := auth.Handlers{Kit: a.Kit}
 	account := account.Handlers{Kit: a.Kit}
 	organization := organization.Handlers{Kit: a.Kit}
-	admin := admin.Handlers{Kit: a.Kit}
+	admin := admin.Handlers{Kit: a.Kit, SendData: account.SendData}
 
 	// Other sites post here: a signed token, or what changes nothing.
 	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.ProviderSignedOut))
@@ -231,6 +231,7 @@ func (a *App) routes() (http.Handler, error) {
 	operators.GET("", admin.ShowOverview)
 	operators.GET("/people", admin.ShowPeople)
 	operators.GET("/people/:id", admin.ShowPerson)
+	admin.PersonRoutes(operators) // /people/:id/…
 
 	return e, nil
 }

@@ -154,6 +154,13 @@ func (h Handlers) WriteData(ctx context.Context, w *bufio.Writer, u *models.User
 	return writeData(ctx, w, u, lists)
 }
 
+// SendData sends the data of u as a JSON file, to an operator.
+func (h Handlers) SendData(c *gin.Context, u *models.User) error {
+	return h.Download(c, "data-of-"+u.ID.String()+".json", "application/json; charset=utf-8", func(ctx context.Context, w *bufio.Writer) error {
+		return h.WriteData(ctx, w, u)
+	})
+}
+
 // writeData writes a JSON object with u's profile and lists, a row at a time.
 func writeData(ctx context.Context, w *bufio.Writer, u *models.User, lists []ownList) error {
 	const indent = "    "

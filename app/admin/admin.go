@@ -13,7 +13,10 @@ import (
 )
 
 // Handlers answers the requests of this package's pages.
-type Handlers struct{ *web.Kit }
+type Handlers struct {
+	*web.Kit
+	SendData func(c *gin.Context, user *models.User) error // answers with what the site stores about user, as a file
+}
 
 // OperatorsOnly is middleware for the operator's pages. Everyone else gets 404, as for a page
 // that isn't there. It comes before what asks a guest to sign in, which would give them away.

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -66,13 +65,4 @@ func choice(c *gin.Context, name string, options []forms.Option) string {
 		return value
 	}
 	return ""
-}
-
-// personPath returns the path of a person's page.
-func personPath(id uuid.UUID, action string) string {
-	path := "/admin/people/" + url.PathEscape(id.String())
-	if action != "" {
-		path += "/" + action
-	}
-	return path
 }

@@ -187,7 +187,7 @@ func AccountEvents() []EventGroup {
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
 			models.EventRecoveryFinished, models.EventChangeReported, models.EventConnectionAdded, models.EventConnectionRemoved,
 			models.EventDisabled, models.EventEnabled, models.EventCreated,
-			models.EventOperatorGranted, models.EventOperatorRevoked, models.EventExported, models.EventMailRetried, models.EventMailDropped}},
+			models.EventOperatorGranted, models.EventOperatorRevoked, models.EventExported, models.EventMailRetried, models.EventMailDropped, models.EventResetSent, models.EventConfirmationSent}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventInvitationDeclined, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipTransferred}},
 	}
@@ -260,7 +260,10 @@ var eventLabels = map[string]string{
 	models.EventExported:        "Account data downloaded",
 	models.EventMailRetried:     "Email sent again",
 	models.EventMailDropped:     "Waiting email dropped",
-	models.EventLooked:          "Looked at by an operator",
+
+	models.EventLooked:           "Looked at by an operator",
+	models.EventResetSent:        "Reset link sent",
+	models.EventConfirmationSent: "Confirmation link sent",
 
 	models.EventConnectionAdded:   "Connected an account elsewhere",
 	models.EventConnectionRemoved: "Disconnected an account elsewhere",
@@ -350,7 +353,10 @@ var eventIcons = map[string]string{
 	models.EventExported:        "user",
 	models.EventMailRetried:     "mail",
 	models.EventMailDropped:     "mail",
-	models.EventLooked:          "search",
+
+	models.EventLooked:           "search",
+	models.EventResetSent:        "send",
+	models.EventConfirmationSent: "send",
 
 	models.EventConnectionAdded:      "link",
 	models.EventConnectionRemoved:    "link",
