@@ -155,6 +155,9 @@ func (a *App) purge(ctx context.Context) {
 		case n > 0:
 			a.Log.Info("expired rows purged", "count", n)
 		}
+		if err := survive(func() error { return a.DB.CountDays(ctx) }); err != nil && ctx.Err() == nil {
+			a.Log.Error("days not counted", "err", err)
+		}
 		if unconfirmed > 0 {
 			a.Log.Info("unconfirmed accounts deleted", "count", unconfirmed)
 		}

@@ -1,0 +1,131 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// DailyCount is what happened on a day. CountDays writes it in the background, so that a page
+// which shows many days costs the same however much happens.
+type DailyCount struct {
+	bun.BaseModel `bun:"table:daily_counts,alias:dc"`
+
+	Day       string `bun:",pk"` // in UTC, as time.DateOnly
+	SignUps   int64
+	SignIns   int64
+	Refused   int64 // wrong passwords and codes, and attempts that came too early
+	Active    int64 // people who were seen; for a day before the first count, those seen last
+	Sessions  int64 // at CountedAt
+	Throttles int64 // that made somebody wait at CountedAt
+	CountedAt time.Time
+}
+
+// CountedDays is how many days are counted at the first time, and shown at most.
+const CountedDays = 90
+
+// countEvery is how long the count of a day is good enough. One process of several counts.
+const countEvery = 9 * time.Minute
+
+// CountDays counts today, and each of the last days that was not counted after its end.
+func (db *DB) CountDays(ctx context.Context) error {
+	t := now()
+	today := t.Truncate(24 * time.Hour)
+	counted := map[string]DailyCount{}
+	all, err := db.DailyCounts(ctx, CountedDays)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		counted[c.Day] = c
+	}
+	for day := today.AddDate(0, 0, 1-CountedDays); !day.After(today); day = day.AddDate(0, 0, 1) {
+		before, ok := counted[day.Format(time.DateOnly)]
+		done := before.CountedAt.After(day.AddDate(0, 0, 1)) || t.Sub(before.CountedAt) < countEvery
+		if ok && done {
+			continue
+		}
+		if err := db.countDay(ctx, day, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countDay counts a day that was counted before, or with a zero before.
+func (db *DB) countDay(ctx context.Context, day time.Time, before DailyCount) error {
+	end := day.AddDate(0, 0, 1)
+	c := &DailyCount{Day: day.Format(time.DateOnly), Sessions: before.Sessions, Throttles: before.Throttles, CountedAt: now()}
+	var kinds []struct {
+		Kind string
+		N    int64
+	}
+	err := db.bun.NewSelect().Model((*Event)(nil)).Column("kind").ColumnExpr("count(*) AS n").
+		Where("e.created_at >= ?", day).Where("e.created_at < ?", end).Group("kind").Scan(ctx, &kinds)
+	if err != nil {
+		return err
+	}
+	for _, k := range kinds {
+		switch k.Kind {
+		case EventSignUp, EventCreated:
+			c.SignUps += k.N
+		case EventSignIn:
+			c.SignIns += k.N
+		case EventSignInFailed, EventCodeFailed, EventPasskeyRefused, EventThrottled:
+			c.Refused += k.N
+		}
+	}
+	err = db.bun.NewSelect().Model((*Session)(nil)).ColumnExpr("count(DISTINCT user_id)").
+		Where("s.last_seen_at >= ?", day).Where("s.last_seen_at < ?", end).Scan(ctx, &c.Active)
+	if err != nil {
+		return err
+	}
+	c.Active = max(c.Active, before.Active) // whoever was seen again since no longer counts for the day
+	if end.After(c.CountedAt) {
+		err := db.bun.NewSelect().Model((*Session)(nil)).ColumnExpr("count(*)").Where("s.expires_at > ?", c.CountedAt).Scan(ctx, &c.Sessions)
+		if err != nil {
+			return err
+		}
+		err = db.bun.NewSelect().Model((*Throttle)(nil)).ColumnExpr("count(*)").Where("th.until > ?", c.CountedAt).Scan(ctx, &c.Throttles)
+		if err != nil {
+			return err
+		}
+	}
+	_, err = db.bun.NewInsert().Model(c).On("CONFLICT (day) DO UPDATE").
+		Set("sign_ups = EXCLUDED.sign_ups").Set("sign_ins = EXCLUDED.sign_ins").Set("refused = EXCLUDED.refused").Set("active = EXCLUDED.active").
+		Set("sessions = EXCLUDED.sessions").Set("throttles = EXCLUDED.throttles").Set("counted_at = EXCLUDED.counted_at").
+		Returning("NULL").Exec(ctx)
+	return err
+}
+
+// DailyCounts lists the last days that were counted, at most that many, the first first.
+func (db *DB) DailyCounts(ctx context.Context, days int) ([]DailyCount, error) {
+	var counts []DailyCount
+	first := now().Truncate(24*time.Hour).AddDate(0, 0, 1-days).Format(time.DateOnly)
+	err := db.bun.NewSelect().Model(&counts).Where("dc.day >= ?", first).Order("dc.day").Scan(ctx)
+	return counts, err
+}
+
+// MaxCount is where CountMail stops.
+const MaxCount = 10_000
+
+// CountMail returns how much mail waits and how much was refused lately, each up to MaxCount.
+func (db *DB) CountMail(ctx context.Context) (waiting, refused int64, err error) {
+	count := func(model any) *bun.SelectQuery {
+		return db.bun.NewSelect().TableExpr("(?) AS counted", db.bun.NewSelect().Model(model).ColumnExpr("1").Limit(MaxCount)).ColumnExpr("count(*)")
+	}
+	err = errors.Join(count((*Mail)(nil)).Scan(ctx, &waiting), count((*RefusedMail)(nil)).Scan(ctx, &refused))
+	return waiting, refused, err
+}
+
+// Size returns the size of the database in bytes.
+func (db *DB) Size(ctx context.Context) (n int64, err error) {
+	query := "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+	if db.Postgres() {
+		query = "SELECT pg_database_size(current_database())"
+	}
+	err = db.bun.NewRaw(query).Scan(ctx, &n)
+	return n, err
+}
