@@ -7,10 +7,10 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gosimple/slug"
 
 	"vestibule/app/forms"
 	"vestibule/app/password"
+	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	"vestibule/templates/layouts"
@@ -25,14 +25,8 @@ var reserved = []string{
 	"status", "support", "system", "team", "terms", "www",
 }
 
-// proposeSlug turns a name in any script into an address.
-func proposeSlug(name string) string {
-	s := slug.Make(name)
-	if len(s) > 40 {
-		s = slug.Make(s[:40])
-	}
-	return s
-}
+// maxSlug is the length of an address.
+const maxSlug = 40
 
 const takenSlug = "There's already an organization at this address."
 
@@ -43,12 +37,12 @@ func newCreate() *view.Create {
 	form.CheckURL = "/organizations/check"
 	form.Check = func() {
 		if form.Slug == "" {
-			form.Slug = proposeSlug(form.Name)
+			form.Slug = text.Slug(form.Name, maxSlug)
 		}
 		switch {
 		case form.Slug == "" && form.Name != "":
 			form.Fail("slug", "Enter the organization's address.")
-		case slices.Contains(reserved, form.Slug), slices.ContainsFunc(password.SiteWords, func(word string) bool { return slug.Make(word) == form.Slug }):
+		case slices.Contains(reserved, form.Slug), slices.ContainsFunc(password.SiteWords, func(word string) bool { return text.Slug(word, maxSlug) == form.Slug }):
 			form.Fail("slug", "This address is reserved. Choose another.")
 		}
 	}
