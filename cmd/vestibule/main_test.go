@@ -50,7 +50,7 @@ func testMain(m *testing.M) int {
 
 // build builds the program in dir, with the race detector if the tests have it.
 func build(dir, path string) error {
-	args := []string{"build", "-trimpath", "-tags", "nomsgpack", "-o", path}
+	args := []string{"build", "-trimpath", "-tags", "nomsgpack", "-gcflags=../../templates/...=-l", "-o", path}
 	if raced() {
 		args = append(args, "-race")
 	}
