@@ -65,11 +65,11 @@ type Config struct {
 	LogLevel          string           `env:"LOG_LEVEL" default:"info" help:"\"debug\", \"info\", \"warn\" or \"error\"."`
 	ProviderLinking   string           `env:"PROVIDER_LINKING" default:"ask" help:"What happens if a provider signs in somebody whose email address has an account here: \"ask\" tells them to sign in another way and connect it, \"verified\" connects it at once if both have verified the address. Providers are set by OIDC_NAME_ISSUER, _CLIENT_ID, _CLIENT_SECRET, _LABEL and _SCOPES, for any NAME."`
 	ProviderSignOut   Switch           `env:"PROVIDER_SIGN_OUT" default:"off" help:"Whether signing out here also leads to the page of the provider that signs out there: \"on\" or \"off\"."`
-	PprofAddr         string           `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
-	MetricsAddr       string           `env:"METRICS_ADDR" help:"Address that serves metrics for Prometheus, on /metrics. Must be on this machine or a private network, such as localhost:9464, and not the port of ADDR."`
 	AdminAddr         string           `env:"ADMIN_ADDR" help:"Address to serve the operator's pages on, as host:port. They are then absent from ADDR. Without it, they are on ADDR."`
 	AdminNetworks     string           `env:"ADMIN_NETWORKS" help:"IP addresses or networks that the operator's pages open from, separated by commas. Without it, they open from everywhere."`
 	AdminSecondFactor Switch           `env:"ADMIN_SECOND_FACTOR" default:"on" help:"Whether the operator's pages require a second factor: \"on\" or \"off\"."`
+	PprofAddr         string           `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
+	MetricsAddr       string           `env:"METRICS_ADDR" help:"Address that serves metrics for Prometheus, on /metrics. Must be on this machine or a private network, such as localhost:9464, and not the port of ADDR."`
 
 	// Providers are where people have accounts by which they sign in: see [ReadProviders].
 	Providers []provider.Config `kong:"-"`
