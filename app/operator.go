@@ -123,15 +123,16 @@ type changedName struct {
 	view.ProfileFields
 }
 
-// RenameUser changes the username, first name and last name of user for an operator. The
+// RenameUser changes the username and name of user for an operator. The
 // rules are those of the pages. As in [CreateUser], store must save them.
-func RenameUser(user *models.User, store func() error) error {
+func RenameUser(config *Config, user *models.User, store func() error) error {
 	form := forms.New(new(changedName))
-	form.Username, form.FirstName, form.LastName = user.Username, user.FirstName, user.LastName
+	form.Ask(&form.Form, config.naming())
+	form.Fill(&form.Form, user)
 	if err := form.Validate(); err != nil {
 		return err
 	}
-	user.Username, user.FirstName, user.LastName = form.Username, form.FirstName, form.LastName
+	form.Apply(user)
 	return asTaken(&form.Form, store())
 }
 

@@ -82,8 +82,12 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
 });
 
 // Say in the title that a form was refused, as the server does when it answers with a page.
+// Once a form is gone, htmx takes what was around it for the source.
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  ctx.sentForm = ctx.sourceElement.matches("form[novalidate]");
+});
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-  if (!ctx.sourceElement.matches("form[novalidate]")) return;
+  if (!ctx.sentForm) return;
   const title = document.title.replace(/^Error: /, "");
   document.title = (ctx.response?.status >= 400 ? "Error: " : "") + title;
 });

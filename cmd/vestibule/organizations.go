@@ -119,7 +119,7 @@ func (c organizationsShow) Run(ctx context.Context, config *app.Config) error {
 		printCells(table, "Members", fmt.Sprint(row.Members))
 		printCells(table, "ID", o.ID.String())
 		for _, m := range members {
-			printCells(table, m.Role, fmt.Sprintf("%s (%s) since %s UTC", m.Username, m.Name, formatTime(m.JoinedAt)))
+			printCells(table, m.Role, fmt.Sprintf("%s (%s) since %s UTC", m.login, m.Name, formatTime(m.JoinedAt)))
 		}
 		return table.Flush()
 	})
@@ -142,7 +142,7 @@ func readMembers(ctx context.Context, db *models.DB, o *models.Organization, lim
 			return nil, err
 		}
 		for _, m := range members {
-			rows = append(rows, memberRow{m.UserID, m.User.Username, m.User.FullName(), names[m.RoleID], m.CreatedAt.UTC()})
+			rows = append(rows, memberRow{m.UserID, m.User.Username, m.User.FullName(), names[m.RoleID], m.CreatedAt.UTC(), m.User.Login()})
 			if uint(len(rows)) == limit {
 				return rows, nil
 			}
@@ -180,12 +180,12 @@ func (c organizationsTransfer) Run(ctx context.Context, config *app.Config) erro
 			return fmt.Errorf("%s: nothing was done", plain(stranger.Error()))
 		}
 		if errors.Is(err, models.ErrNotAllowed) {
-			return fmt.Errorf("%s is no owner of %s: nothing was done", plain(former.Username), shown)
+			return fmt.Errorf("%s is no owner of %s: nothing was done", plain(former.Login()), shown)
 		}
 		if err != nil {
 			return err
 		}
-		fmt.Printf("Made %s an owner of %s\n", plain(user.Username), shown)
+		fmt.Printf("Made %s an owner of %s\n", plain(user.Login()), shown)
 		return nil
 	})
 }
@@ -258,4 +258,6 @@ type memberRow struct {
 	Name     string    `json:"name"`
 	Role     string    `json:"role"`
 	JoinedAt time.Time `json:"joined_at"`
+
+	login string // of the user
 }

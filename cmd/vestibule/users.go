@@ -153,14 +153,23 @@ func (c usersCreate) checkFlags(config *app.Config) error {
 		require(c.FirstName, "--first-name=NAME")
 		require(c.LastName, "--last-name=NAME")
 	}
-	switch {
-	case missing != nil:
+	if missing != nil {
 		return errors.New("missing flags: " + strings.Join(missing, ", "))
-	case config.Usernames == models.UsernamesOff && c.Username != "":
-		return errors.New("with USERNAMES=off, leave out --username")
-	case config.Names == models.NamesOne && c.FirstName+c.LastName != "":
+	}
+	return namesGiven{c.Username, c.FirstName, c.LastName, c.Name}.check(config)
+}
+
+// namesGiven are the names in a command.
+type namesGiven struct{ username, first, last, whole string }
+
+// check returns an error if the site has no such names.
+func (n namesGiven) check(config *app.Config) error {
+	switch {
+	case config.Usernames == models.UsernamesOff && n.username != "":
+		return errors.New("with USERNAMES=off, leave out the username")
+	case config.Names == models.NamesOne && n.first+n.last != "":
 		return errors.New("with NAMES=one, pass --name instead of --first-name and --last-name")
-	case config.Names != models.NamesOne && c.Name != "":
+	case config.Names != models.NamesOne && n.whole != "":
 		return errors.New("--name is for NAMES=one: pass --first-name and --last-name")
 	}
 	return nil

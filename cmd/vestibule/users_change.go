@@ -28,6 +28,7 @@ type (
 		Username  string `arg:"" optional:"" help:"The new username."`
 		FirstName string `placeholder:"NAME" help:"The new first name."`
 		LastName  string `placeholder:"NAME" help:"The new last name."`
+		Name      string `placeholder:"NAME" help:"The new name, with NAMES=one."`
 	}
 	usersExport struct {
 		login
@@ -48,34 +49,34 @@ func (usersExport) Help() string {
 
 func (c usersSetEmail) Run(ctx context.Context, config *app.Config) error {
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
-		username := plain(user.Username)
+		known := plain(user.Login())
 		from, done := user.ShownEmail(), ""
 		err := app.SetEmail(ctx, config, c.Address, func(email string) error {
 			if text.EmailKey(email) == user.EmailKey {
-				return fmt.Errorf("this is the email address of %s already", username)
+				return fmt.Errorf("this is the email address of %s already", known)
 			}
 			shown := plain(text.ShowEmail(email))
 			if user.Verified() && !c.Verified {
 				if taken, err := db.Taken(ctx, user.ID, "", email); err != nil || len(taken) > 0 {
 					return cmp.Or(err, error(&models.TakenError{Field: "email"}))
 				}
-				done = fmt.Sprintf("Mailed a link to %s: the email address of %s changes when it is opened", shown, username)
+				done = fmt.Sprintf("Mailed a link to %s: the email address of %s changes when it is opened", shown, known)
 				return auditedDetail(ctx, db, models.EventEmailRequested, &models.EventDetail{Email: email}, func(tx *models.DB) (uuid.UUID, error) {
 					return user.ID, tx.RequestEmail(ctx, user, email)
 				})
 			}
 			kind, detail := models.EventProfileChanged, &models.EventDetail{Fields: "email address"}
-			done = fmt.Sprintf("Changed the email address of %s to %s and mailed the link that verifies it", username, shown)
+			done = fmt.Sprintf("Changed the email address of %s to %s and mailed the link that verifies it", known, shown)
 			if c.Verified {
 				kind, detail = models.EventEmailConfirmed, &models.EventDetail{Email: email, EmailFrom: from}
-				done = fmt.Sprintf("Changed the email address of %s to %s, and marked it as verified", username, shown)
+				done = fmt.Sprintf("Changed the email address of %s to %s, and marked it as verified", known, shown)
 			}
 			return auditedDetail(ctx, db, kind, detail, func(tx *models.DB) (uuid.UUID, error) {
 				return user.ID, tx.SetEmail(ctx, user, email, c.Verified)
 			})
 		})
 		if full := new(models.FullError); errors.As(err, &full) {
-			return fmt.Errorf("%s has changed the email address %d times in a week: nothing was done", username, full.Most)
+			return fmt.Errorf("%s has changed the email address %d times in a week: nothing was done", known, full.Most)
 		}
 		if err != nil {
 			return fmt.Errorf("the email address was not changed:\n%w", err)
@@ -86,14 +87,21 @@ func (c usersSetEmail) Run(ctx context.Context, config *app.Config) error {
 }
 
 func (c usersRename) Run(ctx context.Context, config *app.Config) error {
-	if c.Username == "" && c.FirstName == "" && c.LastName == "" {
+	names := namesGiven{c.Username, c.FirstName, c.LastName, c.Name}
+	if names == (namesGiven{}) {
 		return errors.New("pass a new username, --first-name or --last-name")
+	}
+	if err := names.check(config); err != nil {
+		return err
 	}
 	return c.onUser(ctx, config, func(db *models.DB, user *models.User) error {
 		changed := *user
 		changed.Username = cmp.Or(c.Username, user.Username)
 		changed.FirstName, changed.LastName = cmp.Or(c.FirstName, user.FirstName), cmp.Or(c.LastName, user.LastName)
-		err := app.RenameUser(&changed, func() error {
+		if c.Name != "" {
+			changed.Rename(c.Name)
+		}
+		err := app.RenameUser(config, &changed, func() error {
 			var fields []string
 			if changed.Username != user.Username {
 				fields = append(fields, "username")
@@ -111,7 +119,7 @@ func (c usersRename) Run(ctx context.Context, config *app.Config) error {
 		if err != nil {
 			return fmt.Errorf("the user was not renamed:\n%w", err)
 		}
-		fmt.Printf("%s is now %s (%s)\n", plain(user.Username), plain(changed.Username), plain(changed.FullName()))
+		fmt.Printf("%s is now %s (%s)\n", plain(user.Login()), plain(changed.Login()), plain(changed.FullName()))
 		return nil
 	})
 }

@@ -22,7 +22,7 @@ func TestOperatorWithoutUsernames(t *testing.T) {
 			o.Errorf("stored: %+v", ben)
 		}
 		o.fails("missing flags: --email=ADDRESS, --name=NAME", "", without("users", "create")...)
-		o.fails("with USERNAMES=off, leave out --username", "", without("users", "create", "--username=benjamin", "--email=a@example.com", "--name=A")...)
+		o.fails("with USERNAMES=off, leave out the username", "", without("users", "create", "--username=benjamin", "--email=a@example.com", "--name=A")...)
 		o.fails("with NAMES=one, pass --name instead of --first-name and --last-name", "",
 			without("users", "create", "--email=a@example.com", "--name=A", "--last-name=B")...)
 		o.fails("--name is for NAMES=one: pass --first-name and --last-name", "",
@@ -60,6 +60,8 @@ func TestOperatorWithoutUsernames(t *testing.T) {
 				o.Errorf("vestibule %s: %s", strings.Join(command, " "), printed)
 			}
 		}
+		wantEqual(o.T, "rename", o.does(without("users", "rename", "zelda@example.com", "--name=Zelda Young")...), "zelda@example.com is now zelda@example.com (Zelda Young)\n")
+		o.fails("with USERNAMES=off, leave out the username", "", without("users", "rename", "zelda@example.com", "somebody")...)
 		wantEqual(o.T, "disable", o.does(without("users", "disable", "zelda@example.com")...), "Disabled zelda@example.com and ended their sessions\n")
 		wantEqual(o.T, "enable", o.does("users", "enable", "zelda.old"), "Enabled zelda.old\n")
 		wantEqual(o.T, "delete", o.does(without("users", "delete", "mia@example.com", "--yes")...), "Deleted mia@example.com\n")

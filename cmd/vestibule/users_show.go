@@ -144,7 +144,9 @@ func (c usersShow) Run(ctx context.Context, config *app.Config) error {
 func (s *shownUser) print(user *models.User) error {
 	table := newTable(os.Stdout)
 	line := func(name, format string, args ...any) { printCells(table, name, fmt.Sprintf(format, args...)) }
-	line("Username", "%s", user.Username)
+	if user.Username != "" {
+		line("Username", "%s", user.Username)
+	}
 	line("Email", "%s", user.ShownEmail())
 	line("Name", "%s", user.FullName())
 	line("Can sign in", "%s", s.SignIn)
