@@ -58,8 +58,7 @@ type variant struct {
 	change func(*app.Config)
 }
 
-// columns are the settings whose every combination TestNaming goes through. A further
-// column joins the others here.
+// columns are the settings whose every combination TestNaming goes through.
 var columns = [][]variant{
 	{
 		{"USERNAMES=required", func(*app.Config) {}},
@@ -70,6 +69,16 @@ var columns = [][]variant{
 		{"NAMES=both", func(*app.Config) {}},
 		{"NAMES=one", oneName},
 	},
+	{
+		{"SIGN_UP=open", func(*app.Config) {}},
+		{"SIGN_UP=domains", signUp(models.SignUpDomains)},
+		{"SIGN_UP=invited", signUp(models.SignUpInvited)},
+		{"SIGN_UP=closed", signUp(models.SignUpClosed)},
+	},
+}
+
+func signUp(mode models.SignUpMode) func(*app.Config) {
+	return func(c *app.Config) { c.SignUp, c.SignUpDomains = string(mode), "example.com" }
 }
 
 func usernames(u models.Usernames) func(*app.Config) {
@@ -125,7 +134,14 @@ func TestNaming(t *testing.T) {
 				}
 				fields := strings.Fields(asks)
 
-				s.signsUp(s.Visitor, "/sign-up", fields, apptest.Anna).LeadsTo("/dashboard")
+				path := "/sign-up"
+				if strings.Contains(name, "SIGN_UP=invited") || strings.Contains(name, "SIGN_UP=closed") {
+					if _, err := db.InviteToSite(t.Context(), apptest.Anna.Email); err != nil {
+						t.Fatal(err)
+					}
+					path = s.MailTo(apptest.Anna.Email, "You're invited to Vestibule").Link
+				}
+				s.signsUp(s.Visitor, path, fields, apptest.Anna).LeadsTo("/dashboard")
 				s.Confirmed()
 				s.Deliver()
 				s.Post("/organizations", apptest.Fill("name", "Acme")).LeadsTo("/o/acme")
@@ -263,9 +279,9 @@ func (s naming) signsUp(v *apptest.Visitor, path string, fields []string, p appt
 	if with := page.Find("[data-options='/sign-up/passkey']").AttrOr("data-with", ""); with != want {
 		page.Failf("a passkey is asked for with %s", with)
 	}
-	typed := apptest.With(p.Form(), "name", p.First+" "+p.Last)
+	typed := apptest.With(p.Form(), "name", p.First+" "+p.Last, "token", page.Value("token"))
 	for _, field := range []string{"username", "first_name", "last_name", "name", "email"} {
-		if slices.Contains(fields, field) {
+		if slices.Contains(fields, field) && (field != "email" || page.Value("token") == "") {
 			v.Leaves("/sign-up/check", field, typed, nil)
 		} else {
 			v.Post("/sign-up/check?field="+field, typed, apptest.HTMX).Wants(http.StatusNotFound)
