@@ -404,6 +404,7 @@ func TestProviderAndNaming(t *testing.T) {
 		"nothing is missing":    {usernames(models.UsernamesOff), apptest.AnnaElsewhere, "", "Anna", "Smith"},
 		"an optional username":  {usernames(models.UsernamesOptional), apptest.AnnaElsewhere, "username", "Anna", "Smith"},
 		"one name":              {oneName, apptest.OpenIDPerson{Subject: "1", First: "Anna", Email: apptest.Anna.Email, Verified: true}, "username", "Anna", ""},
+		"one name of two":       {oneName, apptest.AnnaElsewhere, "username", "Anna", "Smith"},
 		"no name":               {oneName, apptest.OpenIDPerson{Subject: "1", Email: apptest.Anna.Email, Verified: true}, "username name", "Anna Smith", ""},
 		"a name that is a link": {oneName, apptest.OpenIDPerson{Subject: "1", First: "Anna", Last: "www.evil.example", Email: apptest.Anna.Email, Verified: true}, "username name", "Anna Smith", ""},
 	}

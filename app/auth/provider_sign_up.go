@@ -63,13 +63,15 @@ func (h Handlers) newProviderSignUp(waiting *models.Authorization) *view.Provide
 	wrong := form.Validate() != nil
 	if wrong { // its names may be too long, or have a link
 		for field, value := range map[string]*string{"first_name": &form.FirstName, "last_name": &form.LastName, "name": &form.Name, "email": &form.Email} {
-			if form.ValidValue(field) == "" {
+			if form.Has(value) && form.ValidValue(field) == "" {
 				*value = ""
 			}
 		}
 	}
 	switch {
-	case form.Name != "":
+	case form.Has(&form.Name) && form.Name == "": // nobody has checked its parts
+		form.FirstName, form.LastName = "", ""
+	case form.Has(&form.Name):
 		form.Omit(&form.Name)
 	case form.FirstName != "" && form.LastName != "":
 		form.Omit(&form.FirstName)
