@@ -23,32 +23,32 @@ func unconfirmedSince(t *testing.T, db *models.DB, u *models.User, since time.Ti
 
 func TestPurgeUnconfirmed(t *testing.T) {
 	t.Parallel()
-	long := time.Now().Add(-fortnight - time.Minute)
+	const long = fortnight + time.Minute
 	tests := map[string]struct {
-		since time.Time
-		then  func(t *testing.T, db *models.DB, u *models.User)
-		kept  bool
+		age  time.Duration // since its time began; zero if it hasn't
+		then func(t *testing.T, db *models.DB, u *models.User)
+		kept bool
 	}{
-		"long ago":           {since: long},
-		"a moment too young": {since: long.Add(2 * time.Minute), kept: true},
+		"long ago":          {age: long},
+		"an hour too young": {age: fortnight - time.Hour, kept: true},
 		"of an earlier version": {kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
-			setTime(t, db, "users", "created_at", long.Add(-fortnight))
+			setTime(t, db, "users", "created_at", time.Now().Add(-2*fortnight))
 		}},
-		"confirmed": {since: long, then: verify, kept: true},
-		"confirmed by mail": {since: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
+		"confirmed": {age: long, then: verify, kept: true},
+		"confirmed by mail": {age: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
 			if err := db.ConfirmEmail(t.Context(), token(t, db, newToken(t, db, u, models.VerifyEmail))); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		"disabled": {since: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
+		"disabled": {age: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
 			if err := db.DisableUser(t.Context(), u); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		"alone in an organization": {since: long, then: func(t *testing.T, db *models.DB, u *models.User) {
+		"alone in an organization": {age: long, then: func(t *testing.T, db *models.DB, u *models.User) {
 			newOrganization(t, db, u, u.Username)
 		}},
-		"last owner of others": {since: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
+		"last owner of others": {age: long, kept: true, then: func(t *testing.T, db *models.DB, u *models.User) {
 			newMember(t, db, newOrganization(t, db, u, u.Username), "colleague", "Member")
 		}},
 	}
@@ -60,7 +60,11 @@ func TestPurgeUnconfirmed(t *testing.T) {
 				if tt.then != nil {
 					tt.then(t, db, u)
 				}
-				unconfirmedSince(t, db, u, tt.since)
+				if tt.age > 0 {
+					unconfirmedSince(t, db, u, time.Now().Add(-tt.age))
+				} else {
+					unconfirmedSince(t, db, u, time.Time{})
+				}
 				emptyQueue(t, db)
 				if n, err := db.PurgeUnconfirmed(t.Context(), 0); n != 0 || err != nil {
 					t.Errorf("a retention of zero deletes %d (%v)", n, err)

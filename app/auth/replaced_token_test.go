@@ -152,7 +152,7 @@ func TestLostAnswer(t *testing.T) {
 		for range 2 { // lost again
 			lost := holding(s, v.Cookie("session"))
 			confirms(lost, options...).LeadsTo("/account/email")
-			s.Age("replaced_at", time.Now().Add(-50*time.Second))
+			s.Age("replaced_at", time.Now().Add(-30*time.Second))
 			v.Get("/account").Wants(http.StatusOK).Keeps("session")
 			asksForPassword(v.Get("/account/email"), "/account/email")
 		}
