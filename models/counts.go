@@ -13,7 +13,7 @@ func (db *DB) CountSessions(ctx context.Context) (int64, error) {
 }
 
 // MailQueue returns how many mails wait to be sent, and when the first of them was queued.
-// Mail that is to be sent later doesn't wait yet.
+// Mail scheduled for later doesn't count.
 func (db *DB) MailQueue(ctx context.Context) (waiting int64, oldest time.Time, err error) {
 	var first bun.NullTime
 	err = db.bun.NewSelect().Model((*Mail)(nil)).ColumnExpr("count(*), min(created_at)").

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -68,12 +69,12 @@ func (db *DB) countDay(ctx context.Context, day time.Time, before DailyCount) er
 		return err
 	}
 	for _, k := range kinds {
-		switch k.Kind {
-		case EventSignUp, EventCreated:
+		switch {
+		case k.Kind == EventSignUp, k.Kind == EventCreated:
 			c.SignUps += k.N
-		case EventSignIn:
+		case k.Kind == EventSignIn:
 			c.SignIns += k.N
-		case EventSignInFailed, EventCodeFailed, EventPasskeyRefused, EventThrottled:
+		case slices.Contains(RefusedEvents(), k.Kind):
 			c.Refused += k.N
 		}
 	}
@@ -84,8 +85,7 @@ func (db *DB) countDay(ctx context.Context, day time.Time, before DailyCount) er
 	}
 	c.Active = max(c.Active, before.Active) // whoever was seen again since no longer counts for the day
 	if end.After(c.CountedAt) {
-		err := db.bun.NewSelect().Model((*Session)(nil)).ColumnExpr("count(*)").Where("s.expires_at > ?", c.CountedAt).Scan(ctx, &c.Sessions)
-		if err != nil {
+		if c.Sessions, err = db.CountSessions(ctx); err != nil {
 			return err
 		}
 		err = db.bun.NewSelect().Model((*Throttle)(nil)).ColumnExpr("count(*)").Where("th.until > ?", c.CountedAt).Scan(ctx, &c.Throttles)

@@ -92,6 +92,11 @@ const (
 	EventRoleDeleted          = "role-deleted"
 )
 
+// RefusedEvents returns the kinds of events of somebody who could not sign in.
+func RefusedEvents() []string {
+	return []string{EventSignInFailed, EventCodeFailed, EventPasskeyRefused, EventThrottled}
+}
+
 // Event is an entry of the audit log: what happened to which account, and who did
 // it. Events are added and, when old, purged. Nothing else changes them, except that an
 // address is erased with the account or the organization that it belongs to.

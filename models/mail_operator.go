@@ -9,12 +9,12 @@ import (
 )
 
 // AllMail iterates over the queue of mail in the order it was queued: that to user, or all
-// if user is nil. Of the users only the usernames are loaded.
+// if user is nil. Of a user it loads what [User.Login] needs.
 func (db *DB) AllMail(ctx context.Context, user *User) iter.Seq2[*Mail, error] {
 	read := func(after uuid.UUID) ([]Mail, error) {
 		var mails []Mail
 		query := db.bun.NewSelect().Model(&mails).
-			Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+			Relation("User", loginColumns).
 			Where("m.id > ?", after).Order("m.id").Limit(pageSize)
 		if user != nil {
 			query = query.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
@@ -31,7 +31,7 @@ func (db *DB) AllMail(ctx context.Context, user *User) iter.Seq2[*Mail, error] {
 // queued.
 func (db *DB) MailByID(ctx context.Context, id uuid.UUID) (*Mail, error) {
 	m := new(Mail)
-	err := db.bun.NewSelect().Model(m).Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+	err := db.bun.NewSelect().Model(m).Relation("User", loginColumns).
 		Where("m.id = ?", id).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)
@@ -42,7 +42,7 @@ func (db *DB) MailByID(ctx context.Context, id uuid.UUID) (*Mail, error) {
 // RefusedMailByID finds a mail that was refused. It returns ErrNotFound if there is none.
 func (db *DB) RefusedMailByID(ctx context.Context, id uuid.UUID) (*RefusedMail, error) {
 	m := new(RefusedMail)
-	err := db.bun.NewSelect().Model(m).Relation("User", func(q *bun.SelectQuery) *bun.SelectQuery { return q.Column("username") }).
+	err := db.bun.NewSelect().Model(m).Relation("User", loginColumns).
 		Where("rm.id = ?", id).Scan(ctx)
 	if err != nil {
 		return nil, asNotFound(err)

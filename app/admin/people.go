@@ -3,14 +3,12 @@ package admin
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/admin"
@@ -21,7 +19,7 @@ const maxFound = 50
 
 // ShowPeople lists the people of the site, or those that a search finds.
 func (h Handlers) ShowPeople(c *gin.Context) error {
-	people := view.People{Path: c.Request.URL.Path, Search: web.Search(c), State: choice(c, "state", view.PeopleStates()), Seen: choice(c, "seen", view.PeopleSeen())}
+	people := view.People{Path: c.Request.URL.Path, Search: web.Search(c), State: web.Choice(c, "state", view.PeopleStates()), Seen: web.Choice(c, "seen", view.PeopleSeen())}
 	search := models.PeopleSearch{Text: people.Search, State: models.PeopleState(people.State), Before: web.PageStart(c, "before"), Limit: web.PageSize + 1}
 	if days, err := strconv.Atoi(people.Seen); err == nil {
 		if since := time.Now().AddDate(0, 0, -max(days, -days)); days > 0 {
@@ -56,13 +54,4 @@ func (h Handlers) ShowPeople(c *gin.Context) error {
 	}
 	f := h.Frame(c, http.StatusOK)
 	return web.Render(c, f, view.PeoplePage(f, people), view.PeopleFound(people))
-}
-
-// choice returns the value of a filter in the query if it is one of the options, or "".
-func choice(c *gin.Context, name string, options []forms.Option) string {
-	value := c.Query(name)
-	if slices.ContainsFunc(options, func(o forms.Option) bool { return o.Value == value }) {
-		return value
-	}
-	return ""
 }

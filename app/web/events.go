@@ -2,14 +2,12 @@ package web
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"vestibule/app/forms"
 	"vestibule/models"
 	"vestibule/templates/components"
 )
@@ -50,10 +48,9 @@ func eventFilter(c *gin.Context, groups []components.EventGroup) (components.Eve
 			chosen.Kind, filter.Kinds = g.Key, g.Kinds
 		}
 	}
-	days := c.Query("days")
-	if slices.ContainsFunc(components.EventDays(), func(o forms.Option) bool { return o.Value == days }) {
-		n, _ := strconv.Atoi(days) // a choice is a number
-		chosen.Days, filter.Since = days, time.Now().AddDate(0, 0, -n)
+	if chosen.Days = Choice(c, "days", components.EventDays()); chosen.Days != "" {
+		n, _ := strconv.Atoi(chosen.Days) // a choice is a number
+		filter.Since = time.Now().AddDate(0, 0, -n)
 	}
 	return chosen, filter
 }

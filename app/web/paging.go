@@ -3,10 +3,12 @@ package web
 import (
 	"maps"
 	"net/url"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/forms"
 	"vestibule/app/text"
 	"vestibule/templates/components"
 )
@@ -23,6 +25,15 @@ func PageStart(c *gin.Context, key string) uuid.UUID {
 
 // Search returns the text that the list is searched for, or "".
 func Search(c *gin.Context) string { return text.Printable(c.Query("q")) }
+
+// Choice returns the value of a filter in the query if it is one of the options, or "".
+func Choice(c *gin.Context, name string, options []forms.Option) string {
+	value := c.Query(name)
+	if slices.ContainsFunc(options, func(o forms.Option) bool { return o.Value == value }) {
+		return value
+	}
+	return ""
+}
 
 // NewList returns a page of models, which were read after PageStart with a limit of
 // PageSize+1. The extra one shows that there is a next page, whose path has the last id

@@ -38,9 +38,6 @@ type shownUser struct {
 // organizations, browsers and mail that waits.
 const maxShown = 5
 
-// refusedKinds are the events of somebody who could not sign in.
-var refusedKinds = []string{models.EventSignInFailed, models.EventCodeFailed, models.EventPasskeyRefused, models.EventThrottled}
-
 // readUser reads what users show prints.
 func readUser(ctx context.Context, config *app.Config, db *models.DB, user *models.User) (*shownUser, error) {
 	s := &shownUser{userRow: newUserRow(user), DeleteAfter: user.DeletedAt(config.UnconfirmedMax).UTC(),
@@ -89,7 +86,7 @@ func readUser(ctx context.Context, config *app.Config, db *models.DB, user *mode
 	for _, m := range memberships {
 		s.Organizations = append(s.Organizations, membershipRow{m.Organization.Slug, m.Organization.Name, m.Role.Name, m.CreatedAt.UTC()})
 	}
-	events, err := db.Events(ctx, user.ID, models.EventFilter{Kinds: refusedKinds}, uuid.Nil, maxShown)
+	events, err := db.Events(ctx, user.ID, models.EventFilter{Kinds: models.RefusedEvents()}, uuid.Nil, maxShown)
 	if err != nil {
 		return nil, err
 	}

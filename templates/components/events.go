@@ -181,7 +181,7 @@ func AccountEvents() []EventGroup {
 	return []EventGroup{
 		{"sign-ins", "Sign-ins and devices", []string{models.EventSignUp, models.EventSignIn, models.EventSignInStarted, models.EventSignInFailed, models.EventCodeFailed, models.EventThrottled,
 			models.EventUnlocked, models.EventPasskeyRefused, models.EventRecoveryCodeUsed, models.EventBrowserTrusted, models.EventBrowserRevoked, models.EventSignOut, models.EventReauthenticated, models.EventSessionEnded, models.EventSessionsEnded, models.EventSignedOutThere, models.EventAllEnded}},
-		{"refused", "Refused attempts", []string{models.EventSignInFailed, models.EventCodeFailed, models.EventPasskeyRefused, models.EventThrottled}},
+		{"refused", "Refused attempts", models.RefusedEvents()},
 		{"account", "Account and security", []string{models.EventProfileChanged, models.EventPasswordChanged, models.EventPasswordRemoved, models.EventPasswordReset, models.EventEmailRequested,
 			models.EventEmailCanceled, models.EventEmailConfirmed, models.EventPasskeyAdded, models.EventPasskeyRenamed, models.EventPasskeyRemoved, models.EventAuthenticatorAdded, models.EventAuthenticatorRenamed, models.EventAuthenticatorRemoved,
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
