@@ -17,7 +17,7 @@ func (a *App) newMetrics() *metrics.Metrics {
 		return nil
 	}
 	m := metrics.New(metrics.Sources{Pool: a.DB.Bun().DB, Hashing: a.Hasher.Load, Stored: a.stored},
-		string(models.FactorPassword), string(models.FactorPasskey), string(models.FactorEmail), string(models.FactorProvider),
+		string(models.FactorPassword), string(models.FactorPasskey), string(models.FactorEmail), string(models.FactorMailCode), string(models.FactorProvider),
 		string(models.FactorCode), string(models.FactorRecoveryCode))
 	a.hashes.took = m.Hashed
 	a.Hasher.OnWait(m.Waited)

@@ -96,6 +96,15 @@ func TestMetrics(t *testing.T) {
 				t.Errorf("%s %v is %v, want %v", tt.name, tt.labels, got, tt.want)
 			}
 		}
+		asked := s.Visit(t)
+		asked.Post("/sign-in/code", apptest.Fill("email", apptest.Anna.Email)).Wants(http.StatusOK)
+		asked.Post("/sign-in/code", apptest.Fill("code", "0000-0000")).Wants(http.StatusUnprocessableEntity)
+		asked.Post("/sign-in/code", apptest.Fill("code", "0000-0000")).Wants(http.StatusTooManyRequests)
+		for outcome, want := range map[string]float64{"succeeded": 0, "refused": 1, "limited": 1} {
+			if got := measured(t, s, "vestibule_sign_ins_total", "outcome", outcome, "way", "mail-code"); got != want {
+				t.Errorf("%v mailed codes %s, want %v", got, outcome, want)
+			}
+		}
 		_, text := scrape(t, s)
 		for _, private := range []string{"swordfish", "acme", apptest.Anna.Username, "@", "127.0.0.1", s.Users()[0].ID.String()} {
 			if strings.Contains(text, private) {

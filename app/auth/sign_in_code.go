@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/forms"
+	"vestibule/app/metrics"
 	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -38,22 +39,19 @@ func (h Handlers) ShowSignInCode(c *gin.Context) error {
 	if form.Code == "" {
 		form.Focus = &form.Email
 		form.Error = h.InsecurePage(c)
-		return h.renderSignInCode(c, http.StatusOK, view.SignInCodeForm)(form)
+		return h.renderSignInCode(c, http.StatusOK, form, view.SignInCodeForm)
 	}
 	form.Code = models.FormatCode(form.Code)
 	if _, form.Email = h.AskedForCode(c); form.Email == "" {
-		return h.renderSignInCode(c, http.StatusOK, view.SignInCodeElsewhere)(form)
+		return h.renderSignInCode(c, http.StatusOK, form, view.SignInCodeElsewhere)
 	}
-	return h.renderSignInCode(c, http.StatusOK, view.SignInCodeLink)(form)
+	return h.renderSignInCode(c, http.StatusOK, form, view.SignInCodeLink)
 }
 
-// renderSignInCode returns what answers with content.
-func (h Handlers) renderSignInCode(c *gin.Context, status int, content func(layouts.Frame, *view.SignInCode) templ.Component) func(*view.SignInCode) error {
-	return func(form *view.SignInCode) error {
-		h.ProbeCookies(c)
-		f := h.Frame(c, status)
-		return web.Render(c, f, view.SignInCodePage(f, content(f, form)), content(f, form))
-	}
+func (h Handlers) renderSignInCode(c *gin.Context, status int, form *view.SignInCode, content func(layouts.Frame, *view.SignInCode) templ.Component) error {
+	h.ProbeCookies(c)
+	f := h.Frame(c, status)
+	return web.Render(c, f, view.SignInCodePage(f, content(f, form)), content(f, form))
 }
 
 // SignInCode mails a code, or signs in if the code is right.
@@ -75,18 +73,18 @@ func (h Handlers) SignInCode(c *gin.Context) error {
 	h.FailUnreachable(c.Request.Context(), &form.Form)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
-		return h.renderSignInCode(c, http.StatusUnprocessableEntity, view.SignInCodeForm)(form)
+		return h.renderSignInCode(c, http.StatusUnprocessableEntity, form, view.SignInCodeForm)
 	}
 	limited, err := h.requestCode(c, &form.Form, "sign-in code", models.MailSignInCode, form.Email)
 	switch {
 	case err != nil:
 		return err
 	case limited && form.Again == "":
-		return h.renderSignInCode(c, http.StatusTooManyRequests, view.SignInCodeForm)(form)
+		return h.renderSignInCode(c, http.StatusTooManyRequests, form, view.SignInCodeForm)
 	case limited:
-		return h.renderSignInCode(c, http.StatusTooManyRequests, view.SignInCodeSent)(form)
+		return h.renderSignInCode(c, http.StatusTooManyRequests, form, view.SignInCodeSent)
 	}
-	return h.renderSignInCode(c, http.StatusOK, view.SignInCodeSent)(form)
+	return h.renderSignInCode(c, http.StatusOK, form, view.SignInCodeSent)
 }
 
 // requestCode is requestMail for mail with a code, which only this browser can use.
@@ -103,7 +101,7 @@ func (h Handlers) requestCode(c *gin.Context, form *forms.Form, what, kind, emai
 func (h Handlers) signInByCode(c *gin.Context, form *view.SignInCode) error {
 	form.Excuse("email")
 	_, form.Email = h.AskedForCode(c)
-	render := func(status int) error { return h.renderSignInCode(c, status, view.SignInCodeSent)(form) }
+	render := func(status int) error { return h.renderSignInCode(c, status, form, view.SignInCodeSent) }
 	if user := web.Current(c).User; user != nil && form.Email != "" && text.EmailKey(form.Email) != user.EmailKey {
 		return h.signedInMeanwhile(c, &form.Form, form.Email, func() error { return render(http.StatusConflict) })
 	}
@@ -191,7 +189,7 @@ func (h Handlers) attemptMailedCode(c *gin.Context, form *forms.Form, typed stri
 	} else if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return nil, false, err
 	}
-	match, limited, err := h.tryMailedCode(c, form, try{user: user, who: who, request: models.RequestKey(secret, email), typed: typed, hash: hash})
+	match, limited, err := h.tryMailedCode(c, form, try{way: codeProves(purpose), user: user, who: who, request: models.RequestKey(secret, email), typed: typed, hash: hash})
 	if !match {
 		return nil, limited, err
 	}
@@ -200,11 +198,27 @@ func (h Handlers) attemptMailedCode(c *gin.Context, form *forms.Form, typed stri
 
 // try is a try to type a mailed code.
 type try struct {
-	user    *models.User // whose account counts it
-	who     *models.User // who is known to have that account; nil for nobody
-	request string       // what has MaxCodeTries
-	typed   string       // see models.NormalizeCode
-	hash    string       // of the code; empty if there is none
+	way     models.Factor // what the code would prove; empty if that signs nobody in
+	user    *models.User  // whose account counts it
+	who     *models.User  // who is known to have that account; nil for nobody
+	request string        // what has MaxCodeTries
+	typed   string        // see models.NormalizeCode
+	hash    string        // of the code; empty if there is none
+}
+
+// count counts the outcome of the try in the metrics.
+func (t try) count(h Handlers, outcome string) {
+	if t.way != "" {
+		h.Metrics.SignIn(string(t.way), outcome)
+	}
+}
+
+// codeProves returns the factor that a code for purpose proves.
+func codeProves(purpose models.Purpose) models.Factor {
+	if purpose == models.SignInByCode {
+		return models.FactorMailCode
+	}
+	return models.FactorEmail
 }
 
 // tryMailedCode reports whether the code is right. Otherwise form has the error; limited
@@ -212,6 +226,7 @@ type try struct {
 func (h Handlers) tryMailedCode(c *gin.Context, form *forms.Form, t try) (match, limited bool, err error) {
 	counted := web.NewAttempt("mailed code in "+t.request, mailedCodeLimit)
 	if err := h.Attempt(c, counted); errors.As(err, new(*models.ThrottledError)) {
+		t.count(h, metrics.Limited)
 		form.Fail("code", spentMailedCode)
 		return false, false, nil
 	} else if err != nil {
@@ -226,6 +241,9 @@ func (h Handlers) tryMailedCode(c *gin.Context, form *forms.Form, t try) (match,
 		attempts = []web.Attempt{web.PerIP(c, "sign-in", h.Config.LimitAddress), account}
 	}
 	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
+		if limited {
+			t.count(h, metrics.Limited)
+		}
 		h.Refund(c, counted)
 		return false, limited, err
 	}
@@ -234,6 +252,7 @@ func (h Handlers) tryMailedCode(c *gin.Context, form *forms.Form, t try) (match,
 		return false, false, err
 	}
 	if !match {
+		t.count(h, metrics.Refused)
 		h.RecordAttempt(c, models.EventSignInFailed, t.who)
 		form.Fail("code", wrongMailedCode)
 		return false, false, nil
