@@ -62,8 +62,8 @@ func RequestKey(secret, email string) string {
 	return base64.RawURLEncoding.EncodeToString(hashCodeRequest(secret, email))
 }
 
-// The letters and digits of codes are those of Crockford's base 32, none of which looks like
-// another. Eight of them are 40 bits: enough for what can be tried five times.
+// Codes use Crockford's base 32 alphabet, which has no look-alikes. Eight characters are 40
+// bits: enough for a code that can be tried five times.
 const (
 	codeAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	codeLength   = 8

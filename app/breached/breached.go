@@ -1,5 +1,5 @@
-// Package breached tells whether a password is known from a data breach, from an offline
-// filter or a range service (ASVS 5.0, 6.2.12).
+// Package breached checks new passwords against those exposed in data breaches, with an
+// offline filter or a range service (ASVS 5.0, 6.2.12).
 package breached
 
 import (
@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// Checker tells whether passwords are known from data breaches. It is safe for concurrent
+// Checker checks whether passwords were exposed in data breaches. It is safe for concurrent
 // use.
 type Checker interface {
-	// Has reports whether pw, in its normal form, is known.
+	// Has reports whether pw, in its normal form, was exposed.
 	Has(ctx context.Context, pw string) (bool, error)
-	// Offline reports whether Has asks nobody, so that it may be called as a person types.
+	// Offline reports whether Has works without a service. Then it may be called as a person types.
 	Offline() bool
 }
 

@@ -197,7 +197,7 @@ func Build(list io.Reader, w io.Writer, least int) (count uint64, err error) {
 		return b.count, err
 	}
 	if b.count == 0 {
-		return 0, errors.New("the list has no hash")
+		return 0, errors.New("the list contains no hashes")
 	}
 	return b.count, b.end()
 }

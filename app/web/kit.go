@@ -38,7 +38,8 @@ type Kit struct {
 	// Passkeys is the site as authenticators know it. It is nil if there can be no
 	// passkeys, because BaseURL has an IP address.
 	Passkeys *passkey.RelyingParty
-	// Breached tells whether a new password is known from a data breach. If nil, nothing does.
+	// Breached checks whether a new password was exposed in a data breach. If nil, passwords
+	// aren't checked.
 	Breached breached.Checker
 	// Providers are where people have accounts by which they sign in.
 	Providers []*provider.Provider
