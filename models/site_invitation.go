@@ -154,6 +154,9 @@ const (
 	SignUpClosed  SignUpMode = "closed"
 )
 
+// ByInvitation reports whether nobody can sign up without an invitation.
+func (m SignUpMode) ByInvitation() bool { return m == SignUpInvited || m == SignUpClosed }
+
 // InDomains reports whether the domain of email is one of domains, or below one that begins
 // with "*.". All are A-labels in lower case, as [text.Email] and the settings have them.
 func InDomains(email string, domains []string) bool {

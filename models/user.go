@@ -403,23 +403,30 @@ func (db *DB) ConfirmEmail(ctx context.Context, token *Token) error {
 		}
 		old := *u
 		u.VerifiedAt, u.Email = now(), token.Email
-		if err := tx.updateUser(ctx, u, "email", "email_key", "verified_at"); err != nil {
-			return err
-		}
-		if err := tx.replaceEmail(ctx, &old, u.EmailKey); err != nil {
-			return err
-		}
-		if err := tx.overtakeRecovery(ctx, u, u.ID); err != nil {
-			return err
-		}
-		if err := tx.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword, Recover); err != nil {
-			return err
-		}
-		if err := tx.endSignIns(ctx, u.ID); err != nil {
-			return err
-		}
-		return tx.mailUser(ctx, &old, MailEmailChanged, MailDetail{Email: u.Email})
+		return tx.moveEmail(ctx, &old, u, u.ID)
 	})
+}
+
+// moveEmail stores the new address of u and whether it is verified. It voids links and
+// pending sign-ins, cancels a recovery, and tells the address that old has. Actor did it; the
+// zero id is an operator.
+func (db *DB) moveEmail(ctx context.Context, old, u *User, actor uuid.UUID) error {
+	if err := db.updateUser(ctx, u, "email", "email_key", "verified_at"); err != nil {
+		return err
+	}
+	if err := db.replaceEmail(ctx, old, u.EmailKey); err != nil {
+		return err
+	}
+	if err := db.overtakeRecovery(ctx, u, actor); err != nil {
+		return err
+	}
+	if err := db.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword, Recover); err != nil {
+		return err
+	}
+	if err := db.endSignIns(ctx, u.ID); err != nil {
+		return err
+	}
+	return db.mailUser(ctx, old, MailEmailChanged, MailDetail{Email: u.Email})
 }
 
 // VerifyUser records that u owns their email address, because an operator says so. It

@@ -22,25 +22,10 @@ func (db *DB) SetEmail(ctx context.Context, u *User, email string, verified bool
 		if verified {
 			changed.VerifiedAt = now()
 		}
-		if err := tx.updateUser(ctx, changed, "email", "email_key", "verified_at"); err != nil {
-			return err
-		}
-		if err := tx.replaceEmail(ctx, &old, changed.EmailKey); err != nil {
-			return err
-		}
-		if err := tx.overtakeRecovery(ctx, changed, uuid.Nil); err != nil {
-			return err
-		}
-		if err := tx.deleteTokens(ctx, u.ID, VerifyEmail, ChangeEmail, ResetPassword, Recover); err != nil {
+		if err := tx.moveEmail(ctx, &old, changed, uuid.Nil); err != nil {
 			return err
 		}
 		if err := tx.cancelMail(ctx, u.ID, MailVerifyEmail, MailChangeEmail); err != nil {
-			return err
-		}
-		if err := tx.endSignIns(ctx, u.ID); err != nil {
-			return err
-		}
-		if err := tx.mailUser(ctx, &old, MailEmailChanged, MailDetail{Email: changed.Email}); err != nil {
 			return err
 		}
 		*u = *changed

@@ -125,8 +125,17 @@ type ownList struct {
 
 // DownloadData sends the user's own data as a JSON file.
 func (h Handlers) DownloadData(c *gin.Context) error {
-	return h.Download(c, "my-data.json", "application/json; charset=utf-8", func(ctx context.Context, w *bufio.Writer) error {
-		return h.WriteData(ctx, w, web.Current(c).User)
+	return h.sendData(c, "my-data.json", web.Current(c).User)
+}
+
+// SendData sends the data of u as a JSON file, to an operator.
+func (h Handlers) SendData(c *gin.Context, u *models.User) error {
+	return h.sendData(c, "data-of-"+u.ID.String()+".json", u)
+}
+
+func (h Handlers) sendData(c *gin.Context, name string, u *models.User) error {
+	return h.Download(c, name, "application/json; charset=utf-8", func(ctx context.Context, w *bufio.Writer) error {
+		return h.WriteData(ctx, w, u)
 	})
 }
 
@@ -152,13 +161,6 @@ func (h Handlers) WriteData(ctx context.Context, w *bufio.Writer, u *models.User
 		lists = append(lists, ownList{key, h.Exports()[key]})
 	}
 	return writeData(ctx, w, u, lists)
-}
-
-// SendData sends the data of u as a JSON file, to an operator.
-func (h Handlers) SendData(c *gin.Context, u *models.User) error {
-	return h.Download(c, "data-of-"+u.ID.String()+".json", "application/json; charset=utf-8", func(ctx context.Context, w *bufio.Writer) error {
-		return h.WriteData(ctx, w, u)
-	})
 }
 
 // writeData writes a JSON object with u's profile and lists, a row at a time.

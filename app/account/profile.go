@@ -57,7 +57,7 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	if user == *web.Current(c).User { // nothing to store
 		return h.renderProfileSaved(c, form)
 	}
-	detail := &models.EventDetail{Fields: changedFields(web.Current(c).User, &user)}
+	detail := &models.EventDetail{Fields: ChangedFields(web.Current(c).User, &user)}
 	err := h.AuditedDetail(c, models.EventProfileChanged, &user, detail, func(tx *models.DB) error {
 		return tx.UpdateProfile(c.Request.Context(), &user)
 	})
@@ -79,9 +79,9 @@ func (h Handlers) renderProfileSaved(c *gin.Context, form *view.Profile) (err er
 	return h.RenderSaved(c, view.ProfileForm(form), "saved")
 }
 
-// changedFields says which fields of the profile differ. The audit log doesn't keep what
+// ChangedFields says which fields of the profile differ. The audit log doesn't keep what
 // they held.
-func changedFields(before, after *models.User) string {
+func ChangedFields(before, after *models.User) string {
 	var fields []string
 	if before.Username != after.Username {
 		fields = append(fields, "username")

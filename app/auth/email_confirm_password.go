@@ -58,8 +58,7 @@ func (h Handlers) VerifyEmailPassword(c *gin.Context) error {
 	if isAnothers(c, token) {
 		return h.renderAnotherAccount(c, http.StatusConflict, token, view.VerifyEmailPasswordPath(form.Token))
 	}
-	ApplyPasswordRules(&form.Form, form.Password, token.User)
-	h.FailBreached(c, &form.Form)
+	h.applyPasswordRules(c, &form.Form, form.Password, token.User)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderVerifyEmailPassword(c, http.StatusUnprocessableEntity, form, token)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
@@ -30,12 +31,17 @@ func (h Handlers) invitedEmail(c *gin.Context, secret string) (string, error) {
 }
 
 func goneInvitation(c *gin.Context) error {
-	return web.Gone("Ask whoever invited you for a new one.", components.ButtonLink(layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))), "Sign in"))
+	return web.Gone("Ask whoever invited you for a new one.", signInLink(c))
+}
+
+// signInLink is the way on for somebody who can't sign up. It keeps where they were going.
+func signInLink(c *gin.Context) templ.Component {
+	return components.ButtonLink(layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))), "Sign in")
 }
 
 // signUpClosed returns a [web.Refusal] if nobody can sign up without an invitation.
 func (h Handlers) signUpClosed(c *gin.Context) error {
-	on := components.ButtonLink(layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))), "Sign in")
+	on := signInLink(c)
 	switch h.Config.SignUp {
 	case models.SignUpInvited:
 		return &web.Refusal{Status: http.StatusForbidden, Title: "Sign-up is by invitation", Text: "Open the link in your invitation to create an account. If you don't have one, ask whoever told you about this site.", On: on}

@@ -27,6 +27,13 @@ func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
 	}
 }
 
+// applyPasswordRules applies the rules for a new password of user, and sets an error in form if
+// it is known from a data breach.
+func (h Handlers) applyPasswordRules(c *gin.Context, form *forms.Form, pw string, user *models.User) {
+	ApplyPasswordRules(form, pw, user)
+	h.FailBreached(c, form)
+}
+
 // FailBreached sets an error in form if its new password is known from a data breach. It
 // asks a service only about a valid form that was sent, and lets the password pass if the
 // service doesn't answer.
@@ -144,9 +151,14 @@ func (h Handlers) FillIdentity(c *gin.Context, identity *view.Identity) error {
 	return err
 }
 
-// onlyElsewhere reports whether user signs in by a provider or a mailed code alone.
+// provesNothing reports whether a person has neither a password nor a passkey to use here.
+func (h Handlers) provesNothing(factors models.Factors) bool {
+	return !factors.Password && !h.canUsePasskey(factors)
+}
+
+// onlyElsewhere reports whether user can only sign in with a provider or a mailed code.
 func (h Handlers) onlyElsewhere(user *models.User, factors models.Factors) bool {
-	return !factors.Password && !h.canUsePasskey(factors) && (factors.Identities > 0 || user.Verified())
+	return h.provesNothing(factors) && (factors.Identities > 0 || user.Verified())
 }
 
 // CheckCurrentPassword sets an error in form if the current password is wrong. It

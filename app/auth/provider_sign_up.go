@@ -40,16 +40,14 @@ func (h Handlers) holdSignUp(c *gin.Context, p *provider.Provider, a *models.Aut
 // address, or because they were invited there, if the provider has verified the address. An
 // address that it hasn't is asked for.
 func (h Handlers) maySignUp(c *gin.Context, email string, verified bool) (bool, error) {
-	switch mode := h.Config.SignUp; {
-	case mode == models.SignUpDomains && (!verified || models.InDomains(email, h.Config.SignUpDomains)):
-		return true, nil
-	case mode == models.SignUpDomains, mode == models.SignUpInvited, mode == models.SignUpClosed:
-		if !verified {
-			return false, nil
-		}
-		return h.DB.Invited(c.Request.Context(), email)
+	open := !h.Config.SignUp.ByInvitation()
+	if verified && h.Config.SignUp == models.SignUpDomains {
+		open = models.InDomains(email, h.Config.SignUpDomains)
 	}
-	return true, nil
+	if open || !verified {
+		return open, nil
+	}
+	return h.DB.Invited(c.Request.Context(), email)
 }
 
 // newProviderSignUp returns the form for what the provider of a sign-up doesn't say.

@@ -168,7 +168,7 @@ func (h Handlers) ownProviders(c *gin.Context, factors models.Factors) ([]compon
 // confirmsByMail reports whether a mailed code confirms who user is: they have neither a
 // password nor a passkey.
 func (h Handlers) confirmsByMail(user *models.User, factors models.Factors) bool {
-	return user.Verified() && !factors.Password && !h.canUsePasskey(factors)
+	return user.Verified() && h.provesNothing(factors)
 }
 
 // proveAgain checks what the user has typed into form. It reports whether that proves who

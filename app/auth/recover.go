@@ -218,8 +218,7 @@ func (h Handlers) RecoverFinish(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ApplyPasswordRules(&form.Form, form.Password, token.User)
-	h.FailBreached(c, &form.Form)
+	h.applyPasswordRules(c, &form.Form, form.Password, token.User)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderRecoverFinish(c, http.StatusUnprocessableEntity, form, token.User)

@@ -51,8 +51,7 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ApplyPasswordRules(&form.Form, form.Password, token.User)
-	h.FailBreached(c, &form.Form)
+	h.applyPasswordRules(c, &form.Form, form.Password, token.User)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderResetPassword(c, http.StatusUnprocessableEntity, form, token.User)
@@ -116,8 +115,7 @@ func (h Handlers) checkNewPassword(c *gin.Context, form *forms.Form, secret, pw 
 	case err != nil:
 		return err
 	default:
-		ApplyPasswordRules(form, pw, token.User)
-		h.FailBreached(c, form)
+		h.applyPasswordRules(c, form, pw, token.User)
 		return web.CheckFields(c, form.Refresh(c.Query("field")))
 	}
 }

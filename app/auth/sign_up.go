@@ -13,8 +13,6 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
-	"vestibule/templates/components"
-	"vestibule/templates/layouts"
 )
 
 // NewSignUp returns the sign-up form, with the rules for its password.
@@ -139,7 +137,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		if failed.Field == "email" && !form.Has(&form.Email) { // who reads mail there may know
 			h.Refund(c, attempts...)
 			return &web.Refusal{Status: http.StatusConflict, Title: "You have an account", Text: "There's already an account with the address that was invited. Sign in to it.",
-				On: components.ButtonLink(layouts.WithNext("/sign-in", web.LocalPath(c.Query("next"))), "Sign in")}
+				On: signInLink(c)}
 		}
 		Taken(&form.Form, failed.Field)
 		if err := h.FailUnavailable(c, &form.Form); err != nil { // the other may be taken too

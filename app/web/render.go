@@ -10,7 +10,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/assets"
-	"vestibule/models"
 	"vestibule/templates/components"
 	"vestibule/templates/layouts"
 )
@@ -30,7 +29,7 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		SecondFactorDue: r.SecondFactorDue,
 
 		Connections: len(k.Providers) > 0,
-		SignUp:      k.Config.SignUp != models.SignUpInvited && k.Config.SignUp != models.SignUpClosed,
+		SignUp:      !k.Config.SignUp.ByInvitation(),
 		Operates:    k.Operates(c),
 	}
 	if s := r.Session; s != nil && s.Recovery != nil && !s.Recovery.Over() {

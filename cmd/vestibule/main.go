@@ -19,6 +19,7 @@ import (
 
 	"vestibule/app"
 	"vestibule/app/text"
+	"vestibule/app/web"
 )
 
 type commands struct {
@@ -74,7 +75,7 @@ func run(args []string) error {
 	parser, err := kong.New(&c,
 		kong.Name("vestibule"),
 		kong.Description("The front hall of a web product: accounts and sessions."),
-		kong.Vars{"version": version(build)},
+		kong.Vars{"version": web.Version(build)},
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
 	)

@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"vestibule/app/web"
 )
 
 // tracing reports whether the settings of OpenTelemetry ask for traces (OpenTelemetry
@@ -43,7 +45,7 @@ func newTracer(ctx context.Context, log *slog.Logger) (tracer trace.Tracer, stop
 	}
 	build, _ := debug.ReadBuildInfo()
 	described, err := resource.New(ctx, resource.WithTelemetrySDK(),
-		resource.WithAttributes(attribute.String("service.name", "vestibule"), attribute.String("service.version", version(build))),
+		resource.WithAttributes(attribute.String("service.name", "vestibule"), attribute.String("service.version", web.Version(build))),
 		resource.WithFromEnv()) // the last one wins
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)

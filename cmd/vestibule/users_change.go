@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"vestibule/app"
+	"vestibule/app/account"
 	"vestibule/app/text"
 	"vestibule/models"
 )
@@ -102,17 +102,11 @@ func (c usersRename) Run(ctx context.Context, config *app.Config) error {
 			changed.Rename(c.Name)
 		}
 		err := app.RenameUser(config, &changed, func() error {
-			var fields []string
-			if changed.Username != user.Username {
-				fields = append(fields, "username")
-			}
-			if changed.FullName() != user.FullName() {
-				fields = append(fields, "name")
-			}
-			if fields == nil {
+			fields := account.ChangedFields(user, &changed)
+			if fields == "" {
 				return nil
 			}
-			return auditedDetail(ctx, db, models.EventProfileChanged, &models.EventDetail{Fields: strings.Join(fields, " and ")}, func(tx *models.DB) (uuid.UUID, error) {
+			return auditedDetail(ctx, db, models.EventProfileChanged, &models.EventDetail{Fields: fields}, func(tx *models.DB) (uuid.UUID, error) {
 				return user.ID, tx.UpdateProfile(ctx, &changed)
 			})
 		})

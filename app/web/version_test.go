@@ -1,8 +1,10 @@
-package main
+package web_test
 
 import (
 	"runtime/debug"
 	"testing"
+
+	"vestibule/app/web"
 )
 
 func TestVersion(t *testing.T) {
@@ -19,11 +21,11 @@ func TestVersion(t *testing.T) {
 		"vestibule unknown (commit unknown)":           build(""),
 		"vestibule unknown (commit unknown, modified)": build("(devel)", debug.BuildSetting{Key: "vcs.modified", Value: "true"}),
 	} {
-		if got := version(info); got != want {
+		if got := web.Version(info); got != want {
 			t.Errorf("version is %q, want %q", got, want)
 		}
 	}
-	if got, want := version(nil), "vestibule unknown (commit unknown)"; got != want {
+	if got, want := web.Version(nil), "vestibule unknown (commit unknown)"; got != want {
 		t.Errorf("version without build information is %q, want %q", got, want)
 	}
 }
