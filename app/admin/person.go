@@ -71,7 +71,7 @@ func signInState(p view.Person, now time.Time) view.SignIn {
 	case p.User.Disabled():
 		return view.SignIn{Blocked: true, Before: "They can't sign in: the account has been disabled since ", At: p.User.DisabledAt, After: "."}
 	case !p.Factors.WayIn():
-		return view.SignIn{Blocked: true, Before: "They can't sign in: the account has no password, passkey or connected account. A reset link lets them choose a password."}
+		return view.SignIn{Before: "They can sign in only by mail, with a code or a reset link: the account has no password, passkey or connected account."}
 	case p.Factors.Required && !p.Factors.HasSecond():
 		return view.SignIn{Before: "They can sign in, and are then led to set up the second step that is required of them."}
 	}

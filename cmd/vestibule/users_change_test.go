@@ -160,6 +160,6 @@ func TestOperatorShowsWhy(t *testing.T) {
 		if _, err := o.db.Bun().NewUpdate().Model((*models.User)(nil)).Set("password_hash = ''").Where("id = ?", s.First.UserID).Exec(o.Context()); err != nil {
 			o.Fatal(err)
 		}
-		wantEqual(o.T, "why", why(), `only by "Forgot your password?": there is no password, passkey or connected account`)
+		wantEqual(o.T, "why", why(), "only by mail, with a code or a reset link: there is no password, passkey or connected account")
 	})
 }

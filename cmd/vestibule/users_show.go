@@ -119,7 +119,7 @@ func signInState(user *models.User, factors models.Factors, waits []models.Throt
 	case len(waits) > 0:
 		return false, fmt.Sprintf("must wait until %s UTC after too many attempts; users unlock lifts it", formatTime(waits[0].Until))
 	case !factors.WayIn():
-		return false, `only by "Forgot your password?": there is no password, passkey or connected account`
+		return true, "only by mail, with a code or a reset link: there is no password, passkey or connected account"
 	}
 	return true, "yes"
 }
