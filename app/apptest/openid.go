@@ -330,6 +330,11 @@ func (k Key) SignAs(kind string, claims []byte) string {
 	return token
 }
 
+// Public returns the key set (RFC 7517) that shows what the key signs.
+func (k Key) Public() jose.JSONWebKeySet {
+	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.private.Public(), KeyID: k.id, Algorithm: string(jose.ES256), Use: "sig"}}}
+}
+
 func (k Key) ID() string                                  { return k.id }
 func (k Key) Key() any                                    { return k.private }
 func (k Key) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.ES256 }

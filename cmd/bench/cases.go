@@ -89,7 +89,12 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, keys.db.Close()) }()
-	s, err := b.serve(ctx, databaseURL, dir)
+	provider, err := newOpenID(ctx, keys.db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, provider.server.Close()) }()
+	s, err := b.serve(ctx, databaseURL, dir, provider.env()...)
 	if err != nil {
 		return err
 	}
@@ -130,6 +135,9 @@ func (b *bench) database(ctx context.Context, name, databaseURL, dir string) (er
 		}},
 		{name: "sign-in by mailed code", path: "/sign-in/code", workers: 8, want: 303, floor: "argon2id", once: true, targets: func(int) ([]vegeta.Target, error) {
 			return codeSignIns(ctx, keys.db, b.spread(sample, sample), s)
+		}},
+		{name: "sign-in by provider", path: openIDPath, want: 303, floor: "Gin", once: true, targets: func(int) ([]vegeta.Target, error) {
+			return provider.signIns(ctx, b.spread(sample, sample), s)
 		}},
 		{name: "sign-out", path: "/sign-out", form: url.Values{}, want: 303, floor: "Gin", once: true, targets: func(turn int) ([]vegeta.Target, error) {
 			targets := make([]vegeta.Target, signOuts)
@@ -233,7 +241,7 @@ func (b *bench) compare(ctx context.Context, database, databaseURL string, s *si
 			if err != nil {
 				return err
 			}
-			first.Header, first.Body = targets[0].Header, string(targets[0].Body)
+			first.URL, first.Header, first.Body = targets[0].URL, targets[0].Header, string(targets[0].Body)
 		}
 		r, err := capture(ctx, first)
 		if err != nil {
@@ -326,8 +334,9 @@ type site struct {
 	cmd           *exec.Cmd
 }
 
-// serve starts the program without rate limits, which would dominate the result.
-func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, error) {
+// serve starts the program, with settings, and without rate limits, which would dominate the
+// result.
+func (b *bench) serve(ctx context.Context, databaseURL, dir string, settings ...string) (*site, error) {
 	addr, release, err := modelstest.ReservePort()
 	if err != nil {
 		return nil, err
@@ -345,8 +354,8 @@ func (b *bench) serve(ctx context.Context, databaseURL, dir string) (*site, erro
 	defer release()
 	s := &site{url: "http://" + addr, profiles: "http://" + profiles, cmd: exec.CommandContext(ctx, b.program)} // #nosec G204 -- the program to measure
 	s.cmd.Dir, s.cmd.Stderr = dir, log
-	s.cmd.Env = []string{"ADDR=" + addr, "BASE_URL=" + baseURL, "PPROF_ADDR=" + profiles, "DATABASE_URL=" + databaseURL,
-		"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off", "LIMIT_WRITES=off"}
+	s.cmd.Env = append(settings, "ADDR="+addr, "BASE_URL="+baseURL, "PPROF_ADDR="+profiles, "DATABASE_URL="+databaseURL,
+		"LIMIT_ACCOUNT=off", "LIMIT_ADDRESS=off", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off", "LIMIT_CHECK=off", "LIMIT_WRITES=off")
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
