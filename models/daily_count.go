@@ -42,17 +42,46 @@ func (db *DB) CountDays(ctx context.Context) error {
 	for _, c := range all {
 		counted[c.Day] = c
 	}
-	for day := today.AddDate(0, 0, 1-CountedDays); !day.After(today); day = day.AddDate(0, 0, 1) {
-		before, ok := counted[day.Format(time.DateOnly)]
-		done := before.CountedAt.After(day.AddDate(0, 0, 1)) || t.Sub(before.CountedAt) < countEvery
-		if ok && done {
-			continue
-		}
-		if err := db.countDay(ctx, day, before); err != nil {
+	var first time.Time
+	if len(all) < CountedDays {
+		if first, err = db.firstDay(ctx, today); err != nil {
 			return err
 		}
 	}
-	return nil
+	var quiet []DailyCount
+	for day := today.AddDate(0, 0, 1-CountedDays); !day.After(today); day = day.AddDate(0, 0, 1) {
+		before, ok := counted[day.Format(time.DateOnly)]
+		done := before.CountedAt.After(day.AddDate(0, 0, 1)) || t.Sub(before.CountedAt) < countEvery
+		switch {
+		case ok && done:
+		case day.Before(first):
+			quiet = append(quiet, DailyCount{Day: day.Format(time.DateOnly), CountedAt: t})
+		default:
+			if err := db.countDay(ctx, day, before); err != nil {
+				return err
+			}
+		}
+	}
+	if len(quiet) > 0 {
+		_, err = db.bun.NewInsert().Model(&quiet).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx)
+	}
+	return err
+}
+
+// firstDay returns the first day on which there may be something to count, today if there is
+// none. A new site has not been there for most of the days, so they cost nothing.
+func (db *DB) firstDay(ctx context.Context, today time.Time) (time.Time, error) {
+	first := today
+	for column, model := range map[string]any{"created_at": (*Event)(nil), "last_seen_at": (*Session)(nil)} {
+		var oldest bun.NullTime
+		if err := db.bun.NewSelect().Model(model).ColumnExpr("min(?)", bun.Ident(column)).Scan(ctx, &oldest); err != nil {
+			return first, err
+		}
+		if !oldest.IsZero() && oldest.Before(first) {
+			first = oldest.UTC().Truncate(24 * time.Hour)
+		}
+	}
+	return first, nil
 }
 
 // countDay counts a day that was counted before, or with a zero before.
