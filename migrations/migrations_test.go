@@ -22,7 +22,7 @@ import (
 // eachEmpty runs test on an empty database of each kind.
 func eachEmpty(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
-	for name, empty := range map[string]func(*testing.T) string{"sqlite": modelstest.SQLite, "postgres": modelstest.EmptyPostgreSQL} {
+	for name, empty := range map[string]func(*testing.T) string{"sqlite": modelstest.EmptySQLite, "postgres": modelstest.EmptyPostgreSQL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, empty(t))

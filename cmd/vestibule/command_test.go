@@ -399,7 +399,7 @@ func TestMigrateAtOnce(t *testing.T) {
 func TestMigrateCreate(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new")
-	got := succeed(t, modelstest.SQLite(t), "migrate", "create", "add_projects", "--dir", dir)
+	got := succeed(t, modelstest.EmptySQLite(t), "migrate", "create", "add_projects", "--dir", dir)
 	if n := strings.Count(got, "Created "+dir); n != 2 {
 		t.Errorf("it created %d files, want 2:\n%s", n, got)
 	}

@@ -24,7 +24,7 @@ import (
 // from signing in, and the site stays ready. It runs alone, because it measures.
 func TestStormOfOneAccount(t *testing.T) {
 	modelstest.Soak(t)
-	for name, database := range map[string]func(*testing.T) string{"sqlite": modelstest.SQLite, "postgres": modelstest.EmptyPostgreSQL} {
+	for name, database := range map[string]func(*testing.T) string{"sqlite": modelstest.EmptySQLite, "postgres": modelstest.EmptyPostgreSQL} {
 		t.Run(name, func(t *testing.T) {
 			database := database(t)
 			s := serveProgram(t, unraced(t), nil, "DATABASE_URL="+database, "TRUSTED_PROXIES=127.0.0.1", "LIMIT_SIGN_UP=off", "LIMIT_MAIL=off")

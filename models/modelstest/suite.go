@@ -15,9 +15,20 @@ import (
 //   - make soak sets SOAK=1: each flow in a browser both ways on both databases,
 //     and what takes long, as thousands of connections and a program that dies
 //     twenty times.
+//
+// TEST_DATABASE=sqlite or postgres leaves out the other database. make test uses it to
+// run the tests of app with the race detector on PostgreSQL, and without it on SQLite,
+// which is translated from C and takes five times as long with it. make soak runs both
+// with it.
 
 // Soaking reports whether the tests run as make soak does.
 func Soaking() bool { return os.Getenv("SOAK") != "" }
+
+// leavesOut reports whether tests don't run on a kind of database.
+func leavesOut(kind string) bool {
+	only := os.Getenv("TEST_DATABASE")
+	return kind == "postgres" && testing.Short() || only != "" && kind != only
+}
 
 // Soak skips a test that is for make soak alone.
 func Soak(t testing.TB) {
