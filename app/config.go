@@ -2,9 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,11 +10,9 @@ import (
 	"github.com/alexedwards/argon2id"
 	"go.opentelemetry.io/otel/trace"
 
-	"vestibule/app/mail"
 	"vestibule/app/passkey"
 	"vestibule/app/password"
 	"vestibule/app/provider"
-	"vestibule/app/secrets"
 	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -98,149 +93,6 @@ func (c *Config) Validate() error { return c.validate(false) }
 // ValidateSite is Validate for a site: it also returns a sentence about each
 // setting that a site requires and that is missing.
 func (c *Config) ValidateSite() error { return c.validate(true) }
-
-func (c *Config) validate(site bool) error {
-	var errs []error
-	say := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	wrong := func(name, value, want string) { say("%s is %q: it must be %s", name, value, want) }
-	if c.Env != "development" && c.Env != "production" {
-		wrong("ENV", c.Env, `"development" or "production"`)
-	}
-	host, port, err := splitAddr(c.Addr)
-	if err != nil {
-		wrong("ADDR", c.Addr, "host:port, such as localhost:8080, or :8080 for every address")
-	}
-	switch {
-	case c.BaseURL != "" || err != nil:
-	case !c.Production():
-		c.BaseURL = "http://" + net.JoinHostPort(host, port)
-		if host == "" || isUnspecified(host) {
-			c.BaseURL = "http://" + net.JoinHostPort("localhost", port)
-		}
-	case site:
-		say("BASE_URL is not set: production needs the site's address, such as https://example.com")
-	}
-	switch origin, err := normalizeBaseURL(c.BaseURL); {
-	case c.BaseURL == "":
-	case strings.Contains(c.BaseURL, "@"): // may follow a password
-		say("BASE_URL holds a user or a password: it must be https://HOST alone")
-	case err != nil:
-		say("BASE_URL is %q: %w", c.BaseURL, err)
-	default:
-		c.BaseURL = origin
-	}
-	if _, err := c.trustedProxies(); err != nil {
-		wrong("TRUSTED_PROXIES", c.TrustedProxies, "IP addresses or networks such as 10.0.0.0/8, separated by commas, and not everybody's")
-	}
-	if _, err := c.relatedOrigins(); err != nil {
-		wrong("RELATED_ORIGINS", c.RelatedOrigins, "https:// addresses with no path, separated by commas, of at most five names besides their endings")
-	}
-	if _, err := readNetworks(c.AdminNetworks); err != nil {
-		wrong("ADMIN_NETWORKS", c.AdminNetworks, "IP addresses or networks such as 10.0.0.0/8, separated by commas")
-	}
-	if _, _, err := splitAddr(c.AdminAddr); c.AdminAddr != "" && (err != nil || c.AdminAddr == c.Addr) {
-		wrong("ADMIN_ADDR", c.AdminAddr, "host:port, such as 10.0.0.5:8081, and not ADDR")
-	}
-	if c.DatabaseConns < 0 || c.DatabaseConns == 1 { // a migration takes two
-		wrong("DATABASE_CONNS", fmt.Sprint(c.DatabaseConns), "0, or 2 or more")
-	}
-	if c.SessionIdle < time.Minute {
-		wrong("SESSION_IDLE", c.SessionIdle.String(), "a minute (1m) or more")
-	}
-	if c.SessionMax < c.SessionIdle {
-		wrong("SESSION_MAX", c.SessionMax.String(), "at least SESSION_IDLE")
-	}
-	if c.AuditRetention < time.Hour {
-		wrong("AUDIT_RETENTION", c.AuditRetention.String(), "an hour (1h) or more")
-	}
-	if c.UnconfirmedMax != 0 && c.UnconfirmedMax < minUnconfirmed {
-		wrong("UNCONFIRMED_MAX", c.UnconfirmedMax.String(), "a day (24h) or more, or 0s")
-	}
-	second := models.Whom(c.SecondFactor)
-	if !slices.Contains([]models.Whom{models.Nobody, models.Operators, models.Everyone}, second) {
-		wrong("SECOND_FACTOR", c.SecondFactor, `"optional", "operators" or "everyone"`)
-	}
-	if second != models.Nobody && c.SecretKeys == "" && c.Production() && site {
-		say("SECRET_KEYS is not set: nobody could set up the second factor that SECOND_FACTOR requires; vestibule secrets new prints a key")
-	}
-	mode := models.SignUpMode(c.SignUp)
-	if !slices.Contains([]models.SignUpMode{models.SignUpOpen, models.SignUpDomains, models.SignUpInvited, models.SignUpClosed}, mode) {
-		wrong("SIGN_UP", c.SignUp, `"open", "domains", "invited" or "closed"`)
-	}
-	switch domains, err := c.signUpDomains(); {
-	case err != nil:
-		wrong("SIGN_UP_DOMAINS", c.SignUpDomains, "domains such as example.com or *.example.com, separated by commas")
-	case mode == models.SignUpDomains && len(domains) == 0:
-		say("SIGN_UP_DOMAINS is not set: SIGN_UP=domains needs the domains of email addresses that may sign up, such as example.com")
-	}
-	if c.ProviderLinking != "ask" && c.ProviderLinking != "verified" {
-		wrong("PROVIDER_LINKING", c.ProviderLinking, `"ask" or "verified"`)
-	}
-	errs = append(errs, c.completeProviders()...)
-	if c.TrustBrowser != 0 && c.TrustBrowser < 24*time.Hour {
-		wrong("TRUST_BROWSER", c.TrustBrowser.String(), "a day (24h) or more, or 0s")
-	}
-	if c.RecoveryWait != 0 && (c.RecoveryWait < 24*time.Hour || c.RecoveryWait > 30*24*time.Hour) {
-		wrong("RECOVERY_WAIT", c.RecoveryWait.String(), "a day (24h) to 30 days (720h), or 0s")
-	}
-	if _, err := secrets.Parse(c.SecretKeys); err != nil {
-		say("SECRET_KEYS can't be read: %w", err)
-	}
-	if c.ShutdownDelay < 0 || c.ShutdownDelay > time.Minute {
-		wrong("SHUTDOWN_DELAY", c.ShutdownDelay.String(), "0s to a minute (1m)")
-	}
-	between := func(name string, value, least, most uint32) {
-		if value < least || value > most {
-			wrong(name, fmt.Sprint(value), fmt.Sprintf("%d to %d", least, most))
-		}
-	}
-	least := minArgon2Memory[len(minArgon2Memory)-1]
-	if c.Argon2Time > 0 && int(c.Argon2Time) < len(minArgon2Memory) {
-		least = minArgon2Memory[c.Argon2Time-1]
-	}
-	if c.Argon2Memory < least || c.Argon2Memory > password.MaxMemory {
-		wrong("ARGON2_MEMORY", fmt.Sprint(c.Argon2Memory), fmt.Sprintf("%d to %d with ARGON2_TIME=%d; fewer passes need more memory", least, password.MaxMemory, c.Argon2Time))
-	}
-	between("ARGON2_TIME", c.Argon2Time, 1, password.MaxIterations)
-	between("ARGON2_THREADS", uint32(c.Argon2Threads), 1, password.MaxParallelism)
-	switch {
-	case c.SMTPURL == "" && c.Production() && site:
-		say("SMTP_URL is not set: production needs a mail server, such as smtp://user:password@mail.example.com:587")
-	case c.SMTPURL == "":
-	case c.MailFrom == "":
-		say("MAIL_FROM is not set: mail needs a sender, such as hello@example.com")
-	default:
-		if _, err := mail.NewSMTP(c.SMTPURL, c.MailFrom); err != nil {
-			say("SMTP_URL and MAIL_FROM: %w", err)
-		}
-	}
-	if new(slog.Level).UnmarshalText([]byte(c.LogLevel)) != nil {
-		wrong("LOG_LEVEL", c.LogLevel, `"debug", "info", "warn" or "error"`)
-	}
-	if host, _, err := splitAddr(c.PprofAddr); c.PprofAddr != "" && (err != nil || !mail.IsLoopback(host)) {
-		wrong("PPROF_ADDR", c.PprofAddr, "on localhost, such as localhost:6060: profiles show what the program holds in memory")
-	}
-	if c.MetricsAddr != "" && c.checkMetricsAddr() != nil {
-		wrong("METRICS_ADDR", c.MetricsAddr, "an address of this machine or a private network, such as localhost:9464, on another port than ADDR")
-	}
-	return errors.Join(errs...)
-}
-
-// splitAddr returns the host and the port of an address to listen on.
-func splitAddr(addr string) (host, port string, err error) {
-	if host, port, err = net.SplitHostPort(addr); err != nil {
-		return "", "", err
-	}
-	_, err = net.LookupPort("tcp", port)
-	return host, port, err
-}
-
-// minArgon2Memory is the least memory for one, two, three, four and more passes, in
-// KiB: the equivalent pairs of OWASP's Password Storage Cheat Sheet.
-var minArgon2Memory = [...]uint32{46 << 10, 19 << 10, 12 << 10, 9 << 10, 7 << 10}
-
-// minUnconfirmed is how long the link in the first mail works.
-const minUnconfirmed = 24 * time.Hour
 
 // Production reports whether the site is in production, not in development.
 func (c *Config) Production() bool { return c.Env == "production" }

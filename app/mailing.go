@@ -20,10 +20,26 @@ import (
 	view "vestibule/templates/mail"
 )
 
+// letter is a mail while it is composed.
+type letter struct {
+	*models.Mail
+	kind string // which may be another than that of the mail in the queue
+	to   string
+	id   string // of the message
+	data view.Data
+}
+
+// lead makes the letter lead to a page with a new secret, so it is no copy of an earlier
+// attempt.
+func (l *letter) lead(address string) {
+	l.data.URL = address
+	l.id = fmt.Sprintf("%s.%d", l.ID, l.Attempts)
+}
+
 // compose returns the message for m. If m's kind has a token, compose creates a new
 // one. It returns ErrNotFound if the recipient or the reason for the mail is gone.
 func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error) {
-	data := view.Data{
+	l := &letter{Mail: m, kind: m.Kind, to: m.Recipient, id: m.ID.String(), data: view.Data{
 		Name:    m.Name,
 		Site:    a.config.BaseURL,
 		Email:   text.ShowEmail(m.Detail.Email),
@@ -33,124 +49,139 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		Event:   m.Detail.Change,
 
 		Connection: m.Detail.Connection,
-	}
+	}}
 	if a.config.Usernames != models.UsernamesOff { // since the mail was queued
-		data.Username = text.ForStranger(m.Detail.Username, "")
+		l.data.Username = text.ForStranger(m.Detail.Username, "")
 	}
-	to := m.Recipient
 	if !view.Known(m.Kind) {
 		return mail.Message{}, errors.New("no template for mail of this kind") // queued by a newer process, which will send it
 	}
-	id := m.ID.String()
-	lead := func(address string) {
-		data.URL = address
-		id = fmt.Sprintf("%s.%d", m.ID, m.Attempts) // with a new link, it isn't a copy of the previous attempt
-	}
-	kind := m.Kind
-	if kind == models.MailRecover {
-		var err error
-		if kind, err = a.recoveryMail(ctx, m); err != nil {
+	var err error
+	if l.kind == models.MailRecover {
+		if l.kind, err = a.recoveryMail(ctx, m); err != nil {
 			return mail.Message{}, err
 		}
 	}
-	var purpose models.Purpose
-	var page string
+	if purpose, page := linkOf(l.kind); purpose != "" {
+		err = a.composeLink(ctx, l, purpose, page)
+	} else {
+		err = a.composeNotice(ctx, l)
+	}
+	if err != nil {
+		return mail.Message{}, err
+	}
+	subject, text, html, err := view.Render(l.kind, l.data)
+	return mail.Message{ID: l.id, To: l.to, Subject: subject, Text: text, HTML: html}, err
+}
+
+// linkOf returns what the link in mail of that kind is for, if it is for something that its
+// addressee wants to do, and the page to which it leads.
+func linkOf(kind string) (purpose models.Purpose, page string) {
 	switch kind {
 	case models.MailVerifyEmail:
-		purpose, page = models.VerifyEmail, "/verify-email"
+		return models.VerifyEmail, "/verify-email"
 	case models.MailChangeEmail:
-		purpose, page = models.ChangeEmail, "/verify-email"
-		if local := text.Local(data.Email); local != text.ForStranger(local, "") { // such as victim+call-555-0100@
-			data.Email = "this address"
-		}
+		return models.ChangeEmail, "/verify-email"
 	case models.MailResetPassword:
-		purpose, page = models.ResetPassword, "/reset-password"
+		return models.ResetPassword, "/reset-password"
 	case models.MailSignInCode:
-		purpose, page = models.SignInByCode, "/sign-in/code"
+		return models.SignInByCode, "/sign-in/code"
 	case models.MailRecover:
-		purpose, page, data.Wait = models.Recover, "/recover/start", components.Duration(a.config.RecoveryWait)
-	case models.MailRecoveryBegun, models.MailRecoveryReady:
-		r, err := a.DB.RecoveryOf(ctx, m.UserID)
+		return models.Recover, "/recover/start"
+	case models.MailRecoveryReady:
+		return models.FinishRecovery, "/recover/finish"
+	}
+	return "", ""
+}
+
+// composeLink adds the link for purpose to l, and the code beside it.
+func (a *App) composeLink(ctx context.Context, l *letter, purpose models.Purpose, page string) error {
+	user, err := a.addressee(ctx, l.Mail)
+	if err != nil {
+		return err
+	}
+	l.data.Username = text.ForStranger(user.Username, "") // a stranger may have signed up with this address
+	switch purpose {
+	case models.VerifyEmail:
+		l.data.DeletedAt = user.DeletedAt(a.config.UnconfirmedMax)
+	case models.ChangeEmail:
+		if local := text.Local(l.data.Email); local != text.ForStranger(local, "") { // such as victim+call-555-0100@
+			l.data.Email = "this address"
+		}
+	case models.Recover:
+		l.data.Wait = components.Duration(a.config.RecoveryWait)
+	case models.FinishRecovery:
+		r, err := a.DB.RecoveryOf(ctx, user.ID)
 		if err != nil {
-			return mail.Message{}, err
+			return err
 		}
-		if kind == models.MailRecoveryReady {
-			purpose, page, data.When = models.FinishRecovery, "/recover/finish", r.ExpiresAt
-			break
+		l.data.When = r.ExpiresAt
+	}
+	switch purpose {
+	case models.SignInByCode, models.ResetPassword, models.Recover, models.FinishRecovery:
+		// Send to the stored address. One that only folds to the same key may
+		// belong to someone else.
+		l.to = user.Email
+		if user.Verified() {
+			l.data.Name = user.FirstName
 		}
-		token, err := a.DB.CreateCancelToken(ctx, m, r)
+	}
+	l.UserID = user.ID // for the log, as a reset is queued without it
+	if l.Detail.Code != nil || purpose == models.VerifyEmail || purpose == models.ChangeEmail {
+		if l.data.Code, err = a.newCode(ctx, l.Mail, user, purpose, l.to); err != nil {
+			return err
+		}
+	}
+	if purpose == models.SignInByCode {
+		l.lead(a.link(page, "code", l.data.Code))
+		return nil
+	}
+	token, err := a.DB.CreateToken(ctx, l.Mail, user, purpose, l.to)
+	l.lead(a.link(page, "token", token))
+	return err
+}
+
+// composeNotice adds to l what mail says that nobody has asked for, or that comes from another
+// person.
+func (a *App) composeNotice(ctx context.Context, l *letter) error {
+	switch l.kind {
+	case models.MailRecoveryBegun:
+		r, err := a.DB.RecoveryOf(ctx, l.UserID)
 		if err != nil {
-			return mail.Message{}, err
+			return err
 		}
-		lead(a.link("/recover/cancel", "token", token))
+		token, err := a.DB.CreateCancelToken(ctx, l.Mail, r)
+		l.lead(a.link("/recover/cancel", "token", token))
+		return err
 	case models.MailInvitation:
-		i, token, err := a.DB.SendInvitation(ctx, m.Detail.Invitation)
+		i, token, err := a.DB.SendInvitation(ctx, l.Detail.Invitation)
 		if err != nil {
-			return mail.Message{}, err
+			return err
 		}
-		data.Organization = text.ForStranger(i.Organization.Name, "an organization")
-		data.Inviter = text.ForStranger(i.Inviter.FullName(), cmp.Or(text.ForStranger(i.Inviter.Username, ""), "Someone"))
-		lead(a.link("/invitation", "token", token))
+		l.data.Organization = text.ForStranger(i.Organization.Name, "an organization")
+		l.data.Inviter = text.ForStranger(i.Inviter.FullName(), cmp.Or(text.ForStranger(i.Inviter.Username, ""), "Someone"))
+		l.lead(a.link("/invitation", "token", token))
 	case models.MailSiteInvitation:
-		_, token, err := a.DB.SendSiteInvitation(ctx, m.Detail.Invitation)
-		if err != nil {
-			return mail.Message{}, err
-		}
-		lead(a.link("/sign-up", "token", token))
+		_, token, err := a.DB.SendSiteInvitation(ctx, l.Detail.Invitation)
+		l.lead(a.link("/sign-up", "token", token))
+		return err
 	case models.MailSecondFactor:
-		o, err := a.DB.RequiringOrganization(ctx, m.UserID, m.Detail.Organization)
+		o, err := a.DB.RequiringOrganization(ctx, l.UserID, l.Detail.Organization)
 		if err != nil {
-			return mail.Message{}, err
+			return err
 		}
-		data.Organization, data.When = text.ForStranger(o.Name, "an organization"), o.SecondFactorFrom
-		data.URL = a.config.BaseURL + "/account/security"
+		l.data.Organization, l.data.When = text.ForStranger(o.Name, "an organization"), o.SecondFactorFrom
+		l.data.URL = a.config.BaseURL + "/account/security"
 	case models.MailAccountDeleted, models.MailEmailRestored:
-		data.URL = a.config.BaseURL
+		l.data.URL = a.config.BaseURL
 	default: // the notices that a person can report
-		token, err := a.DB.CreateReportToken(ctx, m)
-		if err != nil {
-			return mail.Message{}, err
-		}
+		token, err := a.DB.CreateReportToken(ctx, l.Mail)
 		if token != "" {
-			lead(a.link("/not-me", "token", token))
+			l.lead(a.link("/not-me", "token", token))
 		}
+		return err
 	}
-	if purpose != "" {
-		user, err := a.addressee(ctx, m)
-		if err != nil {
-			return mail.Message{}, err
-		}
-		data.Username = text.ForStranger(user.Username, "") // a stranger may have signed up with this address
-		if purpose == models.VerifyEmail {
-			data.DeletedAt = user.DeletedAt(a.config.UnconfirmedMax)
-		}
-		switch purpose {
-		case models.SignInByCode, models.ResetPassword, models.Recover, models.FinishRecovery:
-			// Send to the stored address. One that only folds to the same key may
-			// belong to someone else.
-			to = user.Email
-			if user.Verified() {
-				data.Name = user.FirstName
-			}
-		}
-		m.UserID = user.ID // for the log, as a reset is queued without it
-		if m.Detail.Code != nil || purpose == models.VerifyEmail || purpose == models.ChangeEmail {
-			if data.Code, err = a.newCode(ctx, m, user, purpose, to); err != nil {
-				return mail.Message{}, err
-			}
-		}
-		if purpose == models.SignInByCode {
-			lead(a.link(page, "code", data.Code))
-		} else {
-			token, err := a.DB.CreateToken(ctx, m, user, purpose, to)
-			if err != nil {
-				return mail.Message{}, err
-			}
-			lead(a.link(page, "token", token))
-		}
-	}
-	subject, text, html, err := view.Render(kind, data)
-	return mail.Message{ID: id, To: to, Subject: subject, Text: text, HTML: html}, err
+	return nil
 }
 
 // newCode returns a new code for m, which goes to that address. It is hashed like a password, because it is short.

@@ -196,7 +196,7 @@ func runIn(t *testing.T, dir, name string, args ...string) string {
 	// A hook of git's that runs the tests would else have git work on its own repository.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "GIT_") })
 	// As the Makefile does, or everything would be compiled again.
-	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOFLAGS=-trimpath -vet=off -ldflags=-s")
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOFLAGS=-trimpath -tags=nomsgpack -vet=off -ldflags=-s")
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Contains(string(out), "no tests to run") {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
