@@ -70,12 +70,13 @@ type sharedCase struct {
 	order func([]int64, ...*site) order
 	turns int
 	turn  time.Duration
+	same  bool // the same users send requests in each turn
 }
 
 func (b *bench) sharedCases() []sharedCase {
 	return []sharedCase{
-		{"dashboard", dashboards, b.turns, b.turn},
-		{"sign-in", signIns, (b.turns + 2) / 3, hashTurns * b.turn},
+		{"dashboard", dashboards, b.turns, b.turn, false},
+		{"sign-in", signIns, (b.turns + 2) / 3, hashTurns * b.turn, false},
 	}
 }
 
@@ -85,6 +86,7 @@ func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var sites []*site
+	var databases []string
 	for _, size := range sizes() {
 		databaseURL, drop, err := b.fresh(ctx, kind, dir)
 		if err != nil {
@@ -102,13 +104,27 @@ func (b *bench) growth(ctx context.Context, kind, dir string) (rows []growthRow,
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, s.stop()) }()
-		sites = append(sites, s)
+		sites, databases = append(sites, s), append(databases, databaseURL)
 	}
-	for _, c := range b.sharedCases() {
+	people := make([][]int64, len(sites))
+	for i, size := range sizes() { // now, because the proof is good for a quarter of an hour
+		people[i] = b.spread(sample, size)
+		if sites[i].people, err = prepareOperator(ctx, databases[i], people[i]); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range append(b.operatorCases(), b.sharedCases()...) {
+		if !b.named.MatchString(c.name) {
+			continue
+		}
 		seen := make([]outcome, len(sites))
 		for turn := range c.turns + 1 {
 			for i, size := range sizes() {
-				o := c.order(b.spread(sample, size), sites[i])
+				asked := people[i]
+				if !c.same {
+					asked = b.spread(sample, size)
+				}
+				o := c.order(asked, sites[i])
 				o.For = c.turn
 				once, err := attack(ctx, o)
 				if err != nil {
