@@ -93,9 +93,12 @@ func (f *Form) Omit(ptr any) {
 	f.fields = slices.DeleteFunc(slices.Clone(f.fields), func(fd field) bool { return fd.Name == omitted.Name })
 }
 
+// optional follows the label of a field that may stay empty.
+const optional = " (optional)"
+
 // Optional lets the field that ptr points to stay empty, whatever its rules are.
 func (f *Form) Optional(ptr any) {
-	f.change(ptr, func(fd *field) { fd.Required, fd.optional, fd.Label = false, true, fd.Label+" (optional)" })
+	f.change(ptr, func(fd *field) { fd.Required, fd.optional, fd.Label = false, true, fd.Label+optional })
 }
 
 // Rename gives the field that ptr points to another label, and what a sentence calls it.
@@ -172,7 +175,7 @@ func (f *Form) Validate() error {
 	var errs []error
 	for _, fd := range f.fields {
 		if sentence, wrong := f.errors[fd.Name]; wrong {
-			errs = append(errs, errors.New(fd.Label+": "+sentence))
+			errs = append(errs, errors.New(strings.TrimSuffix(fd.Label, optional)+": "+sentence))
 		}
 	}
 	return errors.Join(errs...)

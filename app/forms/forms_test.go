@@ -293,6 +293,26 @@ func TestNotCheckedAlone(t *testing.T) {
 	}
 }
 
+// TestOptional wants a field that may stay empty to say so on a page, but not in an error.
+func TestOptional(t *testing.T) {
+	t.Parallel()
+	form := forms.New(new(struct {
+		forms.Form
+		Handle string `form:"handle" label:"Handle" validate:"required,username"`
+	}))
+	form.Optional(&form.Handle)
+	if err := form.Validate(); err != nil {
+		t.Errorf("an empty field is wrong: %v", err)
+	}
+	if label := form.Field(&form.Handle).Label; label != "Handle (optional)" {
+		t.Errorf("the label is %q", label)
+	}
+	form.Handle = "?"
+	if err := form.Validate(); err == nil || !strings.HasPrefix(err.Error(), "Handle: ") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // letter is a form with fields that are no inputs.
 type letter struct {
 	forms.Form
