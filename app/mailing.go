@@ -47,6 +47,7 @@ func (a *App) compose(ctx context.Context, m *models.Mail) (mail.Message, error)
 		IP:      m.Detail.IP,
 		When:    m.Detail.When,
 		Event:   m.Detail.Change,
+		Writes:  m.Detail.Writes,
 
 		Connection: m.Detail.Connection,
 	}}
@@ -172,6 +173,8 @@ func (a *App) composeNotice(ctx context.Context, l *letter) error {
 		}
 		l.data.Organization, l.data.When = text.ForStranger(o.Name, "an organization"), o.SecondFactorFrom
 		l.data.URL = a.config.BaseURL + "/account/security"
+	case models.MailImpersonated:
+		l.data.URL, l.data.Wait = a.config.BaseURL+"/account/activity", components.Minutes(l.Detail.Until.Sub(l.Detail.When))
 	case models.MailAccountDeleted, models.MailEmailRestored:
 		l.data.URL = a.config.BaseURL
 	default: // the notices that a person can report

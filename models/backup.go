@@ -112,7 +112,7 @@ var ReplayedEvents = []string{EventDeleted, EventDisabled, EventEnabled, EventPa
 
 // AfterRestore makes a restored database safe to serve. A backup brings back what ended
 // since: links that were used, invitations that were revoked, sessions. So AfterRestore
-// ends every session and recovery, voids every link and invitation, forgets the known
+// ends every session, impersonation and recovery, voids every link and invitation, forgets the known
 // browsers and empties the mail queue. Events that happened later, oldest first, tell who was deleted
 // or disabled, changed their password or removed a passkey, since the backup; AfterRestore does the same
 // again, and adds them to the audit log. It skips events that the backup has.
@@ -142,7 +142,7 @@ func (db *DB) AfterRestore(ctx context.Context, later []Event) (*Restored, error
 			}
 			*void.count = affected(result)
 		}
-		for _, waiting := range []any{(*SignIn)(nil), (*Code)(nil), (*PasskeyCeremony)(nil), (*Recovery)(nil), (*Authorization)(nil)} {
+		for _, waiting := range []any{(*SignIn)(nil), (*Code)(nil), (*PasskeyCeremony)(nil), (*Recovery)(nil), (*Authorization)(nil), (*Impersonation)(nil)} {
 			if _, err := tx.bun.NewDelete().Model(waiting).Where("TRUE").Exec(ctx); err != nil {
 				return err
 			}

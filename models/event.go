@@ -58,6 +58,9 @@ const (
 	EventResetSent        = "reset-link-sent" // because an operator asked, as the next
 	EventConfirmationSent = "confirmation-link-sent"
 
+	EventImpersonationBegun = "impersonation-begun" // by an operator, who uses the site as the user
+	EventImpersonationEnded = "impersonation-ended"
+
 	EventAuthenticatorAdded   = "authenticator-added"
 	EventAuthenticatorRenamed = "authenticator-renamed"
 	EventAuthenticatorRemoved = "authenticator-removed"
@@ -118,11 +121,14 @@ type Event struct {
 	EmailKey string      `bun:",nullzero"` // of Detail.Email, by which eraseEmails finds it
 
 	// OperatorRole is the role in which the actor, an operator, did it on the operator's
-	// pages. It is empty for everything else.
+	// pages, or OperatorID as the actor. It is empty for everything else.
 	OperatorRole OperatorRole `bun:",nullzero"`
+	OperatorID   uuid.UUID    `bun:",nullzero"` // who used the site as the actor; zero for everything else
 
 	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // nil if deleted since
 	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
+
+	Operator *User `bun:"rel:belongs-to,join:operator_id=id"` // likewise; loaded by AllEvents alone
 }
 
 // EventDetail holds the details of an event, in the words of that time. Each kind
@@ -151,6 +157,9 @@ type EventDetail struct {
 
 	Operator string `json:"operator,omitempty"` // the name that an operator gave; users don't see it
 	Reason   string `json:"reason,omitempty"`   // which an operator gave
+
+	Mode string `json:"mode,omitempty"` // of an impersonation: what it allows
+	End  string `json:"end,omitempty"`  // of an impersonation: how it ended
 }
 
 // IsZero reports whether there is nothing to say. Then the column is NULL.
@@ -159,8 +168,8 @@ func (d EventDetail) IsZero() bool { return d == EventDetail{} }
 // ByAnother reports whether another user did it.
 func (e *Event) ByAnother() bool { return e.ActorID != uuid.Nil && e.ActorID != e.UserID }
 
-// ByOperator reports whether an operator did it: on the operator's pages, or on the command
-// line, which has no IP address. Neither has PurgeUnconfirmed.
+// ByOperator reports whether an operator did it: on the operator's pages, as somebody else, or
+// on the command line, which has no IP address. Neither has PurgeUnconfirmed.
 func (e *Event) ByOperator() bool {
 	return e.OperatorRole != "" || e.ActorID == uuid.Nil && e.IP == "" && e.Kind != EventUnconfirmed
 }
@@ -186,6 +195,9 @@ func (db *DB) insertEvent(e *Event) *bun.InsertQuery {
 	}
 	if e.OperatorRole == "" {
 		query = query.ExcludeColumn("operator_role")
+	}
+	if e.OperatorID == uuid.Nil {
+		query = query.ExcludeColumn("operator_id")
 	}
 	return query
 }
@@ -247,7 +259,7 @@ func (db *DB) OrganizationEvents(ctx context.Context, organization uuid.UUID, fi
 func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Event, error] {
 	read := func(before uuid.UUID) ([]Event, error) {
 		var events []Event
-		query := db.bun.NewSelect().Model(&events).Relation("User", loginColumns).Relation("Actor", loginColumns).
+		query := db.bun.NewSelect().Model(&events).Relation("User", loginColumns).Relation("Actor", loginColumns).Relation("Operator", loginColumns).
 			Apply(filter.apply).Order("e.id DESC").Limit(pageSize)
 		if before != uuid.Nil {
 			query = query.Where("e.id < ?", before)

@@ -32,6 +32,7 @@ const (
 	MailRecoveryBegun   = "recovery-begun"
 	MailRecoveryReady   = "recovery-ready"
 	MailSignInCode      = "sign-in-code"
+	MailImpersonated    = "impersonated"
 )
 
 // Mail is a queued email. The queue is our own table because the available
@@ -84,6 +85,8 @@ type MailDetail struct {
 	Browser  string    `json:"browser,omitempty"`
 	IP       string    `json:"ip,omitempty"`
 	When     time.Time `json:"when,omitzero"`
+	Until    time.Time `json:"until,omitzero"`   // when an impersonation ended
+	Writes   bool      `json:"writes,omitempty"` // an operator could change something
 	Change   string    `json:"change,omitempty"` // the kind of the event
 	Factor   uuid.UUID `json:"factor,omitzero"`  // that was added or refused
 

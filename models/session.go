@@ -38,6 +38,8 @@ type Session struct {
 	User     *User     `bun:"rel:belongs-to,join:user_id=id"`
 	Recovery *Recovery `bun:"rel:has-one,join:user_id=user_id"` // of User; nil if there is none
 
+	Impersonation *Impersonation `bun:"rel:has-one,join:id=session_id"` // of somebody else by User; nil if there is none
+
 	// Replaced reports that the session was found by its previous token.
 	Replaced bool `bun:"-"`
 }
@@ -111,8 +113,8 @@ func (db *DB) insertSession(ctx context.Context, user *User, proofs []Proof, dev
 	return s, token, err
 }
 
-// SessionByToken finds the active session with that token, its user and their recovery, in
-// one query. It returns ErrNotFound if the session is unknown or expired, and does so
+// SessionByToken finds the active session with that token, its user, their recovery and their
+// impersonation, in one query; whom they impersonate takes another. It returns ErrNotFound if the session is unknown or expired, and does so
 // without a query if the token is malformed.
 //
 // A token that was replaced less than replacedLife ago finds its session too, but not
@@ -124,7 +126,7 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 		return nil, ErrNotFound
 	}
 	s, t := new(Session), now()
-	err := db.bun.NewSelect().Conn(db.prepared(hash, db.timeArg(t), db.timeArg(t.Add(-replacedLife)))).Model(s).Relation("User").Relation("Recovery").
+	err := db.bun.NewSelect().Conn(db.prepared(hash, db.timeArg(t), db.timeArg(t.Add(-replacedLife)))).Model(s).Relation("User").Relation("Recovery").Relation("Impersonation").
 		Where("s.token_hash = ?0 OR s.previous_token_hash = ?0 AND s.replaced_at > ?1", db.parameter(1), db.parameter(3)).
 		Where("s.expires_at > ?", db.parameter(2)).Scan(ctx)
 	if err != nil {
@@ -136,7 +138,12 @@ func (db *DB) SessionByToken(ctx context.Context, token string) (*Session, error
 			s.SecondFactor = Proof{}
 		}
 	}
-	return s, nil
+	if s.Impersonation != nil {
+		if s.Impersonation.User, err = db.UserByID(ctx, s.Impersonation.UserID); errors.Is(err, ErrNotFound) { // deleted at this moment, with it
+			s.Impersonation, err = nil, nil
+		}
+	}
+	return s, err
 }
 
 // lastSeenInterval is how often Session.LastSeenAt is written at most, so that most

@@ -23,7 +23,7 @@ func (s *Site) Events() []models.Event {
 		if err != nil {
 			s.T.Fatal(err)
 		}
-		e.User, e.Actor = nil, nil // the ids remain when accounts are deleted
+		e.User, e.Actor, e.Operator = nil, nil, nil // the ids remain when accounts are deleted
 		events = append(events, *e)
 	}
 	slices.Reverse(events)

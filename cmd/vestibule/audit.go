@@ -75,6 +75,9 @@ func userLabel(id uuid.UUID, user *models.User) string {
 
 // actorLabel returns who caused the event. No username contains parentheses.
 func actorLabel(e *models.Event) string {
+	if e.OperatorID != uuid.Nil {
+		return "(operator " + userLabel(e.OperatorID, e.Operator) + " as " + userLabel(e.ActorID, e.Actor) + ")"
+	}
 	if e.ByOperator() {
 		return strings.TrimSuffix("(operator "+e.Detail.Operator, " ") + ")"
 	}
@@ -90,6 +93,9 @@ type eventRow struct {
 	ActorID  *uuid.UUID `json:"actor_id"`
 	Actor    *string    `json:"actor"`
 	Operator bool       `json:"operator"`
+
+	OperatorID   *uuid.UUID          `json:"operator_id,omitempty"` // who used the site as the actor
+	OperatorRole models.OperatorRole `json:"operator_role,omitempty"`
 
 	OrganizationID *uuid.UUID `json:"organization_id,omitempty"`
 	IP             string     `json:"ip"`
@@ -111,12 +117,17 @@ func newEventRow(e *models.Event) eventRow {
 		RequestID: e.RequestID,
 		CreatedAt: e.CreatedAt.UTC(),
 		Detail:    e.Detail,
+
+		OperatorRole: e.OperatorRole,
 	}
 	if e.UserAgent != "" {
 		row.Device = device.Name(e.UserAgent)
 	}
 	if e.OrganizationID != uuid.Nil {
 		row.OrganizationID = &e.OrganizationID
+	}
+	if e.OperatorID != uuid.Nil {
+		row.OperatorID = &e.OperatorID
 	}
 	row.UserID, row.Username = optionalUser(e.UserID, e.User)
 	row.ActorID, row.Actor = optionalUser(e.ActorID, e.Actor)

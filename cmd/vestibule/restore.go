@@ -76,7 +76,10 @@ func (l auditLog) events() ([]models.Event, error) {
 	}
 	var events []models.Event
 	for _, row := range rows {
-		e := models.Event{ID: row.ID, Kind: row.Kind, IP: row.IP, UserAgent: row.UserAgent, RequestID: row.RequestID, CreatedAt: row.CreatedAt, Detail: row.Detail}
+		e := models.Event{ID: row.ID, Kind: row.Kind, IP: row.IP, UserAgent: row.UserAgent, RequestID: row.RequestID, CreatedAt: row.CreatedAt, Detail: row.Detail, OperatorRole: row.OperatorRole}
+		if row.OperatorID != nil {
+			e.OperatorID = *row.OperatorID
+		}
 		if row.ActorID != nil {
 			e.ActorID = *row.ActorID
 		}
@@ -298,7 +301,7 @@ func (c restore) replaces(ctx context.Context, db *models.DB) ([]models.Event, e
 		if err != nil {
 			return nil, nil
 		}
-		e.User, e.Actor = nil, nil
+		e.User, e.Actor, e.Operator = nil, nil, nil
 		events = append(events, *e)
 	}
 	return events, nil

@@ -22,6 +22,23 @@ func (o *operator) mailTo(address string) (kinds []string) {
 	return kinds
 }
 
+// TestAuditNamesBoth wants the audit log to name the operator and the person whom they
+// impersonated.
+func TestAuditNamesBoth(t *testing.T) {
+	eachOperator(t, func(o *operator) {
+		o.creates("anna.smith", "anna@example.com", "Anna", "Smith")
+		o.creates("olga.ops", "olga@example.com", "Olga", "Ops")
+		anna, olga := o.user("anna.smith").ID, o.user("olga.ops").ID
+		e := models.Event{Kind: models.EventProfileChanged, UserID: anna, ActorID: anna, OperatorID: olga, OperatorRole: models.OperatorAdmin, IP: "192.0.2.1"}
+		if err := o.db.Record(o.Context(), e); err != nil {
+			o.Fatal(err)
+		}
+		wantEqual(o.T, "by", cellsOf(o.does("audit", "anna.smith"))[1][3], "(operator olga.ops as anna.smith)")
+		row := readJSON[[]object](o, o.does("audit", "--kind=profile-changed", "--json"))[0]
+		wantEqual(o.T, "JSON", []any{row["actor_id"], row["operator_id"], row["operator_role"]}, []any{anna.String(), olga.String(), "admin"})
+	})
+}
+
 // TestOperatorNamesThemselves wants the name in the audit log of operators alone.
 func TestOperatorNamesThemselves(t *testing.T) {
 	eachOperator(t, func(o *operator) {

@@ -68,6 +68,8 @@ func OrganizationEvent(e models.Event, emails bool) Sentence {
 // EventBy says who did an event in an organization.
 func EventBy(e models.Event) Sentence {
 	switch {
+	case e.OperatorID != uuid.Nil && e.Actor != nil:
+		return Sentence{{Text: "by an operator as "}, name(e.Actor.FullName())}
 	case e.ByOperator(): // whom members don't know
 		return Sentence{{Text: "by an operator"}}
 	case e.Actor != nil:
@@ -94,6 +96,7 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"device":            {Text: d.Device},
 		"from":              {Text: d.From},
 		"no_trust":          {Text: d.NoTrust},
+		"mode":              {Text: d.Mode},
 	}
 	switch {
 	case d.Count == 1:
@@ -144,7 +147,9 @@ var eventSentences = map[string][]string{
 	models.EventEmailCanceled:  {"Canceled the change of email address to {email}"},
 	models.EventEmailConfirmed: {"Changed email address from {email_from} to {email}", "Confirmed email address {email}"},
 	models.EventSessionEnded:   {"Signed out {device}"},
-	models.EventSessionsEnded:  {"Signed out {others}"},
+
+	models.EventImpersonationBegun: {"Began to use the site as you, {mode}"},
+	models.EventSessionsEnded:      {"Signed out {others}"},
 
 	models.EventConnectionAdded:   {"Connected an account at {connection}"},
 	models.EventConnectionRemoved: {"Disconnected an account at {connection}"},
@@ -187,7 +192,7 @@ func AccountEvents() []EventGroup {
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
 			models.EventRecoveryFinished, models.EventChangeReported, models.EventConnectionAdded, models.EventConnectionRemoved,
 			models.EventDisabled, models.EventEnabled, models.EventCreated,
-			models.EventOperatorGranted, models.EventOperatorRevoked, models.EventExported, models.EventMailRetried, models.EventMailDropped, models.EventResetSent, models.EventConfirmationSent}},
+			models.EventOperatorGranted, models.EventOperatorRevoked, models.EventExported, models.EventMailRetried, models.EventMailDropped, models.EventResetSent, models.EventConfirmationSent, models.EventImpersonationBegun, models.EventImpersonationEnded}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventInvitationDeclined, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipTransferred}},
 	}
@@ -264,6 +269,9 @@ var eventLabels = map[string]string{
 	models.EventLooked:           "Looked at by an operator",
 	models.EventResetSent:        "Reset link sent",
 	models.EventConfirmationSent: "Confirmation link sent",
+
+	models.EventImpersonationBegun: "Began to use the site as you",
+	models.EventImpersonationEnded: "Stopped using the site as you",
 
 	models.EventConnectionAdded:   "Connected an account elsewhere",
 	models.EventConnectionRemoved: "Disconnected an account elsewhere",
@@ -357,6 +365,9 @@ var eventIcons = map[string]string{
 	models.EventLooked:           "search",
 	models.EventResetSent:        "send",
 	models.EventConfirmationSent: "send",
+
+	models.EventImpersonationBegun: "shield",
+	models.EventImpersonationEnded: "shield",
 
 	models.EventConnectionAdded:      "link",
 	models.EventConnectionRemoved:    "link",

@@ -38,6 +38,18 @@ func Duration(d time.Duration) string {
 	return strconv.Itoa(n) + " " + unit
 }
 
+// Minutes says how long d is, in minutes.
+func Minutes(d time.Duration) string {
+	switch n := int(d.Round(time.Minute).Minutes()); n {
+	case 0:
+		return "less than a minute"
+	case 1:
+		return "1 minute"
+	default:
+		return strconv.Itoa(n) + " minutes"
+	}
+}
+
 // FormatTime writes t for people.
 func FormatTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 

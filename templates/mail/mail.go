@@ -30,8 +30,9 @@ type Data struct {
 
 	Email        string    // the new address
 	Browser, IP  string    // of a new sign-in, or of somebody who asked for a recovery
-	When         time.Time // of the sign-in, or when the recovery has waited, or until when its link works, or from when Organization requires a second factor
-	Wait         string    // how long a recovery waits
+	When         time.Time // of the sign-in, or when the recovery has waited, or until when its link works, or when an operator began, or from when Organization requires a second factor
+	Wait         string    // how long a recovery waits, or an impersonation lasted
+	Writes       bool      // an operator could make changes
 	Organization string    // of an invitation, or of which the reader is a member
 	Inviter      string    // likewise
 	Event        string    // the kind of event that changed a factor
@@ -46,6 +47,14 @@ func (d Data) Account() string {
 		return "account"
 	}
 	return "account " + d.Username
+}
+
+// Changes says whether an operator could make changes.
+func (d Data) Changes() string {
+	if d.Writes {
+		return "possible, except to what is sensitive"
+	}
+	return "not possible"
 }
 
 // Change is what a mail says about a factor that changed.
@@ -97,6 +106,7 @@ var htmlBodies = map[string]func(Data) templ.Component{
 	models.MailRecoveryBegun:   recoveryBegun,
 	models.MailRecoveryReady:   recoveryReady,
 	models.MailSignInCode:      signInCode,
+	models.MailImpersonated:    impersonated,
 }
 
 //go:embed *.txt notme.tmpl

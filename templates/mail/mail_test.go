@@ -37,6 +37,7 @@ func TestRender(t *testing.T) {
 		"recover":          {data.Username, "10 minutes", "3 days"},
 		"recovery-begun":   {data.Username, "Firefox on", data.IP, "2 January 2026, 15:04 UTC"},
 		"recovery-ready":   {data.Username, "2 January 2026, 15:04 UTC"},
+		"impersonated":     {data.Username, "2 January 2026, 15:04 UTC", "3 days", "not possible"},
 		"sign-in-code":     {data.Username, data.Code, "10 minutes"},
 	}
 	names, err := fs.Glob(files, "*.txt")
