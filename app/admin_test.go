@@ -46,6 +46,9 @@ var operatorRules = map[string]models.OperatorRole{
 	"POST /admin/people/:id/enable":            models.OperatorAdmin,
 	"GET /admin/people/:id/delete":             models.OperatorAdmin,
 	"POST /admin/people/:id/delete":            models.OperatorAdmin,
+	"GET /admin/people/:id/impersonate":        models.OperatorAdmin,
+	"POST /admin/people/:id/impersonate":       models.OperatorAdmin,
+	"POST /admin/impersonation/stop":           models.OperatorSupport,
 }
 
 // TestOperatorRoles tries each of the operator's routes as nobody, as a user, as support and

@@ -120,8 +120,8 @@ func (a *App) CheckSecrets(ctx context.Context) error {
 // uses expired rows; their purge only keeps the tables small.
 const purgeEvery = 10 * time.Minute
 
-// Work sends mail, purges expired rows and unconfirmed accounts, and renews what earlier
-// versions stored, until ctx ends.
+// Work sends mail, purges expired rows and unconfirmed accounts, ends impersonations, and
+// renews what earlier versions stored, until ctx ends.
 func (a *App) Work(ctx context.Context) {
 	switch {
 	case a.showsMail():
@@ -133,6 +133,7 @@ func (a *App) Work(ctx context.Context) {
 	group.Go(func() { a.renewEmails(ctx) })
 	group.Go(func() { a.sendMail(ctx) })
 	group.Go(func() { a.purge(ctx) })
+	group.Go(func() { a.endImpersonations(ctx) })
 	group.Wait()
 }
 
@@ -162,6 +163,29 @@ func (a *App) purge(ctx context.Context) {
 			a.Log.Info("unconfirmed accounts deleted", "count", unconfirmed)
 		}
 		if !sleep(ctx, purgeEvery) {
+			return
+		}
+	}
+}
+
+// endImpersonationsEvery is how often impersonations that nobody uses any more are ended, and
+// told. No request is one by them.
+const endImpersonationsEvery = time.Minute
+
+func (a *App) endImpersonations(ctx context.Context) {
+	for {
+		var n int
+		err := survive(func() (err error) {
+			n, err = a.DB.EndImpersonations(ctx)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			a.Log.Error("impersonations not ended", "err", err)
+		}
+		if n > 0 {
+			a.Log.Info("impersonations ended", "count", n)
+		}
+		if !sleep(ctx, endImpersonationsEvery) {
 			return
 		}
 	}

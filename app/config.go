@@ -63,6 +63,7 @@ type Config struct {
 	AdminAddr         string           `env:"ADMIN_ADDR" help:"Address to serve the operator's pages on, as host:port. They are then absent from ADDR. Without it, they are on ADDR."`
 	AdminNetworks     string           `env:"ADMIN_NETWORKS" help:"IP addresses or networks that the operator's pages open from, separated by commas. Without it, they open from everywhere."`
 	AdminSecondFactor Switch           `env:"ADMIN_SECOND_FACTOR" default:"on" help:"Whether the operator's pages require a second factor: \"on\" or \"off\"."`
+	Impersonation     string           `env:"IMPERSONATION" default:"read" help:"Whether operators with the role admin may use the site as somebody else, for 30 minutes: \"off\", \"read\" to change nothing, or \"write\" to change what isn't sensitive. The person is told afterwards."`
 	PprofAddr         string           `env:"PPROF_ADDR" help:"Address that serves profiles of the running program. Must be on localhost, such as localhost:6060."`
 	MetricsAddr       string           `env:"METRICS_ADDR" help:"Address that serves metrics for Prometheus, on /metrics. Must be on this machine or a private network, such as localhost:9464, and not the port of ADDR."`
 
@@ -119,6 +120,7 @@ func (c *Config) web() web.Config {
 		AdminNetworks:     operators,
 		AdminApart:        c.AdminAddr != "",
 		AdminSecondFactor: bool(c.AdminSecondFactor),
+		Impersonation:     models.ImpersonationMode(c.Impersonation),
 
 		Naming: c.naming(),
 

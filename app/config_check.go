@@ -85,6 +85,9 @@ func (c *Config) checkAddresses(p *problems, site bool) {
 	if _, _, err := splitAddr(c.AdminAddr); c.AdminAddr != "" && (err != nil || c.AdminAddr == c.Addr) {
 		p.wrong("ADMIN_ADDR", c.AdminAddr, "host:port, such as 10.0.0.5:8081, and not ADDR")
 	}
+	if !slices.Contains([]models.ImpersonationMode{models.ImpersonationOff, models.ImpersonationRead, models.ImpersonationWrite}, models.ImpersonationMode(c.Impersonation)) {
+		p.wrong("IMPERSONATION", c.Impersonation, `"off", "read" or "write"`)
+	}
 }
 
 // minUnconfirmed is how long the link in the first mail works.

@@ -19,7 +19,7 @@ import (
 // valid is a config as the defaults make it, before ValidateSite.
 func valid() app.Config {
 	return app.Config{
-		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info", SignUp: "open", SecondFactor: "optional", ProviderLinking: "ask",
+		Env: "development", Addr: "localhost:8080", DatabaseURL: "sqlite:data/vestibule.db", LogLevel: "info", SignUp: "open", SecondFactor: "optional", ProviderLinking: "ask", Impersonation: "read",
 		SessionIdle: apptest.SessionIdle, SessionMax: apptest.SessionMax, AuditRetention: 365 * apptest.Day, Argon2Memory: 19456, Argon2Time: 2, Argon2Threads: 1,
 	}
 }
@@ -87,6 +87,7 @@ func TestConfigRefuses(t *testing.T) {
 		"no pass":                      {func(c *app.Config) { c.Argon2Time = 0 }, []string{"ARGON2_TIME"}},
 		"unconfirmed for an hour":      {func(c *app.Config) { c.UnconfirmedMax = time.Hour }, []string{"UNCONFIRMED_MAX"}},
 		"unconfirmed for less":         {func(c *app.Config) { c.UnconfirmedMax = -apptest.Day }, []string{"UNCONFIRMED_MAX"}},
+		"an impersonation of some":     {func(c *app.Config) { c.Impersonation = "some" }, []string{"IMPERSONATION"}},
 		"a second factor of some":      {func(c *app.Config) { c.SecondFactor = "some" }, []string{"SECOND_FACTOR"}},
 		"a second factor without keys": {func(c *app.Config) { production(c); c.SecondFactor = "everyone" }, []string{"SECRET_KEYS"}},
 		"trust for an hour":            {func(c *app.Config) { c.TrustBrowser = time.Hour }, []string{"TRUST_BROWSER"}},
@@ -102,7 +103,7 @@ func TestConfigRefuses(t *testing.T) {
 		"everything": {func(c *app.Config) {
 			*c = app.Config{BaseURL: "x", DatabaseConns: 1, SessionMax: -1, TrustedProxies: "x"}
 		},
-			[]string{"ENV", "ADDR", "BASE_URL", "TRUSTED_PROXIES", "DATABASE_CONNS", "SESSION_IDLE", "SESSION_MAX", "AUDIT_RETENTION", "SECOND_FACTOR", "SIGN_UP", "PROVIDER_LINKING", "ARGON2_MEMORY", "ARGON2_TIME", "ARGON2_THREADS", "LOG_LEVEL"}},
+			[]string{"ENV", "ADDR", "BASE_URL", "TRUSTED_PROXIES", "IMPERSONATION", "DATABASE_CONNS", "SESSION_IDLE", "SESSION_MAX", "AUDIT_RETENTION", "SECOND_FACTOR", "SIGN_UP", "PROVIDER_LINKING", "ARGON2_MEMORY", "ARGON2_TIME", "ARGON2_THREADS", "LOG_LEVEL"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app/apptest"
+	"vestibule/app/web"
 	"vestibule/models"
 )
 
@@ -19,6 +20,16 @@ func init() {
 		"GET /o/:slug/notes/:id/row":     models.WriteNotes,
 		"POST /o/:slug/notes/:id/check":  models.WriteNotes,
 		"POST /o/:slug/notes/:id/delete": models.WriteNotes,
+	})
+	maps.Copy(openToOperators, map[string]web.Impersonated{
+		"GET /o/:slug/notes":             web.Look,
+		"POST /o/:slug/notes":            web.Change,
+		"POST /o/:slug/notes/check":      web.Change,
+		"GET /o/:slug/notes/:id":         web.Look,
+		"POST /o/:slug/notes/:id":        web.Change,
+		"GET /o/:slug/notes/:id/row":     web.Look,
+		"POST /o/:slug/notes/:id/check":  web.Change,
+		"POST /o/:slug/notes/:id/delete": web.Change,
 	})
 	ownedByOrganizations = append(ownedByOrganizations, owned{"notes", func(s *apptest.Company) uuid.UUID {
 		s.T.Helper()

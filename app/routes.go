@@ -54,14 +54,17 @@ func (a *App) routes() (http.Handler, error) {
 	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.ProviderSignedOut))
 	e.POST("/auth/:provider/callback", a.Handle(web.LimitBody), a.Handle(auth.PostedProviderCallback))
 
-	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin))
+	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin), a.Handle(a.GuardImpersonation))
 	e.NoRoute(a.Handle(web.NotFound))
 	e.NoMethod(a.Handle(admin.HideMethods), a.Handle(web.MethodNotAllowed))
 
+	// An operator who impersonates somebody reaches only the routes of groups that say so by
+	// Impersonated: none that proves who one is, takes something away from the person or gives
+	// somebody access.
 	public := a.Group(e, auth.SameUser)
-	public.GET("/", a.ShowHome)
-	public.POST("/theme", a.SetTheme)
-	public.POST("/sign-out", auth.SignOut)
+	public.Impersonated(web.Look).GET("/", a.ShowHome)
+	public.Impersonated(web.Change).POST("/theme", a.SetTheme)
+	public.Impersonated(web.Leave).POST("/sign-out", auth.SignOut)
 	public.POST("/sign-up/check", auth.CheckSignUp)
 	public.POST("/password-strength", auth.PasswordStrength)
 	public.GET("/sign-in/second-factor", auth.ShowSecondFactor)
@@ -157,23 +160,24 @@ func (a *App) routes() (http.Handler, error) {
 	own.POST("/account/delete", account.DeleteAccount)
 
 	signedIn.Use(auth.ConfirmedOnly)
-	signedIn.GET("/dashboard", a.ShowDashboard)
-	signedIn.GET("/account", account.ShowProfile)
-	signedIn.POST("/account", account.SaveProfile)
-	signedIn.POST("/account/check", account.CheckProfile)
+	look, change := signedIn.Impersonated(web.Look), signedIn.Impersonated(web.Change)
+	look.GET("/dashboard", a.ShowDashboard)
+	look.GET("/account", account.ShowProfile)
+	change.POST("/account", account.SaveProfile)
+	change.POST("/account/check", account.CheckProfile)
 	signedIn.POST("/account/password/check", account.CheckPassword)
-	signedIn.GET("/account/sessions", account.ShowSessions)
+	look.GET("/account/sessions", account.ShowSessions)
 	signedIn.POST("/account/sessions/:id/end", account.EndSession)
 	signedIn.POST("/account/sessions/end-others", account.EndOtherSessions)
 	signedIn.POST("/account/browsers/:id/revoke", account.RevokeBrowser)
 	signedIn.GET("/account/connections", account.ShowConnections)
 	signedIn.POST("/account/connections/:id/remove", auth.ReauthenticateForButton, account.RemoveConnection)
-	signedIn.GET("/account/activity", account.ShowActivity)
+	look.GET("/account/activity", account.ShowActivity)
 
-	signedIn.GET("/organizations", organization.ShowOrganizations)
-	signedIn.POST("/organizations", organization.CreateOrganization)
-	signedIn.POST("/organizations/check", organization.CheckOrganization)
-	signedIn.GET("/organizations/switcher", organization.ShowSwitcher)
+	look.GET("/organizations", organization.ShowOrganizations)
+	change.POST("/organizations", organization.CreateOrganization)
+	change.POST("/organizations/check", organization.CheckOrganization)
+	look.GET("/organizations/switcher", organization.ShowSwitcher)
 	signedIn.POST("/invitations/:id/accept", organization.AcceptWaitingInvitation)
 	signedIn.POST("/invitations/:id/decline", organization.DeclineInvitation)
 
@@ -187,33 +191,35 @@ func (a *App) routes() (http.Handler, error) {
 	members := signedIn.Group("/o/:slug", organization.MembersOnly)
 	members.POST("/leave", organization.Leave) // also without the second factor that the rest may require
 	members.Use(organization.SecondFactorOnly)
-	members.GET("", organization.ShowOverview)
-	members.GET("/members", organization.ShowMembers)
-	notes.Routes(members) // /notes…
+	look = members.Impersonated(web.Look)
+	look.GET("", organization.ShowOverview)
+	look.GET("/members", organization.ShowMembers)
+	notes.Routes(members.Impersonated(web.Change)) // /notes…
 
 	managers := members.Group("/members/:id", web.Require(models.ManageMembers))
 	managers.POST("/role", organization.ChangeMemberRole)
 	managers.POST("/remove", organization.RemoveMember)
 
 	inviters := members.Group("/invitations", web.Require(models.InviteMembers))
-	inviters.GET("", organization.ShowInvitations)
+	inviters.Impersonated(web.Look).GET("", organization.ShowInvitations)
 	inviters.POST("", web.VerifiedOnly, organization.Invite)
 	inviters.POST("/check", organization.CheckInvitation)
 	inviters.POST("/:id/resend", web.VerifiedOnly, organization.ResendInvitation)
 	inviters.POST("/:id/revoke", organization.RevokeInvitation)
 
-	members.GET("/activity", web.Require(models.SeeActivity), organization.ShowActivity)
+	look.GET("/activity", web.Require(models.SeeActivity), organization.ShowActivity)
 
-	editors := members.Group("/settings", web.Require(models.EditOrganization))
+	editors := members.Group("/settings", web.Require(models.EditOrganization)).Impersonated(web.Change)
 	editors.GET("", organization.ShowSettings)
 	editors.POST("", organization.SaveSettings)
 	editors.POST("/check", organization.CheckSettings)
 
 	owners := members.Group("/", web.Require(models.OwnOrganization))
-	owners.GET("/roles", organization.ShowRoles)
+	look = owners.Impersonated(web.Look)
+	look.GET("/roles", organization.ShowRoles)
 	owners.POST("/roles", organization.CreateRole)
 	owners.POST("/roles/check", organization.CheckRole)
-	owners.GET("/roles/:id", organization.ShowRole)
+	look.GET("/roles/:id", organization.ShowRole)
 	owners.POST("/roles/:id", organization.SaveRole)
 	owners.POST("/roles/:id/delete", organization.DeleteRole)
 
@@ -232,6 +238,8 @@ func (a *App) routes() (http.Handler, error) {
 	operators.GET("/people", admin.ShowPeople)
 	operators.GET("/people/:id", admin.ShowPerson)
 	admin.PersonRoutes(operators) // /people/:id/…
+
+	a.Group(e).Impersonated(web.Leave).POST("/admin/impersonation/stop", admin.StopImpersonation)
 
 	return e, nil
 }

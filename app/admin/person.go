@@ -30,7 +30,7 @@ func (h Handlers) ShowPerson(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	person.Actions = actionsOn(web.Current(c).User, user)
+	person.Actions = h.actionsOn(web.Current(c).User, user)
 	f := h.Frame(c, http.StatusOK)
 	page := view.PersonPage(f, person)
 	return web.Render(c, f, page, page)

@@ -13,6 +13,7 @@ import (
 	"vestibule/models"
 	view "vestibule/templates/admin"
 	"vestibule/templates/components"
+	"vestibule/templates/layouts"
 )
 
 // personAction is what an operator does to a person: on a page of its own, with a reason.
@@ -28,11 +29,11 @@ type personAction struct {
 }
 
 // personActions lists what operators do to people, and who may.
-func personActions() []personAction {
+func (h Handlers) personActions() []personAction {
 	const support, admin = models.OperatorSupport, models.OperatorAdmin
 	always := func(*models.User) bool { return true }
 	enabled := func(u *models.User) bool { return !u.Disabled() }
-	return []personAction{
+	actions := []personAction{
 		{view.PersonAction{Name: "end-sessions", Title: "End all sessions", Button: "End sessions", Means: "They're signed out everywhere, and can sign in again."},
 			support, models.EventAllEnded, always,
 			func(ctx context.Context, tx *models.DB, u *models.User, _ *view.Act, e *models.Event) (err error) {
@@ -122,6 +123,10 @@ func personActions() []personAction {
 				return err
 			}},
 	}
+	if h.Config.Impersonation != models.ImpersonationOff {
+		actions = append([]personAction{h.impersonation()}, actions...)
+	}
+	return actions
 }
 
 // errFailed means that a field of the form is wrong.
@@ -132,7 +137,7 @@ var errFailed = errors.New("a field is wrong")
 func (h Handlers) PersonRoutes(operators web.Routes) {
 	h.AddToasts(components.Good, map[string]string{"operator-did": "Done and recorded"})
 	admins := operators.Group("", h.AdminsOnly)
-	for _, a := range personActions() {
+	for _, a := range h.personActions() {
 		group := operators
 		if a.role == models.OperatorAdmin {
 			group = admins
@@ -156,11 +161,11 @@ func mayAct(operator, user *models.User) error {
 }
 
 // actionsOn lists the actions that the operator may take on user now.
-func actionsOn(operator, user *models.User) (actions []view.PersonAction) {
+func (h Handlers) actionsOn(operator, user *models.User) (actions []view.PersonAction) {
 	if mayAct(operator, user) != nil {
 		return nil
 	}
-	for _, a := range personActions() {
+	for _, a := range h.personActions() {
 		if a.fits(user) && (a.role == models.OperatorSupport || operator.OperatorRole == models.OperatorAdmin) {
 			actions = append(actions, a.PersonAction)
 		}
@@ -210,7 +215,7 @@ func (h Handlers) askToAct(c *gin.Context, a personAction) error {
 	if err != nil {
 		return err
 	}
-	if err := mayAct(web.Current(c).User, user); err != nil {
+	if err := a.mayAct(web.Current(c).User, user); err != nil {
 		return err
 	}
 	form, err := h.newAct(c.Request.Context(), a, user)
@@ -233,7 +238,7 @@ func (h Handlers) act(c *gin.Context, a personAction) error {
 	if err != nil {
 		return err
 	}
-	if err := mayAct(operator, user); err != nil {
+	if err := a.mayAct(operator, user); err != nil {
 		return err
 	}
 	form, err := h.newAct(ctx, a, user)
@@ -253,7 +258,7 @@ func (h Handlers) act(c *gin.Context, a personAction) error {
 		if user, err = tx.UserByID(ctx, user.ID); err != nil {
 			return err
 		}
-		if err := mayAct(operator, user); err != nil {
+		if err := a.mayAct(operator, user); err != nil {
 			return err
 		}
 		if !a.fits(user) {
@@ -264,6 +269,11 @@ func (h Handlers) act(c *gin.Context, a personAction) error {
 		if err := a.act(ctx, tx, user, form, &e); err != nil {
 			return err
 		}
+		if a.Impersonates {
+			if err := h.impersonate(c, tx, user, &e); err != nil {
+				return err
+			}
+		}
 		return tx.Record(ctx, e)
 	})
 	switch {
@@ -273,6 +283,8 @@ func (h Handlers) act(c *gin.Context, a personAction) error {
 		return err
 	case a.Download:
 		return h.SendData(c, user)
+	case a.Impersonates:
+		return web.Redirect(c, layouts.Home)
 	case a.Deletes:
 		return h.RedirectWith(c, "operator-did", "/admin/people")
 	}

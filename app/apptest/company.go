@@ -21,13 +21,13 @@ func (s *Company) Invite(email, role string) string {
 }
 
 // CompanyEachWay is EachWay with a company.
-func CompanyEachWay(t *testing.T, test func(t *testing.T, s *Company, options ...Option)) {
+func CompanyEachWay(t *testing.T, test func(t *testing.T, s *Company, options ...Option), change ...func(*app.Config)) {
 	t.Parallel()
 	for name, options := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				s := NewCompany(t, db)
+				s := NewCompany(t, db, change...)
 				s.Deliver()
 				test(t, s, options...)
 			})

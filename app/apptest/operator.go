@@ -1,6 +1,10 @@
 package apptest
 
-import "vestibule/models"
+import (
+	"net/http"
+
+	"vestibule/models"
+)
 
 // Operator signs p up as an operator with that role, in a session with a second factor.
 func (s *Site) Operator(p Person, role models.OperatorRole) *Visitor {
@@ -19,4 +23,11 @@ func (s *Site) Operator(p Person, role models.OperatorRole) *Visitor {
 		s.T.Fatal(err)
 	}
 	return v
+}
+
+// Impersonate makes an operator use the site as the user of that username.
+func (v *Visitor) Impersonate(username string) {
+	v.T.Helper()
+	page := v.Get("/admin/people/" + v.Site.User(username).ID.String() + "/impersonate").Wants(http.StatusOK)
+	v.Submit(page, "form#act", Fill("reason", "Ticket 4711")).LeadsTo("/dashboard")
 }

@@ -60,6 +60,7 @@ func NewSite(t testing.TB, db *models.DB, change ...func(*app.Config)) *Site {
 		SecondFactor:    "optional",
 
 		AdminSecondFactor: true,
+		Impersonation:     "read",
 
 		ProviderLinking: "ask",
 		TrustBrowser:    30 * Day,

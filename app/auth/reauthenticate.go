@@ -42,6 +42,9 @@ func (h Handlers) ReauthenticateForButton(c *gin.Context) error {
 // proof is.
 func (h Handlers) reauthenticate(c *gin.Context, wholePage, stepUp bool) error {
 	r := web.Current(c)
+	if r.Operator != nil {
+		return web.ClosedToOperators()
+	}
 	if !stepUp && time.Since(r.Session.AuthenticatedAt) < reauthenticationWindow {
 		return confirmed(c, forms.New(new(view.Reauthenticate)))
 	}

@@ -47,6 +47,9 @@ type proved struct {
 // has changed or ended in the meantime.
 func (h Handlers) prove(c *gin.Context, s step) (*proved, error) {
 	ctx, p := c.Request.Context(), new(proved)
+	if web.Current(c).Operator != nil { // who must not get a session of somebody else's
+		return nil, web.ClosedToOperators()
+	}
 	err := h.DB.InTx(ctx, func(tx *models.DB) error {
 		user, err := s.prepare(tx)
 		if err != nil {

@@ -12,9 +12,15 @@ import (
 // SignOut ends the session, if there is one. It leads to the page in the field next, if
 // there is one.
 func (h Handlers) SignOut(c *gin.Context) error {
-	s := web.Current(c).Session
+	r := web.Current(c)
+	s := r.Session
 	if s != nil {
 		err := h.Audited(c, models.EventSignOut, s.User, func(tx *models.DB) error {
+			if r.Impersonation != nil {
+				if err := web.EndImpersonation(c, tx, models.ImpersonationSignedOut); err != nil {
+					return err
+				}
+			}
 			return tx.DeleteSession(c.Request.Context(), s.UserID, s.ID)
 		})
 		if err != nil && !errors.Is(err, models.ErrNotFound) { // another tab may have ended it

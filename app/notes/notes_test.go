@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
+	"vestibule/models/modelstest"
 )
 
 // writes adds a note, and returns its id.
@@ -215,4 +217,26 @@ func TestInvisibleCharactersInNotes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNotesOfAnImpersonation wants an operator who uses the site as a member to see the notes,
+// and to change them only if the setting allows that. Notes have no code for it.
+func TestNotesOfAnImpersonation(t *testing.T) {
+	t.Parallel()
+	for mode, status := range map[string]int{"read": http.StatusForbidden, "write": http.StatusSeeOther} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			modelstest.Each(t, func(t *testing.T, db *models.DB) {
+				s := apptest.NewCompany(t, db, func(c *app.Config) { c.Impersonation = mode })
+				operator := s.Operator(apptest.Nth(1), models.OperatorAdmin)
+				operator.Impersonate("anna.smith")
+				page := operator.Get("/o/acme/notes").Wants(http.StatusOK)
+				operator.Submit(page, "form#create-note", apptest.Fill("title", "Plan", "body", "Secret")).Wants(status)
+				notes := s.Get("/o/acme/notes").Wants(http.StatusOK)
+				if n := notes.Find(".rows strong").Length(); (n == 1) != (mode == "write") {
+					notes.Failf("there are %d notes", n)
+				}
+			})
+		})
+	}
 }

@@ -64,7 +64,8 @@ func (k *Kit) RecordAttempt(c *gin.Context, kind string, user *models.User) {
 	}
 }
 
-// Event returns an event of that kind, caused by the user of this request.
+// Event returns an event of that kind, caused by the user of this request, or by an operator as
+// them.
 func Event(c *gin.Context, organization uuid.UUID, kind string, user *models.User) models.Event {
 	r := Current(c)
 	e := models.Event{OrganizationID: organization, Kind: kind, IP: c.ClientIP(), UserAgent: c.Request.UserAgent(), RequestID: r.ID}
@@ -73,6 +74,9 @@ func Event(c *gin.Context, organization uuid.UUID, kind string, user *models.Use
 	}
 	if r.User != nil {
 		e.ActorID = r.User.ID
+	}
+	if r.Operator != nil {
+		e.OperatorID, e.OperatorRole = r.Operator.ID, r.Operator.OperatorRole
 	}
 	return e
 }

@@ -49,6 +49,8 @@ type Kit struct {
 	toasts  map[string]components.Message // by key
 	exports map[string]Export             // by key in the downloaded data
 
+	impersonated map[string]Impersonated // by method and route
+
 	crossOrigin     http.CrossOriginProtection
 	securityHeaders http.Header
 
@@ -93,6 +95,7 @@ type Config struct {
 	AdminNetworks     []netip.Prefix // that the operator's pages open from; all if empty
 	AdminApart        bool           // the operator's pages are on ADMIN_ADDR alone
 	AdminSecondFactor bool           // the operator's pages require a second factor
+	Impersonation     models.ImpersonationMode
 
 	LimitAccount, LimitAddress, LimitSignUp, LimitMail, LimitCheck models.Limit
 	LimitInvite, LimitInviteDay                                    models.Limit
@@ -116,7 +119,7 @@ func (k *Kit) Factors(ctx context.Context, user *models.User) (models.Factors, e
 // origin.
 func NewKit(config Config, db *models.DB, log *slog.Logger, hasher *password.Hasher) (*Kit, error) {
 	half := max(1, runtime.GOMAXPROCS(0)/2)
-	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: map[string]components.Message{}, securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half), searching: make(chan struct{}, half)}
+	k := &Kit{DB: db, Log: log, Config: config, Hasher: hasher, toasts: map[string]components.Message{}, impersonated: map[string]Impersonated{}, securityHeaders: newSecurityHeaders(config.Secure && !isLocalhost(config.BaseURL)), scoring: make(chan struct{}, half), searching: make(chan struct{}, half)}
 	k.addOwnToasts()
 	k.addProviders()
 	k.cookiePrefix, k.cookieSuffix = cookieAffixes(config)

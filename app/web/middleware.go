@@ -45,7 +45,9 @@ func (k *Kit) Begin(c *gin.Context) {
 		slog.Float64("took_ms", float64(time.Since(start).Microseconds())/1000),
 		slog.String("ip", c.ClientIP()),
 	}
-	if r.User != nil {
+	if i := r.Impersonation; i != nil {
+		attrs = append(attrs, slog.String("user_id", i.UserID.String()), slog.String("operator_id", i.OperatorID.String()))
+	} else if r.User != nil {
 		attrs = append(attrs, slog.String("user_id", r.User.ID.String()))
 	}
 	if r.TraceID != "" {
@@ -165,7 +167,7 @@ func (k *Kit) SameOrigin(c *gin.Context) error {
 	return nil
 }
 
-// Session finds the user of the request, in one query. The cookie of a session that has
+// Session finds the user of the request, in one query, or whom they impersonate. The cookie of a session that has
 // ended stays until the next sign-in replaces it: when this answer arrives, the browser
 // may have the cookie of a newer session, which clearing would remove.
 func (k *Kit) Session(c *gin.Context) error {
@@ -193,6 +195,7 @@ func (k *Kit) Session(c *gin.Context) error {
 	case err == nil && renewed:
 		k.SetSessionCookie(c, token, s)
 	}
+	k.impersonate(c)
 	return nil
 }
 

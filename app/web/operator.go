@@ -17,10 +17,10 @@ func AtDesk(r *http.Request) *http.Request {
 }
 
 // Operates reports whether the operator's pages are there for the request: it is an
-// operator's, from one of ADMIN_NETWORKS if they are set, and to ADMIN_ADDR if that is.
+// operator's, who impersonates nobody, from one of ADMIN_NETWORKS if they are set, and to ADMIN_ADDR if that is.
 func (k *Kit) Operates(c *gin.Context) bool {
 	r := Current(c)
-	if r.User == nil || !r.User.Operator() {
+	if r.User == nil || r.Operator != nil || !r.User.Operator() {
 		return false
 	}
 	if k.Config.AdminApart && c.Request.Context().Value(deskKey{}) == nil {

@@ -32,7 +32,9 @@ func (k *Kit) Frame(c *gin.Context, status int) layouts.Frame {
 		SignUp:      !k.Config.SignUp.ByInvitation(),
 		Operates:    k.Operates(c),
 	}
-	if s := r.Session; s != nil && s.Recovery != nil && !s.Recovery.Over() {
+	if r.Operator != nil {
+		f.Impersonation, f.ReadOnly = r.Impersonation, !k.mayChange(r)
+	} else if s := r.Session; s != nil && s.Recovery != nil && !s.Recovery.Over() {
 		f.Recovery = s.Recovery
 	}
 	if f.User != nil {

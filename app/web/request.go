@@ -24,11 +24,25 @@ type Request struct {
 	log             *slog.Logger
 	Session         *models.Session    // nil for a guest
 	User            *models.User       // nil for a guest
+	Operator        *models.User       // who uses the site as the User; nil if nobody does
 	Member          *models.Membership // the User's membership in the organization of the URL; nil on other pages
 	Expired         bool               // the guest's session has ended
 	AddressUnknown  bool               // a trusted proxy sent the request and doesn't say for whom
 	Reauthenticated bool               // the request was continued after Reauthenticate asked for the password
 	SecondFactorDue time.Time          // when the Member's organization begins to require the second factor that the User lacks; zero if never
+
+	// Impersonation is that of the Session, whose user is the operator. It may be over, and
+	// stays when the request ends it. The log names both by it.
+	Impersonation *models.Impersonation
+}
+
+// Behind returns who sends the request: the operator if there is one, otherwise the user. What
+// they may do in a time counts for them.
+func (r *Request) Behind() *models.User {
+	if r.Operator != nil {
+		return r.Operator
+	}
+	return r.User
 }
 
 // Log returns the site's log with the request's id on each line.

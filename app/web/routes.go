@@ -1,6 +1,10 @@
 package web
 
-import "github.com/gin-gonic/gin"
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
 
 // Handler answers a request. If it returns an error, Kit answers with the page for it.
 type Handler func(c *gin.Context) error
@@ -9,11 +13,13 @@ type Handler func(c *gin.Context) error
 type Routes struct {
 	kit   *Kit
 	group *gin.RouterGroup
+
+	impersonated Impersonated
 }
 
 // Group returns a group of e that has the given middleware.
 func (k *Kit) Group(e *gin.Engine, middleware ...Handler) Routes {
-	return Routes{k, &e.RouterGroup}.Group("/", middleware...)
+	return Routes{k, &e.RouterGroup, Closed}.Group("/", middleware...)
 }
 
 // Kit returns the Kit that the routes share.
@@ -21,17 +27,23 @@ func (r Routes) Kit() *Kit { return r.kit }
 
 // Group returns a group below path whose middleware comes after that of r.
 func (r Routes) Group(path string, middleware ...Handler) Routes {
-	return Routes{r.kit, r.group.Group(path, r.kit.adapt(middleware)...)}
+	return Routes{r.kit, r.group.Group(path, r.kit.adapt(middleware)...), r.impersonated}
 }
 
 // Use adds middleware for the routes that follow.
 func (r Routes) Use(middleware ...Handler) { r.group.Use(r.kit.adapt(middleware)...) }
 
 // GET adds a route that changes nothing.
-func (r Routes) GET(path string, handlers ...Handler) { r.group.GET(path, r.kit.adapt(handlers)...) }
+func (r Routes) GET(path string, handlers ...Handler) {
+	r.open(http.MethodGet, path)
+	r.group.GET(path, r.kit.adapt(handlers)...)
+}
 
 // POST adds a route that may change something.
-func (r Routes) POST(path string, handlers ...Handler) { r.group.POST(path, r.kit.adapt(handlers)...) }
+func (r Routes) POST(path string, handlers ...Handler) {
+	r.open(http.MethodPost, path)
+	r.group.POST(path, r.kit.adapt(handlers)...)
+}
 
 func (k *Kit) adapt(handlers []Handler) []gin.HandlerFunc {
 	adapted := make([]gin.HandlerFunc, len(handlers))

@@ -56,6 +56,7 @@ func (k *Kit) addOwnToasts() {
 		"deleted":              "Account deleted",
 		"organization-deleted": "Organization deleted",
 		"left":                 "You've left the organization",
+		"impersonation-over":   "Impersonation ended",
 	})
 	k.AddToasts(components.Problem, map[string]string{
 		"sign-in-ended": "That took too long, or your account changed. Please sign in again.",

@@ -80,6 +80,7 @@ func eachOperator(t *testing.T, test func(o *operator)) {
 			SignUp:          "open",
 			SecondFactor:    "optional",
 			ProviderLinking: "ask",
+			Impersonation:   "read",
 		}
 		if err := config.ValidateSite(); err != nil {
 			t.Fatal(err)

@@ -28,6 +28,9 @@ type Frame struct {
 	SignUp          bool             // people can sign up without an invitation
 	Operates        bool             // the operator's pages are there for User
 
+	Impersonation *models.Impersonation // of User by an operator; nil if there is none
+	ReadOnly      bool                  // it changes nothing
+
 	DeletedAt time.Time // when User is deleted unless they confirm their address; zero if never
 }
 

@@ -1,0 +1,154 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"vestibule/models"
+	view "vestibule/templates/admin"
+	"vestibule/templates/components"
+	"vestibule/templates/layouts"
+)
+
+// Impersonated is what operators may do on a route while they use the site as somebody else.
+type Impersonated int
+
+// What the routes of a group can be for them. A route is closed unless its group says otherwise.
+const (
+	Closed Impersonated = iota
+	Look                // its pages open
+	Change              // so do they, and its forms work if the setting and the impersonation allow changes
+	Leave               // it works whatever the setting, because it ends the impersonation
+)
+
+// Impersonated returns a group of the same routes that operators may use while they use the
+// site as somebody else, and so do the groups below it. Pages that ask for a password are
+// closed anyway.
+func (r Routes) Impersonated(may Impersonated) Routes {
+	r.impersonated = may
+	return r
+}
+
+// open notes what operators may do on a route while they use the site as somebody else.
+func (r Routes) open(method, route string) {
+	r.kit.impersonated[method+" "+path.Join(r.group.BasePath(), route)] = r.impersonated
+}
+
+// impersonate makes the request that of the person whom the operator of its session
+// impersonates, if that still may be. It isn't where the operator's pages are absent.
+func (k *Kit) impersonate(c *gin.Context) {
+	r := Current(c)
+	i := r.Session.Impersonation
+	if i == nil {
+		return
+	}
+	if allowed := k.Config.Impersonation != models.ImpersonationOff && models.MayImpersonate(r.User, i.User) && !i.Over(); allowed {
+		if !k.Operates(c) {
+			return
+		}
+		r.Operator, r.User = r.User, i.User
+	}
+	r.Impersonation = i
+	r.log = r.log.With("user_id", i.UserID.String(), "operator_id", i.OperatorID.String())
+}
+
+// GuardImpersonation is middleware that refuses what an operator may not do while they use the
+// site as somebody else. Put it before whatever acts for the user.
+func (k *Kit) GuardImpersonation(c *gin.Context) error {
+	r, route := Current(c), c.FullPath()
+	if r.Impersonation == nil || route == "" { // an unknown page
+		return nil
+	}
+	may := k.impersonated[c.Request.Method+" "+route]
+	switch {
+	case may == Leave:
+		return k.leave(c)
+	case r.Operator == nil:
+		return k.impersonationOver(c)
+	case strings.HasPrefix(route, "/admin"):
+		return Fail(http.StatusNotFound)
+	case may == Closed:
+		return ClosedToOperators()
+	case c.Request.Method == http.MethodGet:
+		return nil
+	case may != Change || !k.mayChange(r):
+		return Refuse(http.StatusForbidden, "Not while you impersonate", "You're using the site as somebody else and can't change this, so nothing was changed.")
+	}
+	return k.sentAsThem(c)
+}
+
+// ClosedToOperators returns the [Refusal] of what is a person's alone.
+func ClosedToOperators() error {
+	return Refuse(http.StatusForbidden, "Closed while you impersonate", "Only the person can use this. Stop impersonating to go on as yourself.")
+}
+
+// mayChange reports whether the request may change what isn't sensitive.
+func (k *Kit) mayChange(r *Request) bool {
+	return r.Impersonation.Writes && k.Config.Impersonation == models.ImpersonationWrite
+}
+
+// leave lets the request that ends an impersonation pass, for whomever its form was drawn: it
+// signs nobody in and asks for nothing.
+func (k *Kit) leave(c *gin.Context) error {
+	if err := ReadForm(c); err != nil {
+		return err
+	}
+	for _, field := range []string{components.OwnerField, LoginField} {
+		c.Request.PostForm.Del(field)
+	}
+	return nil
+}
+
+// sentAsThem refuses a form that was drawn for the operator, or signs somebody in.
+func (k *Kit) sentAsThem(c *gin.Context) error {
+	if err := ReadForm(c); err != nil {
+		return err
+	}
+	owner := components.ParseOwner(c.Request.PostForm.Get(components.OwnerField))
+	if c.Request.PostForm.Has(LoginField) || owner.ID != uuid.Nil && owner.ID != Current(c).User.ID {
+		return Refuse(http.StatusConflict, "This form is somebody else's", "You're impersonating another person now, so nothing was changed. Stop impersonating, then try again.")
+	}
+	return nil
+}
+
+// impersonationOver ends an impersonation whose time is up, or that isn't allowed any more. The
+// request was made in the belief that it lasts, so it does nothing.
+func (k *Kit) impersonationOver(c *gin.Context) error {
+	if err := EndImpersonation(c, k.DB, models.ImpersonationRefused); err != nil {
+		return err
+	}
+	if c.Request.Method == http.MethodGet {
+		return k.AfterImpersonation(c)
+	}
+	return Refuse(http.StatusConflict, "Impersonation ended", "You're yourself again, so nothing was changed.")
+}
+
+// AfterImpersonation leads back to the person's page, unless that isn't there any more for who
+// was an operator.
+func (k *Kit) AfterImpersonation(c *gin.Context) error {
+	on := layouts.Home
+	if k.Operates(c) {
+		on = view.PersonPath(Current(c).Impersonation.UserID, "")
+	}
+	return k.RedirectWith(c, "impersonation-over", on)
+}
+
+// EndImpersonation ends the impersonation of the request in the transaction tx, and records and
+// tells how it ended. The rest of the request is the operator's own. It does nothing if it has
+// ended already.
+func EndImpersonation(c *gin.Context, tx *models.DB, end string) error {
+	r := Current(c)
+	err := tx.EndImpersonation(c.Request.Context(), r.Impersonation, end, Event(c, uuid.Nil, "", nil))
+	if err != nil && !errors.Is(err, models.ErrNotFound) {
+		return err
+	}
+	if r.Operator != nil {
+		r.User, r.Operator = r.Operator, nil
+	}
+	return nil
+}
