@@ -24,6 +24,10 @@ var operatorRules = map[string]models.OperatorRole{
 	"GET /admin/people":     models.OperatorSupport,
 	"GET /admin/people/:id": models.OperatorSupport,
 
+	"GET /admin/audit":      models.OperatorSupport,
+	"GET /admin/audit.csv":  models.OperatorAdmin,
+	"GET /admin/audit.json": models.OperatorAdmin,
+
 	"GET /admin/people/:id/end-sessions":       models.OperatorSupport,
 	"POST /admin/people/:id/end-sessions":      models.OperatorSupport,
 	"GET /admin/people/:id/unlock":             models.OperatorSupport,

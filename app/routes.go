@@ -238,6 +238,9 @@ func (a *App) routes() (http.Handler, error) {
 	operators.GET("/people", admin.ShowPeople)
 	operators.GET("/people/:id", admin.ShowPerson)
 	admin.PersonRoutes(operators) // /people/:id/…
+	operators.GET("/audit", admin.ShowAudit)
+	operators.GET("/audit.csv", admin.AdminsOnly, admin.ExportAuditCSV)
+	operators.GET("/audit.json", admin.AdminsOnly, admin.ExportAuditJSON)
 
 	a.Group(e).Impersonated(web.Leave).POST("/admin/impersonation/stop", admin.StopImpersonation)
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -214,6 +215,14 @@ func (db *DB) InTx(ctx context.Context, f func(tx *DB) error) error {
 
 // newID returns a UUIDv7 (RFC 9562) for a new row. They sort by time.
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // crypto/rand never fails
+
+// firstID returns the lowest id of rows that were made at t or later.
+func firstID(t time.Time) (id uuid.UUID) {
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(0, t.UnixMilli()))) // #nosec G115 -- it isn't negative
+	copy(id[:6], ms[2:])
+	return id
+}
 
 // now returns the time in UTC, truncated to the microseconds that PostgreSQL keeps,
 // so that a row in memory equals the same row read back.

@@ -1,8 +1,10 @@
 package models
 
 import (
+	"bytes"
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,6 +57,7 @@ const (
 	EventMailRetried      = "mail-retried"
 	EventMailDropped      = "mail-dropped"
 	EventLooked           = "operator-looked" // at the user's data
+	EventAuditExported    = "audit-exported"
 	EventResetSent        = "reset-link-sent" // because an operator asked, as the next
 	EventConfirmationSent = "confirmation-link-sent"
 
@@ -128,7 +131,9 @@ type Event struct {
 	User  *User `bun:"rel:belongs-to,join:user_id=id"`  // nil if deleted since
 	Actor *User `bun:"rel:belongs-to,join:actor_id=id"` // likewise
 
-	Operator *User `bun:"rel:belongs-to,join:operator_id=id"` // likewise; loaded by AllEvents alone
+	Operator *User `bun:"rel:belongs-to,join:operator_id=id"` // likewise; loaded by AllEvents and AuditEvents
+
+	Organization *Organization `bun:"rel:belongs-to,join:organization_id=id"` // loaded by AuditEvents alone
 }
 
 // EventDetail holds the details of an event, in the words of that time. Each kind
@@ -154,6 +159,8 @@ type EventDetail struct {
 	NoTrust string `json:"no_trust,omitempty"` // says so if trusted browsers don't stand in for it
 
 	Mail string `json:"mail,omitempty"` // its kind
+
+	Log string `json:"log,omitempty"` // what of the audit log an operator exported, in words
 
 	Operator string `json:"operator,omitempty"` // the name that an operator gave; users don't see it
 	Reason   string `json:"reason,omitempty"`   // which an operator gave
@@ -204,27 +211,91 @@ func (db *DB) insertEvent(e *Event) *bun.InsertQuery {
 
 // EventFilter selects events. A zero field selects all.
 type EventFilter struct {
-	User  uuid.UUID // whose account
-	Kinds []string
-	Since time.Time
+	User         uuid.UUID // whose account
+	Person       uuid.UUID // whose account, or who did it
+	Organization uuid.UUID // where it happened
+	Kinds        []string
+	Since        time.Time
+	By           EventBy
 
-	Except string // a kind
+	Except []string // kinds
+
+	kind     string    // read by the index events_kind
+	anothers uuid.UUID // who did it to an account that isn't their own
+	as       uuid.UUID // who, an operator, did it as somebody else to an account that isn't their own
 }
+
+// EventBy selects events by who did them.
+type EventBy string
+
+// Who does events. The empty one is everybody.
+const (
+	ByOperators EventBy = "operators" // see [Event.ByOperator]
+	ByOthers    EventBy = "others"
+)
+
+// OperatorEvents returns the kinds of events about a user that only operators see: looking
+// changes nothing for the user.
+func OperatorEvents() []string { return []string{EventLooked, EventAuditExported} }
 
 func (f EventFilter) apply(q *bun.SelectQuery) *bun.SelectQuery {
 	if f.User != uuid.Nil {
 		q = q.Where("e.user_id = ?", f.User)
 	}
+	if f.anothers != uuid.Nil {
+		q = q.Where("e.actor_id = ?", f.anothers).Where("e.actor_id IS DISTINCT FROM e.user_id")
+	}
+	if f.as != uuid.Nil {
+		q = q.Where("e.operator_id = ?0 AND e.actor_id IS DISTINCT FROM ?0 AND e.user_id IS DISTINCT FROM ?0", f.as)
+	}
+	if f.Organization != uuid.Nil {
+		q = q.Where("e.organization_id = ?", f.Organization)
+	}
+	if f.kind != "" {
+		q = q.Where("e.kind || '' = ?", f.kind)
+	}
 	if len(f.Kinds) > 0 {
 		q = q.Where("e.kind IN (?)", bun.List(f.Kinds))
 	}
-	if f.Except != "" {
-		q = q.Where("e.kind <> ?", f.Except)
+	if len(f.Except) > 0 {
+		q = q.Where("e.kind NOT IN (?)", bun.List(f.Except))
 	}
 	if !f.Since.IsZero() {
-		q = q.Where("e.created_at >= ?", f.Since.UTC())
+		// By the ids, too: then no query reads on through all that is older.
+		q = q.Where("e.created_at >= ?", f.Since.UTC()).Where("e.id >= ?", firstID(f.Since.Add(-time.Hour)))
+	}
+	switch f.By { // as ByOperator
+	case ByOperators:
+		q = q.Where("e.operator_role IS NOT NULL OR e.actor_id IS NULL AND e.ip = '' AND e.kind <> ?", EventUnconfirmed)
+	case ByOthers:
+		q = q.Where("e.operator_role IS NULL").Where("e.actor_id IS NOT NULL OR e.ip <> '' OR e.kind = ?", EventUnconfirmed)
 	}
 	return q
+}
+
+// parts returns filters that together select what f does, no event twice, each in the order
+// of an index.
+func (f EventFilter) parts() (parts []EventFilter) {
+	part := f
+	switch {
+	case f.Person != uuid.Nil:
+		part.Person, part.User = uuid.Nil, f.Person
+		parts = append(parts, part)
+		part.User, part.anothers = uuid.Nil, f.Person
+		parts = append(parts, part)
+		if f.By != ByOthers {
+			part.anothers, part.as, part.By = uuid.Nil, f.Person, ByOperators
+			parts = append(parts, part)
+		}
+		return parts
+	case f.User == uuid.Nil && f.Organization == uuid.Nil && f.By != ByOperators && len(f.Kinds) > 0:
+		part.Kinds = nil
+		for _, part.kind = range slices.Compact(slices.Sorted(slices.Values(f.Kinds))) {
+			parts = append(parts, part)
+		}
+		return parts
+	}
+	return []EventFilter{f}
 }
 
 // Events lists up to limit events of user that filter selects, newest first, starting
@@ -232,7 +303,7 @@ func (f EventFilter) apply(q *bun.SelectQuery) *bun.SelectQuery {
 // when an operator looked.
 func (db *DB) Events(ctx context.Context, user uuid.UUID, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
-	query := db.bun.NewSelect().Model(&events).Where("e.user_id = ?", user).Where("e.kind <> ?", EventLooked).Apply(filter.apply).Order("e.id DESC").Limit(limit)
+	query := db.bun.NewSelect().Model(&events).Where("e.user_id = ?", user).Where("e.kind NOT IN (?)", bun.List(OperatorEvents())).Apply(filter.apply).Order("e.id DESC").Limit(limit)
 	if before != uuid.Nil {
 		query = query.Where("e.id < ?", before)
 	}
@@ -254,20 +325,90 @@ func (db *DB) OrganizationEvents(ctx context.Context, organization uuid.UUID, fi
 	return events, err
 }
 
-// AllEvents iterates over the audit log, newest first. Of the users of each event
-// only the usernames and email addresses are loaded.
-func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Event, error] {
-	read := func(before uuid.UUID) ([]Event, error) {
+// AuditEvents lists up to limit events of the audit log that filter selects, newest first,
+// starting after the one with the id before unless that is zero. It loads users and
+// organization, unless they were deleted.
+func (db *DB) AuditEvents(ctx context.Context, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
+	var all []Event
+	for _, part := range filter.parts() {
 		var events []Event
-		query := db.bun.NewSelect().Model(&events).Relation("User", loginColumns).Relation("Actor", loginColumns).Relation("Operator", loginColumns).
-			Apply(filter.apply).Order("e.id DESC").Limit(pageSize)
+		query := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).Relation("Operator", publicColumns).Relation("Organization").
+			Apply(part.apply).Order("e.id DESC").Limit(limit)
 		if before != uuid.Nil {
 			query = query.Where("e.id < ?", before)
 		}
-		err := query.Scan(ctx)
-		return events, err
+		if err := query.Scan(ctx); err != nil {
+			return nil, err
+		}
+		all = append(all, events...)
 	}
-	return paginate(read, func(e *Event) uuid.UUID { return e.ID })
+	slices.SortFunc(all, func(a, b Event) int { return bytes.Compare(b.ID[:], a.ID[:]) })
+	return all[:min(int64(len(all)), limit)], nil
+}
+
+// AllEvents iterates over the audit log, newest first. Of the users of each event
+// only the usernames and email addresses are loaded.
+func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Event, error] {
+	var parts []iter.Seq2[*Event, error]
+	for _, part := range filter.parts() {
+		read := func(before uuid.UUID) ([]Event, error) {
+			var events []Event
+			query := db.bun.NewSelect().Model(&events).Relation("User", loginColumns).Relation("Actor", loginColumns).Relation("Operator", loginColumns).
+				Apply(part.apply).Order("e.id DESC").Limit(pageSize)
+			if before != uuid.Nil {
+				query = query.Where("e.id < ?", before)
+			}
+			err := query.Scan(ctx)
+			return events, err
+		}
+		parts = append(parts, paginate(read, func(e *Event) uuid.UUID { return e.ID }))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return newestFirst(parts)
+}
+
+// newestFirst iterates over all of parts, each of which has the newest events first.
+func newestFirst(parts []iter.Seq2[*Event, error]) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		type part struct {
+			event *Event
+			next  func() (*Event, error, bool)
+		}
+		var heads []*part
+		advance := func(p *part) (more bool, err error) {
+			p.event, err, more = p.next()
+			return more, err
+		}
+		for _, events := range parts {
+			next, stop := iter.Pull2(events)
+			defer stop()
+			p := &part{next: next}
+			more, err := advance(p)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if more {
+				heads = append(heads, p)
+			}
+		}
+		for len(heads) > 0 {
+			newest := slices.MaxFunc(heads, func(a, b *part) int { return bytes.Compare(a.event.ID[:], b.event.ID[:]) })
+			if !yield(newest.event, nil) {
+				return
+			}
+			more, err := advance(newest)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !more {
+				heads = slices.DeleteFunc(heads, func(p *part) bool { return p == newest })
+			}
+		}
+	}
 }
 
 // eraseEmails erases the addresses of a user who is deleted from the audit log: those in

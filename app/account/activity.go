@@ -18,7 +18,7 @@ func (h Handlers) ShowActivity(c *gin.Context) error {
 	read := func(ctx context.Context, db *models.DB, filter models.EventFilter, before uuid.UUID, limit int64) ([]models.Event, error) {
 		return db.Events(ctx, web.Current(c).User.ID, filter, before, limit)
 	}
-	list, err := h.Events(c, components.AccountEvents(), read, view.NewEventRow)
+	list, err := h.Events(c, components.EventFilter{Groups: components.AccountEvents()}, read, view.NewEventRow)
 	if err != nil {
 		return err
 	}

@@ -247,7 +247,7 @@ func (h Handlers) ownConnections(ctx context.Context, u *models.User) iter.Seq2[
 }
 
 func (h Handlers) ownActivity(ctx context.Context, u *models.User) iter.Seq2[any, error] {
-	return web.ExportRows(h.DB.AllEvents(ctx, models.EventFilter{User: u.ID, Except: models.EventLooked}), func(e *models.Event) any {
+	return web.ExportRows(h.DB.AllEvents(ctx, models.EventFilter{User: u.ID, Except: models.OperatorEvents()}), func(e *models.Event) any {
 		if e.ByAnother() || e.ByOperator() {
 			e.IP, e.UserAgent = "", "" // they belong to the person who caused it
 		}

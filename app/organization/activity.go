@@ -21,7 +21,7 @@ func (h Handlers) ShowActivity(c *gin.Context) error {
 		return db.OrganizationEvents(ctx, actor.OrganizationID, filter, before, limit)
 	}
 	row := func(e models.Event) components.EventRow { return view.NewEventRow(e, seesEmails(actor)) }
-	list, err := h.Events(c, components.OrganizationEvents(), read, row)
+	list, err := h.Events(c, components.EventFilter{Groups: components.OrganizationEvents()}, read, row)
 	if err != nil {
 		return err
 	}

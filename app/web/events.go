@@ -13,16 +13,17 @@ import (
 )
 
 // Events returns the page of the audit log that the request asks for: read finds the
-// events, and row draws one. Like a search, a filter is limited in time and number, as it
-// may have to look at every event.
-func (k *Kit) Events(c *gin.Context, groups []components.EventGroup,
+// events, and row draws one. The filter has the groups to choose from, and what else the
+// page filters by. Like a search, a filter is limited in time and number, as it may have to
+// look at every event.
+func (k *Kit) Events(c *gin.Context, chosen components.EventFilter,
 	read func(ctx context.Context, db *models.DB, filter models.EventFilter, before uuid.UUID, limit int64) ([]models.Event, error),
 	row func(models.Event) components.EventRow,
 ) (components.EventList, error) {
-	chosen, filter := eventFilter(c, groups)
+	chosen, filter := EventFilter(c, chosen)
 	before := PageStart(c, "before")
 	var events []models.Event
-	err := k.Search(c, chosen.Kind+chosen.Days, func(ctx context.Context, db *models.DB) (err error) {
+	err := k.Search(c, chosen.Query().Encode(), func(ctx context.Context, db *models.DB) (err error) {
 		events, err = read(ctx, db, filter, before, PageSize+1)
 		return err
 	})
@@ -38,12 +39,12 @@ func (k *Kit) Events(c *gin.Context, groups []components.EventGroup,
 	return list, err
 }
 
-// eventFilter returns what the request asks to see of the audit log. It leaves out what is
-// no choice.
-func eventFilter(c *gin.Context, groups []components.EventGroup) (components.EventFilter, models.EventFilter) {
-	chosen := components.EventFilter{Path: c.Request.URL.Path, Groups: groups}
+// EventFilter returns chosen with what the request asks to see of the audit log, and as
+// models take it. It leaves out what is no choice.
+func EventFilter(c *gin.Context, chosen components.EventFilter) (components.EventFilter, models.EventFilter) {
+	chosen.Path = c.Request.URL.Path
 	var filter models.EventFilter
-	for _, g := range groups {
+	for _, g := range chosen.Groups {
 		if g.Key == c.Query("kind") {
 			chosen.Kind, filter.Kinds = g.Key, g.Kinds
 		}

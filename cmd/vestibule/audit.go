@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app"
-	"vestibule/app/device"
+	"vestibule/app/admin"
 	"vestibule/models"
 )
 
@@ -49,7 +49,7 @@ func (c audit) Run(ctx context.Context, config *app.Config) error {
 			if err != nil {
 				return err
 			}
-			row := newEventRow(e)
+			row := admin.NewAuditRow(e)
 			if err := list.add(row, formatTime(e.CreatedAt), row.Kind, userLabel(e.UserID, e.User), actorLabel(e), row.IP, row.Device); err != nil {
 				return err
 			}
@@ -82,71 +82,6 @@ func actorLabel(e *models.Event) string {
 		return strings.TrimSuffix("(operator "+e.Detail.Operator, " ") + ")"
 	}
 	return userLabel(e.ActorID, e.Actor)
-}
-
-// eventRow is an event as printed.
-type eventRow struct {
-	ID       uuid.UUID  `json:"id"`
-	Kind     string     `json:"kind"`
-	UserID   *uuid.UUID `json:"user_id"`
-	Username *string    `json:"username"`
-	ActorID  *uuid.UUID `json:"actor_id"`
-	Actor    *string    `json:"actor"`
-	Operator bool       `json:"operator"`
-
-	OperatorID   *uuid.UUID          `json:"operator_id,omitempty"` // who used the site as the actor
-	OperatorRole models.OperatorRole `json:"operator_role,omitempty"`
-
-	OrganizationID *uuid.UUID `json:"organization_id,omitempty"`
-	IP             string     `json:"ip"`
-	Device         string     `json:"device"`
-	UserAgent      string     `json:"user_agent"`
-	RequestID      string     `json:"request_id"`
-	CreatedAt      time.Time  `json:"created_at"`
-
-	Detail models.EventDetail `json:"detail,omitzero"`
-}
-
-func newEventRow(e *models.Event) eventRow {
-	row := eventRow{
-		ID:        e.ID,
-		Kind:      e.Kind,
-		Operator:  e.ByOperator(),
-		IP:        e.IP,
-		UserAgent: e.UserAgent,
-		RequestID: e.RequestID,
-		CreatedAt: e.CreatedAt.UTC(),
-		Detail:    e.Detail,
-
-		OperatorRole: e.OperatorRole,
-	}
-	if e.UserAgent != "" {
-		row.Device = device.Name(e.UserAgent)
-	}
-	if e.OrganizationID != uuid.Nil {
-		row.OrganizationID = &e.OrganizationID
-	}
-	if e.OperatorID != uuid.Nil {
-		row.OperatorID = &e.OperatorID
-	}
-	row.UserID, row.Username = optionalUser(e.UserID, e.User)
-	row.ActorID, row.Actor = optionalUser(e.ActorID, e.Actor)
-	return row
-}
-
-// optionalUser returns pointers to the id and username, or nil, which JSON prints as
-// null, where they are unknown or there is none.
-func optionalUser(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
-	switch {
-	case id == uuid.Nil:
-		return nil, nil
-	case user == nil:
-		return &id, nil
-	}
-	if user.Username == "" {
-		return &id, nil
-	}
-	return &id, &user.Username
 }
 
 type operatorKey struct{}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"vestibule/app"
+	"vestibule/app/admin"
 	"vestibule/app/mail"
 	"vestibule/models"
 )
@@ -277,7 +278,7 @@ type queuedMail struct {
 
 func newQueuedMailRow(m *models.Mail) queuedMailRow {
 	row := queuedMailRow{ID: m.ID, Kind: m.Kind, Recipient: m.Recipient, Attempts: m.Attempts, CreatedAt: m.CreatedAt.UTC(), NextAt: m.NextAt.UTC()}
-	row.UserID, row.Username = optionalUser(m.UserID, m.User)
+	row.UserID, row.Username = admin.OptionalUser(m.UserID, m.User)
 	return row
 }
 
@@ -304,6 +305,6 @@ func newMailRow(m *models.RefusedMail) mailRow {
 		CreatedAt: m.CreatedAt.UTC(),
 		RefusedAt: m.RefusedAt.UTC(),
 	}
-	row.UserID, row.Username = optionalUser(m.UserID, m.User)
+	row.UserID, row.Username = admin.OptionalUser(m.UserID, m.User)
 	return row
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"vestibule/app"
+	"vestibule/app/admin"
 	"vestibule/migrations"
 	"vestibule/models"
 )
@@ -70,7 +71,7 @@ func (l auditLog) events() ([]models.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rows []eventRow
+	var rows []admin.AuditRow
 	if err := json.Unmarshal(content, &rows); err != nil {
 		return nil, fmt.Errorf("%s is not what vestibule audit --json prints: %w", plain(l.Audit), err)
 	}

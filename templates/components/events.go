@@ -18,7 +18,8 @@ type Sentence []Words
 // Words are a part of a Sentence.
 type Words struct {
 	Text string
-	Name bool // what people typed
+	Name bool   // what people typed
+	Path string // where it leads; empty if nowhere
 }
 
 // String returns the sentence as one text.
@@ -43,6 +44,17 @@ func OwnEvent(e models.Event) Sentence {
 	values := detailWords(e.Detail)
 	values["in"] = name(e.Detail.Organization)
 	return eventSentence(e, values)
+}
+
+// AuditEvent says to operators what happened to the user whom it is about.
+func AuditEvent(e models.Event) Sentence {
+	s := OwnEvent(e)
+	for i, w := range s {
+		if !w.Name { // the user doesn't read it
+			s[i].Text = strings.NewReplacer(" as you", " as them", "wasn't you", "wasn't them").Replace(w.Text)
+		}
+	}
+	return s
 }
 
 // OrganizationEvent says what happened in an organization, to its members. Emails reports
@@ -97,6 +109,7 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"from":              {Text: d.From},
 		"no_trust":          {Text: d.NoTrust},
 		"mode":              {Text: d.Mode},
+		"log":               {Text: d.Log},
 	}
 	switch {
 	case d.Count == 1:
@@ -209,6 +222,19 @@ func OrganizationEvents() []EventGroup {
 	}
 }
 
+// AuditEvents groups what operators see of everybody.
+func AuditEvents() []EventGroup {
+	var groups []EventGroup
+	for _, g := range AccountEvents() {
+		if g.Key != "organizations" { // OrganizationEvents has these
+			groups = append(groups, g)
+		}
+	}
+	return append(append(groups, OrganizationEvents()...), EventGroup{"site", "Site and operators", []string{models.EventCreated, models.EventDeleted, models.EventUnconfirmed, models.EventDisabled, models.EventEnabled,
+		models.EventSiteInvited, models.EventSiteInviteRevoked, models.EventInvitationDeclined, models.EventOperatorGranted, models.EventOperatorRevoked, models.EventRestored,
+		models.EventLooked, models.EventExported, models.EventAuditExported, models.EventMailRetried, models.EventMailDropped}})
+}
+
 // EventLabel says in words what happened.
 func EventLabel(kind string) string {
 	if words, ok := eventLabels[kind]; ok {
@@ -267,6 +293,7 @@ var eventLabels = map[string]string{
 	models.EventMailDropped:     "Waiting email dropped",
 
 	models.EventLooked:           "Looked at by an operator",
+	models.EventAuditExported:    "Audit log exported",
 	models.EventResetSent:        "Reset link sent",
 	models.EventConfirmationSent: "Confirmation link sent",
 
@@ -363,6 +390,7 @@ var eventIcons = map[string]string{
 	models.EventMailDropped:     "mail",
 
 	models.EventLooked:           "search",
+	models.EventAuditExported:    "download",
 	models.EventResetSent:        "send",
 	models.EventConfirmationSent: "send",
 
