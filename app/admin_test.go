@@ -28,6 +28,13 @@ var operatorRules = map[string]models.OperatorRole{
 	"GET /admin/audit.csv":  models.OperatorAdmin,
 	"GET /admin/audit.json": models.OperatorAdmin,
 
+	"GET /admin/mail":            models.OperatorSupport,
+	"GET /admin/mail/:id":        models.OperatorSupport,
+	"GET /admin/mail/:id/retry":  models.OperatorAdmin,
+	"POST /admin/mail/:id/retry": models.OperatorAdmin,
+	"GET /admin/mail/:id/drop":   models.OperatorAdmin,
+	"POST /admin/mail/:id/drop":  models.OperatorAdmin,
+
 	"GET /admin/people/:id/end-sessions":       models.OperatorSupport,
 	"POST /admin/people/:id/end-sessions":      models.OperatorSupport,
 	"GET /admin/people/:id/unlock":             models.OperatorSupport,

@@ -10,11 +10,14 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/google/uuid"
 
 	"vestibule/app/mail"
 	"vestibule/app/metrics"
+	"vestibule/app/password"
 	"vestibule/app/text"
+	"vestibule/app/web"
 	"vestibule/models"
 	"vestibule/templates/components"
 	view "vestibule/templates/mail"
@@ -344,20 +347,40 @@ func (a *App) deliver(ctx context.Context, q *mailQueue, m *models.Mail) (done b
 // errPreviewed undoes what composing a mail has stored.
 var errPreviewed = errors.New("the mail was only looked at")
 
-// sentToken matches the token of a link.
-var sentToken = regexp.MustCompile(`([?&]token=)[A-Za-z0-9_-]+`)
+// The secrets of a mail: in a link, and as a code that the reader types (models.NewCode).
+var (
+	sentLink = regexp.MustCompile(`([?&](?:token|code)=)[A-Za-z0-9_-]+`)
+	sentCode = regexp.MustCompile(`\b[0-9A-Z]{4}-[0-9A-Z]{4}\b`)
+)
+
+// hideSecrets replaces the secrets of a mail's text.
+func hideSecrets(text string) string {
+	return sentCode.ReplaceAllString(sentLink.ReplaceAllString(text, "${1}…"), "····-····")
+}
+
+// noHashes is an engine for what isn't stored.
+type noHashes struct{ password.Engine }
+
+// Create implements [password.Engine].
+func (noHashes) Create(string, argon2id.Params) (string, error) { return "", nil }
 
 // PreviewMail returns what would be sent for m, which is in the queue, without the token of
-// its link. It changes nothing, so earlier links still work. It returns ErrNotFound if the
-// recipient or the reason for the mail is gone.
+// its link and its code. It changes nothing, so earlier links still work. It returns
+// ErrNotFound if the recipient or the reason for the mail is gone.
 func PreviewMail(ctx context.Context, config *Config, db *models.DB, m *models.Mail) (message mail.Message, err error) {
+	here := *config
+	here.BaseURL = cmp.Or(here.BaseURL, "http://localhost")
+	hasher, err := password.NewHasher(noHashes{}, here.argon2(), 1, 1)
+	if err != nil {
+		return message, err
+	}
 	err = db.InTx(ctx, func(tx *models.DB) error {
-		site, err := forCommand(config, tx, slog.New(slog.DiscardHandler))
+		kit, err := web.NewKit(here.web(), tx.ForUsernames(here.Usernames), slog.New(slog.DiscardHandler), hasher)
 		if err != nil {
 			return err
 		}
 		queued := *m
-		if message, err = site.compose(ctx, &queued); err != nil {
+		if message, err = (&App{Kit: kit, config: here}).compose(ctx, &queued); err != nil {
 			return err
 		}
 		return errPreviewed
@@ -365,6 +388,11 @@ func PreviewMail(ctx context.Context, config *Config, db *models.DB, m *models.M
 	if errors.Is(err, errPreviewed) {
 		err = nil
 	}
-	message.Text, message.HTML = sentToken.ReplaceAllString(message.Text, "${1}…"), sentToken.ReplaceAllString(message.HTML, "${1}…")
+	message.Subject, message.Text, message.HTML = hideSecrets(message.Subject), hideSecrets(message.Text), hideSecrets(message.HTML)
 	return message, err
+}
+
+// previewMail is PreviewMail for the site's own pages.
+func (a *App) previewMail(ctx context.Context, m *models.Mail) (mail.Message, error) {
+	return PreviewMail(ctx, &a.config, a.DB, m)
 }

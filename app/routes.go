@@ -48,7 +48,7 @@ func (a *App) routes() (http.Handler, error) {
 	auth := auth.Handlers{Kit: a.Kit}
 	account := account.Handlers{Kit: a.Kit}
 	organization := organization.Handlers{Kit: a.Kit}
-	admin := admin.Handlers{Kit: a.Kit, SendData: account.SendData}
+	admin := admin.Handlers{Kit: a.Kit, SendData: account.SendData, PreviewMail: a.previewMail}
 
 	// Other sites post here: a signed token, or what changes nothing.
 	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.ProviderSignedOut))
@@ -241,6 +241,9 @@ func (a *App) routes() (http.Handler, error) {
 	operators.GET("/audit", admin.ShowAudit)
 	operators.GET("/audit.csv", admin.AdminsOnly, admin.ExportAuditCSV)
 	operators.GET("/audit.json", admin.AdminsOnly, admin.ExportAuditJSON)
+	operators.GET("/mail", admin.ShowMail)
+	operators.GET("/mail/:id", admin.ShowMessage)
+	admin.MailRoutes(operators) // /mail/:id/…
 
 	a.Group(e).Impersonated(web.Leave).POST("/admin/impersonation/stop", admin.StopImpersonation)
 

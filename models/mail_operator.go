@@ -27,6 +27,29 @@ func (db *DB) AllMail(ctx context.Context, user *User) iter.Seq2[*Mail, error] {
 	return paginate(read, func(m *Mail) uuid.UUID { return m.ID })
 }
 
+// Mails lists up to limit mails of the queue, newest first, starting after the one with the id
+// before unless that is zero. They lack what their text needs.
+func (db *DB) Mails(ctx context.Context, before uuid.UUID, limit int) ([]Mail, error) {
+	var mails []Mail
+	query := db.bun.NewSelect().Model(&mails).ExcludeColumn("detail").Order("m.id DESC").Limit(int64(limit))
+	if before != uuid.Nil {
+		query = query.Where("m.id < ?", before)
+	}
+	err := query.Scan(ctx)
+	return mails, err
+}
+
+// RefusedMails is Mails for the mail that was refused lately.
+func (db *DB) RefusedMails(ctx context.Context, before uuid.UUID, limit int) ([]RefusedMail, error) {
+	var mails []RefusedMail
+	query := db.bun.NewSelect().Model(&mails).Order("rm.id DESC").Limit(int64(limit))
+	if before != uuid.Nil {
+		query = query.Where("rm.id < ?", before)
+	}
+	err := query.Scan(ctx)
+	return mails, err
+}
+
 // MailByID finds a mail in the queue. It returns ErrNotFound if it was sent, or never
 // queued.
 func (db *DB) MailByID(ctx context.Context, id uuid.UUID) (*Mail, error) {

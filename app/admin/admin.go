@@ -3,11 +3,13 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/mail"
 	"vestibule/app/web"
 	"vestibule/models"
 )
@@ -16,6 +18,9 @@ import (
 type Handlers struct {
 	*web.Kit
 	SendData func(c *gin.Context, user *models.User) error // answers with what the site stores about user, as a file
+
+	// PreviewMail returns what would be sent for m, without its secrets.
+	PreviewMail func(ctx context.Context, m *models.Mail) (mail.Message, error)
 }
 
 // OperatorsOnly is middleware for the operator's pages. Everyone else gets 404, as for a page

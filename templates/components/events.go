@@ -110,6 +110,7 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"no_trust":          {Text: d.NoTrust},
 		"mode":              {Text: d.Mode},
 		"log":               {Text: d.Log},
+		"mail":              {Text: d.Mail},
 	}
 	switch {
 	case d.Count == 1:
@@ -163,6 +164,8 @@ var eventSentences = map[string][]string{
 
 	models.EventImpersonationBegun: {"Began to use the site as you, {mode}"},
 	models.EventSessionsEnded:      {"Signed out {others}"},
+	models.EventLooked:             {"Mail looked at by an operator: {mail}"},
+	models.EventAuditExported:      {"Audit log exported: {log}"},
 
 	models.EventConnectionAdded:   {"Connected an account at {connection}"},
 	models.EventConnectionRemoved: {"Disconnected an account at {connection}"},

@@ -111,6 +111,10 @@ func AdminSides(f Frame) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
+		templ_7745c5c3_Err = SideLink(f, "mail", "/admin/mail", "Mail", "/admin/mail").Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</nav><div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
