@@ -2,8 +2,8 @@
 // use, and brands.templ with those of @iconify-json/logos. Its arguments are the two
 // unpacked packages.
 const fs = require("fs");
-const names = `activity arrow-down arrow-left arrow-up bell building-2 check chevrons-up-down circle circle-alert circle-check
-	contact download ellipsis history info key-round layout-dashboard link lock log-in log-out mail menu monitor
+const names = `activity arrow-down arrow-left arrow-up bell building-2 check chevron-right chevrons-up-down circle circle-alert circle-check
+	contact database download ellipsis history info key-round layout-dashboard link lock log-in log-out mail menu monitor
 	moon plus search send settings shield smartphone sticky-note sun trash-2 triangle-alert user user-minus
 	user-plus users x`.split(/\s+/);
 const shapes = (name) => fs.readFileSync(`${process.argv[2]}/icons/${name}.svg`, "utf8")

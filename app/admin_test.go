@@ -35,6 +35,11 @@ var operatorRules = map[string]models.OperatorRole{
 	"GET /admin/mail/:id/drop":   models.OperatorAdmin,
 	"POST /admin/mail/:id/drop":  models.OperatorAdmin,
 
+	"GET /admin/tables":                      models.OperatorAdmin,
+	"GET /admin/tables/:name":                models.OperatorAdmin,
+	"GET /admin/tables/sessions/:id/delete":  models.OperatorAdmin,
+	"POST /admin/tables/sessions/:id/delete": models.OperatorAdmin,
+
 	"GET /admin/people/:id/end-sessions":       models.OperatorSupport,
 	"POST /admin/people/:id/end-sessions":      models.OperatorSupport,
 	"GET /admin/people/:id/unlock":             models.OperatorSupport,

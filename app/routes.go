@@ -243,7 +243,8 @@ func (a *App) routes() (http.Handler, error) {
 	operators.GET("/audit.json", admin.AdminsOnly, admin.ExportAuditJSON)
 	operators.GET("/mail", admin.ShowMail)
 	operators.GET("/mail/:id", admin.ShowMessage)
-	admin.MailRoutes(operators) // /mail/:id/…
+	admin.MailRoutes(operators)  // /mail/:id/…
+	admin.TableRoutes(operators) // /tables…
 
 	a.Group(e).Impersonated(web.Leave).POST("/admin/impersonation/stop", admin.StopImpersonation)
 

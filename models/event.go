@@ -158,7 +158,8 @@ type EventDetail struct {
 	From    string `json:"from,omitempty"`     // the day from which a second factor is required
 	NoTrust string `json:"no_trust,omitempty"` // says so if trusted browsers don't stand in for it
 
-	Mail string `json:"mail,omitempty"` // its kind
+	Mail  string `json:"mail,omitempty"`  // its kind
+	Table string `json:"table,omitempty"` // its name, and the column by which an operator looked
 
 	Log string `json:"log,omitempty"` // what of the audit log an operator exported, in words
 

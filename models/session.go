@@ -292,6 +292,16 @@ func (db *DB) AllSessions(ctx context.Context, user uuid.UUID) iter.Seq2[*Sessio
 	return paginate(read, func(s *Session) uuid.UUID { return s.ID })
 }
 
+// SessionByID finds any user's session, and its user. It returns ErrNotFound if there is none.
+func (db *DB) SessionByID(ctx context.Context, id uuid.UUID) (*Session, error) {
+	s := new(Session)
+	err := db.bun.NewSelect().Model(s).ExcludeColumn("token_hash", "previous_token_hash").Relation("User").Where("s.id = ?", id).Scan(ctx)
+	if err != nil {
+		return nil, asNotFound(err)
+	}
+	return s, nil
+}
+
 // EndSession ends any user's session by its id and returns the session's user and user
 // agent. It returns ErrNotFound if there is no such session.
 func (db *DB) EndSession(ctx context.Context, id uuid.UUID) (*Session, error) {

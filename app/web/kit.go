@@ -48,6 +48,7 @@ type Kit struct {
 
 	toasts  map[string]components.Message // by key
 	exports map[string]Export             // by key in the downloaded data
+	tables  []models.Table                // that operators see
 
 	impersonated map[string]Impersonated // by method and route
 

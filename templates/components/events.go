@@ -111,6 +111,7 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"mode":              {Text: d.Mode},
 		"log":               {Text: d.Log},
 		"mail":              {Text: d.Mail},
+		"table":             {Text: d.Table},
 	}
 	switch {
 	case d.Count == 1:
@@ -164,7 +165,7 @@ var eventSentences = map[string][]string{
 
 	models.EventImpersonationBegun: {"Began to use the site as you, {mode}"},
 	models.EventSessionsEnded:      {"Signed out {others}"},
-	models.EventLooked:             {"Mail looked at by an operator: {mail}"},
+	models.EventLooked:             {"Mail looked at by an operator: {mail}", "Table looked at by an operator: {table}"},
 	models.EventAuditExported:      {"Audit log exported: {log}"},
 
 	models.EventConnectionAdded:   {"Connected an account at {connection}"},

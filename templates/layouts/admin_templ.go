@@ -9,6 +9,8 @@ package layouts
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
+import "vestibule/models"
+
 // Admin is a Page for operators, with its heading.
 func Admin(f Frame, title, purpose string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
@@ -114,6 +116,12 @@ func AdminSides(f Frame) templ.Component {
 		templ_7745c5c3_Err = SideLink(f, "mail", "/admin/mail", "Mail", "/admin/mail").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
+		}
+		if f.User.OperatorRole == models.OperatorAdmin {
+			templ_7745c5c3_Err = SideLink(f, "database", "/admin/tables", "Tables", "/admin/tables").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 		}
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</nav><div>")
 		if templ_7745c5c3_Err != nil {
