@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -137,16 +136,24 @@ func (db *DB) DailyCounts(ctx context.Context, days int) ([]DailyCount, error) {
 	return counts, err
 }
 
-// MaxCount is where CountMail stops.
+// MaxCount is where CountMail stops, and what else counts rows for the overview.
 const MaxCount = 10_000
 
 // CountMail returns how much mail waits and how much was refused lately, each up to MaxCount.
 func (db *DB) CountMail(ctx context.Context) (waiting, refused int64, err error) {
-	count := func(model any) *bun.SelectQuery {
-		return db.bun.NewSelect().TableExpr("(?) AS counted", db.bun.NewSelect().Model(model).ColumnExpr("1").Limit(MaxCount)).ColumnExpr("count(*)")
+	if waiting, err = db.countUpToMax(ctx, (*Mail)(nil)); err != nil {
+		return 0, 0, err
 	}
-	err = errors.Join(count((*Mail)(nil)).Scan(ctx, &waiting), count((*RefusedMail)(nil)).Scan(ctx, &refused))
+	refused, err = db.countUpToMax(ctx, (*RefusedMail)(nil))
 	return waiting, refused, err
+}
+
+// countUpToMax counts the rows of a model up to MaxCount, so that it takes no longer however
+// many there are.
+func (db *DB) countUpToMax(ctx context.Context, model any) (n int64, err error) {
+	some := db.bun.NewSelect().Model(model).ColumnExpr("1").Limit(MaxCount)
+	err = db.bun.NewSelect().TableExpr("(?) AS counted", some).ColumnExpr("count(*)").Scan(ctx, &n)
+	return n, err
 }
 
 // Size returns the size of the database in bytes.

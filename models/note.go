@@ -28,6 +28,16 @@ type Note struct {
 	Author       *User         `bun:"rel:belongs-to,join:author_id=id"`
 }
 
+// NotesTable returns the table of notes for operators, who see no text of one.
+func NotesTable() Table {
+	return NewTable((*Note)(nil), "id organization_id author_id title created_at", "body search_key")
+}
+
+// CountNotes returns how many notes there are, up to MaxCount.
+func (db *DB) CountNotes(ctx context.Context) (int64, error) {
+	return db.countUpToMax(ctx, (*Note)(nil))
+}
+
 // MaxNotes is how many notes an organization may have, as a search looks at them all.
 const MaxNotes = 2000
 

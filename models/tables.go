@@ -1,7 +1,6 @@
 package models
 
-// Tables returns the tables of the site itself, for operators. A feature has its own, as
-// NotesTable.
+// Tables returns the tables of the site itself, for operators. A feature adds its own.
 func Tables() []Table {
 	return []Table{
 		NewTable((*User)(nil), "id username username_key email email_key first_name last_name name_key verified_at disabled_at created_at updated_at unconfirmed_since mail_sign_in_at operator_role", "password_hash"),

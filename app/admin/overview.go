@@ -1,9 +1,12 @@
 package admin
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/gin-gonic/gin"
@@ -37,9 +40,33 @@ func (h Handlers) ShowOverview(c *gin.Context) error {
 		return err
 	}
 	o.Size = humanize.IBytes(uint64(max(0, size)))
+	for _, card := range h.Cards() {
+		shown, err := h.card(c, card)
+		if err != nil {
+			return err
+		}
+		o.Cards = append(o.Cards, shown)
+	}
 	f := h.Frame(c, http.StatusOK)
 	page := view.OverviewPage(f, o)
 	return web.Render(c, f, page, page)
+}
+
+// card counts what a feature shows. A count that takes too long doesn't keep the page.
+func (h Handlers) card(c *gin.Context, card web.Card) (view.Card, error) {
+	shown := view.Card{Title: card.Title, Path: card.Path}
+	if strings.HasPrefix(card.Path, view.TablePath()) && web.Current(c).User.OperatorRole != models.OperatorAdmin {
+		shown.Path = ""
+	}
+	err := h.Search(c, card.Title, func(ctx context.Context, db *models.DB) error {
+		n, err := card.Count(db, ctx)
+		shown.Value = bounded(n)
+		return err
+	})
+	if errors.Is(err, models.ErrSlowSearch) {
+		shown.Value, err = "Takes too long to count", nil
+	}
+	return shown, err
 }
 
 // bounded writes a number that was counted up to models.MaxCount.

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -44,6 +45,29 @@ func TestOverview(t *testing.T) {
 		page.Says("Sessions 3").Says("Mail that waits 2").Says("vestibule")
 		if n := v.Get("/admin?days=90").Wants(http.StatusOK).Find("tbody tr").Length(); n != 90 {
 			t.Errorf("the table has %d of 90 days", n)
+		}
+	})
+}
+
+// TestCards wants the overview to have the number of a feature, which leads on, and to go
+// without one that takes too long.
+func TestCards(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		admin, support := s.Operator(apptest.Anna, models.OperatorAdmin), s.Operator(apptest.Ben, models.OperatorSupport)
+		s.App.AddCard("People", "/admin/tables/users", func(*models.DB, context.Context) (int64, error) { return 4711, nil })
+		s.App.AddCard("Stars", "/admin/people", func(*models.DB, context.Context) (int64, error) { return models.MaxCount, nil })
+		s.App.AddCard("Grains", "/admin/people", func(_ *models.DB, ctx context.Context) (int64, error) {
+			<-ctx.Done()
+			return 0, ctx.Err()
+		})
+		page := admin.Get("/admin").Wants(http.StatusOK).Page().Harmless().Says("4,711").Says("10,000 or more").Says("Takes too long to count")
+		if page.Find(`.figure a[href="/admin/tables/users"]`).Length() != 1 {
+			page.Failf("the card leads nowhere")
+		}
+		if page := support.Get("/admin").Wants(http.StatusOK).Says("4,711"); page.Find(`a[href^="/admin/tables"]`).Length() != 0 {
+			page.Failf("a card leads support to a table")
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,39 @@ func TestTables(t *testing.T) {
 
 		for _, unknown := range []string{"nothing", "bun_migrations", "sqlite_master", "pg_authid", "users;drop table users", "USERS", `users"`, "users u"} {
 			v.Get("/admin/tables/" + url.PathEscape(unknown)).Wants(http.StatusNotFound)
+		}
+	})
+}
+
+// TestEveryTable wants operators to see each table of the database, and each of its columns
+// shown or hidden on purpose.
+func TestEveryTable(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		query := "SELECT name FROM sqlite_master WHERE type = 'table'"
+		if db.Postgres() {
+			query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+		}
+		var names []string
+		if err := db.Bun().NewRaw(query).Scan(t.Context(), &names); err != nil {
+			t.Fatal(err)
+		}
+		names = slices.DeleteFunc(names, func(name string) bool {
+			return strings.HasPrefix(name, "bun_") || strings.HasPrefix(name, "sqlite_") || name == "migration_checksums"
+		})
+		for _, name := range names {
+			if _, ok := s.App.Table(name); !ok {
+				t.Errorf("the operator's pages lack the table %s: add it to models.Tables, or with AddTable where its feature lists its routes", name)
+			}
+		}
+		if len(names) != len(s.App.Tables()) {
+			t.Errorf("the database has %d tables, the operator's pages %d", len(names), len(s.App.Tables()))
+		}
+		for _, table := range s.App.Tables() {
+			if unlisted := table.Unlisted(); len(unlisted) > 0 {
+				t.Errorf("say where %s becomes a table whether operators see these columns: %s", table.Name, strings.Join(unlisted, ", "))
+			}
 		}
 	})
 }

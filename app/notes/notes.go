@@ -22,11 +22,13 @@ import (
 // Handlers answers the requests of this package's pages.
 type Handlers struct{ *web.Kit }
 
-// Routes adds the pages of notes to those of an organization, and a user's notes to the
-// data that they can download.
+// Routes adds the pages of notes to those of an organization, a user's notes to the data that
+// they can download, and the table to what operators see.
 func Routes(organization web.Routes) {
 	h := Handlers{organization.Kit()}
 	h.Export("notes", h.export)
+	h.AddTable(models.NotesTable())
+	h.AddCard("Notes", "/admin/tables/notes", (*models.DB).CountNotes)
 	h.AddToasts(components.Good, map[string]string{
 		"note-added":   "Note added",
 		"note-saved":   "Note saved",

@@ -49,6 +49,7 @@ type Kit struct {
 	toasts  map[string]components.Message // by key
 	exports map[string]Export             // by key in the downloaded data
 	tables  []models.Table                // that operators see
+	cards   []Card                        // on the operators' overview
 
 	impersonated map[string]Impersonated // by method and route
 
