@@ -24,7 +24,8 @@ func TestPagesHoldTogether(t *testing.T) {
 		stranger, member := s.Visit(t), s.AddMember("the.member", "Member")
 		s.AddMemberWith("the.host", "Host", models.InviteMembers)
 		s.Post("/o/acme/invitations", apptest.Fill("email", "new@example.com", "role", s.Role("Member").ID.String())).LeadsTo("/o/acme/invitations")
-		for _, visitor := range []*apptest.Visitor{s.Visitor, member, stranger} {
+		operator := s.Operator(apptest.Nth(1), models.OperatorAdmin)
+		for _, visitor := range []*apptest.Visitor{s.Visitor, member, stranger, operator} {
 			seen := map[string]bool{}
 			todo := []string{"/", "/sign-up", "/sign-in", "/dashboard", "/account", "/no-such-page", "/favicon.ico"}
 			for len(todo) > 0 {
@@ -55,7 +56,7 @@ func TestPagesHoldTogether(t *testing.T) {
 					if to != "" && !strings.HasPrefix(to, "/") {
 						t.Errorf("%s refers to %s, outside of the site", path, to)
 					}
-					if to != "" {
+					if to != "" && !strings.Contains(to, "sort=") { // the same rows again
 						todo = append(todo, to)
 					}
 				})
@@ -76,7 +77,7 @@ func TestPagesHoldTogether(t *testing.T) {
 				})
 				a.Find(".rows > li:has(strong)").Each(func(_ int, row apptest.Selection) {
 					about := row.Find("strong").First().Text()
-					row.Find("button, a").Each(func(_ int, e apptest.Selection) {
+					row.Find("button, a").Not(".hint a").Each(func(_ int, e apptest.Selection) {
 						if name := e.AttrOr("aria-label", e.Text()); !strings.Contains(name, about) {
 							t.Errorf("in the row of %q, %s has a button %q, which doesn't say whose it is", about, path, name)
 						}

@@ -65,7 +65,7 @@ func (h Handlers) ShowTable(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	page.Add(h.Tables(), rows, query, tableRows)
+	page.Add(h.Tables(), web.Current(c).User.ID, rows, query, tableRows)
 	f := h.Frame(c, status)
 	return web.Render(c, f, view.TablePage(f, page), view.TableFound(page))
 }
