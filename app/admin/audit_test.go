@@ -93,6 +93,34 @@ func TestAudit(t *testing.T) {
 	})
 }
 
+// TestAuditOfImpersonation wants what an operator did as somebody else to be found by either.
+func TestAuditOfImpersonation(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		v := s.Operator(apptest.Nth(1), models.OperatorAdmin)
+		s.Visit(t).Join(apptest.Anna)
+		v.Impersonate(apptest.Anna.Username)
+		v.Post("/admin/impersonation/stop", nil).Wants(http.StatusSeeOther)
+		anna, operator := s.User(apptest.Anna.Username).ID, s.User(apptest.Nth(1).Username).ID
+		e := models.Event{Kind: models.EventProfileChanged, UserID: anna, ActorID: anna, OperatorID: operator, OperatorRole: models.OperatorAdmin, IP: "203.0.113.7"}
+		if err := db.Record(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		for query, want := range map[string]int{"person=anna.smith": 1, "person=" + apptest.Nth(1).Username: 1, "person=anna.smith&by=operators": 1, "person=" + apptest.Nth(1).Username + "&by=others": 0} {
+			rows := happened(v.Get("/admin/audit?" + query).Wants(http.StatusOK))
+			n := len(slices.DeleteFunc(slices.Clone(rows), func(row string) bool { return row != "Updated profile" }))
+			if n != want {
+				t.Errorf("%s finds %q", query, rows)
+			}
+			if want > 0 && !slices.ContainsFunc(rows, func(row string) bool { return strings.HasPrefix(row, "Began to use the site as them") }) {
+				t.Errorf("%s finds no beginning of it in %q", query, rows)
+			}
+		}
+		v.Get("/admin/audit?person=anna.smith").Says("by the operator Pat Smith (admin) as Anna Smith")
+	})
+}
+
 // TestAuditPages leafs through the log by each filter, and wants every event once.
 func TestAuditPages(t *testing.T) {
 	t.Parallel()
