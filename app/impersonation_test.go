@@ -133,7 +133,10 @@ func TestImpersonationWrites(t *testing.T) {
 		if anna.LastName != "Jones" || them.LastName != apptest.Nth(1).Last {
 			t.Errorf("the last names are %s and %s", anna.LastName, them.LastName)
 		}
-		for _, kind := range []string{models.EventProfileChanged, models.EventOrganizationRenamed} {
+		taken := operator.Submit(operator.Get("/account"), "form#account", apptest.Fill("username", "taken.away"), options...)
+		taken.Wants(http.StatusForbidden).Says("Only the person can use this")
+		operator.Post("/o/acme/notes", apptest.Fill("title", "Forged", "body", "x"), options...)
+		for _, kind := range []string{models.EventProfileChanged, models.EventOrganizationRenamed, models.EventFormSent} {
 			found := slices.ContainsFunc(s.Events(), func(e models.Event) bool {
 				return e.Kind == kind && e.ActorID == anna.ID && e.OperatorID == them.ID && e.OperatorRole == models.OperatorAdmin
 			})
@@ -141,7 +144,11 @@ func TestImpersonationWrites(t *testing.T) {
 				t.Errorf("no event %s has both the person and the operator", kind)
 			}
 		}
-		s.Get("/account/activity").Wants(http.StatusOK).Says("Changed name").Says("by an operator").Says("Began to use the site as you, with changes")
+		sent := slices.DeleteFunc(s.Events(), func(e models.Event) bool { return e.Kind != models.EventFormSent })
+		if last := sent[len(sent)-1]; len(sent) != 4 || last.Detail.Form != "/o/:slug/notes" || last.UserID != anna.ID || s.User("anna.smith").Username != "anna.smith" {
+			t.Errorf("the forms that were sent are %+v", sent)
+		}
+		s.Get("/account/activity").Wants(http.StatusOK).Says("Changed name").Says("by an operator").Says("Form sent while impersonating: /account").Says("Form sent while impersonating: /o/:slug/settings").Says("Impersonation started, with changes")
 		s.Get("/o/acme/activity").Wants(http.StatusOK).Says("by an operator as Anna Jones")
 
 		// A form that was drawn for the operator acts for nobody, nor does it sign in.

@@ -63,6 +63,7 @@ const (
 
 	EventImpersonationBegun = "impersonation-begun" // by an operator, who uses the site as the user
 	EventImpersonationEnded = "impersonation-ended"
+	EventFormSent           = "form-sent" // by an operator who uses the site as the user
 
 	EventAuthenticatorAdded   = "authenticator-added"
 	EventAuthenticatorRenamed = "authenticator-renamed"
@@ -167,6 +168,7 @@ type EventDetail struct {
 	Reason   string `json:"reason,omitempty"`   // which an operator gave
 
 	Mode string `json:"mode,omitempty"` // of an impersonation: what it allows
+	Form string `json:"form,omitempty"` // the route of a form that was sent as somebody else
 	End  string `json:"end,omitempty"`  // of an impersonation: how it ended
 }
 

@@ -73,7 +73,7 @@ const (
 	ImpersonationStopped   = "stopped"
 	ImpersonationRanOut    = "ran out"
 	ImpersonationSignedOut = "signed out"
-	ImpersonationRefused   = "no longer allowed" // the session, the role or the setting ended it
+	ImpersonationRevoked   = "no longer allowed" // the session, the role or the setting ended it
 )
 
 // EndImpersonation ends i and tells the person, at an address that they have confirmed. The
@@ -119,16 +119,28 @@ func (db *DB) EndImpersonations(ctx context.Context) (n int, err error) {
 	operator := db.bun.NewSelect().Model((*User)(nil)).ColumnExpr("1").Where("u.id = imp.operator_id").Where("u.operator_role = ?", OperatorAdmin)
 	err = db.bun.NewSelect().Model(&over).Where("imp.expires_at <= ?", t.Add(-impersonationGrace)).
 		WhereOr("NOT EXISTS (?)", session).WhereOr("NOT EXISTS (?)", operator).Order("imp.created_at").Limit(pageSize).Scan(ctx)
-	if err != nil {
-		return 0, err
-	}
 	for _, i := range over {
-		switch err := db.EndImpersonation(ctx, &i, ImpersonationRefused, Event{}); {
-		case err == nil:
+		switch failed := db.EndImpersonation(ctx, &i, ImpersonationRevoked, Event{}); {
+		case failed == nil:
 			n++
-		case !errors.Is(err, ErrNotFound): // another process was faster
-			return n, err
+		case !errors.Is(failed, ErrNotFound): // another process was faster
+			err = errors.Join(err, failed)
 		}
 	}
-	return n, nil
+	return n, err
+}
+
+// endImpersonationsOf ends the impersonations by u and of u, who may not go on with them, now
+// or once that is undone.
+func (db *DB) endImpersonationsOf(ctx context.Context, u *User) error {
+	var all []Impersonation
+	if err := db.bun.NewSelect().Model(&all).Where("imp.user_id = ?", u.ID).WhereOr("imp.operator_id = ?", u.ID).Scan(ctx); err != nil {
+		return err
+	}
+	for _, i := range all {
+		if err := db.EndImpersonation(ctx, &i, ImpersonationRevoked, Event{}); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }

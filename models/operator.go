@@ -22,6 +22,9 @@ func (db *DB) SetOperator(ctx context.Context, u *User, role OperatorRole) error
 			return err
 		}
 		u.OperatorRole = role
+		if err := tx.endImpersonationsOf(ctx, u); err != nil {
+			return err
+		}
 		return tx.updateUser(ctx, u, "operator_role")
 	})
 }

@@ -454,6 +454,9 @@ func (db *DB) DisableUser(ctx context.Context, u *User) error {
 		if err := tx.overtakeRecovery(ctx, u, uuid.Nil); err != nil {
 			return err
 		}
+		if err := tx.endImpersonationsOf(ctx, u); err != nil {
+			return err
+		}
 		_, err := tx.DeleteSessions(ctx, u.ID, uuid.Nil)
 		return err
 	})
@@ -480,6 +483,9 @@ func (db *DB) DeleteUser(ctx context.Context, u *User) error {
 
 // deleteLocked is DeleteUser for a user that is locked.
 func (db *DB) deleteLocked(ctx context.Context, u *User) error {
+	if err := db.endImpersonationsOf(ctx, u); err != nil {
+		return err
+	}
 	if err := db.leaveOrganizations(ctx, u); err != nil {
 		return err
 	}

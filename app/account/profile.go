@@ -54,6 +54,9 @@ func (h Handlers) SaveProfile(c *gin.Context) error {
 	}
 	user := *web.Current(c).User
 	form.Apply(&user)
+	if web.Current(c).Operator != nil && user.Username != web.Current(c).User.Username { // somebody else could take it
+		return web.ClosedToOperators()
+	}
 	if user == *web.Current(c).User { // nothing to store
 		return h.renderProfileSaved(c, form)
 	}

@@ -113,7 +113,7 @@ func TestAuditOfImpersonation(t *testing.T) {
 			if n != want {
 				t.Errorf("%s finds %q", query, rows)
 			}
-			if want > 0 && !slices.ContainsFunc(rows, func(row string) bool { return strings.HasPrefix(row, "Began to use the site as them") }) {
+			if want > 0 && !slices.ContainsFunc(rows, func(row string) bool { return strings.HasPrefix(row, "Impersonation started") }) {
 				t.Errorf("%s finds no beginning of it in %q", query, rows)
 			}
 		}

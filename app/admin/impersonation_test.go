@@ -69,7 +69,7 @@ func TestImpersonate(t *testing.T) {
 		operator.Post("/admin/impersonation/stop", nil, options...).LeadsTo("/admin") // as from another tab
 
 		told := s.MailTo(apptest.Ben.Email, "An operator used the site as you")
-		for _, words := range []string{"For: 12 minutes", "Changes: not possible"} {
+		for _, words := range []string{"Lasted: 12 minutes", "Changes: not possible"} {
 			if !strings.Contains(told.Text, words) {
 				t.Errorf("the mail lacks %q: %s", words, told.Text)
 			}
@@ -77,6 +77,30 @@ func TestImpersonate(t *testing.T) {
 		if told.Link != "/account/activity" {
 			t.Errorf("the mail leads to %s", told.Link)
 		}
+	})
+}
+
+// TestImpersonationWithoutSecondFactor wants the operator to see what the person sees: the
+// organization requires a second factor, and the person has none.
+func TestImpersonationWithoutSecondFactor(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewCompany(t, db)
+		operator := s.Operator(apptest.Nth(1), models.OperatorAdmin)
+		member := s.AddMember("benni", "Admin")
+		operator.Impersonate("benni")
+		operator.Get("/o/acme/members").Wants(http.StatusOK)
+		if err := db.RequireSecondFactor(t.Context(), s.First, time.Now().Add(48*time.Hour), false); err != nil {
+			t.Fatal(err)
+		}
+		const due = "requires a second step from"
+		member.Get("/o/acme/members").Wants(http.StatusOK).Says(due)
+		operator.Get("/o/acme/members").Wants(http.StatusOK).Says(due)
+		if err := db.RequireSecondFactor(t.Context(), s.First, time.Now().Add(-time.Hour), false); err != nil {
+			t.Fatal(err)
+		}
+		member.Get("/o/acme/members").Wants(http.StatusForbidden).Says("Add a second step")
+		operator.Get("/o/acme/members").Wants(http.StatusForbidden).Says("Add a second step")
 	})
 }
 
@@ -158,15 +182,20 @@ func TestImpersonationEnds(t *testing.T) {
 		end   string // in the audit log
 	}{
 		"its time":    {over, "/admin/people/", http.StatusConflict, models.ImpersonationRanOut},
-		"no operator": {role(""), "/dashboard", http.StatusConflict, models.ImpersonationRefused},
-		"support":     {role(models.OperatorSupport), "/admin/people/", http.StatusConflict, models.ImpersonationRefused},
-		"disabled":    {func(s *apptest.Site) { _ = s.DB.DisableUser(s.T.Context(), s.User("benjamin")) }, "/admin/people/", http.StatusConflict, models.ImpersonationRefused},
-		"an operator": {func(s *apptest.Site) { _ = s.DB.SetOperator(s.T.Context(), s.User("benjamin"), models.OperatorSupport) }, "/admin/people/", http.StatusConflict, models.ImpersonationRefused},
-		"deleted":     {func(s *apptest.Site) { _ = s.DB.DeleteUser(s.T.Context(), s.User("benjamin")) }, "", http.StatusConflict, ""},
-		"the session": {func(s *apptest.Site) { s.SetTime("sessions", "expires_at", time.Now()) }, "/sign-in?next=%2Faccount", http.StatusForbidden, models.ImpersonationRefused},
+		"no operator": {role(""), "", http.StatusConflict, models.ImpersonationRevoked},
+		"support":     {role(models.OperatorSupport), "", http.StatusConflict, models.ImpersonationRevoked},
+		"disabled":    {func(s *apptest.Site) { _ = s.DB.DisableUser(s.T.Context(), s.User("benjamin")) }, "", http.StatusConflict, models.ImpersonationRevoked},
+		"an operator": {func(s *apptest.Site) { _ = s.DB.SetOperator(s.T.Context(), s.User("benjamin"), models.OperatorSupport) }, "", http.StatusConflict, models.ImpersonationRevoked},
+		"deleted":     {func(s *apptest.Site) { _ = s.DB.DeleteUser(s.T.Context(), s.User("benjamin")) }, "", http.StatusConflict, models.ImpersonationRevoked},
+		"undone": {func(s *apptest.Site) { // what ended it
+			_ = s.DB.DisableUser(s.T.Context(), s.User("benjamin"))
+			_ = s.DB.EnableUser(s.T.Context(), s.User("benjamin"))
+		}, "", http.StatusConflict, models.ImpersonationRevoked},
+		"a stolen authenticator": {func(s *apptest.Site) { _ = s.DB.ResetFactors(s.T.Context(), s.User("anna.smith")) }, "/admin/people/", http.StatusConflict, models.ImpersonationRevoked},
+		"the session":            {func(s *apptest.Site) { s.SetTime("sessions", "expires_at", time.Now()) }, "/sign-in?next=%2Faccount", http.StatusForbidden, models.ImpersonationRevoked},
 		"the desk's session": {func(s *apptest.Site) {
 			_, _ = s.DB.DeleteSessions(s.T.Context(), s.User("anna.smith").ID, s.User("anna.smith").ID)
-		}, "/sign-in?next=%2Faccount", http.StatusForbidden, models.ImpersonationRefused},
+		}, "/sign-in?next=%2Faccount", http.StatusForbidden, models.ImpersonationRevoked},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -303,7 +332,7 @@ func TestImpersonationIsRecorded(t *testing.T) {
 				if !slices.Equal(kinds, []string{models.EventImpersonationBegun, models.EventImpersonationEnded}) {
 					t.Errorf("the events are %q", kinds)
 				}
-				page := person.Get("/account/activity").Wants(http.StatusOK).Says("Began to use the site as you, read-only").Says("Stopped using the site as you").Says("by an operator")
+				page := person.Get("/account/activity").Wants(http.StatusOK).Says("Impersonation started, read-only").Says("Impersonation ended").Says("by an operator")
 				for _, private := range []string{reason, "anna.smith", "Anna"} {
 					if strings.Contains(page.Text("main"), private) {
 						page.Failf("the person reads %s", private)

@@ -284,7 +284,7 @@ func (h Handlers) act(c *gin.Context, a personAction) error {
 	case a.Download:
 		return h.SendData(c, user)
 	case a.Impersonates:
-		return web.Redirect(c, layouts.Home)
+		return h.RedirectWith(c, "impersonation-begun", layouts.Home)
 	case a.Deletes:
 		return h.RedirectWith(c, "operator-did", "/admin/people")
 	}

@@ -65,8 +65,12 @@ func (h Handlers) PasskeySignal(owner *passkey.Owner) *view.PasskeySignal {
 	return s
 }
 
-// SignalOf is PasskeySignal for the signed-in user, or nil if they have no passkey.
+// SignalOf is PasskeySignal for the signed-in user, or nil if they have no passkey or an
+// operator, who has a password manager of their own, uses the site as them.
 func (h Handlers) SignalOf(c *gin.Context) (*view.PasskeySignal, error) {
+	if web.Current(c).Operator != nil {
+		return nil, nil
+	}
 	if has, err := h.hasPasskey(c); err != nil || !has {
 		return nil, err
 	}

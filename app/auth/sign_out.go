@@ -16,7 +16,7 @@ func (h Handlers) SignOut(c *gin.Context) error {
 	s := r.Session
 	if s != nil {
 		err := h.Audited(c, models.EventSignOut, s.User, func(tx *models.DB) error {
-			if r.Impersonation != nil {
+			if s.Impersonation != nil {
 				if err := web.EndImpersonation(c, tx, models.ImpersonationSignedOut); err != nil {
 					return err
 				}

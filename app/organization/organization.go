@@ -40,7 +40,7 @@ func (h Handlers) SecondFactorOnly(c *gin.Context) error {
 	switch {
 	case o.RequiresSecondFactor():
 		return h.auth().RequireSecondFactor(c, o)
-	case o.SecondFactorFrom.IsZero() || r.Session.HasSecondFactor(true):
+	case o.SecondFactorFrom.IsZero() || r.Operator == nil && r.Session.HasSecondFactor(true):
 		return nil
 	}
 	factors, err := h.Factors(c.Request.Context(), r.User)

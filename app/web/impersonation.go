@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"path"
@@ -47,7 +48,7 @@ func (k *Kit) impersonate(c *gin.Context) {
 	if i == nil {
 		return
 	}
-	if allowed := k.Config.Impersonation != models.ImpersonationOff && models.MayImpersonate(r.User, i.User) && !i.Over(); allowed {
+	if allowed := k.Config.Impersonation != models.ImpersonationOff && models.MayImpersonate(r.User, i.User) && !i.Over() && k.provedAsOperator(r.Session); allowed {
 		if !k.Operates(c) {
 			return
 		}
@@ -55,6 +56,11 @@ func (k *Kit) impersonate(c *gin.Context) {
 	}
 	r.Impersonation = i
 	r.log = r.log.With("user_id", i.UserID.String(), "operator_id", i.OperatorID.String())
+}
+
+// provedAsOperator reports whether s has the second factor that the operator's pages require.
+func (k *Kit) provedAsOperator(s *models.Session) bool {
+	return !k.Config.AdminSecondFactor || s.HasSecondFactor(false)
 }
 
 // GuardImpersonation is middleware that refuses what an operator may not do while they use the
@@ -67,7 +73,7 @@ func (k *Kit) GuardImpersonation(c *gin.Context) error {
 	may := k.impersonated[c.Request.Method+" "+route]
 	switch {
 	case may == Leave:
-		return k.leave(c)
+		return k.dropOwner(c)
 	case r.Operator == nil:
 		return k.impersonationOver(c)
 	case strings.HasPrefix(route, "/admin"):
@@ -79,7 +85,14 @@ func (k *Kit) GuardImpersonation(c *gin.Context) error {
 	case may != Change || !k.mayChange(r):
 		return Refuse(http.StatusForbidden, "Not while you impersonate", "You're using the site as somebody else and can't change this, so nothing was changed.")
 	}
-	return k.sentAsThem(c)
+	if err := k.refuseOthersForm(c); err != nil || IsCheck(c) {
+		return err
+	}
+	// Not everything that changes is audited, and what happens to an organization isn't
+	// among the person's own activity.
+	e := Event(c, uuid.Nil, models.EventFormSent, r.User)
+	e.Detail.Form = route
+	return k.DB.Record(c.Request.Context(), e)
 }
 
 // ClosedToOperators returns the [Refusal] of what is a person's alone.
@@ -92,9 +105,9 @@ func (k *Kit) mayChange(r *Request) bool {
 	return r.Impersonation.Writes && k.Config.Impersonation == models.ImpersonationWrite
 }
 
-// leave lets the request that ends an impersonation pass, for whomever its form was drawn: it
+// dropOwner lets the request that ends an impersonation pass, for whomever its form was drawn: it
 // signs nobody in and asks for nothing.
-func (k *Kit) leave(c *gin.Context) error {
+func (k *Kit) dropOwner(c *gin.Context) error {
 	if err := ReadForm(c); err != nil {
 		return err
 	}
@@ -104,8 +117,8 @@ func (k *Kit) leave(c *gin.Context) error {
 	return nil
 }
 
-// sentAsThem refuses a form that was drawn for the operator, or signs somebody in.
-func (k *Kit) sentAsThem(c *gin.Context) error {
+// refuseOthersForm refuses a form that was drawn for the operator, or signs somebody in.
+func (k *Kit) refuseOthersForm(c *gin.Context) error {
 	if err := ReadForm(c); err != nil {
 		return err
 	}
@@ -119,11 +132,12 @@ func (k *Kit) sentAsThem(c *gin.Context) error {
 // impersonationOver ends an impersonation whose time is up, or that isn't allowed any more. The
 // request was made in the belief that it lasts, so it does nothing.
 func (k *Kit) impersonationOver(c *gin.Context) error {
-	if err := EndImpersonation(c, k.DB, models.ImpersonationRefused); err != nil {
-		return err
-	}
+	err := EndImpersonation(c, k.DB, models.ImpersonationRevoked)
 	if c.Request.Method == http.MethodGet {
-		return k.AfterImpersonation(c)
+		return cmp.Or(err, k.AfterImpersonation(c))
+	}
+	if err != nil { // the next request ends it; to offer this one again would send it as the operator
+		Current(c).Log().Error("impersonation not ended", "err", err)
 	}
 	return Refuse(http.StatusConflict, "Impersonation ended", "You're yourself again, so nothing was changed.")
 }
@@ -138,12 +152,12 @@ func (k *Kit) AfterImpersonation(c *gin.Context) error {
 	return k.RedirectWith(c, "impersonation-over", on)
 }
 
-// EndImpersonation ends the impersonation of the request in the transaction tx, and records and
+// EndImpersonation ends the impersonation of the session in the transaction tx, and records and
 // tells how it ended. The rest of the request is the operator's own. It does nothing if it has
 // ended already.
 func EndImpersonation(c *gin.Context, tx *models.DB, end string) error {
 	r := Current(c)
-	err := tx.EndImpersonation(c.Request.Context(), r.Impersonation, end, Event(c, uuid.Nil, "", nil))
+	err := tx.EndImpersonation(c.Request.Context(), r.Session.Impersonation, end, Event(c, uuid.Nil, "", nil))
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return err
 	}

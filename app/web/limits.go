@@ -158,7 +158,7 @@ func (k *Kit) Refund(c *gin.Context, attempts ...Attempt) {
 // EnumerationLimit is an attempt that could reveal who has an account. It counts for the
 // user: others at the same address must not keep them from changing their profile.
 func (k *Kit) EnumerationLimit(c *gin.Context) Attempt {
-	if u := Current(c).Behind(); u != nil {
+	if u := Current(c).Sender(); u != nil {
 		return NewAttempt("check by "+u.ID.String(), k.Config.LimitCheck)
 	}
 	return PerIP(c, "check", k.Config.LimitCheck)
@@ -172,7 +172,7 @@ func (k *Kit) LimitWrites(c *gin.Context) error {
 	if c.Request.Method != http.MethodPost || strings.HasSuffix(c.FullPath(), "/check") {
 		return nil
 	}
-	write := k.Write(Current(c).Behind())
+	write := k.Write(Current(c).Sender())
 	n, err := k.DB.AttemptAtRate(c.Request.Context(), write.key, write.rate)
 	early := new(models.ThrottledError)
 	if !errors.As(err, &early) {

@@ -36,9 +36,9 @@ type Request struct {
 	Impersonation *models.Impersonation
 }
 
-// Behind returns who sends the request: the operator if there is one, otherwise the user. What
+// Sender returns who sends the request: the operator if there is one, otherwise the user. What
 // they may do in a time counts for them.
-func (r *Request) Behind() *models.User {
+func (r *Request) Sender() *models.User {
 	if r.Operator != nil {
 		return r.Operator
 	}

@@ -22,7 +22,7 @@ func (k *Kit) Search(c *gin.Context, text string, find func(ctx context.Context,
 		return find(ctx, k.DB)
 	}
 	client := PerIP(c, "search", models.Limit{}).key
-	if u := Current(c).Behind(); u != nil {
+	if u := Current(c).Sender(); u != nil {
 		client = u.ID.String()
 	}
 	release, ok := k.searches.acquire(share{client, maxSearches})

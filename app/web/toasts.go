@@ -56,6 +56,7 @@ func (k *Kit) addOwnToasts() {
 		"deleted":              "Account deleted",
 		"organization-deleted": "Organization deleted",
 		"left":                 "You've left the organization",
+		"impersonation-begun":  "Impersonation started",
 		"impersonation-over":   "Impersonation ended",
 	})
 	k.AddToasts(components.Problem, map[string]string{

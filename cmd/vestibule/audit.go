@@ -78,6 +78,9 @@ func actorLabel(e *models.Event) string {
 	if e.OperatorID != uuid.Nil {
 		return "(operator " + userLabel(e.OperatorID, e.Operator) + " as " + userLabel(e.ActorID, e.Actor) + ")"
 	}
+	if e.OperatorRole != "" && e.ActorID != uuid.Nil {
+		return "(operator " + userLabel(e.ActorID, e.Actor) + ")"
+	}
 	if e.ByOperator() {
 		return strings.TrimSuffix("(operator "+e.Detail.Operator, " ") + ")"
 	}

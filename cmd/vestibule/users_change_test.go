@@ -36,6 +36,11 @@ func TestAuditNamesBoth(t *testing.T) {
 		wantEqual(o.T, "by", cellsOf(o.does("audit", "anna.smith"))[1][3], "(operator olga.ops as anna.smith)")
 		row := readJSON[[]object](o, o.does("audit", "--kind=profile-changed", "--json"))[0]
 		wantEqual(o.T, "JSON", []any{row["actor_id"], row["operator_id"], row["operator_role"]}, []any{anna.String(), olga.String(), "admin"})
+		begun := models.Event{Kind: models.EventImpersonationBegun, UserID: anna, ActorID: olga, OperatorRole: models.OperatorAdmin, IP: "192.0.2.1"}
+		if err := o.db.Record(o.Context(), begun); err != nil {
+			o.Fatal(err)
+		}
+		wantEqual(o.T, "by", cellsOf(o.does("audit", "--kind=impersonation-begun"))[1][3], "(operator olga.ops)")
 	})
 }
 

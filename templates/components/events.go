@@ -51,7 +51,7 @@ func AuditEvent(e models.Event) Sentence {
 	s := OwnEvent(e)
 	for i, w := range s {
 		if !w.Name { // the user doesn't read it
-			s[i].Text = strings.NewReplacer(" as you", " as them", "wasn't you", "wasn't them").Replace(w.Text)
+			s[i].Text = strings.NewReplacer("wasn't you", "wasn't them").Replace(w.Text)
 		}
 	}
 	return s
@@ -109,6 +109,7 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"from":              {Text: d.From},
 		"no_trust":          {Text: d.NoTrust},
 		"mode":              {Text: d.Mode},
+		"form":              {Text: d.Form},
 		"log":               {Text: d.Log},
 		"mail":              {Text: d.Mail},
 		"table":             {Text: d.Table},
@@ -163,7 +164,8 @@ var eventSentences = map[string][]string{
 	models.EventEmailConfirmed: {"Changed email address from {email_from} to {email}", "Confirmed email address {email}"},
 	models.EventSessionEnded:   {"Signed out {device}"},
 
-	models.EventImpersonationBegun: {"Began to use the site as you, {mode}"},
+	models.EventImpersonationBegun: {"Impersonation started, {mode}"},
+	models.EventFormSent:           {"Form sent while impersonating: {form}"},
 	models.EventSessionsEnded:      {"Signed out {others}"},
 	models.EventLooked:             {"Mail looked at by an operator: {mail}", "Table looked at by an operator: {table}"},
 	models.EventAuditExported:      {"Audit log exported: {log}"},
@@ -209,7 +211,7 @@ func AccountEvents() []EventGroup {
 			models.EventRecoveryCodesCreated, models.EventRecoveryCodeUsed, models.EventFactorsReset, models.EventRecoveryAsked, models.EventRecoveryBegun, models.EventRecoveryCanceled,
 			models.EventRecoveryFinished, models.EventChangeReported, models.EventConnectionAdded, models.EventConnectionRemoved,
 			models.EventDisabled, models.EventEnabled, models.EventCreated,
-			models.EventOperatorGranted, models.EventOperatorRevoked, models.EventExported, models.EventMailRetried, models.EventMailDropped, models.EventResetSent, models.EventConfirmationSent, models.EventImpersonationBegun, models.EventImpersonationEnded}},
+			models.EventOperatorGranted, models.EventOperatorRevoked, models.EventExported, models.EventMailRetried, models.EventMailDropped, models.EventResetSent, models.EventConfirmationSent, models.EventImpersonationBegun, models.EventFormSent, models.EventImpersonationEnded}},
 		{"organizations", "Organizations", []string{models.EventOrganizationCreated, models.EventOrganizationDeleted, models.EventInvitationDeclined, models.EventMemberJoined, models.EventMemberLeft,
 			models.EventMemberRemoved, models.EventMemberRoleChanged, models.EventOwnershipTransferred}},
 	}
@@ -301,8 +303,9 @@ var eventLabels = map[string]string{
 	models.EventResetSent:        "Reset link sent",
 	models.EventConfirmationSent: "Confirmation link sent",
 
-	models.EventImpersonationBegun: "Began to use the site as you",
-	models.EventImpersonationEnded: "Stopped using the site as you",
+	models.EventImpersonationBegun: "Impersonation started",
+	models.EventImpersonationEnded: "Impersonation ended",
+	models.EventFormSent:           "Form sent while impersonating",
 
 	models.EventConnectionAdded:   "Connected an account elsewhere",
 	models.EventConnectionRemoved: "Disconnected an account elsewhere",
@@ -400,6 +403,7 @@ var eventIcons = map[string]string{
 
 	models.EventImpersonationBegun: "shield",
 	models.EventImpersonationEnded: "shield",
+	models.EventFormSent:           "shield",
 
 	models.EventConnectionAdded:      "link",
 	models.EventConnectionRemoved:    "link",
