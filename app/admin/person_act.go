@@ -176,7 +176,6 @@ func (h Handlers) actionsOn(operator, user *models.User) (actions []view.PersonA
 // newAct returns the form of an action on user.
 func (h Handlers) newAct(ctx context.Context, a personAction, user *models.User) (*view.Act, error) {
 	form := forms.New(new(view.Act))
-	form.Focus = &form.Reason
 	if !a.Email {
 		form.Omit(&form.Email)
 	}
@@ -206,6 +205,7 @@ func (h Handlers) newAct(ctx context.Context, a personAction, user *models.User)
 	} else {
 		form.Omit(&form.DeleteOrganizations)
 	}
+	form.FocusFirst()
 	return form, nil
 }
 

@@ -142,6 +142,9 @@ func TestActions(t *testing.T) {
 					path := "/admin/people/" + benOf(s).ID.String() + "/" + name
 					operator.Get("/admin/people/" + benOf(s).ID.String()).Wants(http.StatusOK)
 					page := operator.Get(path).Wants(http.StatusOK).Page().Harmless()
+					if first := page.Find("#act input:not([type=hidden]), #act select").First(); !first.Is("[autofocus]") {
+						t.Errorf("the field %q, the first, has no focus", first.AttrOr("name", ""))
+					}
 					if len(options) == 0 { // without a reason, nothing happens
 						before := len(s.Events())
 						operator.Submit(page, "form#act", tt.typed).Wants(http.StatusUnprocessableEntity).Says("Enter the reason.")
