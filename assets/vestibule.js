@@ -58,19 +58,20 @@ document.addEventListener("htmx:before:request", (event) => {
 });
 
 // When htmx removes the focused element, move the focus to the button of the new form,
-// to the next row, or to the page's content.
+// to the next row, or to the page's content. A button that htmx disabled, which takes the
+// focus from it, gets it back: it is enabled just after this event.
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   const from = ctx.sourceElement;
   ctx.focused = from.contains(document.activeElement);
   const row = from.closest(".rows > li");
   ctx.next = row?.nextElementSibling ?? row?.previousElementSibling;
 });
-document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => queueMicrotask(() => {
   if (!ctx.focused || document.activeElement !== document.body) return;
   const places = [ctx.sourceElement, ctx.next].filter((place) => place?.isConnected);
   const button = places.map((place) => place.querySelector(".submit") ?? place.querySelector("button:not(.reveal)")).find((found) => found);
   (button ?? main()).focus({ preventScroll: true });
-});
+}));
 
 // Keep a search or filter in the URL, for Back, reload and sharing. htmx would only do so
 // if it took over the whole history.

@@ -333,6 +333,27 @@ func TestDoubleSubmit(t *testing.T) {
 	})
 }
 
+// TestFocusOfADisabledButton presses a button that stays on the page. While its request
+// is on the way, the button is disabled, and browsers take the focus from it.
+func TestFocusOfADisabledButton(t *testing.T) {
+	eachVisitor(t, func(v *visitor) {
+		v.signsUp(apptest.Anna)
+		v.confirms()
+		v.founds("Acme")
+		v.follows("Invitations")
+		v.fills("email", apptest.Ben.Email)
+		v.presses("Send invitation")
+		v.wantsToasts("Invitation sent")
+		v.reloads()
+		v.holds("/o/acme/invitations/*/resend")
+		v.clicks(`document.querySelector(".invitation button")`)
+		v.wants(`document.activeElement.localName`, "body")
+		v.releases()
+		v.wantsToasts("Invitation sent")
+		v.wants(`document.activeElement.innerText.startsWith("Resend")`, true)
+	})
+}
+
 // TestCheckBehindSubmit leaves the last field by the click that sends the form.
 // The check of that field must not come after the sign-up: it would load the
 // dashboard once more, and so take the welcome away.
