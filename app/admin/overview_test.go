@@ -19,7 +19,7 @@ func TestOverview(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
 		v := s.Operator(apptest.Anna, models.OperatorSupport)
-		v.Get("/admin").Wants(http.StatusOK).Says("none today") // before the first count
+		v.Get("/admin").Wants(http.StatusOK).Says("0 today") // before the first count
 		s.Visit(t).Join(apptest.Ben)
 		other := s.Visit(t)
 		other.Post("/sign-in", apptest.Ben.Credentials()).LeadsTo("/dashboard")

@@ -3,8 +3,6 @@ package admin
 import (
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"vestibule/models"
 )
 
@@ -33,15 +31,19 @@ func bars(o Overview, number func(models.DailyCount) int64) (all []bar) {
 	return all
 }
 
-// chartHint says in words what a chart shows.
-func chartHint(o Overview, number func(models.DailyCount) int64) string {
+// today returns the number of the latest day, or 0 before the first count.
+func today(o Overview, number func(models.DailyCount) int64) int64 {
+	if last := o.last(); last != nil {
+		return number(*last)
+	}
+	return 0
+}
+
+// most returns the highest number of a day.
+func most(o Overview, number func(models.DailyCount) int64) int64 {
 	var most int64
 	for _, c := range o.Counts {
 		most = max(most, number(c))
 	}
-	today := "none today"
-	if last := o.last(); last != nil && number(*last) > 0 {
-		today = humanize.Comma(number(*last)) + " today"
-	}
-	return today + ", most in a day: " + humanize.Comma(most)
+	return most
 }
