@@ -24,6 +24,25 @@ var operatorRules = map[string]models.OperatorRole{
 	"GET /admin/people":     models.OperatorSupport,
 	"GET /admin/people/:id": models.OperatorSupport,
 
+	"GET /admin/organizations":               models.OperatorSupport,
+	"GET /admin/organizations/:id":           models.OperatorSupport,
+	"GET /admin/organizations/:id/transfer":  models.OperatorAdmin,
+	"POST /admin/organizations/:id/transfer": models.OperatorAdmin,
+	"GET /admin/organizations/:id/delete":    models.OperatorAdmin,
+	"POST /admin/organizations/:id/delete":   models.OperatorAdmin,
+
+	"GET /admin/sessions":          models.OperatorSupport,
+	"GET /admin/sessions/:id/end":  models.OperatorSupport,
+	"POST /admin/sessions/:id/end": models.OperatorSupport,
+
+	"GET /admin/invitations":             models.OperatorSupport,
+	"GET /admin/invitations/:id/revoke":  models.OperatorAdmin,
+	"POST /admin/invitations/:id/revoke": models.OperatorAdmin,
+
+	"GET /admin/throttles":           models.OperatorSupport,
+	"GET /admin/throttles/:id/lift":  models.OperatorSupport,
+	"POST /admin/throttles/:id/lift": models.OperatorSupport,
+
 	"GET /admin/audit":      models.OperatorSupport,
 	"GET /admin/audit.csv":  models.OperatorAdmin,
 	"GET /admin/audit.json": models.OperatorAdmin,

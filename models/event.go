@@ -161,6 +161,7 @@ type EventDetail struct {
 
 	Mail  string `json:"mail,omitempty"`  // its kind
 	Table string `json:"table,omitempty"` // its name, and the column by which an operator looked
+	Limit string `json:"limit,omitempty"` // the kind of the throttle that was lifted
 
 	Log string `json:"log,omitempty"` // what of the audit log an operator exported, in words
 
@@ -316,11 +317,12 @@ func (db *DB) Events(ctx context.Context, user uuid.UUID, filter EventFilter, be
 
 // OrganizationEvents lists up to limit events of an organization that filter selects,
 // newest first, starting after the one with the id before unless that is zero. It loads
-// user and actor, unless their accounts were deleted.
+// user and actor, unless their accounts were deleted. They are what members see: not when an
+// operator looked.
 func (db *DB) OrganizationEvents(ctx context.Context, organization uuid.UUID, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
 	query := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).
-		Where("e.organization_id = ?", organization).Apply(filter.apply).Order("e.id DESC").Limit(limit)
+		Where("e.organization_id = ?", organization).Where("e.kind <> ?", EventLooked).Apply(filter.apply).Order("e.id DESC").Limit(limit)
 	if before != uuid.Nil {
 		query = query.Where("e.id < ?", before)
 	}

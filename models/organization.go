@@ -17,6 +17,7 @@ type Organization struct {
 
 	ID        uuid.UUID `bun:",pk"`
 	Name      string
+	NameKey   string `bun:",nullzero"` // empty if it was named by an earlier version
 	Slug      string
 	CreatedAt time.Time
 
@@ -51,7 +52,7 @@ const MaxOwned = 20
 // its owner, and fills in its id and time. It returns a *TakenError if the slug is
 // taken, and a *FullError if user has MaxOwned or MaxMemberships.
 func (db *DB) CreateOrganization(ctx context.Context, o *Organization, user *User) error {
-	o.ID, o.CreatedAt = newID(), now()
+	o.ID, o.NameKey, o.CreatedAt = newID(), Key(o.Name), now()
 	roles := []Role{
 		newRole(o, RoleOwner, "Owner", nil),
 		newRole(o, RoleAdmin, "Admin", nil),
@@ -82,7 +83,7 @@ func (db *DB) SlugTaken(ctx context.Context, slug string) (bool, error) {
 // actor's role does not allow it.
 func (db *DB) RenameOrganization(ctx context.Context, actor *Membership, name string) error {
 	return db.inOrganization(ctx, actor, EditOrganization, func(tx *DB, _ *Membership) error {
-		_, err := tx.bun.NewUpdate().Model((*Organization)(nil)).Set("name = ?", name).Where("id = ?", actor.OrganizationID).Exec(ctx)
+		_, err := tx.bun.NewUpdate().Model((*Organization)(nil)).Set("name = ?", name).Set("name_key = ?", Key(name)).Where("id = ?", actor.OrganizationID).Exec(ctx)
 		return err
 	})
 }

@@ -1,12 +1,16 @@
 package models
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"vestibule/app/text"
 )
@@ -28,6 +32,71 @@ func (db *DB) AllOrganizations(ctx context.Context, search string) iter.Seq2[*Or
 			}
 		}
 	}
+}
+
+// OrganizationSearch selects organizations for an operator.
+type OrganizationSearch struct {
+	Text   string    // the beginning of a name or an address, or a whole id; empty for all
+	Before uuid.UUID // only organizations before this one; zero for the newest
+	Limit  int
+}
+
+// Organizations lists organizations. Without a text the newest come first. With one, they are
+// those that it finds first, in the order of their names, and Before doesn't count, as with
+// [DB.People].
+func (db *DB) Organizations(ctx context.Context, search OrganizationSearch) ([]Organization, error) {
+	var found []Organization
+	query := func(all *[]Organization) *bun.SelectQuery {
+		return db.bun.NewSelect().Model(all).Limit(int64(search.Limit))
+	}
+	key := searchKey(search.Text)
+	if id, err := uuid.Parse(search.Text); err == nil {
+		err := query(&found).Where("o.id = ?", id).Scan(ctx)
+		return found, err
+	}
+	if key == "" {
+		newest := query(&found).Order("o.id DESC")
+		if search.Before != uuid.Nil {
+			newest = newest.Where("o.id < ?", search.Before)
+		}
+		err := newest.Scan(ctx)
+		return found, err
+	}
+	for _, column := range []string{"coalesce(o.name_key, lower(o.name))", "o.slug"} {
+		var some []Organization
+		if err := query(&some).Apply(db.beginsWith(column, key)).Order("o.id").Scan(ctx); err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	slices.SortFunc(found, func(a, b Organization) int {
+		return cmp.Or(cmp.Compare(Key(a.Name), Key(b.Name)), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	found = slices.CompactFunc(found, func(a, b Organization) bool { return a.ID == b.ID })
+	return found[:min(len(found), search.Limit)], nil
+}
+
+// MemberCounts returns how many members each of the organizations has, up to MaxCount.
+func (db *DB) MemberCounts(ctx context.Context, organizations ...Organization) (map[uuid.UUID]int64, error) {
+	counts := map[uuid.UUID]int64{}
+	for _, o := range organizations {
+		var n int64
+		some := db.bun.NewSelect().Model((*Membership)(nil)).ColumnExpr("1").Where("m.organization_id = ?", o.ID).Limit(MaxCount)
+		if err := db.bun.NewSelect().TableExpr("(?) AS counted", some).ColumnExpr("count(*)").Scan(ctx, &n); err != nil {
+			return nil, err
+		}
+		counts[o.ID] = n
+	}
+	return counts, nil
+}
+
+// OrganizationByID finds an organization. It returns ErrNotFound if there is none.
+func (db *DB) OrganizationByID(ctx context.Context, id uuid.UUID) (*Organization, error) {
+	o := new(Organization)
+	if err := db.bun.NewSelect().Model(o).Where("o.id = ?", id).Scan(ctx); err != nil {
+		return nil, asNotFound(err)
+	}
+	return o, nil
 }
 
 // OrganizationBySlug finds an organization. It returns ErrNotFound if there is none.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -59,22 +58,15 @@ func (db *DB) peopleByText(ctx context.Context, search PeopleSearch, key string)
 		err := db.bun.NewSelect().Model(&users).Apply(search.apply(db)).Where("u.id = ?", id).Scan(ctx)
 		return users, err
 	}
-	instr, collation := "instr", ""
-	if db.Postgres() {
-		instr, collation = "strpos", ` COLLATE "C"`
-	}
 	var found []User
 	for _, in := range []struct{ column, key string }{
 		{"u.username_key", key},
 		{"u.email_key", text.EmailSearch(key)},
 		{"u.name_key", key},
-		{"substr(u.name_key, " + instr + "(u.name_key, ' ') + 1)", key}, // the last name
+		{"substr(u.name_key, " + string(db.position()) + "(u.name_key, ' ') + 1)", key}, // the last name
 	} {
-		column := bun.Safe("(" + in.column + ")" + collation)
 		var users []User
-		err := db.bun.NewSelect().Model(&users).Apply(search.apply(db)).
-			Where("? >= ?", column, in.key).Where("? < ?", column, in.key+string(utf8.MaxRune)).
-			OrderExpr("?, u.id", column).Limit(int64(search.Limit)).Scan(ctx)
+		err := db.bun.NewSelect().Model(&users).Apply(search.apply(db)).Apply(db.beginsWith(in.column, in.key)).Order("u.id").Limit(int64(search.Limit)).Scan(ctx)
 		if err != nil {
 			return nil, err
 		}

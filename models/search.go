@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/driver/pgdriver"
@@ -30,6 +31,18 @@ func (db *DB) position() bun.Safe {
 		return "strpos"
 	}
 	return "instr"
+}
+
+// beginsWith selects what begins with key in column, which may be an expression, in the order
+// of an index of it. PostgreSQL needs one with the collation C.
+func (db *DB) beginsWith(column, key string) func(*bun.SelectQuery) *bun.SelectQuery {
+	compared := bun.Safe("(" + column + ")")
+	if db.Postgres() {
+		compared += ` COLLATE "C"`
+	}
+	return func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("? >= ?", compared, key).Where("? < ?", compared, key+string(utf8.MaxRune)).OrderExpr("?", compared)
+	}
 }
 
 // Search runs find, which may only read, and returns ErrSlowSearch if that takes too

@@ -36,7 +36,8 @@ type Session struct {
 	ReplacedAt        time.Time `bun:",nullzero"`
 
 	User     *User     `bun:"rel:belongs-to,join:user_id=id"`
-	Recovery *Recovery `bun:"rel:has-one,join:user_id=user_id"` // of User; nil if there is none
+	Recovery *Recovery `bun:"rel:has-one,join:user_id=user_id"`   // of User; nil if there is none
+	Identity *Identity `bun:"rel:belongs-to,join:identity_id=id"` // loaded by RunningSessions alone
 
 	Impersonation *Impersonation `bun:"rel:has-one,join:id=session_id"` // of somebody else by User; nil if there is none
 

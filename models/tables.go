@@ -7,7 +7,7 @@ func Tables() []Table {
 		NewTable((*Session)(nil), "id user_id ip user_agent created_at authenticated_at last_seen_at expires_at identity_id replaced_at", "token_hash previous_token_hash second_factor provider_session"),
 		NewTable((*Event)(nil), "id kind user_id actor_id ip user_agent request_id created_at organization_id detail email_key operator_role operator_id", ""),
 
-		NewTable((*Organization)(nil), "id name slug created_at second_factor_from no_trust", ""),
+		NewTable((*Organization)(nil), "id name name_key slug created_at second_factor_from no_trust", ""),
 		NewTable((*Role)(nil), "id organization_id kind name name_key permissions", ""),
 		NewTable((*Membership)(nil), "id organization_id user_id role_id created_at", ""),
 		NewTable((*Invitation)(nil), "id organization_id role_id inviter_id email email_key created_at expires_at", "token_hash"),

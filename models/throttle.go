@@ -29,6 +29,10 @@ type Throttle struct {
 	Until      time.Time // no attempt before this
 	ForgetAt   time.Time // then the count starts again
 	NotedUntil time.Time `bun:",nullzero"` // the Until for which an attempt was refused
+
+	// Whose attempts they are, if NameWaits knows.
+	User    *User  `bun:"-"`
+	Address string `bun:"-"` // or network
 }
 
 // Limit slows attempts down. The first Free attempts need not wait. The next must
@@ -107,6 +111,12 @@ var noWait = time.Unix(0, 0).UTC()
 func throttleKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// isThrottleKey reports whether key can be one that throttleKey returned.
+func isThrottleKey(key string) bool {
+	sum, err := base64.RawURLEncoding.DecodeString(key)
+	return err == nil && len(sum) == sha256.Size
 }
 
 // throttled splits a key such as "password of ID by BROWSER", "sign-in from ADDRESS" or
@@ -333,18 +343,3 @@ func (db *DB) AttemptAtRate(ctx context.Context, key string, rate Rate) (n int64
 // before the clock was set back; a bit more than a minute is a process whose clock is
 // ahead.
 const maxMinute = 2 * time.Minute
-
-// Waits lists up to limit throttles that make somebody wait now, longest wait first: those
-// of an IP address, of a user, or of everybody if both are empty.
-func (db *DB) Waits(ctx context.Context, address string, u *User, limit int64) ([]Throttle, error) {
-	var waits []Throttle
-	query := db.bun.NewSelect().Model(&waits).Where("until > ?", now()).Order("until DESC", "key").Limit(limit)
-	switch {
-	case u != nil:
-		query = query.Where("subject IN (?)", bun.List(hashSubjects(u.throttleSubjects())))
-	case address != "":
-		query = query.Where("subject = ?", throttleKey(ThrottleSubject(address)))
-	}
-	err := query.Scan(ctx)
-	return waits, err
-}

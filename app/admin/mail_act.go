@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"vestibule/app/forms"
 	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -82,23 +81,4 @@ func (h Handlers) actOnMail(c *gin.Context, a mailAction) error {
 		return err
 	}
 	return h.RedirectWith(c, a.toast, "/admin/mail")
-}
-
-// askReason shows the page of r, or that its form is wrong. It reports whether a reason was
-// given instead, which the form has.
-func (h Handlers) askReason(c *gin.Context, r view.Reasoned) (form *view.Reason, given bool, err error) {
-	form = forms.New(new(view.Reason))
-	form.Focus = &form.Reason
-	status := http.StatusOK
-	if c.Request.Method == http.MethodPost {
-		if err := web.Bind(c, &form.Form); err != nil {
-			return nil, false, err
-		}
-		if form.Valid() {
-			return form, true, nil
-		}
-		status = http.StatusUnprocessableEntity
-	}
-	f := h.Frame(c, status)
-	return form, false, web.Render(c, f, view.ReasonPage(f, r, form), view.ReasonForm(r, form))
 }

@@ -78,9 +78,15 @@ func signInState(p view.Person, now time.Time) view.SignIn {
 	return view.SignIn{Before: "Nothing keeps them from signing in."}
 }
 
-// record adds to the audit log what the operator did to user, in the transaction tx.
+// record adds to the audit log what the operator did to user, in the transaction tx. User is
+// nil if it is about nobody's account.
 func (h Handlers) record(c *gin.Context, tx *models.DB, kind string, user *models.User, detail models.EventDetail) error {
-	e := web.Event(c, uuid.Nil, kind, user)
+	return h.recordIn(c, tx, uuid.Nil, kind, user, detail)
+}
+
+// recordIn is record for what the operator did in an organization.
+func (h Handlers) recordIn(c *gin.Context, tx *models.DB, organization uuid.UUID, kind string, user *models.User, detail models.EventDetail) error {
+	e := web.Event(c, organization, kind, user)
 	e.OperatorRole, e.Detail = web.Current(c).User.OperatorRole, detail
 	return tx.Record(c.Request.Context(), e)
 }

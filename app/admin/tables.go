@@ -102,31 +102,11 @@ func filtersUser(t models.Table, query models.TableQuery) *models.User {
 }
 
 // DeleteSession asks for the reason to delete a row of sessions or, with a reason, deletes it,
-// which signs the person out, and records that.
+// which signs the person out.
 func (h Handlers) DeleteSession(c *gin.Context) error {
-	ctx := c.Request.Context()
-	s, err := h.DB.SessionByID(ctx, web.ID(c))
-	if err != nil {
-		return err
-	}
-	if err := mayAct(web.Current(c).User, s.User); err != nil {
-		return err
-	}
-	about := view.Reasoned{Title: "Delete the session", About: "Of " + s.User.FullName() + ", " + device.Name(s.UserAgent) + ", from " + s.IP,
-		Means: "They're signed out there, and can sign in again.", Button: "Delete session", Grave: true,
-		Path: view.TablePath("sessions", s.ID.String(), "delete"), Back: view.TablePath("sessions"), BackTo: "the table"}
-	form, given, err := h.askReason(c, about)
-	if err != nil || !given {
-		return err
-	}
-	err = h.DB.InTx(ctx, func(tx *models.DB) error {
-		if _, err := tx.EndSession(ctx, s.ID); err != nil {
-			return err
-		}
-		return h.record(c, tx, models.EventSessionEnded, s.User, models.EventDetail{Device: device.Name(s.UserAgent), Reason: form.Reason})
+	return h.endSession(c, "session-deleted", func(s *models.Session) view.Reasoned {
+		return view.Reasoned{Title: "Delete the session", About: "Of " + s.User.FullName() + ", " + device.Name(s.UserAgent) + ", from " + s.IP,
+			Means: "They're signed out there, and can sign in again.", Button: "Delete session", Grave: true,
+			Path: view.TablePath("sessions", s.ID.String(), "delete"), Back: view.TablePath("sessions"), BackTo: "the table"}
 	})
-	if err != nil {
-		return err
-	}
-	return h.RedirectWith(c, "session-deleted", view.TablePath("sessions"))
 }

@@ -31,15 +31,15 @@ func (throttlesList) Help() string {
 
 func (c throttlesList) Run(ctx context.Context, config *app.Config) error {
 	return onDatabase(ctx, config, func(db *models.DB) error {
-		address, user := "", (*models.User)(nil)
+		search := models.WaitSearch{Limit: c.Limit}
 		if _, err := netip.ParseAddr(c.Whose); err == nil {
-			address = c.Whose
+			search.Address = c.Whose
 		} else if c.Whose != "" {
-			if user, err = findUser(ctx, db, c.Whose); err != nil {
+			if search.User, err = findUser(ctx, db, c.Whose); err != nil {
 				return err
 			}
 		}
-		waits, err := db.Waits(ctx, address, user, c.Limit)
+		waits, err := db.Waits(ctx, search)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,1 @@
+DROP INDEX {{if .Postgres}}CONCURRENTLY{{end}} IF EXISTS throttles_until;
