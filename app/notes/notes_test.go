@@ -236,6 +236,10 @@ func TestNotesOfAnImpersonation(t *testing.T) {
 				if n := notes.Find(".rows strong").Length(); (n == 1) != (mode == "write") {
 					notes.Failf("there are %d notes", n)
 				}
+				sent := slices.ContainsFunc(s.Events(), func(e models.Event) bool { return e.Kind == models.EventFormSent && e.Detail.Form == "/o/:slug/notes" })
+				if sent != (mode == "write") {
+					t.Errorf("the form is recorded as sent: %v", sent)
+				}
 			})
 		})
 	}
