@@ -342,26 +342,34 @@ func withLock(ctx context.Context, db *models.DB, f func() error) (err error) {
 		defer lock.Unlock()
 		return f()
 	}
+	for {
+		got, err := tryLock(ctx, db, f)
+		if got || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// tryLock runs f unless another process has the lock, and reports whether it did. Each attempt
+// is a transaction of its own: CREATE INDEX CONCURRENTLY, which the other process may run,
+// waits for the end of every transaction that it met within a statement.
+func tryLock(ctx context.Context, db *models.DB, f func() error) (got bool, err error) {
 	tx, err := db.Bun().BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
 	if _, err := tx.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
-		return err
+		return false, err
 	}
 	// A blocking pg_advisory_xact_lock would time out, or ignore ctx.
-	for got := false; !got; {
-		if err := tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock(?)", int64(lockID)).Scan(&got); err != nil {
-			return err
-		}
-		if !got {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
+	if err := tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock(?)", int64(lockID)).Scan(&got); err != nil || !got {
+		return false, err
 	}
-	return f()
+	return true, f()
 }

@@ -352,11 +352,16 @@ func (v *visitor) hits(keys string) { v.Helper(); v.do(chromedp.KeyEvent(keys)) 
 // fills gives a field another value, as if typed, and stays in it.
 func (v *visitor) fills(name, value string) {
 	v.Helper()
-	v.wants(fmt.Sprintf(`(e => { e?.focus(); e?.select(); return document.activeElement === e; })(document.getElementById(%q))`, name), true)
-	if value == "" {
-		v.hits(kb.Backspace)
-	} else {
-		call(v, input.InsertText, input.InsertTextParams{Text: value})
+	for range 2 {
+		v.wants(fmt.Sprintf(`(e => { e?.focus(); e?.select(); return document.activeElement === e; })(document.getElementById(%q))`, name), true)
+		if value == "" {
+			v.hits(kb.Backspace)
+		} else {
+			call(v, input.InsertText, input.InsertTextParams{Text: value})
+		}
+		if got, err := v.evaluate(fmt.Sprintf(`document.getElementById(%q)?.value`, name)); err == nil && got == value {
+			break // and not after what the page put back between the two, having drawn a form again
+		}
 	}
 	v.wantsValue(name, value)
 }
