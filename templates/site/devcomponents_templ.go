@@ -948,7 +948,7 @@ func DevComponentsPage(f layouts.Frame, form, refused, failed *Specimen) templ.C
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.Filter(here, "nothing").Render(templ.WithChildren(ctx, templ_7745c5c3_Var37), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Search(here, "nothing", "Search people", "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var37), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
