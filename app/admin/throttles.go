@@ -58,11 +58,11 @@ func (h Handlers) ShowThrottles(c *gin.Context) error {
 // nobody.
 func (h Handlers) waitSearch(c *gin.Context, whose string) (models.WaitSearch, error) {
 	search := models.WaitSearch{Key: c.Query("key"), Limit: web.PageSize + 1}
-	until, err := strconv.ParseUint(c.Query("until"), 10, 52) // until the year 2112
+	until, err := strconv.ParseInt(c.Query("until"), 10, 53) // up to the year 2112
 	if err != nil {
 		search.Key = "" // the first page
 	}
-	search.Until = time.UnixMicro(int64(until))
+	search.Until = time.UnixMicro(until)
 	if whose == "" {
 		return search, nil
 	}
