@@ -1,0 +1,120 @@
+//go:build linux || darwin || freebsd
+
+package main_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"vestibule/app/apptest"
+	"vestibule/models"
+)
+
+// TestOperatorsDesk opens each of the operator's pages from the side list, and takes each
+// action, as somebody would in a browser.
+func TestOperatorsDesk(t *testing.T) {
+	eachFlow(t, func(f *flow) {
+		friend := f.friend()
+		friend.signsUp(apptest.Ben)
+		f.joins(apptest.Anna)
+		f.expects("403 (Forbidden)") // while impersonating
+		anna, ben := f.user(apptest.Anna), f.user(apptest.Ben)
+		if err := f.db.SetOperator(f.Context(), anna, models.OperatorAdmin); err != nil {
+			f.Fatal(err)
+		}
+		later := &models.Mail{ID: uuid.Must(uuid.NewV7()), Kind: models.MailNewBrowser, Recipient: ben.Email, UserID: ben.ID, Name: ben.FirstName, CreatedAt: time.Now().UTC(), NextAt: time.Now().UTC().Add(apptest.Day)}
+		if _, err := f.db.Bun().NewInsert().Model(later).Exec(f.Context()); err != nil {
+			f.Fatal(err)
+		}
+		f.opens("/admin")
+		for _, page := range []string{"People", "Organizations", "Sessions", "Invitations", "Throttles", "Audit log", "Mail", "Tables", "Overview"} {
+			f.clicks(fmt.Sprintf(`[...document.querySelectorAll("main nav a")].find(e => e.innerText.trim() === %q)`, page))
+			f.wantsHeading(page)
+		}
+
+		person := "/admin/people/" + ben.ID.String()
+		acts := func(path, button, toast string) {
+			f.Helper()
+			f.opens(path)
+			f.presses(button)
+			f.wantsErrors(sentences{"reason": "Enter the reason."})
+			f.fills("reason", "Ticket 4711")
+			f.presses(button)
+			f.wantsToasts(toast)
+		}
+		agrees := func(path, button, question, toast string) { // to what takes something away
+			f.Helper()
+			f.opens(path)
+			f.fills("reason", "Ticket 4711")
+			f.presses(button)
+			f.agrees(question, button)
+			f.wantsToasts(toast)
+		}
+		const did = "Done and recorded"
+		acts(person+"/send-reset", "Send reset link", did)
+		acts(person+"/unlock", "Lift throttles", did)
+
+		friend.founds("Acme")
+		friend.opens("/o/acme/invitations")
+		friend.fills("email", "carla@example.com")
+		friend.presses("Send invitation")
+		friend.wantsToasts("Invitation sent")
+		f.opens("/admin/invitations")
+		agrees(f.leadsTo(`a[href$="/revoke"]`), "Revoke invitation", "Revoke the invitation?", did)
+		f.opens("/admin/organizations")
+		f.follows("Acme")
+		f.wantsHeading("Acme")
+
+		f.opens(person + "/impersonate")
+		f.fills("reason", "Ticket 4711")
+		f.presses("Start impersonation")
+		f.wantsPage("/dashboard", "Dashboard")
+		f.wantsText("You're impersonating Ben Jones, read-only.")
+		f.opens("/account")
+		f.fills("last_name", "Evil")
+		f.presses("Save changes")
+		f.wantsText("so nothing was changed")
+		f.opens("/dashboard")
+		f.clicks(`document.querySelector("aside.impersonation button")`)
+		f.wantsHeading("Ben Jones")
+
+		agrees("/admin/mail/"+later.ID.String()+"/drop", "Drop mail", "Drop the mail?", "Mail dropped")
+		f.opens("/admin/sessions?person=" + ben.ID.String())
+		acts(f.leadsTo(`a[href$="/end"]`), "End session", did)
+		friend.opens("/account")
+		friend.wantsPage("/sign-in?next=%2Faccount", "Sign in")
+		friend.signsIn(apptest.Ben.Username, apptest.Ben.Password)
+		friend.wantsPage("/account", "Profile")
+		f.opens("/admin/tables/sessions?column=user_id&value=" + ben.ID.String())
+		agrees(f.leadsTo(`a[href^="/admin/tables/sessions/"][href$="/delete"]`), "Delete session", "Delete the session?", "Session deleted")
+		friend.opens("/account")
+		friend.wantsPage("/sign-in?next=%2Faccount", "Sign in")
+
+		agrees(person+"/disable", "Disable account", "Disable the account of Ben Jones?", did)
+		acts(person+"/enable", "Enable account", did)
+		f.opens("/admin/organizations")
+		f.follows("Acme")
+		f.follows("Delete the organization")
+		f.fills("reason", "Ticket 4711")
+		f.presses("Delete organization")
+		f.agrees("Delete the organization?", "Delete organization")
+		f.wantsToasts(did)
+		agrees(person+"/delete", "Delete account", "Delete the account of Ben Jones?", did)
+		f.wantsHeading("People")
+		f.opens("/admin/audit")
+		f.wantsText("Account deleted")
+	}, "ADMIN_SECOND_FACTOR=off")
+}
+
+// user reads somebody from the database.
+func (f *flow) user(p apptest.Person) *models.User {
+	f.Helper()
+	u, err := f.db.UserByLogin(f.Context(), p.Username)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return u
+}
