@@ -26,8 +26,12 @@ func TestOperatorsDesk(t *testing.T) {
 			f.Fatal(err)
 		}
 		later := &models.Mail{ID: uuid.Must(uuid.NewV7()), Kind: models.MailNewBrowser, Recipient: ben.Email, UserID: ben.ID, Name: ben.FirstName, CreatedAt: time.Now().UTC(), NextAt: time.Now().UTC().Add(apptest.Day)}
-		if _, err := f.db.Bun().NewInsert().Model(later).Exec(f.Context()); err != nil {
-			f.Fatal(err)
+		due := *later
+		due.ID = uuid.Must(uuid.NewV7())
+		for _, m := range []*models.Mail{later, &due} {
+			if _, err := f.db.Bun().NewInsert().Model(m).Exec(f.Context()); err != nil {
+				f.Fatal(err)
+			}
 		}
 		f.opens("/admin")
 		for _, page := range []string{"People", "Organizations", "Sessions", "Invitations", "Throttles", "Audit log", "Mail", "Tables", "Overview"} {
@@ -81,6 +85,7 @@ func TestOperatorsDesk(t *testing.T) {
 		f.clicks(`document.querySelector("aside.impersonation button")`)
 		f.wantsHeading("Ben Jones")
 
+		acts("/admin/mail/"+due.ID.String()+"/retry", "Send now", "Mail due now")
 		agrees("/admin/mail/"+later.ID.String()+"/drop", "Drop mail", "Drop the mail?", "Mail dropped")
 		f.opens("/admin/sessions?person=" + ben.ID.String())
 		acts(f.leadsTo(`a[href$="/end"]`), "End session", did)
@@ -93,6 +98,14 @@ func TestOperatorsDesk(t *testing.T) {
 		friend.opens("/account")
 		friend.wantsPage("/sign-in?next=%2Faccount", "Sign in")
 
+		f.opens(person + "/email")
+		f.fills("email", "ben@example.org")
+		f.fills("reason", "Ticket 4711")
+		f.presses("Send link to new address")
+		f.wantsToasts(did)
+		f.opens(person + "/own")
+		f.wantsText("They're in no organization that they don't own already.")
+		agrees(person+"/reset-factors", "Remove factors", "Remove every second factor of Ben Jones?", did)
 		agrees(person+"/disable", "Disable account", "Disable the account of Ben Jones?", did)
 		acts(person+"/enable", "Enable account", did)
 		f.opens("/admin/organizations")
