@@ -72,6 +72,34 @@ func TestOperatorsDesk(t *testing.T) {
 		f.follows("Acme")
 		f.wantsHeading("Acme")
 
+		// Anna works there, too, and Carla has not confirmed her address.
+		membership, err := f.db.MembershipBySlug(f.Context(), "acme", ben.ID)
+		if err != nil {
+			f.Fatal(err)
+		}
+		roles, err := f.db.Roles(f.Context(), membership.OrganizationID)
+		if err != nil {
+			f.Fatal(err)
+		}
+		carla := f.friend()
+		carla.signsUp(apptest.Nth(4))
+		f.mailed(apptest.Nth(4).Email, "Confirm your email address")
+		fourth := f.user(apptest.Nth(4))
+		joined := &models.Membership{ID: uuid.Must(uuid.NewV7()), OrganizationID: membership.OrganizationID, UserID: fourth.ID, RoleID: roles[len(roles)-1].ID, CreatedAt: time.Now().UTC()}
+		if _, err := f.db.Bun().NewInsert().Model(joined).Exec(f.Context()); err != nil {
+			f.Fatal(err)
+		}
+		if _, err := f.db.Bun().ExecContext(f.Context(), "UPDATE tokens SET created_at = ?", time.Now().UTC().Add(-time.Hour)); err != nil {
+			f.Fatal(err)
+		}
+		for range 2 {
+			_ = f.db.Attempt(f.Context(), "sign-in from 192.0.2.7", models.Limit{Free: 1, First: time.Hour, Longest: time.Hour, Forget: apptest.Day})
+		}
+		acts("/admin/people/"+fourth.ID.String()+"/send-confirmation", "Send confirmation link", did)
+		acts("/admin/people/"+fourth.ID.String()+"/own", "Make owner", did)
+		f.opens("/admin/throttles")
+		acts(f.leadsTo(`a[href$="/lift"]`), "Lift throttle", did)
+
 		f.opens(person + "/impersonate")
 		f.fills("reason", "Ticket 4711")
 		f.presses("Start impersonation")
@@ -87,7 +115,7 @@ func TestOperatorsDesk(t *testing.T) {
 
 		acts("/admin/mail/"+due.ID.String()+"/retry", "Send now", "Mail due now")
 		agrees("/admin/mail/"+later.ID.String()+"/drop", "Drop mail", "Drop the mail?", "Mail dropped")
-		f.opens("/admin/sessions?person=" + ben.ID.String())
+		f.opens("/admin/sessions?user=" + ben.ID.String())
 		acts(f.leadsTo(`a[href$="/end"]`), "End session", did)
 		friend.opens("/account")
 		friend.wantsPage("/sign-in?next=%2Faccount", "Sign in")
