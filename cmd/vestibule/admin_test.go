@@ -96,7 +96,20 @@ func TestOperatorsDesk(t *testing.T) {
 			_ = f.db.Attempt(f.Context(), "sign-in from 192.0.2.7", models.Limit{Free: 1, First: time.Hour, Longest: time.Hour, Forget: apptest.Day})
 		}
 		acts("/admin/people/"+fourth.ID.String()+"/send-confirmation", "Send confirmation link", did)
+		acts("/admin/organizations/"+membership.OrganizationID.String()+"/transfer?member="+joined.ID.String(), "Transfer ownership", did)
+		if _, err := f.db.Bun().NewUpdate().Model(joined).WherePK().Set("role_id = ?", joined.RoleID).Exec(f.Context()); err != nil {
+			f.Fatal(err)
+		}
 		acts("/admin/people/"+fourth.ID.String()+"/own", "Make owner", did)
+		f.opens(person + "/export")
+		f.fills("reason", "Ticket 4711")
+		f.presses("Download data")
+		if !waitFor(func() bool {
+			events, err := f.db.Events(f.Context(), ben.ID, models.EventFilter{Kinds: []string{models.EventExported}}, uuid.Nil, 1)
+			return err == nil && len(events) == 1
+		}) {
+			f.Error("the download is not recorded")
+		}
 		f.opens("/admin/throttles")
 		acts(f.leadsTo(`a[href$="/lift"]`), "Lift throttle", did)
 
