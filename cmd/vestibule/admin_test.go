@@ -146,6 +146,7 @@ func TestOperatorsDesk(t *testing.T) {
 		f.wantsToasts(did)
 		f.opens(person + "/own")
 		f.wantsText("They're in no organization that they don't own already.")
+		acts(person+"/end-sessions", "End sessions", did)
 		agrees(person+"/reset-factors", "Remove factors", "Remove every second factor of Ben Jones?", did)
 		agrees(person+"/disable", "Disable account", "Disable the account of Ben Jones?", did)
 		acts(person+"/enable", "Enable account", did)
