@@ -136,22 +136,22 @@ func (db *DB) DailyCounts(ctx context.Context, days int) ([]DailyCount, error) {
 	return counts, err
 }
 
-// MaxCount is where CountMail stops, and what else counts rows for the overview.
+// MaxCount is where counts for operators stop, such as those of CountMail.
 const MaxCount = 10_000
 
 // CountMail returns how much mail waits and how much was refused lately, each up to MaxCount.
 func (db *DB) CountMail(ctx context.Context) (waiting, refused int64, err error) {
-	if waiting, err = db.countUpToMax(ctx, (*Mail)(nil)); err != nil {
+	if waiting, err = db.countUpToMax(ctx, db.bun.NewSelect().Model((*Mail)(nil))); err != nil {
 		return 0, 0, err
 	}
-	refused, err = db.countUpToMax(ctx, (*RefusedMail)(nil))
+	refused, err = db.countUpToMax(ctx, db.bun.NewSelect().Model((*RefusedMail)(nil)))
 	return waiting, refused, err
 }
 
-// countUpToMax counts the rows of a model up to MaxCount, so that it takes no longer however
-// many there are.
-func (db *DB) countUpToMax(ctx context.Context, model any) (n int64, err error) {
-	some := db.bun.NewSelect().Model(model).ColumnExpr("1").Limit(MaxCount)
+// countUpToMax counts the rows that query selects up to MaxCount, so it takes no longer
+// however many there are.
+func (db *DB) countUpToMax(ctx context.Context, query *bun.SelectQuery) (n int64, err error) {
+	some := query.ColumnExpr("1").Limit(MaxCount)
 	err = db.bun.NewSelect().TableExpr("(?) AS counted", some).ColumnExpr("count(*)").Scan(ctx, &n)
 	return n, err
 }

@@ -232,7 +232,7 @@ type EventFilter struct {
 // EventBy selects events by who did them.
 type EventBy string
 
-// Who does events. The empty one is everybody.
+// The values of EventBy. An empty one selects the events of everybody.
 const (
 	ByOperators EventBy = "operators" // see [Event.ByOperator]
 	ByOthers    EventBy = "others"
@@ -307,11 +307,8 @@ func (f EventFilter) parts() (parts []EventFilter) {
 // when an operator looked.
 func (db *DB) Events(ctx context.Context, user uuid.UUID, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
-	query := db.bun.NewSelect().Model(&events).Where("e.user_id = ?", user).Where("e.kind NOT IN (?)", bun.List(OperatorEvents())).Apply(filter.apply).Order("e.id DESC").Limit(limit)
-	if before != uuid.Nil {
-		query = query.Where("e.id < ?", before)
-	}
-	err := query.Scan(ctx)
+	err := db.bun.NewSelect().Model(&events).Where("e.user_id = ?", user).Where("e.kind NOT IN (?)", bun.List(OperatorEvents())).
+		Apply(filter.apply).Apply(newestBefore(before, limit)).Scan(ctx)
 	return events, err
 }
 
@@ -321,12 +318,8 @@ func (db *DB) Events(ctx context.Context, user uuid.UUID, filter EventFilter, be
 // operator looked.
 func (db *DB) OrganizationEvents(ctx context.Context, organization uuid.UUID, filter EventFilter, before uuid.UUID, limit int64) ([]Event, error) {
 	var events []Event
-	query := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).
-		Where("e.organization_id = ?", organization).Where("e.kind <> ?", EventLooked).Apply(filter.apply).Order("e.id DESC").Limit(limit)
-	if before != uuid.Nil {
-		query = query.Where("e.id < ?", before)
-	}
-	err := query.Scan(ctx)
+	err := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).
+		Where("e.organization_id = ?", organization).Where("e.kind <> ?", EventLooked).Apply(filter.apply).Apply(newestBefore(before, limit)).Scan(ctx)
 	return events, err
 }
 
@@ -337,12 +330,9 @@ func (db *DB) AuditEvents(ctx context.Context, filter EventFilter, before uuid.U
 	var all []Event
 	for _, part := range filter.parts() {
 		var events []Event
-		query := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).Relation("Operator", publicColumns).Relation("Organization").
-			Apply(part.apply).Order("e.id DESC").Limit(limit)
-		if before != uuid.Nil {
-			query = query.Where("e.id < ?", before)
-		}
-		if err := query.Scan(ctx); err != nil {
+		err := db.bun.NewSelect().Model(&events).Relation("User", publicColumns).Relation("Actor", publicColumns).Relation("Operator", publicColumns).Relation("Organization").
+			Apply(part.apply).Apply(newestBefore(before, limit)).Scan(ctx)
+		if err != nil {
 			return nil, err
 		}
 		all = append(all, events...)
@@ -358,12 +348,8 @@ func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Even
 	for _, part := range filter.parts() {
 		read := func(before uuid.UUID) ([]Event, error) {
 			var events []Event
-			query := db.bun.NewSelect().Model(&events).Relation("User", loginColumns).Relation("Actor", loginColumns).Relation("Operator", loginColumns).
-				Apply(part.apply).Order("e.id DESC").Limit(pageSize)
-			if before != uuid.Nil {
-				query = query.Where("e.id < ?", before)
-			}
-			err := query.Scan(ctx)
+			err := db.bun.NewSelect().Model(&events).Relation("User", loginColumns).Relation("Actor", loginColumns).Relation("Operator", loginColumns).
+				Apply(part.apply).Apply(newestBefore(before, pageSize)).Scan(ctx)
 			return events, err
 		}
 		parts = append(parts, paginate(read, func(e *Event) uuid.UUID { return e.ID }))
@@ -374,7 +360,7 @@ func (db *DB) AllEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Even
 	return newestFirst(parts)
 }
 
-// newestFirst iterates over all of parts, each of which has the newest events first.
+// newestFirst merges parts, each sorted newest first, into one sequence in that order.
 func newestFirst(parts []iter.Seq2[*Event, error]) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		type part struct {

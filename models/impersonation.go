@@ -119,7 +119,15 @@ func (db *DB) EndImpersonations(ctx context.Context) (n int, err error) {
 	operator := db.bun.NewSelect().Model((*User)(nil)).ColumnExpr("1").Where("u.id = imp.operator_id").Where("u.operator_role = ?", OperatorAdmin)
 	err = db.bun.NewSelect().Model(&over).Where("imp.expires_at <= ?", t.Add(-impersonationGrace)).
 		WhereOr("NOT EXISTS (?)", session).WhereOr("NOT EXISTS (?)", operator).Order("imp.created_at").Limit(pageSize).Scan(ctx)
-	for _, i := range over {
+	if err != nil {
+		return 0, err
+	}
+	return db.revokeImpersonations(ctx, over)
+}
+
+// revokeImpersonations ends those that haven't ended in the meantime, and returns their number.
+func (db *DB) revokeImpersonations(ctx context.Context, all []Impersonation) (n int, err error) {
+	for _, i := range all {
 		switch failed := db.EndImpersonation(ctx, &i, ImpersonationRevoked, Event{}); {
 		case failed == nil:
 			n++
@@ -137,10 +145,6 @@ func (db *DB) endImpersonationsOf(ctx context.Context, u *User) error {
 	if err := db.bun.NewSelect().Model(&all).Where("imp.user_id = ?", u.ID).WhereOr("imp.operator_id = ?", u.ID).Scan(ctx); err != nil {
 		return err
 	}
-	for _, i := range all {
-		if err := db.EndImpersonation(ctx, &i, ImpersonationRevoked, Event{}); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return nil
+	_, err := db.revokeImpersonations(ctx, all)
+	return err
 }

@@ -134,12 +134,8 @@ func (db *DB) mailInvitation(ctx context.Context, i *Invitation) error {
 // role and inviter, starting after the one with the id before unless that is zero.
 func (db *DB) Invitations(ctx context.Context, organization, before uuid.UUID, limit int64) ([]Invitation, error) {
 	var all []Invitation
-	query := db.bun.NewSelect().Model(&all).Relation("Role").Relation("Inviter", publicColumns).
-		Where("i.organization_id = ?", organization).Order("i.id DESC").Limit(limit)
-	if before != uuid.Nil {
-		query = query.Where("i.id < ?", before)
-	}
-	err := query.Scan(ctx)
+	err := db.bun.NewSelect().Model(&all).Relation("Role").Relation("Inviter", publicColumns).
+		Where("i.organization_id = ?", organization).Apply(newestBefore(before, limit)).Scan(ctx)
 	return all, err
 }
 

@@ -18,14 +18,11 @@ func (db *DB) AllInvitations(ctx context.Context, email string, before uuid.UUID
 	var all []Invitation
 	var toSite []SiteInvitation
 	organizations := db.bun.NewSelect().Model(&all).Relation("Organization").Relation("Role").Relation("Inviter", operatorColumns).
-		Order("i.id DESC").Limit(int64(limit))
-	site := db.bun.NewSelect().Model(&toSite).Order("sti.id DESC").Limit(int64(limit))
+		Apply(newestBefore(before, int64(limit)))
+	site := db.bun.NewSelect().Model(&toSite).Apply(newestBefore(before, int64(limit)))
 	if email != "" {
 		organizations = organizations.Where("i.email_key = ?", text.EmailKey(email))
 		site = site.Where("sti.email_key = ?", text.EmailKey(email))
-	}
-	if before != uuid.Nil {
-		organizations, site = organizations.Where("i.id < ?", before), site.Where("sti.id < ?", before)
 	}
 	if err := organizations.Scan(ctx); err != nil {
 		return nil, err

@@ -31,22 +31,14 @@ func (db *DB) AllMail(ctx context.Context, user *User) iter.Seq2[*Mail, error] {
 // before unless that is zero. They lack what their text needs.
 func (db *DB) Mails(ctx context.Context, before uuid.UUID, limit int) ([]Mail, error) {
 	var mails []Mail
-	query := db.bun.NewSelect().Model(&mails).ExcludeColumn("detail").Order("m.id DESC").Limit(int64(limit))
-	if before != uuid.Nil {
-		query = query.Where("m.id < ?", before)
-	}
-	err := query.Scan(ctx)
+	err := db.bun.NewSelect().Model(&mails).ExcludeColumn("detail").Apply(newestBefore(before, int64(limit))).Scan(ctx)
 	return mails, err
 }
 
 // RefusedMails is Mails for the mail that was refused lately.
 func (db *DB) RefusedMails(ctx context.Context, before uuid.UUID, limit int) ([]RefusedMail, error) {
 	var mails []RefusedMail
-	query := db.bun.NewSelect().Model(&mails).Order("rm.id DESC").Limit(int64(limit))
-	if before != uuid.Nil {
-		query = query.Where("rm.id < ?", before)
-	}
-	err := query.Scan(ctx)
+	err := db.bun.NewSelect().Model(&mails).Apply(newestBefore(before, int64(limit))).Scan(ctx)
 	return mails, err
 }
 

@@ -61,10 +61,7 @@ func (db *DB) AllRefusedMail(ctx context.Context, user uuid.UUID) iter.Seq2[*Ref
 		var mails []RefusedMail
 		query := db.bun.NewSelect().Model(&mails).
 			Relation("User", loginColumns).
-			Order("rm.id DESC").Limit(pageSize)
-		if before != uuid.Nil {
-			query = query.Where("rm.id < ?", before)
-		}
+			Apply(newestBefore(before, pageSize))
 		if user != uuid.Nil {
 			query = query.Where("rm.user_id = ?", user)
 		}

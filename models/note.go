@@ -35,7 +35,7 @@ func NotesTable() Table {
 
 // CountNotes returns how many notes there are, up to MaxCount.
 func (db *DB) CountNotes(ctx context.Context) (int64, error) {
-	return db.countUpToMax(ctx, (*Note)(nil))
+	return db.countUpToMax(ctx, db.bun.NewSelect().Model((*Note)(nil)))
 }
 
 // MaxNotes is how many notes an organization may have, as a search looks at them all.
@@ -54,12 +54,9 @@ func (db *DB) CreateNote(ctx context.Context, n *Note) error {
 func (db *DB) Notes(ctx context.Context, organization uuid.UUID, search string, before uuid.UUID, limit int64) ([]Note, error) {
 	var notes []Note
 	query := db.bun.NewSelect().Model(&notes).Relation("Author", publicColumns).
-		Where("n.organization_id = ?", organization).Order("n.id DESC").Limit(limit)
+		Where("n.organization_id = ?", organization).Apply(newestBefore(before, limit))
 	if text := searchKey(search); text != "" {
 		query = query.Where("?(n.search_key, ?) > 0", db.position(), text)
-	}
-	if before != uuid.Nil {
-		query = query.Where("n.id < ?", before)
 	}
 	err := query.Scan(ctx)
 	return notes, err

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/uptrace/bun"
 
 	"vestibule/app/text"
 )
@@ -46,25 +45,18 @@ type OrganizationSearch struct {
 // [DB.People].
 func (db *DB) Organizations(ctx context.Context, search OrganizationSearch) ([]Organization, error) {
 	var found []Organization
-	query := func(all *[]Organization) *bun.SelectQuery {
-		return db.bun.NewSelect().Model(all).Limit(int64(search.Limit))
-	}
-	key := searchKey(search.Text)
 	if id, err := uuid.Parse(search.Text); err == nil {
-		err := query(&found).Where("o.id = ?", id).Scan(ctx)
+		err := db.bun.NewSelect().Model(&found).Where("o.id = ?", id).Scan(ctx)
 		return found, err
 	}
+	key := searchKey(search.Text)
 	if key == "" {
-		newest := query(&found).Order("o.id DESC")
-		if search.Before != uuid.Nil {
-			newest = newest.Where("o.id < ?", search.Before)
-		}
-		err := newest.Scan(ctx)
+		err := db.bun.NewSelect().Model(&found).Apply(newestBefore(search.Before, int64(search.Limit))).Scan(ctx)
 		return found, err
 	}
 	for _, column := range []string{"coalesce(o.name_key, lower(o.name))", "o.slug"} {
 		var some []Organization
-		if err := query(&some).Apply(db.beginsWith(column, key)).Order("o.id").Scan(ctx); err != nil {
+		if err := db.bun.NewSelect().Model(&some).Apply(db.beginsWith(column, key)).Order("o.id").Limit(int64(search.Limit)).Scan(ctx); err != nil {
 			return nil, err
 		}
 		found = append(found, some...)
@@ -80,9 +72,8 @@ func (db *DB) Organizations(ctx context.Context, search OrganizationSearch) ([]O
 func (db *DB) MemberCounts(ctx context.Context, organizations ...Organization) (map[uuid.UUID]int64, error) {
 	counts := map[uuid.UUID]int64{}
 	for _, o := range organizations {
-		var n int64
-		some := db.bun.NewSelect().Model((*Membership)(nil)).ColumnExpr("1").Where("m.organization_id = ?", o.ID).Limit(MaxCount)
-		if err := db.bun.NewSelect().TableExpr("(?) AS counted", some).ColumnExpr("count(*)").Scan(ctx, &n); err != nil {
+		n, err := db.countUpToMax(ctx, db.bun.NewSelect().Model((*Membership)(nil)).Where("m.organization_id = ?", o.ID))
+		if err != nil {
 			return nil, err
 		}
 		counts[o.ID] = n

@@ -4,10 +4,22 @@ import (
 	"iter"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 )
 
 // pageSize is how many rows of a listing are in memory at a time.
 const pageSize = 200
+
+// newestBefore selects up to limit rows of a model, newest first, starting after the one with
+// the id before unless that is zero.
+func newestBefore(before uuid.UUID, limit int64) func(*bun.SelectQuery) *bun.SelectQuery {
+	return func(q *bun.SelectQuery) *bun.SelectQuery {
+		if before != uuid.Nil {
+			q = q.Where("?TableAlias.id < ?", before)
+		}
+		return q.OrderExpr("?TableAlias.id DESC").Limit(limit)
+	}
+}
 
 // paginate iterates over rows a page at a time. Read returns the next pageSize
 // rows after an id, in ascending or descending order of ids. Iteration ends after

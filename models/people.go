@@ -42,11 +42,7 @@ func (db *DB) People(ctx context.Context, search PeopleSearch) ([]User, error) {
 		return db.peopleByText(ctx, search, key)
 	}
 	var users []User
-	query := db.bun.NewSelect().Model(&users).Apply(search.apply(db)).Order("u.id DESC").Limit(int64(search.Limit))
-	if search.Before != uuid.Nil {
-		query = query.Where("u.id < ?", search.Before)
-	}
-	err := query.Scan(ctx)
+	err := db.bun.NewSelect().Model(&users).Apply(search.apply(db)).Apply(newestBefore(search.Before, int64(search.Limit))).Scan(ctx)
 	return users, err
 }
 

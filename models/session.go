@@ -115,8 +115,8 @@ func (db *DB) insertSession(ctx context.Context, user *User, proofs []Proof, dev
 }
 
 // SessionByToken finds the active session with that token, its user, their recovery and their
-// impersonation, in one query; whom they impersonate takes another. It returns ErrNotFound if the session is unknown or expired, and does so
-// without a query if the token is malformed.
+// impersonation, in one query; whom they impersonate takes another. It returns ErrNotFound if
+// the session is unknown or expired, and does so without a query if the token is malformed.
 //
 // A token that was replaced less than replacedLife ago finds its session too, but not
 // as one whose user entered the password, or a second factor, when it was replaced: only

@@ -14,12 +14,9 @@ func (db *DB) RunningSessions(ctx context.Context, user, before uuid.UUID, limit
 	var sessions []Session
 	query := db.bun.NewSelect().Model(&sessions).ExcludeColumn("token_hash", "previous_token_hash").
 		Relation("User", operatorColumns).Relation("Identity").
-		Where("s.expires_at > ?", now()).Order("s.id DESC").Limit(int64(limit))
+		Where("s.expires_at > ?", now()).Apply(newestBefore(before, int64(limit)))
 	if user != uuid.Nil {
 		query = query.Where("s.user_id = ?", user)
-	}
-	if before != uuid.Nil {
-		query = query.Where("s.id < ?", before)
 	}
 	err := query.Scan(ctx)
 	return sessions, err

@@ -504,6 +504,23 @@ func (db *DB) deleteLocked(ctx context.Context, u *User) error {
 	return db.mailUser(ctx, u, MailAccountDeleted, MailDetail{})
 }
 
+// ParseID reads an id as pages and commands print it, in 36 characters. Of its other forms, 32
+// digits may be a username.
+func ParseID(s string) (uuid.UUID, error) {
+	if len(s) != 36 {
+		return uuid.Nil, errors.New("it has another length")
+	}
+	return uuid.Parse(s)
+}
+
+// UserByIDOrLogin is UserByLogin that also takes the user's id.
+func (db *DB) UserByIDOrLogin(ctx context.Context, typed string) (*User, error) {
+	if id, err := ParseID(typed); err == nil {
+		return db.UserByID(ctx, id)
+	}
+	return db.UserByLogin(ctx, typed)
+}
+
 // UserByLogin finds a user by email address or username, in any case and spelling. A username
 // can't contain an @, so the two never clash. It returns ErrNotFound if there is
 // none.

@@ -84,7 +84,7 @@ func (h Handlers) auditFilter(c *gin.Context) (audit view.Audit, filter models.E
 // find returns the id that was typed, also of what was deleted since, or else what byName
 // finds.
 func find(typed string, byName func() (uuid.UUID, error)) (uuid.UUID, error) {
-	if id, err := uuid.Parse(typed); err == nil {
+	if id, err := models.ParseID(typed); err == nil {
 		return id, nil
 	}
 	return byName()

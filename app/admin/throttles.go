@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"vestibule/app/web"
 	"vestibule/models"
@@ -70,12 +69,7 @@ func (h Handlers) waitSearch(c *gin.Context, whose string) (models.WaitSearch, e
 		search.Address = whose
 		return search, nil
 	}
-	if id, parseErr := uuid.Parse(whose); parseErr == nil {
-		search.User, err = h.DB.UserByID(c.Request.Context(), id)
-	} else {
-		search.User, err = h.DB.UserByLogin(c.Request.Context(), whose)
-	}
-	if err != nil {
+	if search.User, err = h.DB.UserByIDOrLogin(c.Request.Context(), whose); err != nil {
 		return search, err
 	}
 	return search, h.record(c, h.DB, models.EventLooked, search.User, models.EventDetail{})

@@ -35,7 +35,7 @@ func (c audit) Run(ctx context.Context, config *app.Config) error {
 		if c.Since > 0 {
 			filter.Since = time.Now().Add(-c.Since)
 		}
-		if id, err := parseID(c.Login); err == nil {
+		if id, err := models.ParseID(c.Login); err == nil {
 			filter.User = id
 		} else if c.Login != "" {
 			user, err := findUser(ctx, db, c.Login)

@@ -431,26 +431,11 @@ func (l login) onUser(ctx context.Context, config *app.Config, f func(db *models
 // findUser returns the user with that username, email address or id.
 func findUser(ctx context.Context, db *models.DB, login string) (*models.User, error) {
 	typed := text.Line(strings.ToValidUTF8(login, "\uFFFD"))
-	var user *models.User
-	id, err := parseID(typed)
-	if err == nil {
-		user, err = db.UserByID(ctx, id)
-	} else {
-		user, err = db.UserByLogin(ctx, typed)
-	}
+	user, err := db.UserByIDOrLogin(ctx, typed)
 	if errors.Is(err, models.ErrNotFound) {
 		return nil, noUser(login)
 	}
 	return user, err
-}
-
-// parseID reads an id as commands print it, in 36 characters. Of its other forms, 32 digits
-// may be a username.
-func parseID(s string) (uuid.UUID, error) {
-	if len(s) != 36 {
-		return uuid.Nil, errors.New("it has another length")
-	}
-	return uuid.Parse(s)
 }
 
 func noUser(login string) error { return fmt.Errorf("no user %s", plain(login)) }

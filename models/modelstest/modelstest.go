@@ -74,17 +74,23 @@ var migratedSQLite = sync.OnceValues(func() (file []byte, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, "test.db")
-	ctx := context.Background()
-	db, err := models.Open(ctx, "sqlite:"+path, 0)
-	if err != nil {
-		return nil, err
-	}
-	_, err = migrations.Up(ctx, db)
-	if err := errors.Join(err, db.Close()); err != nil { // which empties the log beside the file
+	if err := migrate("sqlite:" + path); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path) // #nosec G304 -- in our own folder
 })
+
+// migrate brings the database at url up to date, and closes it: on SQLite, that empties the log
+// beside the file.
+func migrate(url string) error {
+	ctx := context.Background()
+	db, err := models.Open(ctx, url, 0)
+	if err != nil {
+		return err
+	}
+	_, err = migrations.Up(ctx, db)
+	return errors.Join(err, db.Close())
+}
 
 // SQLite returns the URL of a file that is migrated already.
 func SQLite(t *testing.T) string {
@@ -182,15 +188,9 @@ var migrated = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx := context.Background()
-	url, _, err := cluster.CreateDatabase(ctx, "")
+	url, _, err := cluster.CreateDatabase(context.Background(), "")
 	if err != nil {
 		return "", err
 	}
-	db, err := models.Open(ctx, url, 0)
-	if err != nil {
-		return "", err
-	}
-	_, err = migrations.Up(ctx, db)
-	return url, errors.Join(err, db.Close())
+	return url, migrate(url)
 })
