@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"path"
@@ -41,17 +40,19 @@ func (r Routes) open(method, route string) {
 }
 
 // impersonate makes the request that of the person whom the operator of its session
-// impersonates, if that still may be. It isn't where the operator's pages are absent.
+// impersonates, if that is still allowed. Where there are no operator's pages, the operator is
+// themselves.
 func (k *Kit) impersonate(c *gin.Context) {
 	r := Current(c)
 	i := r.Session.Impersonation
 	if i == nil {
 		return
 	}
-	if allowed := k.Config.Impersonation != models.ImpersonationOff && models.MayImpersonate(r.User, i.User) && !i.Over() && k.provedAsOperator(r.Session); allowed {
-		if !k.Operates(c) {
-			return
-		}
+	allowed := k.Config.Impersonation != models.ImpersonationOff && models.MayImpersonate(r.User, i.User) && !i.Over() && k.provedAsOperator(r.Session)
+	if allowed && !k.Operates(c) {
+		return
+	}
+	if allowed {
 		r.Operator, r.User = r.User, i.User
 	}
 	r.Impersonation = i
@@ -133,10 +134,12 @@ func (k *Kit) refuseOthersForm(c *gin.Context) error {
 // request was made in the belief that it lasts, so it does nothing.
 func (k *Kit) impersonationOver(c *gin.Context) error {
 	err := EndImpersonation(c, k.DB, models.ImpersonationRevoked)
-	if c.Request.Method == http.MethodGet {
-		return cmp.Or(err, k.AfterImpersonation(c))
-	}
-	if err != nil { // the next request ends it; to offer this one again would send it as the operator
+	switch get := c.Request.Method == http.MethodGet; {
+	case get && err != nil:
+		return err
+	case get:
+		return k.AfterImpersonation(c)
+	case err != nil: // the next request ends it; to offer this one again would send it as the operator
 		Current(c).Log().Error("impersonation not ended", "err", err)
 	}
 	return Refuse(http.StatusConflict, "Impersonation ended", "You're yourself again, so nothing was changed.")
