@@ -59,8 +59,7 @@ func (a *App) routes() (http.Handler, error) {
 	e.NoMethod(a.Handle(admin.HideMethods), a.Handle(web.MethodNotAllowed))
 
 	// An operator who impersonates somebody reaches only the routes of groups that say so by
-	// Impersonated: none that proves who one is, takes something away from the person or gives
-	// somebody access.
+	// Impersonated: none that proves who somebody is, or gives anybody access.
 	public := a.Group(e, auth.SameUser)
 	public.Impersonated(web.Look).GET("/", a.ShowHome)
 	public.Impersonated(web.Change).POST("/theme", a.SetTheme)
@@ -191,9 +190,9 @@ func (a *App) routes() (http.Handler, error) {
 	members := signedIn.Group("/o/:slug", organization.MembersOnly)
 	members.POST("/leave", organization.Leave) // also without the second factor that the rest may require
 	members.Use(organization.SecondFactorOnly)
-	look = members.Impersonated(web.Look)
-	look.GET("", organization.ShowOverview)
-	look.GET("/members", organization.ShowMembers)
+	lookMembers := members.Impersonated(web.Look)
+	lookMembers.GET("", organization.ShowOverview)
+	lookMembers.GET("/members", organization.ShowMembers)
 	notes.Routes(members.Impersonated(web.Change)) // /notes…
 
 	managers := members.Group("/members/:id", web.Require(models.ManageMembers))
@@ -207,7 +206,7 @@ func (a *App) routes() (http.Handler, error) {
 	inviters.POST("/:id/resend", web.VerifiedOnly, organization.ResendInvitation)
 	inviters.POST("/:id/revoke", organization.RevokeInvitation)
 
-	look.GET("/activity", web.Require(models.SeeActivity), organization.ShowActivity)
+	lookMembers.GET("/activity", web.Require(models.SeeActivity), organization.ShowActivity)
 
 	editors := members.Group("/settings", web.Require(models.EditOrganization)).Impersonated(web.Change)
 	editors.GET("", organization.ShowSettings)
@@ -215,11 +214,11 @@ func (a *App) routes() (http.Handler, error) {
 	editors.POST("/check", organization.CheckSettings)
 
 	owners := members.Group("/", web.Require(models.OwnOrganization))
-	look = owners.Impersonated(web.Look)
-	look.GET("/roles", organization.ShowRoles)
+	lookOwners := owners.Impersonated(web.Look)
+	lookOwners.GET("/roles", organization.ShowRoles)
 	owners.POST("/roles", organization.CreateRole)
 	owners.POST("/roles/check", organization.CheckRole)
-	look.GET("/roles/:id", organization.ShowRole)
+	lookOwners.GET("/roles/:id", organization.ShowRole)
 	owners.POST("/roles/:id", organization.SaveRole)
 	owners.POST("/roles/:id/delete", organization.DeleteRole)
 

@@ -35,10 +35,15 @@ func (h Handlers) OperatorsOnly(c *gin.Context) error {
 // AdminsOnly is middleware for what the role "support" doesn't allow. Put it after
 // OperatorsOnly.
 func (h Handlers) AdminsOnly(c *gin.Context) error {
-	if web.Current(c).User.OperatorRole != models.OperatorAdmin {
+	if !isAdmin(c) {
 		return web.Refuse(http.StatusForbidden, "Your role doesn't allow this", "Only operators with the role Admin can do this. Nothing was changed.")
 	}
 	return nil
+}
+
+// isAdmin reports whether the operator has the role that does everything.
+func isAdmin(c *gin.Context) bool {
+	return web.Current(c).User.OperatorRole == models.OperatorAdmin
 }
 
 // HideMethods answers 404 in place of 405 for the operator's pages, whose methods would give

@@ -40,7 +40,7 @@ func (h Handlers) ShowAudit(c *gin.Context) error {
 	}
 	list.None = audit.None
 	audit.EventList = list
-	audit.MayExport = web.Current(c).User.OperatorRole == models.OperatorAdmin
+	audit.MayExport = isAdmin(c)
 	f := h.Frame(c, http.StatusOK)
 	return web.Render(c, f, view.AuditPage(f, audit), view.AuditFound(audit))
 }

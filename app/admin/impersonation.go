@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -23,26 +22,23 @@ func (h Handlers) impersonation() personAction {
 		role:         models.OperatorAdmin,
 		kind:         models.EventImpersonationBegun,
 		fits:         func(u *models.User) bool { return !u.Disabled() && !u.Operator() },
-		act:          func(context.Context, *models.DB, *models.User, *view.Act, *models.Event) error { return nil },
+		act: func(c *gin.Context, tx *models.DB, u *models.User, _ *view.Act, e *models.Event) error {
+			writes := h.Config.Impersonation == models.ImpersonationWrite
+			if e.Detail.Mode = "read-only"; writes {
+				e.Detail.Mode = "with changes"
+			}
+			return tx.Impersonate(c.Request.Context(), web.Current(c).Session, u, writes)
+		},
 	}
 }
 
-// mayAct returns the refusal of what the operator may not do to user: see mayAct. Nobody gains
+// mayAct is the function mayAct for this action. By impersonation, nobody gains
 // another operator's powers, or gets into an account that is disabled.
 func (a personAction) mayAct(operator, user *models.User) error {
 	if err := mayAct(operator, user); err != nil || !a.Impersonates || models.MayImpersonate(operator, user) {
 		return err
 	}
 	return web.Refuse(http.StatusForbidden, "You can't impersonate them", "Operators can't use the site as another operator, or as somebody whose account is disabled. Nothing was changed.")
-}
-
-// impersonate begins an impersonation of user in the transaction tx.
-func (h Handlers) impersonate(c *gin.Context, tx *models.DB, user *models.User, e *models.Event) error {
-	writes := h.Config.Impersonation == models.ImpersonationWrite
-	if e.Detail.Mode = "read-only"; writes {
-		e.Detail.Mode = "with changes"
-	}
-	return tx.Impersonate(c.Request.Context(), web.Current(c).Session, user, writes)
 }
 
 // StopImpersonation ends the operator's impersonation, and leads back to the person's page. If it

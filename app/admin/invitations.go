@@ -15,7 +15,7 @@ import (
 // ShowInvitations lists the invitations to organizations and to the site: all, or those of an
 // email address.
 func (h Handlers) ShowInvitations(c *gin.Context) error {
-	invitations := view.Invitations{Path: c.Request.URL.Path, Search: web.Search(c), MayRevoke: web.Current(c).User.OperatorRole == models.OperatorAdmin}
+	invitations := view.Invitations{Path: c.Request.URL.Path, Search: web.Search(c), MayRevoke: isAdmin(c)}
 	var all []models.Invitation
 	void := map[uuid.UUID]bool{}
 	err := h.Search(c, invitations.Search, func(ctx context.Context, db *models.DB) (err error) {
@@ -47,26 +47,19 @@ func (h Handlers) RevokeInvitation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	form, given, err := h.askReason(c, view.Reasoned{
+	r := view.Reasoned{
 		Title: "Revoke the invitation", About: "Of " + i.ShownEmail() + " to " + view.InvitedTo(i), Button: "Revoke invitation", Grave: true,
 		Means: "Its link stops working. Nobody gets mail about it.",
 		Path:  view.RevokePath(i.ID), Back: "/admin/invitations", BackTo: "the invitations",
-	})
-	if err != nil || !given {
-		return err
 	}
-	kind, detail := models.EventSiteInviteRevoked, models.EventDetail{Email: i.Email, Reason: form.Reason}
-	if !i.ToSite() {
-		kind, detail.Role = models.EventInvitationRevoked, i.Role.Name
-	}
-	err = h.DB.InTx(ctx, func(tx *models.DB) error {
+	return h.withReason(c, r, "operator-did", r.Back, func(tx *models.DB, reason string) error {
 		if err := tx.RemoveInvitation(ctx, i); err != nil {
 			return err
 		}
+		kind, detail := models.EventSiteInviteRevoked, models.EventDetail{Email: i.Email, Reason: reason}
+		if !i.ToSite() {
+			kind, detail.Role = models.EventInvitationRevoked, i.Role.Name
+		}
 		return h.recordIn(c, tx, i.OrganizationID, kind, nil, detail)
 	})
-	if err != nil {
-		return err
-	}
-	return h.RedirectWith(c, "operator-did", "/admin/invitations")
 }

@@ -97,7 +97,7 @@ func (h Handlers) ShowMessage(c *gin.Context) error {
 			m.None = "Nobody is left to send it to, so it will be dropped."
 		}
 	}
-	if operator := web.Current(c).User; operator.OperatorRole == models.OperatorAdmin && (row.User == nil || mayAct(operator, row.User) == nil) {
+	if isAdmin(c) && (row.User == nil || mayAct(web.Current(c).User, row.User) == nil) {
 		for _, a := range mailActions() {
 			if a.fits(row) {
 				m.Actions = append(m.Actions, a.MailAction)

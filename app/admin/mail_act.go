@@ -64,21 +64,14 @@ func (h Handlers) actOnMail(c *gin.Context, a mailAction) error {
 	}
 	about := view.Reasoned{Title: a.Title, About: row.Kind + " to " + text.ShowEmail(row.Recipient), Means: a.Means, Button: a.Button, Grave: a.Grave,
 		Path: view.MailPath(row.ID, a.Name), Back: view.MailPath(row.ID, ""), BackTo: "the mail"}
-	form, done, err := h.askReason(c, about)
-	if err != nil || !done {
-		return err
-	}
-	err = h.DB.InTx(ctx, func(tx *models.DB) error {
+	err = h.withReason(c, about, a.toast, "/admin/mail", func(tx *models.DB, reason string) error {
 		if err := a.act(ctx, tx, row.ID); err != nil {
 			return err
 		}
-		return h.record(c, tx, a.kind, row.User, models.EventDetail{Mail: row.Kind, Reason: form.Reason})
+		return h.record(c, tx, a.kind, row.User, models.EventDetail{Mail: row.Kind, Reason: reason})
 	})
 	if errors.Is(err, models.ErrNotFound) { // it was sent in the meantime
 		return web.Fail(http.StatusConflict)
 	}
-	if err != nil {
-		return err
-	}
-	return h.RedirectWith(c, a.toast, "/admin/mail")
+	return err
 }

@@ -23,7 +23,7 @@ func (h Handlers) ShowOrganization(c *gin.Context) error {
 	if err := h.recordIn(c, h.DB, o.ID, models.EventLooked, nil, models.EventDetail{Organization: o.Name}); err != nil {
 		return err
 	}
-	page := view.Organization{Organization: o, MayAct: web.Current(c).User.OperatorRole == models.OperatorAdmin}
+	page := view.Organization{Organization: o, MayAct: isAdmin(c)}
 	roles, err := h.DB.Roles(ctx, o.ID)
 	if err != nil {
 		return err

@@ -96,22 +96,15 @@ func (h Handlers) DeleteOrganization(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	form, given, err := h.askReason(c, view.Reasoned{
+	r := view.Reasoned{
 		Title: "Delete the organization", About: o.Name + " (/o/" + o.Slug + ")", Button: "Delete organization", Grave: true,
 		Means: "This deletes the organization and everything in it, for all its members. This can't be undone. Nobody gets mail about it.",
 		Path:  view.OrganizationPath(o.ID, "delete"), Back: view.OrganizationPath(o.ID, ""), BackTo: o.Name,
-	})
-	if err != nil || !given {
-		return err
 	}
-	err = h.DB.InTx(ctx, func(tx *models.DB) error {
+	return h.withReason(c, r, "operator-did", "/admin/organizations", func(tx *models.DB, reason string) error {
 		if err := tx.RemoveOrganization(ctx, o); err != nil {
 			return err
 		}
-		return h.recordIn(c, tx, o.ID, models.EventOrganizationDeleted, nil, models.EventDetail{Organization: o.Name, Reason: form.Reason})
+		return h.recordIn(c, tx, o.ID, models.EventOrganizationDeleted, nil, models.EventDetail{Organization: o.Name, Reason: reason})
 	})
-	if err != nil {
-		return err
-	}
-	return h.RedirectWith(c, "operator-did", "/admin/organizations")
 }

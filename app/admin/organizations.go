@@ -34,14 +34,7 @@ func (h Handlers) ShowOrganizations(c *gin.Context) error {
 	row := func(o models.Organization) view.OrganizationRow {
 		return view.OrganizationRow{Organization: o, Members: bounded(members[o.ID])}
 	}
-	if organizations.Search != "" {
-		organizations.Cut = len(found) > maxFound
-		for _, o := range found[:min(len(found), maxFound)] {
-			organizations.Rows = append(organizations.Rows, row(o))
-		}
-	} else {
-		organizations.List = web.NewList(c, "before", found, func(o models.Organization) uuid.UUID { return o.ID }, row)
-	}
+	organizations.List, organizations.Cut = listOrFound(c, found, func(o models.Organization) uuid.UUID { return o.ID }, row)
 	f := h.Frame(c, http.StatusOK)
 	return web.Render(c, f, view.OrganizationsPage(f, organizations), view.OrganizationsFound(organizations))
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/admin"
+	"vestibule/templates/components"
 )
 
 // maxFound is how many people a search by text shows.
@@ -44,14 +46,19 @@ func (h Handlers) ShowPeople(c *gin.Context) error {
 		return err
 	}
 	row := func(u models.User) view.PersonRow { return view.PersonRow{User: u, LastSeen: seen[u.ID]} }
-	if people.Search != "" {
-		people.Cut = len(users) > maxFound
-		for _, u := range users[:min(len(users), maxFound)] {
-			people.Rows = append(people.Rows, row(u))
-		}
-	} else {
-		people.List = web.NewList(c, "before", users, func(u models.User) uuid.UUID { return u.ID }, row, people.Query())
-	}
+	people.List, people.Cut = listOrFound(c, users, func(u models.User) uuid.UUID { return u.ID }, row, people.Query())
 	f := h.Frame(c, http.StatusOK)
 	return web.Render(c, f, view.PeoplePage(f, people), view.PeopleFound(people))
+}
+
+// listOrFound returns a page of the newest models or, if the request is a search, all that it
+// found, of which cut reports whether there are more than maxFound.
+func listOrFound[Model, Row any](c *gin.Context, models []Model, id func(Model) uuid.UUID, row func(Model) Row, kept ...url.Values) (list components.List[Row], cut bool) {
+	if web.Search(c) == "" {
+		return web.NewList(c, "before", models, id, row, kept...), false
+	}
+	for _, m := range models[:min(len(models), maxFound)] {
+		list.Rows = append(list.Rows, row(m))
+	}
+	return list, len(models) > maxFound
 }

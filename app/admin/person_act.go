@@ -25,7 +25,7 @@ type personAction struct {
 	// fits reports whether it makes sense for the person now.
 	fits func(u *models.User) bool
 	// act does it in a transaction. It may fill in the event, and fail a field of the form.
-	act func(ctx context.Context, tx *models.DB, u *models.User, form *view.Act, e *models.Event) error
+	act func(c *gin.Context, tx *models.DB, u *models.User, form *view.Act, e *models.Event) error
 }
 
 // personActions lists what operators do to people, and who may.
@@ -36,24 +36,24 @@ func (h Handlers) personActions() []personAction {
 	actions := []personAction{
 		{view.PersonAction{Name: "end-sessions", Title: "End all sessions", Button: "End sessions", Means: "They're signed out everywhere, and can sign in again."},
 			support, models.EventAllEnded, always,
-			func(ctx context.Context, tx *models.DB, u *models.User, _ *view.Act, e *models.Event) (err error) {
-				e.Detail.Count, err = tx.DeleteSessions(ctx, u.ID, uuid.Nil)
+			func(c *gin.Context, tx *models.DB, u *models.User, _ *view.Act, e *models.Event) (err error) {
+				e.Detail.Count, err = tx.DeleteSessions(c.Request.Context(), u.ID, uuid.Nil)
 				return err
 			}},
 		{view.PersonAction{Name: "unlock", Title: "Lift throttles", Button: "Lift throttles", Means: "It forgets the attempts at their account and with their email address, so they don't have to wait any more."},
 			support, models.EventUnlocked, always,
-			func(ctx context.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
-				return tx.LiftThrottles(ctx, u)
+			func(c *gin.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
+				return tx.LiftThrottles(c.Request.Context(), u)
 			}},
 		{view.PersonAction{Name: "send-reset", Title: "Send a reset link", Button: "Send reset link", Means: "They get a link to choose a new password, at the address of their account. You don't see it."},
 			support, models.EventResetSent, enabled,
-			func(ctx context.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
-				return tx.QueueMail(ctx, models.Mail{Kind: models.MailResetPassword, Recipient: u.Email, UserID: u.ID})
+			func(c *gin.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
+				return tx.QueueMail(c.Request.Context(), models.Mail{Kind: models.MailResetPassword, Recipient: u.Email, UserID: u.ID})
 			}},
 		{view.PersonAction{Name: "send-confirmation", Title: "Send a confirmation link", Button: "Send confirmation link", Means: "They get a link to confirm the address of their account. You don't see it."},
 			support, models.EventConfirmationSent, func(u *models.User) bool { return enabled(u) && !u.Verified() },
-			func(ctx context.Context, tx *models.DB, u *models.User, form *view.Act, _ *models.Event) error {
-				err := tx.ResendVerification(ctx, u)
+			func(c *gin.Context, tx *models.DB, u *models.User, form *view.Act, _ *models.Event) error {
+				err := tx.ResendVerification(c.Request.Context(), u)
 				if errors.Is(err, models.ErrTooSoon) {
 					form.Error = "They were sent a link a moment ago. Try again in a minute."
 				}
@@ -62,8 +62,8 @@ func (h Handlers) personActions() []personAction {
 		{view.PersonAction{Name: "email", Title: "Correct the email address", Button: "Send link to new address", Email: true,
 			Means: "The new address gets a link. The account has that address once they open it while signed in, or with their password, so nobody gains the account by it. The old address is told then."},
 			admin, models.EventEmailRequested, enabled,
-			func(ctx context.Context, tx *models.DB, u *models.User, form *view.Act, e *models.Event) error {
-				taken, err := tx.Taken(ctx, u.ID, "", form.Email)
+			func(c *gin.Context, tx *models.DB, u *models.User, form *view.Act, e *models.Event) error {
+				taken, err := tx.Taken(c.Request.Context(), u.ID, "", form.Email)
 				if err != nil {
 					return err
 				}
@@ -72,15 +72,15 @@ func (h Handlers) personActions() []personAction {
 					return errFailed
 				}
 				e.Detail.Email = form.Email
-				return tx.RequestEmail(ctx, u, form.Email)
+				return tx.RequestEmail(c.Request.Context(), u, form.Email)
 			}},
 		{view.PersonAction{Name: "own", Title: "Make owner of an organization", Button: "Make owner", Organization: true, Means: "They become an owner beside those whom the organization has. Its members see it among its activity."},
 			admin, models.EventOwnershipTransferred, enabled,
-			func(ctx context.Context, tx *models.DB, u *models.User, form *view.Act, e *models.Event) error {
-				o, err := tx.OrganizationBySlug(ctx, form.Organization)
+			func(c *gin.Context, tx *models.DB, u *models.User, form *view.Act, e *models.Event) error {
+				o, err := tx.OrganizationBySlug(c.Request.Context(), form.Organization)
 				if err == nil {
 					e.OrganizationID, e.Detail.Organization = o.ID, o.Name
-					err = tx.MakeOwner(ctx, o, u, nil)
+					err = tx.MakeOwner(c.Request.Context(), o, u, nil)
 				}
 				if errors.Is(err, models.ErrNotFound) || errors.As(err, new(*models.NoMemberError)) {
 					form.Fail("organization", "They aren't a member of this organization.")
@@ -90,33 +90,33 @@ func (h Handlers) personActions() []personAction {
 			}},
 		{view.PersonAction{Name: "export", Title: "Export their data", Button: "Download data", Download: true, Means: "A JSON file with everything the site stores about them, as they can download it themselves."},
 			admin, models.EventExported, always,
-			func(context.Context, *models.DB, *models.User, *view.Act, *models.Event) error { return nil }},
+			func(*gin.Context, *models.DB, *models.User, *view.Act, *models.Event) error { return nil }},
 		{view.PersonAction{Name: "reset-factors", Title: "Remove every second factor", Button: "Remove factors", Grave: true,
 			Means: "It removes their passkeys, authenticator apps and recovery codes. Afterwards the password alone signs them in, or a mailed link if they have none, so be sure that it's really them who asks. They get an email."},
 			admin, models.EventFactorsReset, always,
-			func(ctx context.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
-				return tx.ResetFactors(ctx, u)
+			func(c *gin.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
+				return tx.ResetFactors(c.Request.Context(), u)
 			}},
 		{view.PersonAction{Name: "disable", Title: "Disable the account", Button: "Disable account", Grave: true, Means: "They're signed out everywhere, and can't sign in until an operator enables the account again."},
 			admin, models.EventDisabled, enabled,
-			func(ctx context.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
-				return tx.DisableUser(ctx, u)
+			func(c *gin.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
+				return tx.DisableUser(c.Request.Context(), u)
 			}},
 		{view.PersonAction{Name: "enable", Title: "Enable the account", Button: "Enable account", Means: "They can sign in again."},
 			admin, models.EventEnabled, (*models.User).Disabled,
-			func(ctx context.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
-				return tx.EnableUser(ctx, u)
+			func(c *gin.Context, tx *models.DB, u *models.User, _ *view.Act, _ *models.Event) error {
+				return tx.EnableUser(c.Request.Context(), u)
 			}},
 		{view.PersonAction{Name: "delete", Title: "Delete the account", Button: "Delete account", Grave: true, Deletes: true,
 			Means: "This deletes the account, everything in it and the organizations that have no other member. This can't be undone. They get an email."},
 			admin, models.EventDeleted, always,
-			func(ctx context.Context, tx *models.DB, u *models.User, form *view.Act, _ *models.Event) error {
+			func(c *gin.Context, tx *models.DB, u *models.User, form *view.Act, _ *models.Event) error {
 				if len(form.DeleteOrganizations) > 0 {
-					if _, err := tx.DeleteOwned(ctx, u); err != nil {
+					if _, err := tx.DeleteOwned(c.Request.Context(), u); err != nil {
 						return err
 					}
 				}
-				err := tx.DeleteUser(ctx, u)
+				err := tx.DeleteUser(c.Request.Context(), u)
 				if last := new(models.LastOwnerError); errors.As(err, &last) {
 					form.Error = "They're the only owner of " + last.Organization.Name + ", which has other members. Make another member an owner first, or delete it too."
 				}
@@ -266,13 +266,8 @@ func (h Handlers) act(c *gin.Context, a personAction) error {
 		}
 		e := web.Event(c, uuid.Nil, a.kind, user)
 		e.OperatorRole, e.Detail.Reason = operator.OperatorRole, form.Reason
-		if err := a.act(ctx, tx, user, form, &e); err != nil {
+		if err := a.act(c, tx, user, form, &e); err != nil {
 			return err
-		}
-		if a.Impersonates {
-			if err := h.impersonate(c, tx, user, &e); err != nil {
-				return err
-			}
 		}
 		return tx.Record(ctx, e)
 	})

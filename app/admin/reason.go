@@ -7,8 +7,23 @@ import (
 
 	"vestibule/app/forms"
 	"vestibule/app/web"
+	"vestibule/models"
 	view "vestibule/templates/admin"
 )
+
+// withReason asks for the reason of r or, with a reason, runs do in a transaction, in which it
+// must also record that, and then leads to the path next with a toast.
+func (h Handlers) withReason(c *gin.Context, r view.Reasoned, toast, next string, do func(tx *models.DB, reason string) error) error {
+	form, given, err := h.askReason(c, r)
+	if err != nil || !given {
+		return err
+	}
+	err = h.DB.InTx(c.Request.Context(), func(tx *models.DB) error { return do(tx, form.Reason) })
+	if err != nil {
+		return err
+	}
+	return h.RedirectWith(c, toast, next)
+}
 
 // askReason shows the page of r, or that its form is wrong. It reports whether a reason was
 // given instead, which the form has.

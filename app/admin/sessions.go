@@ -90,18 +90,11 @@ func (h Handlers) endSession(c *gin.Context, toast string, asks func(*models.Ses
 	if err := mayAct(web.Current(c).User, s.User); err != nil {
 		return err
 	}
-	form, given, err := h.askReason(c, asks(s))
-	if err != nil || !given {
-		return err
-	}
-	err = h.DB.InTx(ctx, func(tx *models.DB) error {
+	r := asks(s)
+	return h.withReason(c, r, toast, r.Back, func(tx *models.DB, reason string) error {
 		if _, err := tx.EndSession(ctx, s.ID); err != nil {
 			return err
 		}
-		return h.record(c, tx, models.EventSessionEnded, s.User, models.EventDetail{Device: device.Name(s.UserAgent), Reason: form.Reason})
+		return h.record(c, tx, models.EventSessionEnded, s.User, models.EventDetail{Device: device.Name(s.UserAgent), Reason: reason})
 	})
-	if err != nil {
-		return err
-	}
-	return h.RedirectWith(c, toast, asks(s).Back)
 }

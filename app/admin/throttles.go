@@ -93,22 +93,15 @@ func (h Handlers) LiftThrottle(c *gin.Context) error {
 			return err
 		}
 	}
-	form, given, err := h.askReason(c, view.Reasoned{
+	r := view.Reasoned{
 		Title: "Lift the throttle", About: view.Waiting(named[0]) + ", " + th.Kind, Button: "Lift throttle",
 		Means: "It forgets these attempts, so nobody has to wait because of them any more. What else makes the same person wait stays: their page lifts it all.",
 		Path:  view.ThrottlePath(th.Key), Back: "/admin/throttles", BackTo: "the throttles",
-	})
-	if err != nil || !given {
-		return err
 	}
-	err = h.DB.InTx(ctx, func(tx *models.DB) error {
+	return h.withReason(c, r, "operator-did", r.Back, func(tx *models.DB, reason string) error {
 		if err := tx.LiftThrottle(ctx, th); err != nil {
 			return err
 		}
-		return h.record(c, tx, models.EventUnlocked, user, models.EventDetail{Limit: th.Kind, Reason: form.Reason})
+		return h.record(c, tx, models.EventUnlocked, user, models.EventDetail{Limit: th.Kind, Reason: reason})
 	})
-	if err != nil {
-		return err
-	}
-	return h.RedirectWith(c, "operator-did", "/admin/throttles")
 }

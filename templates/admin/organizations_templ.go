@@ -277,11 +277,9 @@ func organizationRows(organizations Organizations) templ.Component {
 				}
 			}
 		}
-		if organizations.Cut {
-			templ_7745c5c3_Err = components.EmptyState("There are more. Type more of the name to find the others.").Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
+		templ_7745c5c3_Err = foundMore(organizations.Cut).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
 		}
 		templ_7745c5c3_Err = components.Older(organizations.More, "Show more").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
