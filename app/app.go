@@ -168,8 +168,8 @@ func (a *App) purge(ctx context.Context) {
 	}
 }
 
-// endImpersonationsEvery is how often impersonations that nobody uses any more are ended, and
-// told. No request is one by them.
+// endImpersonationsEvery is how often the background work ends impersonations that nobody uses
+// any more. Those in use are ended by a request.
 const endImpersonationsEvery = time.Minute
 
 func (a *App) endImpersonations(ctx context.Context) {

@@ -23,8 +23,8 @@ const (
 const ImpersonationLife = 30 * time.Minute
 
 // Impersonation is an operator who uses the site as somebody else. It belongs to the
-// operator's own session: the person has none by it. There is a row while it lasts, and until
-// its end is recorded and told.
+// operator's own session: the person gets none. The row stays until the end is recorded and
+// mail to the person is queued.
 type Impersonation struct {
 	bun.BaseModel `bun:"table:impersonations,alias:imp"`
 
@@ -41,8 +41,8 @@ type Impersonation struct {
 // Over reports whether its time is up.
 func (i *Impersonation) Over() bool { return !now().Before(i.ExpiresAt) }
 
-// MayImpersonate reports whether operator may use the site as user: no other operator's powers
-// are gained by it.
+// MayImpersonate reports whether operator may use the site as user. Nobody may use it as
+// another operator.
 func MayImpersonate(operator, user *User) bool {
 	return operator.OperatorRole == OperatorAdmin && !user.Operator() && !user.Disabled()
 }
@@ -105,8 +105,8 @@ func (db *DB) EndImpersonation(ctx context.Context, i *Impersonation, end string
 	})
 }
 
-// impersonationGrace is how long one whose time is up is left to the request that notices it,
-// and tells the operator.
+// impersonationGrace is how long an expired impersonation is left for the operator's next
+// request, which tells them that it has ended.
 const impersonationGrace = 2 * time.Minute
 
 // EndImpersonations ends the impersonations that nobody uses any more: their time is up, or

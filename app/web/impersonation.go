@@ -18,12 +18,12 @@ import (
 // Impersonated is what operators may do on a route while they use the site as somebody else.
 type Impersonated int
 
-// What the routes of a group can be for them. A route is closed unless its group says otherwise.
+// The values of Impersonated. A route is closed unless its group says otherwise.
 const (
 	Closed Impersonated = iota
-	Look                // its pages open
-	Change              // so do they, and its forms work if the setting and the impersonation allow changes
-	Leave               // it works whatever the setting, because it ends the impersonation
+	Look                // pages open
+	Change              // pages open, and forms work if the setting and the impersonation allow changes
+	Leave               // works with every setting, because it ends the impersonation
 )
 
 // Impersonated returns a group of the same routes that operators may use while they use the
@@ -34,8 +34,8 @@ func (r Routes) Impersonated(may Impersonated) Routes {
 	return r
 }
 
-// open notes what operators may do on a route while they use the site as somebody else.
-func (r Routes) open(method, route string) {
+// register records what operators may do on a route while they use the site as somebody else.
+func (r Routes) register(method, route string) {
 	r.kit.impersonated[method+" "+path.Join(r.group.BasePath(), route)] = r.impersonated
 }
 
@@ -145,8 +145,8 @@ func (k *Kit) impersonationOver(c *gin.Context) error {
 	return Refuse(http.StatusConflict, "Impersonation ended", "You're yourself again, so nothing was changed.")
 }
 
-// AfterImpersonation leads back to the person's page, unless that isn't there any more for who
-// was an operator.
+// AfterImpersonation leads back to the person's page, or to the dashboard if the sender is no
+// longer an operator.
 func (k *Kit) AfterImpersonation(c *gin.Context) error {
 	on := layouts.Home
 	if k.Operates(c) {

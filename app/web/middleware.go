@@ -167,9 +167,10 @@ func (k *Kit) SameOrigin(c *gin.Context) error {
 	return nil
 }
 
-// Session finds the user of the request, in one query, or whom they impersonate. The cookie of a session that has
-// ended stays until the next sign-in replaces it: when this answer arrives, the browser
-// may have the cookie of a newer session, which clearing would remove.
+// Session finds the user of the request in one query, or the person whom they impersonate. The
+// cookie of a session that has ended stays until the next sign-in replaces it: when this
+// answer arrives, the browser may have the cookie of a newer session, which clearing would
+// remove.
 func (k *Kit) Session(c *gin.Context) error {
 	c.Header("Vary", "Cookie, HX-Request")
 	c.Header("Cache-Control", "no-cache")

@@ -16,8 +16,9 @@ func AtDesk(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), deskKey{}, true))
 }
 
-// Operates reports whether the operator's pages are there for the request: it is an
-// operator's, who impersonates nobody, from one of ADMIN_NETWORKS if they are set, and to ADMIN_ADDR if that is.
+// Operates reports whether the operator's pages are there for the request: an operator who
+// impersonates nobody sent it, from one of ADMIN_NETWORKS if they are set, and to ADMIN_ADDR
+// if that is.
 func (k *Kit) Operates(c *gin.Context) bool {
 	r := Current(c)
 	if r.User == nil || r.Operator != nil || !r.User.Operator() {

@@ -35,13 +35,13 @@ func (r Routes) Use(middleware ...Handler) { r.group.Use(r.kit.adapt(middleware)
 
 // GET adds a route that changes nothing.
 func (r Routes) GET(path string, handlers ...Handler) {
-	r.open(http.MethodGet, path)
+	r.register(http.MethodGet, path)
 	r.group.GET(path, r.kit.adapt(handlers)...)
 }
 
 // POST adds a route that may change something.
 func (r Routes) POST(path string, handlers ...Handler) {
-	r.open(http.MethodPost, path)
+	r.register(http.MethodPost, path)
 	r.group.POST(path, r.kit.adapt(handlers)...)
 }
 

@@ -32,7 +32,7 @@ type Identity struct {
 	PasskeyAnswer
 
 	HasPasskey bool // the user has one
-	Elsewhere  bool // the user can only sign in with a provider or a mailed code, and has just done so
+	Elsewhere  bool // the user's only ways in are a provider or a mailed code, and they just used one
 }
 
 // CurrentPasswordField is where the user of a form with an Identity types the password,
