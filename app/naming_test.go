@@ -139,7 +139,7 @@ func TestNaming(t *testing.T) {
 					if _, err := db.InviteToSite(t.Context(), apptest.Anna.Email); err != nil {
 						t.Fatal(err)
 					}
-					path = s.MailTo(apptest.Anna.Email, "You're invited to Vestibule").Link
+					path = s.MailTo(apptest.Anna.Email, apptest.SiteInvitationSubject).Link
 				}
 				s.signsUp(s.Visitor, path, fields, apptest.Anna).LeadsTo("/dashboard")
 				s.Confirmed()

@@ -8,6 +8,8 @@ import (
 	"vestibule/app/account"
 	"vestibule/app/admin"
 	"vestibule/app/auth"
+	"vestibule/app/auth/mailed"
+	"vestibule/app/auth/oauth"
 	"vestibule/app/notes"
 	"vestibule/app/organization"
 	"vestibule/app/web"
@@ -46,13 +48,15 @@ func (a *App) routes() (http.Handler, error) {
 
 	// From here on, these names are the handlers of the packages.
 	auth := auth.Handlers{Kit: a.Kit}
+	mailed := mailed.Handlers{Kit: a.Kit}
+	oauth := oauth.Handlers{Kit: a.Kit}
 	account := account.Handlers{Kit: a.Kit}
 	organization := organization.Handlers{Kit: a.Kit}
 	admin := admin.Handlers{Kit: a.Kit, SendData: account.SendData, PreviewMail: a.previewMail}
 
 	// Other sites post here: a signed token, or what changes nothing.
-	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(auth.ProviderSignedOut))
-	e.POST("/auth/:provider/callback", a.Handle(web.LimitBody), a.Handle(auth.PostedProviderCallback))
+	e.POST("/auth/:provider/logout", web.LimitTime, a.Handle(web.LimitBody), a.Handle(oauth.ProviderSignedOut))
+	e.POST("/auth/:provider/callback", a.Handle(web.LimitBody), a.Handle(oauth.PostedProviderCallback))
 
 	e.Use(web.LimitTime, a.Handle(a.Session), a.Handle(web.LimitBody), a.Handle(a.SameOrigin), a.Handle(a.GuardImpersonation))
 	e.NoRoute(a.Handle(web.NotFound))
@@ -68,34 +72,34 @@ func (a *App) routes() (http.Handler, error) {
 	public.POST("/password-strength", auth.PasswordStrength)
 	public.GET("/sign-in/second-factor", auth.ShowSecondFactor)
 	public.POST("/sign-in/second-factor", auth.SecondFactor)
-	public.GET("/sign-in/code", auth.ShowSignInCode)
-	public.POST("/sign-in/code", auth.SignInCode)
-	public.GET("/verify-email", auth.ShowVerifyEmail)
-	public.POST("/verify-email", auth.VerifyEmail)
-	public.GET("/verify-email/password", auth.ShowVerifyEmailPassword)
-	public.POST("/verify-email/password", auth.VerifyEmailPassword)
-	public.POST("/verify-email/password/check", auth.CheckVerifyEmailPassword)
+	public.GET("/sign-in/code", mailed.ShowSignInCode)
+	public.POST("/sign-in/code", mailed.SignInCode)
+	public.GET("/verify-email", mailed.ShowVerifyEmail)
+	public.POST("/verify-email", mailed.VerifyEmail)
+	public.GET("/verify-email/password", mailed.ShowVerifyEmailPassword)
+	public.POST("/verify-email/password", mailed.VerifyEmailPassword)
+	public.POST("/verify-email/password/check", mailed.CheckVerifyEmailPassword)
 	public.GET("/invitation", organization.ShowInvitation)
 	public.POST("/invitation", organization.AcceptInvitation)
-	public.GET("/forgot-password", auth.ShowForgotPassword)
-	public.POST("/forgot-password", auth.ForgotPassword)
-	public.POST("/forgot-password/code", auth.ForgotPasswordCode)
-	public.GET("/reset-password", auth.ShowResetPassword)
-	public.POST("/reset-password", auth.ResetPassword)
-	public.POST("/reset-password/check", auth.CheckResetPassword)
-	public.GET("/recover/cancel", auth.ShowRecoverCancel)
-	public.POST("/recover/cancel", auth.RecoverCancel)
-	public.GET("/not-me", auth.ShowNotMe)
-	public.POST("/not-me", auth.NotMe)
+	public.GET("/forgot-password", mailed.ShowForgotPassword)
+	public.POST("/forgot-password", mailed.ForgotPassword)
+	public.POST("/forgot-password/code", mailed.ForgotPasswordCode)
+	public.GET("/reset-password", mailed.ShowResetPassword)
+	public.POST("/reset-password", mailed.ResetPassword)
+	public.POST("/reset-password/check", mailed.CheckResetPassword)
+	public.GET("/recover/cancel", mailed.ShowRecoverCancel)
+	public.POST("/recover/cancel", mailed.RecoverCancel)
+	public.GET("/not-me", mailed.ShowNotMe)
+	public.POST("/not-me", mailed.NotMe)
 
-	recovery := public.Group("/recover", auth.NeedsRecovery)
-	recovery.GET("", auth.ShowRecover)
-	recovery.POST("", auth.Recover)
-	recovery.GET("/start", auth.ShowRecoverStart)
-	recovery.POST("/start", auth.RecoverStart)
-	recovery.GET("/finish", auth.ShowRecoverFinish)
-	recovery.POST("/finish", auth.RecoverFinish)
-	recovery.POST("/finish/check", auth.CheckRecoverFinish)
+	recovery := public.Group("/recover", mailed.NeedsRecovery)
+	recovery.GET("", mailed.ShowRecover)
+	recovery.POST("", mailed.Recover)
+	recovery.GET("/start", mailed.ShowRecoverStart)
+	recovery.POST("/start", mailed.RecoverStart)
+	recovery.GET("/finish", mailed.ShowRecoverFinish)
+	recovery.POST("/finish", mailed.RecoverFinish)
+	recovery.POST("/finish/check", mailed.CheckRecoverFinish)
 
 	if a.showsMail() {
 		local := public.Group("/dev", localOnly)
@@ -104,33 +108,33 @@ func (a *App) routes() (http.Handler, error) {
 		local.GET("/mail/:id", a.ShowDevMailHTML)
 	}
 
-	public.POST("/auth/:provider", auth.StartProvider)
-	public.GET("/auth/:provider/callback", auth.ProviderCallback)
+	public.POST("/auth/:provider", oauth.StartProvider)
+	public.GET("/auth/:provider/callback", oauth.ProviderCallback)
 
 	guests := public.Group("/", web.GuestsOnly)
 	guests.GET("/sign-up", auth.ShowSignUp)
 	guests.POST("/sign-up", auth.SignUp)
-	guests.POST("/sign-up/passkey", a.NeedsPasskeys, auth.PasskeySignUpOptions)
-	guests.GET("/sign-up/provider", auth.ShowProviderSignUp)
-	guests.POST("/sign-up/provider", auth.ProviderSignUp)
-	public.POST("/sign-up/provider/check", auth.CheckProviderSignUp)
+	guests.POST("/sign-up/passkey", auth.NeedsPasskeys, auth.PasskeySignUpOptions)
+	guests.GET("/sign-up/provider", oauth.ShowProviderSignUp)
+	guests.POST("/sign-up/provider", oauth.ProviderSignUp)
+	public.POST("/sign-up/provider/check", oauth.CheckProviderSignUp)
 	guests.GET("/sign-in", auth.ShowSignIn)
 	guests.POST("/sign-in", auth.SignIn)
-	public.POST("/sign-in/passkey", a.NeedsPasskeys, auth.PasskeySignInOptions) // also to sign in again
+	public.POST("/sign-in/passkey", auth.NeedsPasskeys, auth.PasskeySignInOptions) // also to sign in again
 
 	// What a second factor needs is there for people who have none yet.
 	settingUp := public.Group("/", auth.SignedInOnly, a.LimitWrites, a.Confirm)
 	settingUp.POST("/sign-in/again", auth.SignedInAgain)
 	settingUp.GET("/sign-in/step-up", auth.StepUp)
 	settingUp.POST("/sign-in/step-up", auth.StepUp)
-	settingUp.POST("/account/verify", auth.ResendVerification)
-	settingUp.GET("/account/verify/code", auth.ShowVerifyEmailCode)
-	settingUp.POST("/account/verify/code", auth.VerifyEmailCode)
+	settingUp.POST("/account/verify", mailed.ResendVerification)
+	settingUp.GET("/account/verify/code", mailed.ShowVerifyEmailCode)
+	settingUp.POST("/account/verify/code", mailed.VerifyEmailCode)
 	settingUp.GET("/account/security", account.ShowSecurity)
 	settingUp.POST("/account/recovery/cancel", account.CancelRecovery)
 	settingUp.POST("/account/authenticator/:id/remove", auth.ReauthenticateForButton, account.RemoveAuthenticator)
 	settingUp.POST("/account/recovery-codes", auth.ReauthenticateForButton, account.CreateRecoveryCodes)
-	settingUp.POST("/account/passkeys/confirm", a.NeedsPasskeys, auth.PasskeyConfirmOptions)
+	settingUp.POST("/account/passkeys/confirm", auth.NeedsPasskeys, auth.PasskeyConfirmOptions)
 	settingUp.POST("/account/passkeys/:id/remove", auth.ReauthenticateForButton, account.RemovePasskey)
 	proved := settingUp.Group("/", auth.Reauthenticate)
 	proved.GET("/account/authenticator", account.ShowAuthenticator)
@@ -140,16 +144,16 @@ func (a *App) routes() (http.Handler, error) {
 	proved.POST("/account/authenticator/:id", account.RenameAuthenticator)
 	proved.GET("/account/recovery-codes", account.ShowRecoveryCodes)
 	proved.GET("/account/passkeys", account.ShowPasskeys)
-	proved.POST("/account/passkeys", a.NeedsPasskeys, account.AddPasskey)
-	proved.POST("/account/passkeys/options", a.NeedsPasskeys, account.AddPasskeyOptions)
-	proved.GET("/account/passkeys/offer", a.NeedsPasskeys, account.ShowPasskeyOffer)
+	proved.POST("/account/passkeys", auth.NeedsPasskeys, account.AddPasskey)
+	proved.POST("/account/passkeys/options", auth.NeedsPasskeys, account.AddPasskeyOptions)
+	proved.GET("/account/passkeys/offer", auth.NeedsPasskeys, account.ShowPasskeyOffer)
 	proved.GET("/account/passkeys/:id", account.ShowPasskey)
 	proved.POST("/account/passkeys/:id", account.RenamePasskey)
 
 	signedIn := settingUp.Group("/", auth.SecondFactorOnly)
 	signedIn.POST("/account/email/check", account.CheckEmail)
 	signedIn.POST("/account/email/resend", auth.ReauthenticateForButton, account.ResendEmail)
-	signedIn.POST("/account/email/code", auth.ChangeEmailCode)
+	signedIn.POST("/account/email/code", mailed.ChangeEmailCode)
 	signedIn.POST("/account/email/cancel", auth.ReauthenticateForButton, account.CancelEmail)
 	signedIn.GET("/account/data", account.DownloadData)
 	own := signedIn.Group("/", auth.Reauthenticate)

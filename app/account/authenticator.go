@@ -152,7 +152,7 @@ func (h Handlers) AddAuthenticator(c *gin.Context) error {
 	case err != nil && !errors.As(err, new(*models.TakenError)): // taken if the form was sent twice
 		return err
 	}
-	h.ClearSealedCookie(c, web.SetUpCookie)
+	h.ClearCookie(c, web.SetUpCookie)
 	factors, err := h.Factors(c.Request.Context(), user)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/auth/oauth"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/account"
@@ -42,7 +43,7 @@ func (h Handlers) Connect(c *gin.Context) error {
 	if err := web.ReadForm(c); err != nil {
 		return err
 	}
-	return h.auth().Authorize(c, c.Request.PostForm.Get("provider"), models.AuthorizeConnect, "/account/connections")
+	return oauth.Handlers{Kit: h.Kit}.Authorize(c, c.Request.PostForm.Get("provider"), models.AuthorizeConnect, "/account/connections")
 }
 
 // RemoveConnection removes an account elsewhere, unless the user could not sign in without

@@ -6,7 +6,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
-	"vestibule/app/auth"
+	"vestibule/app/auth/mailed"
 	"vestibule/app/forms"
 	"vestibule/app/text"
 	"vestibule/app/web"
@@ -33,7 +33,7 @@ func (h Handlers) ShowEmail(c *gin.Context) error {
 		return err
 	}
 	if pending != "" && !c.Request.URL.Query().Has("another") {
-		return h.renderEmailContent(c, http.StatusOK, view.EmailPending(pending, auth.NewVerifyEmailCode(models.ChangeEmail)))
+		return h.renderEmailContent(c, http.StatusOK, view.EmailPending(pending, mailed.NewVerifyEmailCode(models.ChangeEmail)))
 	}
 	return h.renderEmail(c, http.StatusOK, newEmail(web.Current(c).User))
 }
@@ -92,7 +92,7 @@ func (h Handlers) ChangeEmail(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	return h.renderEmailContent(c, http.StatusOK, view.EmailSent(form.Email, auth.NewVerifyEmailCode(models.ChangeEmail)))
+	return h.renderEmailContent(c, http.StatusOK, view.EmailSent(form.Email, mailed.NewVerifyEmailCode(models.ChangeEmail)))
 }
 
 // ResendEmail mails the link to the new address again.

@@ -67,7 +67,7 @@ func (h Handlers) AddPasskeyOptions(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.StartCeremony(c, models.CeremonyAdd, begun)
+	return h.auth().StartCeremony(c, models.CeremonyAdd, begun)
 }
 
 // AddPasskey stores the passkey that an authenticator has created.

@@ -88,7 +88,7 @@ func TestRevokeInvitation(t *testing.T) {
 		if _, err := s.DB.InviteToSite(t.Context(), "site@example.com"); err != nil {
 			t.Fatal(err)
 		}
-		signsUp := s.MailTo("site@example.com", "You're invited to Vestibule").Link
+		signsUp := s.MailTo("site@example.com", apptest.SiteInvitationSubject).Link
 		for _, tt := range []struct {
 			email, link, kind string
 			model             any

@@ -28,6 +28,16 @@ func (v *Visitor) AddAuthenticator() *Authenticator {
 	return a
 }
 
+// JoinWithApp signs Anna up with an app, and out again.
+func (s *Site) JoinWithApp() *Authenticator {
+	s.T.Helper()
+	s.Join(Anna)
+	s.Confirmed()
+	a := s.AddAuthenticator()
+	s.Post("/sign-out", nil).LeadsTo("/")
+	return a
+}
+
 // SetUpAuthenticator sets up an app on the page at path, and returns what that answers.
 func (v *Visitor) SetUpAuthenticator(path string) (*Authenticator, *Answer) {
 	v.T.Helper()

@@ -30,6 +30,15 @@ func (s *Site) Events() []models.Event {
 	return events
 }
 
+// Kinds returns the kinds of the events in the audit log, oldest first.
+func (s *Site) Kinds() (kinds []string) {
+	s.T.Helper()
+	for _, e := range s.Events() {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
 // Confirmed confirms every email address, because notices only go to confirmed ones.
 func (s *Site) Confirmed() { s.SetTime("users", "verified_at", time.Now()) }
 

@@ -111,3 +111,12 @@ func (s *Site) ResetToken(email string) string {
 	s.T.Cleanup(func() { s.Log.Hide(token) })
 	return token
 }
+
+// InviteToSite sends an invitation to the site, and returns the path of its link.
+func (s *Site) InviteToSite(email string) string {
+	s.T.Helper()
+	if _, err := s.DB.InviteToSite(s.T.Context(), email); err != nil {
+		s.T.Fatal(err)
+	}
+	return s.MailTo(email, SiteInvitationSubject).Link
+}

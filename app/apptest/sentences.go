@@ -34,8 +34,16 @@ const (
 	NewPasswordSubject = "Your password was changed"
 	NewBrowserSubject  = "New sign-in to your account"
 
+	SiteInvitationSubject = "You're invited to Vestibule"
+
 	PasskeyAddedSubject   = "A passkey was added"
 	PasskeyRenamedSubject = "A passkey was renamed"
 	PasskeyRemovedSubject = "A passkey was removed"
 	PasskeyRefusedSubject = "A sign-in with a passkey was refused"
 )
+
+// BreachedPassword passes every rule but that of passwords that are known from a data breach.
+const BreachedPassword = "quarry velvet 41 moth"
+
+// WasBreached is what the site says about such a password.
+const WasBreached = "This password has appeared in a data breach. Choose another one."

@@ -142,3 +142,8 @@ func Eventually(t testing.TB, done func() bool) {
 		}
 	}
 }
+
+// SignUpMode makes a site one with these settings.
+func SignUpMode(mode, domains string) func(*app.Config) {
+	return func(c *app.Config) { c.SignUp, c.SignUpDomains = mode, domains }
+}

@@ -236,3 +236,22 @@ func (v *Visitor) JoinAs(form url.Values) {
 	v.T.Helper()
 	v.Post("/sign-up", form).LeadsTo("/dashboard")
 }
+
+// LeadsBack wants a redirect to path, and a toast there.
+func (v *Visitor) LeadsBack(a *Answer, path, toast string) {
+	v.T.Helper()
+	a.LeadsTo(path)
+	if text := v.Get(path).Wants(http.StatusOK).Text("#toasts .toast p"); text != toast {
+		v.T.Errorf("the toast is %q, want %q", text, toast)
+	}
+}
+
+// Parameter returns a parameter of the query in path.
+func Parameter(t testing.TB, path, name string) string {
+	t.Helper()
+	u, err := url.Parse(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Query().Get(name)
+}

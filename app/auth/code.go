@@ -72,7 +72,7 @@ func (h Handlers) codeUse(c *gin.Context, user *models.User, typed string) (use 
 		if err := tx.UseRecoveryCode(c.Request.Context(), user, code); err != nil {
 			return asWrongCode(err)
 		}
-		return recordOwn(c, tx, models.EventRecoveryCodeUsed, user, models.EventDetail{})
+		return RecordOwn(c, tx, models.EventRecoveryCodeUsed, user, models.EventDetail{})
 	}, nil
 }
 
@@ -137,7 +137,7 @@ func (h Handlers) attemptCode(c *gin.Context, form *forms.Form, field, typed str
 	}
 	switch {
 	case errors.Is(err, errWrongCode):
-		h.recordRefused(c, codeFactor(typed), models.EventCodeFailed, user)
+		h.RecordRefused(c, codeFactor(typed), models.EventCodeFailed, user)
 		form.Fail(field, "That code is wrong, or was used before.")
 		return false, false, nil
 	case err != nil:

@@ -2,34 +2,16 @@ package auth_test
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
-
-const siteInvitation = "You're invited to Vestibule"
-
-// invite sends an invitation to the site, and returns the path of its link.
-func invite(s *apptest.Site, email string) string {
-	s.T.Helper()
-	if _, err := s.DB.InviteToSite(s.T.Context(), email); err != nil {
-		s.T.Fatal(err)
-	}
-	return s.MailTo(email, siteInvitation).Link
-}
-
-// signUpMode makes a site one with these settings.
-func signUpMode(mode, domains string) func(*app.Config) {
-	return func(c *app.Config) { c.SignUp, c.SignUpDomains = mode, domains }
-}
 
 // TestWhoMaySignUp opens each site in each of its modes to people with and without an
 // invitation, with each way to sign up.
@@ -57,7 +39,7 @@ func TestWhoMaySignUp(t *testing.T) {
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
 				company := apptest.NewCompany(t, db)
 				company.Deliver()
-				s := apptest.NewSite(t, db, apptest.OnLocalhost, signUpMode(tt.mode, domains))
+				s := apptest.NewSite(t, db, apptest.OnLocalhost, apptest.SignUpMode(tt.mode, domains))
 				form := apptest.With(apptest.Ben.Form(), "email", tt.email)
 				leads := tt.refused != http.StatusForbidden
 				for _, path := range []string{"/", "/sign-in", "/forgot-password"} {
@@ -99,7 +81,7 @@ func TestWhoMaySignUp(t *testing.T) {
 				guest.Get("/o/acme").Wants(http.StatusOK)
 
 				// By an operator's, with a password and an address that the mode refuses.
-				link = invite(s, "clara@elsewhere.example")
+				link = s.InviteToSite("clara@elsewhere.example")
 				other := s.Visit(t)
 				page = other.Get(link).Wants(http.StatusOK).Page().WantsHeader("Cache-Control", "no-store")
 				other.Submit(page, "form#sign-up", apptest.With(apptest.Ben.Form(), "username", "clara.w")).LeadsTo("/dashboard")
@@ -117,7 +99,7 @@ func TestWhoMaySignUp(t *testing.T) {
 func TestSiteInvitation(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		replaced, link := invite(s, "Ben@Example.com"), invite(s, "ben@example.com")
+		replaced, link := s.InviteToSite("Ben@Example.com"), s.InviteToSite("ben@example.com")
 		s.Get(replaced).Gone().Page()
 		s.Get("/sign-up?token=nonsense").Gone().Page()
 		page := s.Get(link).Wants(http.StatusOK).Page().Harmless()
@@ -137,7 +119,7 @@ func TestSiteInvitation(t *testing.T) {
 		guest := s.Visit(t)
 		guest.Get(link).Gone()
 		guest.Submit(page, "form#sign-up", apptest.With(apptest.Ben.Form(), "username", "another.one"), options...).Gone()
-	}, signUpMode("invited", ""))
+	}, apptest.SignUpMode("invited", ""))
 }
 
 // TestSiteInvitationEnds uses invitations that no longer work, and one for an address that
@@ -146,7 +128,7 @@ func TestSiteInvitationEnds(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
-		revoked, expired, taken := invite(s, "ada@example.com"), invite(s, "bob@example.com"), invite(s, "ben@example.com")
+		revoked, expired, taken := s.InviteToSite("ada@example.com"), s.InviteToSite("bob@example.com"), s.InviteToSite("ben@example.com")
 		pages := []*apptest.Answer{s.Get(revoked).Wants(http.StatusOK), s.Get(expired).Wants(http.StatusOK)}
 		if err := db.RevokeSiteInvitation(t.Context(), "ADA@example.com"); err != nil {
 			t.Fatal(err)
@@ -173,13 +155,13 @@ func TestSiteInvitationEnds(t *testing.T) {
 func TestSiteInvitationAtOnce(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db, signUpMode("closed", ""))
-		link := invite(s, "ben@example.com")
+		s := apptest.NewSite(t, db, apptest.SignUpMode("closed", ""))
+		link := s.InviteToSite("ben@example.com")
 		var group sync.WaitGroup
 		statuses := make([]int, 4)
 		for i := range statuses {
 			v := s.Visit(t)
-			form := apptest.With(apptest.Ben.Form(), "username", "benjamin"+strings.Repeat("x", i), "token", parameter(t, link, "token"))
+			form := apptest.With(apptest.Ben.Form(), "username", "benjamin"+strings.Repeat("x", i), "token", apptest.Parameter(t, link, "token"))
 			group.Go(func() { statuses[i] = v.Post("/sign-up", form).StatusCode })
 		}
 		group.Wait()
@@ -195,7 +177,7 @@ func TestSiteInvitationAtOnce(t *testing.T) {
 func TestUnconfirmedAtADomain(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db, signUpMode("domains", "example.com"))
+		s := apptest.NewSite(t, db, apptest.SignUpMode("domains", "example.com"))
 		s.Join(apptest.Ben)
 		verify := s.MailTo(apptest.Ben.Email, apptest.VerifySubject).Link
 		for _, path := range []string{"/dashboard", "/account", "/organizations", "/account/password"} {
@@ -212,49 +194,4 @@ func TestUnconfirmedAtADomain(t *testing.T) {
 		s.Get("/dashboard").Wants(http.StatusOK)
 		s.Post("/account/email", change).Wants(http.StatusOK).WantsErrors(nil) // theirs to change now
 	})
-}
-
-// TestUninvitedByProvider comes by a provider, in each mode, with an address that it has
-// verified or not.
-func TestUninvitedByProvider(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		mode, domains     string
-		verified, invited bool
-		may               bool
-	}{
-		{"closed", "", true, false, false},
-		{"closed", "", true, true, true},
-		{"closed", "", false, true, false},
-		{"invited", "", true, false, false},
-		{"invited", "", true, true, true},
-		{"domains", "example.com", true, false, true},
-		{"domains", "example.com", false, false, true}, // which asks for the address
-		{"domains", "corp.example", true, false, false},
-		{"domains", "corp.example", true, true, true},
-	} {
-		modelstest.Each(t, func(t *testing.T, db *models.DB) {
-			acme := apptest.NewOpenID(t, "acme")
-			s := apptest.NewSite(t, db, acme.Use, signUpMode(tt.mode, tt.domains))
-			acme.Person.Verified = tt.verified
-			if tt.invited {
-				invite(s, acme.Person.Email)
-			}
-			back := s.ComesBy(acme)
-			if !tt.may {
-				leadsBack(s.Visitor, back, "/sign-in", "You need an invitation to create an account here. Sign in another way if you have one.")
-				return
-			}
-			back.LeadsTo("/sign-up/provider")
-			form := url.Values{"username": {"anna.smith"}, "email": {"anna@elsewhere.example"}}
-			if !tt.verified {
-				s.Post("/sign-up/provider", form).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"email": "Use an email address at example.com."})
-				form.Set("email", "anna@example.com")
-			}
-			s.Post("/sign-up/provider", form).LeadsTo("/dashboard")
-			if n, err := db.Bun().NewSelect().Model((*models.SiteInvitation)(nil)).Count(t.Context()); n != 0 || err != nil {
-				t.Errorf("%+v: %d invitations are left (%v)", tt, n, err)
-			}
-		})
-	}
 }

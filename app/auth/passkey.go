@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -215,11 +216,11 @@ func (h Handlers) PasskeySignInOptions(c *gin.Context) error {
 	return h.StartCeremony(c, models.CeremonySignIn, begun)
 }
 
-// provePasskey signs in the user whose passkey signed an answer, who must have the id of
+// ProvePasskey signs in the user whose passkey signed an answer, who must have the id of
 // unless that is zero. A passkey counts as two factors, because authenticators ask for a
 // PIN or a finger. It returns a *PasskeyRefusal if nobody may sign in by it. The step may
 // say what else is stored.
-func (h Handlers) provePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.UUID, s step) (p *proved, err error) {
+func (h Handlers) ProvePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.UUID, s Step) (p *Proved, err error) {
 	defer func() {
 		if errors.As(err, new(*PasskeyRefusal)) {
 			h.Metrics.SignIn(string(models.FactorPasskey), metrics.Refused)
@@ -242,11 +243,11 @@ func (h Handlers) provePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.
 	if err := h.Attempt(c, h.Write(user)); err != nil { // a session is about to be stored, and more
 		return nil, err
 	}
-	s.factor, s.kind = models.FactorPasskey, models.EventSignIn
-	s.prepare = func(tx *models.DB) (*models.User, error) {
+	s.Factor, s.Kind = models.FactorPasskey, models.EventSignIn
+	s.Prepare = func(tx *models.DB) (*models.User, error) {
 		return user, tx.UsePasskey(c.Request.Context(), use.Passkey, use.SignCount, use.BackedUp)
 	}
-	p, err = h.prove(c, s)
+	p, err = h.Prove(c, s)
 	return p, h.failedUse(c, user, use.Passkey, err)
 }
 
@@ -342,4 +343,41 @@ func (h Handlers) failedUse(c *gin.Context, user *models.User, p *models.Passkey
 		return told
 	}
 	return refusePasskey(passkeyCopied)
+}
+
+// StartCeremony stores a ceremony of the request's user, if there is one, and answers the
+// page's script with what it asks the authenticator. Only this browser may send the
+// answer.
+func (h Handlers) StartCeremony(c *gin.Context, kind models.CeremonyKind, begun *passkey.Begun) error {
+	ceremony := &models.PasskeyCeremony{Challenge: begun.Challenge, Kind: kind, UserID: userID(c), State: begun.State}
+	secret, err := h.DB.StartCeremony(c.Request.Context(), h.Cookie(c, web.PasskeyCookie), ceremony)
+	if err != nil {
+		return err
+	}
+	h.SetCookie(c, web.PasskeyCookie, secret, models.CeremonyLife)
+	c.Header("Cache-Control", "no-store")
+	c.Data(http.StatusOK, "application/json", begun.Options)
+	return nil
+}
+
+// TakeCeremony ends the ceremony that an authenticator answers. It returns
+// models.ErrNotFound if this browser and user have no such ceremony.
+func (h Handlers) TakeCeremony(c *gin.Context, kind models.CeremonyKind, challenge string) (*models.PasskeyCeremony, error) {
+	return h.DB.TakeCeremony(c.Request.Context(), challenge, h.Cookie(c, web.PasskeyCookie), kind, userID(c))
+}
+
+// userID returns the id of the request's user, or the zero id for a guest.
+func userID(c *gin.Context) uuid.UUID {
+	if u := web.Current(c).User; u != nil {
+		return u.ID
+	}
+	return uuid.Nil
+}
+
+// NeedsPasskeys is middleware for routes that need a host for which there are passkeys.
+func (h Handlers) NeedsPasskeys(*gin.Context) error {
+	if h.Passkeys == nil {
+		return web.Fail(http.StatusNotFound)
+	}
+	return nil
 }

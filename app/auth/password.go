@@ -27,9 +27,9 @@ func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
 	}
 }
 
-// applyPasswordRules applies the rules for a new password of user, and sets an error in form if
+// ApplyPasswordRules applies the rules for a new password of user, and sets an error in form if
 // it is known from a data breach.
-func (h Handlers) applyPasswordRules(c *gin.Context, form *forms.Form, pw string, user *models.User) {
+func (h Handlers) ApplyAllPasswordRules(c *gin.Context, form *forms.Form, pw string, user *models.User) {
 	ApplyPasswordRules(form, pw, user)
 	h.FailBreached(c, form)
 }
@@ -85,9 +85,9 @@ func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bo
 	return match, nil
 }
 
-// attemptSignIn reports whether pw is the password of user, for somebody who isn't signed
+// AttemptSignIn reports whether pw is the password of user, for somebody who isn't signed
 // in. It reports whether there were too many attempts; form then has that error.
-func (h Handlers) attemptSignIn(c *gin.Context, form *forms.Form, user *models.User, pw string) (match, limited bool, err error) {
+func (h Handlers) AttemptSignIn(c *gin.Context, form *forms.Form, user *models.User, pw string) (match, limited bool, err error) {
 	account, known, err := h.PerAccount(c, "password", user)
 	if err != nil {
 		return false, false, err

@@ -103,33 +103,33 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 	case p == nil:
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
 	}
-	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
 }
 
 // secondFactorByPasskey is SecondFactor for a form that was sent with a passkey, which
 // alone is enough.
 func (h Handlers) secondFactorByPasskey(c *gin.Context, form *view.SecondFactor, s *models.SignIn) error {
-	p, err := h.provePasskey(c, form.PasskeyAnswer, s.UserID, step{quietly: s.Proved(models.FactorEmail), waiting: s})
+	p, err := h.ProvePasskey(c, form.PasskeyAnswer, s.UserID, Step{Quietly: s.Proved(models.FactorEmail), Waiting: s})
 	if Refused(&form.Form, err) {
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
 	}
 	if err != nil {
 		return h.signInEnded(c, err)
 	}
-	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
 }
 
 // proveCode is prove for the code in a field of form, after the steps of s. It returns nil
 // if the code is wrong, or limited; form has the error.
-func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed string, s *models.SignIn, trust bool) (p *proved, limited bool, err error) {
+func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed string, s *models.SignIn, trust bool) (p *Proved, limited bool, err error) {
 	right, limited, err := h.attemptCode(c, form, field, typed, s.User, func(use func(tx *models.DB) error) (err error) {
-		p, err = h.prove(c, step{
-			factor:  codeFactor(typed),
-			kind:    models.EventSignIn,
-			quietly: s.Proved(models.FactorEmail), // a mail has told of the new password
-			waiting: s,
-			trust:   trust,
-			prepare: func(tx *models.DB) (*models.User, error) { return s.User, use(tx) },
+		p, err = h.Prove(c, Step{
+			Factor:  codeFactor(typed),
+			Kind:    models.EventSignIn,
+			Quietly: s.Proved(models.FactorEmail), // a mail has told of the new password
+			Waiting: s,
+			Trust:   trust,
+			Prepare: func(tx *models.DB) (*models.User, error) { return s.User, use(tx) },
 		})
 		return err
 	})

@@ -22,29 +22,10 @@ const secondFactor = "/sign-in/second-factor"
 
 const wrongCode = "That code is wrong, or was used before."
 
-// joinWithApp signs Anna up with an app, and out again.
-func joinWithApp(s *apptest.Site) *apptest.Authenticator {
-	s.T.Helper()
-	s.Join(apptest.Anna)
-	s.Confirmed()
-	a := s.AddAuthenticator()
-	s.Post("/sign-out", nil).LeadsTo("/")
-	return a
-}
-
-// kinds are those of the audit log, oldest first.
-func kinds(s *apptest.Site) (kinds []string) {
-	s.T.Helper()
-	for _, e := range s.Events() {
-		kinds = append(kinds, e.Kind)
-	}
-	return kinds
-}
-
 func TestSecondFactor(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.Post("/sign-in?next=/account", apptest.Credentials("anna.smith", "not mine, really"), options...).Wants(http.StatusUnprocessableEntity).Says(apptest.WrongSignIn)
 		to := secondFactor + "?next=%2Faccount"
 		answer := s.Post("/sign-in?next=/account", apptest.Anna.Credentials(), options...).LeadsTo(to).Keeps("session")
@@ -71,7 +52,7 @@ func TestSecondFactor(t *testing.T) {
 			t.Error("the code doesn't sign in, or the sign-in still waits")
 		}
 		s.Get(secondFactor + "?next=/account").LeadsTo("/account")
-		if got := kinds(s); !slices.Equal(got[len(got)-3:], []string{"code-failed", "code-failed", "sign-in"}) || !slices.Contains(got, "sign-in-started") {
+		if got := s.Kinds(); !slices.Equal(got[len(got)-3:], []string{"code-failed", "code-failed", "sign-in"}) || !slices.Contains(got, "sign-in-started") {
 			t.Errorf("the audit log has %v", got)
 		}
 	})
@@ -133,7 +114,7 @@ func TestSecondFactorRefuses(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
 				s := apptest.NewSite(t, db)
-				a := joinWithApp(s)
+				a := s.JoinWithApp()
 				s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
 				page := s.Get(secondFactor).Wants(http.StatusOK)
 				end(s)
@@ -155,7 +136,7 @@ func TestOtherWaysInAskForTheSecondFactor(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.Deliver()
 
 		// A mailed link sets the password, and the code is still missing.
@@ -232,7 +213,7 @@ func TestCodeCountsOnce(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
 		other := s.Visit(t)
 		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
@@ -287,7 +268,7 @@ func TestSignInGoesOnInAnotherProcess(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s, other := apptest.NewSite(t, db), apptest.NewSite(t, db)
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
 		other.SetCookie("sign_in", s.Cookie("sign_in"))
 		other.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
@@ -303,7 +284,7 @@ func TestCodesAreThrottled(t *testing.T) {
 			c.LimitAccount = models.Limit{Free: 3, First: time.Minute, Longest: time.Hour, Forget: apptest.Day}
 		}
 		s, other := apptest.NewSite(t, db, slow), apptest.NewSite(t, db, slow)
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		eve := []*apptest.Visitor{s.Visit(t), other.Visitor}
 		for i := range 3 {
 			v := eve[i%2]
@@ -321,7 +302,7 @@ func TestCodesAreThrottled(t *testing.T) {
 func TestReauthenticateWithSecondFactor(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.SignIn(apptest.Anna, a)
 		page := s.Get("/account/email").Wants(http.StatusOK)
 		s.AgePassword()
@@ -350,7 +331,7 @@ func TestSignInAgainWithSecondFactor(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.SignIn(apptest.Anna, a)
 		page := s.Get("/account").Wants(http.StatusOK)
 		end := func() { s.SetCookie("session", strings.Repeat("A", 43)) }
@@ -392,7 +373,7 @@ func TestSignInAgainWithSecondFactor(t *testing.T) {
 func TestRecoveryCodesSignIn(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.SignIn(apptest.Anna, a)
 		codes := s.RecoveryCodes()
 		s.Post("/sign-out", nil).LeadsTo("/")
@@ -407,7 +388,7 @@ func TestRecoveryCodesSignIn(t *testing.T) {
 		if m := s.MailTo(apptest.Anna.Email, "A recovery code was used"); strings.Contains(m.Text, codes[3]) {
 			t.Error("the mail repeats the code")
 		}
-		if got := kinds(s); !slices.Equal(got[len(got)-2:], []string{"recovery-code-used", "sign-in"}) {
+		if got := s.Kinds(); !slices.Equal(got[len(got)-2:], []string{"recovery-code-used", "sign-in"}) {
 			t.Errorf("the audit log has %v", got)
 		}
 		if s.Get("/account/recovery-codes").Says("9 recovery codes left").Find("#codes").Length() > 0 {
@@ -428,7 +409,7 @@ func TestRecoveryCodesAreHashedLikePasswords(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
-		s.SignIn(apptest.Anna, joinWithApp(s))
+		s.SignIn(apptest.Anna, s.JoinWithApp())
 		user := s.User(apptest.Anna.Username)
 		waits := s.Visit(t)
 		waits.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
@@ -485,7 +466,7 @@ func TestTrustedBrowser(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		trust := func(v *apptest.Visitor, p apptest.Person) {
 			t.Helper()
 			v.Post("/sign-in", p.Credentials()).LeadsTo(secondFactor)
@@ -558,7 +539,7 @@ func TestWaitingSignInsEnd(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
-		joinWithApp(s)
+		s.JoinWithApp()
 		for range 25 {
 			s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
 		}

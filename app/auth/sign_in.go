@@ -50,6 +50,13 @@ func (h Handlers) renderSignIn(c *gin.Context, status int, form *view.SignIn) er
 	return web.Render(c, f, view.SignInPage(f, form), view.SignInForm(f, form))
 }
 
+// RefuseSignIn answers with the form for signing in, and says what the problem is.
+func (h Handlers) RefuseSignIn(c *gin.Context, problem string) error {
+	form := h.newSignIn()
+	form.Error = problem
+	return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
+}
+
 // SignIn starts a session if the password is right, or asks for a second factor. A passkey
 // counts as both.
 func (h Handlers) SignIn(c *gin.Context) error {
@@ -61,7 +68,7 @@ func (h Handlers) SignIn(c *gin.Context) error {
 		if h.isPasskeyOf(c, user, form.PasskeyAnswer) { // sent twice, as by the autofill and the button
 			return web.Redirect(c, web.LocalPath(c.Query("next")))
 		}
-		return h.signedInMeanwhile(c, &form.Form, form.Login, func() error { return h.renderSignIn(c, http.StatusConflict, form) })
+		return h.SignedInMeanwhile(c, &form.Form, form.Login, func() error { return h.renderSignIn(c, http.StatusConflict, form) })
 	}
 	if !form.PasskeyAnswer.Empty() {
 		return h.signInByPasskey(c, form)
@@ -88,10 +95,10 @@ func (h Handlers) SignIn(c *gin.Context) error {
 		return err
 	}
 	next := web.LocalPath(c.Query("next"))
-	if p.session != nil && form.Able != "" && h.offersPasskey(c, user) {
+	if p.Session != nil && form.Able != "" && h.offersPasskey(c, user) {
 		next = view.PasskeyOfferPath(next)
 	}
-	return h.finishSignIn(c, p, "signed-in", next)
+	return h.FinishSignIn(c, p, "signed-in", next)
 }
 
 // offersPasskey reports whether to offer user a passkey now, which is done once.
@@ -114,7 +121,7 @@ func (h Handlers) signInByPasskey(c *gin.Context, sent *view.SignIn) error {
 	if !form.Valid() {
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
 	}
-	p, err := h.provePasskey(c, sent.PasskeyAnswer, uuid.Nil, step{})
+	p, err := h.ProvePasskey(c, sent.PasskeyAnswer, uuid.Nil, Step{})
 	if refusal := new(PasskeyRefusal); errors.As(err, &refusal) {
 		form.Error, form.Unknown = refusal.Sentence, refusal.Unknown
 		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
@@ -122,24 +129,24 @@ func (h Handlers) signInByPasskey(c *gin.Context, sent *view.SignIn) error {
 	if err != nil {
 		return err
 	}
-	return h.finishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
 }
 
-// provePassword is prove for a user whose password was right.
-func (h Handlers) provePassword(c *gin.Context, user *models.User) (*proved, error) {
-	return h.prove(c, step{
-		factor:  models.FactorPassword,
-		kind:    models.EventSignIn,
-		prepare: func(*models.DB) (*models.User, error) { return user, nil },
+// provePassword is [Handlers.Prove] for a user whose password was right.
+func (h Handlers) provePassword(c *gin.Context, user *models.User) (*Proved, error) {
+	return h.Prove(c, Step{
+		Factor:  models.FactorPassword,
+		Kind:    models.EventSignIn,
+		Prepare: func(*models.DB) (*models.User, error) { return user, nil },
 	})
 }
 
 const disabledAccount = "This account is disabled. Please contact the site's administrator."
 
-// signedInMeanwhile answers a guest's form that a signed-in user sends, because they have
+// SignedInMeanwhile answers a guest's form that a signed-in user sends, because they have
 // signed in from another tab. One who typed their own name goes on to the page they wanted;
 // otherwise nothing is done, and render shows the form again.
-func (h Handlers) signedInMeanwhile(c *gin.Context, form *forms.Form, typed string, render func() error) error {
+func (h Handlers) SignedInMeanwhile(c *gin.Context, form *forms.Form, typed string, render func() error) error {
 	user := web.Current(c).User
 	if user.IsLogin(typed) {
 		return web.Redirect(c, web.LocalPath(c.Query("next")))
@@ -161,7 +168,7 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 	if err != nil {
 		return nil, false, err
 	}
-	match, limited, err := h.attemptSignIn(c, form, user, pw)
+	match, limited, err := h.AttemptSignIn(c, form, user, pw)
 	switch {
 	case err != nil || limited:
 		return nil, limited, err
@@ -169,11 +176,11 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 		if nobody {
 			user = nil
 		}
-		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
+		h.RecordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
 		form.Error = h.wrongSignIn()
 		return nil, false, nil
 	case user.Disabled():
-		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
+		h.RecordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
 		form.Error = disabledAccount
 		return nil, false, nil
 	}

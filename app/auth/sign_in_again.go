@@ -121,7 +121,7 @@ func (h Handlers) signInAgain(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.session == nil {
+	if p.Session == nil {
 		h.use(c, p)
 		return h.askCode(c, http.StatusForbidden, forms.New(&view.SignInAgainCode{Login: form.Login, For: form.For}), owner, user)
 	}
@@ -135,7 +135,7 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 		return err
 	}
 	owner := components.ParseOwner(form.For)
-	var p *proved
+	var p *Proved
 	var limited bool
 	s, err := h.waiting(c)
 	if err == nil && form.Valid() {
@@ -159,7 +159,7 @@ func (h Handlers) signInAgainByCode(c *gin.Context) error {
 // signInAgainByPasskey is signInAgain for a form that was sent with a passkey.
 func (h Handlers) signInAgainByPasskey(c *gin.Context, form *view.SignInAgain, owner components.Owner) error {
 	form.Excuse("again_login", "again_password")
-	p, err := h.provePasskey(c, form.PasskeyAnswer(), uuid.Nil, step{})
+	p, err := h.ProvePasskey(c, form.PasskeyAnswer(), uuid.Nil, Step{})
 	if Refused(&form.Form, err) {
 		return h.askPassword(c, http.StatusUnprocessableEntity, form, owner)
 	}
@@ -171,11 +171,11 @@ func (h Handlers) signInAgainByPasskey(c *gin.Context, form *view.SignInAgain, o
 
 // goOn continues the request in the new session, unless it carries the form of another
 // user.
-func (h Handlers) goOn(c *gin.Context, p *proved, owner components.Owner) error {
+func (h Handlers) goOn(c *gin.Context, p *Proved, owner components.Owner) error {
 	h.use(c, p)
 	c.Header("Cache-Control", "no-store")
 	switch {
-	case web.IsHTMX(c) || owner.ID == p.session.UserID: // whose id nobody else knows
+	case web.IsHTMX(c) || owner.ID == p.Session.UserID: // whose id nobody else knows
 		return nil
 	case owner.ID != uuid.Nil:
 		return h.askOwner(c, owner)

@@ -99,7 +99,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		form.Excuse("password", "confirm_password")
 	}
 	if web.Current(c).User != nil {
-		return h.signedInMeanwhile(c, &form.Form, cmp.Or(form.Username, form.Email), func() error { return h.renderSignUp(c, http.StatusConflict, form) })
+		return h.SignedInMeanwhile(c, &form.Form, cmp.Or(form.Username, form.Email), func() error { return h.renderSignUp(c, http.StatusConflict, form) })
 	}
 	if form.Error = h.CookieProblem(c); form.Error != "" {
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
@@ -149,21 +149,21 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	return h.finishSignIn(c, p, "welcome", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "welcome", web.LocalPath(c.Query("next")))
 }
 
-func (h Handlers) signUpByPassword(c *gin.Context, form *view.SignUp) (*proved, error) {
+func (h Handlers) signUpByPassword(c *gin.Context, form *view.SignUp) (*Proved, error) {
 	hash, err := h.Hash(c, form.Password)
 	if err != nil {
 		return nil, err
 	}
 	user := newUser(form)
 	user.PasswordHash = hash
-	return h.prove(c, step{
-		factor:  models.FactorPassword,
-		kind:    models.EventSignUp,
-		quietly: true,
-		prepare: func(tx *models.DB) (*models.User, error) {
+	return h.Prove(c, Step{
+		Factor:  models.FactorPassword,
+		Kind:    models.EventSignUp,
+		Quietly: true,
+		Prepare: func(tx *models.DB) (*models.User, error) {
 			return user, h.createUser(c, tx, user, form.Token, func(tx *models.DB) error { return tx.CreateUser(c.Request.Context(), user) })
 		},
 	})
@@ -184,7 +184,7 @@ func (h Handlers) createUser(c *gin.Context, tx *models.DB, user *models.User, t
 
 // signUpByPasskey stores an account without a password. It returns a *PasskeyRefusal if
 // no authenticator has created a passkey for it.
-func (h Handlers) signUpByPasskey(c *gin.Context, form *view.SignUp) (*proved, error) {
+func (h Handlers) signUpByPasskey(c *gin.Context, form *view.SignUp) (*Proved, error) {
 	user := newUser(form)
 	owner := &passkey.Owner{User: user}
 	key, err := h.checkCreation(c, models.CeremonySignUp, form.PasskeyAnswer, func(state string) (*passkey.Owner, error) {
@@ -195,11 +195,11 @@ func (h Handlers) signUpByPasskey(c *gin.Context, form *view.SignUp) (*proved, e
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.prove(c, step{
-		factor:  models.FactorPasskey,
-		kind:    models.EventSignUp,
-		quietly: true,
-		prepare: func(tx *models.DB) (*models.User, error) {
+	p, err := h.Prove(c, Step{
+		Factor:  models.FactorPasskey,
+		Kind:    models.EventSignUp,
+		Quietly: true,
+		Prepare: func(tx *models.DB) (*models.User, error) {
 			return user, h.createUser(c, tx, user, form.Token, func(tx *models.DB) error {
 				return tx.CreateUserWithPasskey(c.Request.Context(), user, owner.Handle, key)
 			})

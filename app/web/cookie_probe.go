@@ -12,7 +12,7 @@ import (
 // [Kit.CookieProblem] can tell whether the browser keeps any.
 func (k *Kit) ProbeCookies(c *gin.Context) {
 	if !k.sendsCookies(c) {
-		k.setCookie(c, probeCookie, "1", 0)
+		k.SetCookie(c, probeCookie, "1", 0)
 	}
 }
 
@@ -43,7 +43,7 @@ func (k *Kit) insecure() string {
 
 // sendsCookies reports whether the request has a cookie of this site.
 func (k *Kit) sendsCookies(c *gin.Context) bool {
-	for _, name := range []string{sessionCookie, browserCookie, toastCookie, probeCookie, passkeyCookie, providerCookie, codeCookie} {
+	for _, name := range []string{sessionCookie, browserCookie, toastCookie, probeCookie, PasskeyCookie, ProviderCookie, CodeCookie} {
 		if len(c.Request.CookiesNamed(k.cookieName(name))) > 0 {
 			return true
 		}

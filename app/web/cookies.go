@@ -17,19 +17,16 @@ import (
 
 // The site's cookies, before [Kit.cookieName] completes their names.
 const (
-	sessionCookie = "session" // the token of the session
-	signInCookie  = "sign_in" // the token of the sign-in that waits for another factor
-	browserCookie = "browser" // the mark that identifies the browser
-	toastCookie   = "toast"   // the key of the message that the next page shows
-	probeCookie   = "probe"   // shows that the browser keeps cookies
-	themeCookie   = "theme"   // the chosen theme
-
-	// SetUpCookie holds, encrypted, the authenticator app that a user sets up.
-	SetUpCookie   = "set_up"
-	passkeyCookie = "passkey" // identifies the browser until an authenticator answers
-
-	providerCookie = "provider" // identifies the browser until a provider answers
-	codeCookie     = "code"     // identifies the browser that waits for a mailed code, and says for which address
+	sessionCookie  = "session"  // the token of the session
+	SignInCookie   = "sign_in"  // the token of the sign-in that waits for another factor
+	browserCookie  = "browser"  // the mark that identifies the browser
+	PasskeyCookie  = "passkey"  // identifies the browser until an authenticator answers
+	ProviderCookie = "provider" // identifies the browser until a provider answers
+	CodeCookie     = "code"     // identifies the browser that waits for a mailed code, and says for which address
+	SetUpCookie    = "set_up"   // holds, sealed, the authenticator app that a user sets up
+	toastCookie    = "toast"    // the key of the message that the next page shows
+	probeCookie    = "probe"    // shows that the browser keeps cookies
+	themeCookie    = "theme"    // the chosen theme
 )
 
 // cookieName returns the full name of one of the site's cookies.
@@ -68,15 +65,15 @@ func isLocalhost(baseURL string) bool {
 	return mail.IsLoopback(host) || strings.HasSuffix(host, ".localhost")
 }
 
-// cookie returns the value of one of the site's cookies, or "".
-func (k *Kit) cookie(c *gin.Context, name string) string {
+// Cookie returns the value of one of the site's cookies, or "".
+func (k *Kit) Cookie(c *gin.Context, name string) string {
 	value, _ := c.Cookie(k.cookieName(name)) // a missing cookie counts as an empty one
 	return value
 }
 
-// setCookie sets one of the site's cookies, until the browser is closed if maxAge is 0.
+// SetCookie sets one of the site's cookies, until the browser is closed if maxAge is 0.
 // It replaces what the answer sets already: a name must not be in it twice (RFC 6265, 4.1.1).
-func (k *Kit) setCookie(c *gin.Context, name, value string, maxAge time.Duration) {
+func (k *Kit) SetCookie(c *gin.Context, name, value string, maxAge time.Duration) {
 	name = k.cookieName(name)
 	header := c.Writer.Header()
 	header["Set-Cookie"] = slices.DeleteFunc(header["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
@@ -91,42 +88,32 @@ func (k *Kit) setCookie(c *gin.Context, name, value string, maxAge time.Duration
 	})
 }
 
-func (k *Kit) clearCookie(c *gin.Context, name string) { k.setCookie(c, name, "", -time.Second) }
+// ClearCookie removes one of the site's cookies from the browser.
+func (k *Kit) ClearCookie(c *gin.Context, name string) { k.SetCookie(c, name, "", -time.Second) }
 
 // SetSessionCookie gives the browser the token of s until s expires.
 func (k *Kit) SetSessionCookie(c *gin.Context, token string, s *models.Session) {
-	k.setCookie(c, sessionCookie, token, time.Until(s.ExpiresAt))
+	k.SetCookie(c, sessionCookie, token, time.Until(s.ExpiresAt))
 }
 
 // ClearSessionCookie removes the token from the browser. Only call it when this request
 // has ended the session: any other answer may come late, when the browser has the token
 // of a newer one.
-func (k *Kit) ClearSessionCookie(c *gin.Context) { k.clearCookie(c, sessionCookie) }
-
-// SignInToken returns the token of the sign-in that waits for another factor, or "".
-func (k *Kit) SignInToken(c *gin.Context) string { return k.cookie(c, signInCookie) }
-
-// SetSignInCookie gives the browser the token of a sign-in that waits for another factor.
-func (k *Kit) SetSignInCookie(c *gin.Context, token string) {
-	k.setCookie(c, signInCookie, token, models.SignInLife)
-}
-
-// ClearSignInCookie removes that token from the browser.
-func (k *Kit) ClearSignInCookie(c *gin.Context) { k.clearCookie(c, signInCookie) }
+func (k *Kit) ClearSessionCookie(c *gin.Context) { k.ClearCookie(c, sessionCookie) }
 
 // SetSealedCookie sets a cookie whose value only the site can read, and only with the same
 // context. It returns secrets.ErrNoKey if the site has no key.
 func (k *Kit) SetSealedCookie(c *gin.Context, name, plain, context string, maxAge time.Duration) error {
 	sealed, key, err := k.Secrets.Seal([]byte(plain), name+" "+context)
 	if err == nil {
-		k.setCookie(c, name, key+"."+base64.RawURLEncoding.EncodeToString(sealed), maxAge)
+		k.SetCookie(c, name, key+"."+base64.RawURLEncoding.EncodeToString(sealed), maxAge)
 	}
 	return err
 }
 
 // SealedCookie returns what SetSealedCookie has set, or models.ErrNotFound.
 func (k *Kit) SealedCookie(c *gin.Context, name, context string) (string, error) {
-	key, encoded, _ := strings.Cut(k.cookie(c, name), ".")
+	key, encoded, _ := strings.Cut(k.Cookie(c, name), ".")
 	sealed, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {
 		return "", models.ErrNotFound
@@ -138,15 +125,12 @@ func (k *Kit) SealedCookie(c *gin.Context, name, context string) (string, error)
 	return string(plain), nil
 }
 
-// ClearSealedCookie removes what SetSealedCookie has set.
-func (k *Kit) ClearSealedCookie(c *gin.Context, name string) { k.clearCookie(c, name) }
-
 // RememberBrowser stores the browser that user signs in from, and returns the mark for
 // its cookie. If quietly is false, a new browser is announced by mail.
 func (k *Kit) RememberBrowser(c *gin.Context, db *models.DB, user *models.User, quietly bool) (string, error) {
 	client := ThisDevice(c)
 	notice := models.MailDetail{Browser: device.Name(client.UserAgent), IP: client.IP, When: time.Now().UTC()}
-	return db.RememberBrowser(c.Request.Context(), user, k.cookie(c, browserCookie), notice, quietly)
+	return db.RememberBrowser(c.Request.Context(), user, k.Cookie(c, browserCookie), notice, quietly)
 }
 
 // TrustMark returns the mark of a browser that may be trusted, or "" if none may.
@@ -154,12 +138,12 @@ func (k *Kit) TrustMark(c *gin.Context) string {
 	if k.Config.TrustBrowser == 0 {
 		return ""
 	}
-	return k.cookie(c, browserCookie)
+	return k.Cookie(c, browserCookie)
 }
 
 // SetBrowserCookie gives the browser the mark by which it is recognized.
 func (k *Kit) SetBrowserCookie(c *gin.Context, mark string) {
-	k.setCookie(c, browserCookie, mark, models.BrowserLife)
+	k.SetCookie(c, browserCookie, mark, models.BrowserLife)
 }
 
 // ThisDevice returns the device that sent the request.

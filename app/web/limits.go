@@ -125,7 +125,7 @@ func PerIP(c *gin.Context, what string, limit models.Limit) Attempt {
 // signed in before, counts separately, so strangers who guess can't lock the user out
 // (OWASP: device cookies).
 func (k *Kit) PerAccount(c *gin.Context, what string, user *models.User) (a Attempt, known bool, err error) {
-	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, k.cookie(c, browserCookie))
+	browser, err := k.DB.KnownBrowser(c.Request.Context(), user, k.Cookie(c, browserCookie))
 	return NewAttempt(what+" of "+user.ID.String()+" by "+browser, k.Config.LimitAccount), browser != "", err
 }
 

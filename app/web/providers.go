@@ -4,10 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"vestibule/app/provider"
-	"vestibule/models"
 	"vestibule/templates/components"
 )
 
@@ -71,37 +68,4 @@ func (k *Kit) ProviderButtons() []components.Provider {
 		buttons = append(buttons, components.Provider{Name: p.Name, Label: p.Label})
 	}
 	return buttons
-}
-
-// StartAuthorization stores a until the provider answers, and returns the state that the
-// answer must bring. Only this browser may bring it.
-func (k *Kit) StartAuthorization(c *gin.Context, a *models.Authorization) (state string, err error) {
-	state, secret, err := k.DB.StartAuthorization(c.Request.Context(), k.cookie(c, providerCookie), a)
-	if err == nil {
-		k.setCookie(c, providerCookie, secret, models.AuthorizationLife)
-	}
-	return state, err
-}
-
-// TakeAuthorization ends the authorization that a provider answers. It returns
-// models.ErrNotFound if this browser has no such authorization.
-func (k *Kit) TakeAuthorization(c *gin.Context, state, provider string) (*models.Authorization, error) {
-	return k.DB.TakeAuthorization(c.Request.Context(), state, k.cookie(c, providerCookie), provider)
-}
-
-// WaitingSignUp returns the sign-up of this browser that waits for what its provider
-// doesn't say, or models.ErrNotFound.
-func (k *Kit) WaitingSignUp(c *gin.Context) (*models.Authorization, error) {
-	return k.DB.WaitingSignUp(c.Request.Context(), k.cookie(c, providerCookie))
-}
-
-// EndWaitingSignUps ends such sign-ups of this browser.
-func (k *Kit) EndWaitingSignUps(c *gin.Context) error {
-	secret := k.cookie(c, providerCookie)
-	if secret == "" {
-		return nil
-	}
-	ctx, cancel := Detached(c)
-	defer cancel()
-	return k.DB.EndWaitingSignUps(ctx, secret)
 }

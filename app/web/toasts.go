@@ -93,16 +93,16 @@ func (k *Kit) message(toast string) components.Message {
 // Flash shows a toast on the next page.
 func (k *Kit) Flash(c *gin.Context, toast string) {
 	_ = k.message(toast) // panic here, not on the next page
-	k.setCookie(c, toastCookie, toast, time.Minute)
+	k.SetCookie(c, toastCookie, toast, time.Minute)
 }
 
 // takeFlash returns the toast of the previous request, if there is one, and deletes its
 // cookie.
 func (k *Kit) takeFlash(c *gin.Context) components.Message {
-	key := k.cookie(c, toastCookie)
+	key := k.Cookie(c, toastCookie)
 	if key == "" || IsPrefetch(c) { // perhaps never shown
 		return components.Message{}
 	}
-	k.clearCookie(c, toastCookie)
+	k.ClearCookie(c, toastCookie)
 	return k.toasts[key]
 }

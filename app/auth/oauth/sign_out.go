@@ -1,37 +1,16 @@
-package auth
+package oauth
 
 import (
 	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
+	"vestibule/app/auth"
 	"vestibule/app/provider"
 	"vestibule/app/web"
 	"vestibule/models"
 )
-
-// providerSignOut returns the provider by which a session began, and its page that signs
-// out there. The page is empty if there is none, or the provider isn't answering.
-func (h Handlers) providerSignOut(c *gin.Context, s *models.Session) (*provider.Provider, string) {
-	if s.IdentityID == uuid.Nil {
-		return nil, ""
-	}
-	identity, err := h.DB.IdentityByID(c.Request.Context(), s.UserID, s.IdentityID)
-	if err != nil { // such as one that was removed; they are signed out here all the same
-		return nil, ""
-	}
-	p := h.Provider(identity.Provider)
-	if p == nil {
-		return nil, ""
-	}
-	address, err := p.SignOutURL(c.Request.Context(), h.Config.BaseURL+"/")
-	if err != nil {
-		web.Current(c).Log().Warn("provider failed", "provider", p.Name, "err", err)
-	}
-	return p, address
-}
 
 // ProviderSignedOut ends the sessions of somebody who has signed out at a provider, which
 // says so itself (OpenID Connect Back-Channel Logout 1.0).
@@ -64,7 +43,7 @@ func (h Handlers) ProviderSignedOut(c *gin.Context) error {
 		users, err := tx.EndSessionsOf(c.Request.Context(), out.Issuer, out.Subject, out.SessionID, out.Until)
 		for _, user := range users {
 			if err == nil {
-				err = recordOwn(c, tx, models.EventSignedOutThere, &models.User{ID: user}, models.EventDetail{Connection: p.Label})
+				err = auth.RecordOwn(c, tx, models.EventSignedOutThere, &models.User{ID: user}, models.EventDetail{Connection: p.Label})
 			}
 		}
 		return err

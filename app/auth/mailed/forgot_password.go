@@ -1,4 +1,4 @@
-package auth
+package mailed
 
 import (
 	"errors"
@@ -75,7 +75,7 @@ func (h Handlers) ForgotPasswordCode(c *gin.Context) error {
 	case !form.Valid():
 		return h.renderForgotPassword(c, http.StatusUnprocessableEntity, view.ForgotPasswordCodeForm(form))
 	}
-	h.ClearCodeCookie(c)
+	h.ClearCookie(c, web.CodeCookie)
 	return web.Redirect(c, view.ResetPasswordPath(secret))
 }
 

@@ -1,4 +1,4 @@
-package auth
+package mailed
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -87,12 +88,12 @@ func recordReport(c *gin.Context, tx *models.DB, user *models.User, undone *mode
 		kinds = append(kinds, models.EventRecoveryCanceled)
 	}
 	for _, kind := range kinds {
-		if err := recordOwn(c, tx, kind, user, models.EventDetail{}); err != nil {
+		if err := auth.RecordOwn(c, tx, kind, user, models.EventDetail{}); err != nil {
 			return err
 		}
 	}
 	if undone.EmailFrom == "" {
 		return nil
 	}
-	return recordOwn(c, tx, models.EventEmailConfirmed, user, models.EventDetail{Email: undone.Email, EmailFrom: undone.EmailFrom})
+	return auth.RecordOwn(c, tx, models.EventEmailConfirmed, user, models.EventDetail{Email: undone.Email, EmailFrom: undone.EmailFrom})
 }

@@ -1,15 +1,18 @@
-package auth
+package mailed
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/metrics"
 	"vestibule/app/text"
@@ -42,7 +45,7 @@ func (h Handlers) ShowSignInCode(c *gin.Context) error {
 		return h.renderSignInCode(c, http.StatusOK, form, view.SignInCodeForm)
 	}
 	form.Code = models.FormatCode(form.Code)
-	if _, form.Email = h.AskedForCode(c); form.Email == "" {
+	if _, form.Email = h.askedForCode(c); form.Email == "" {
 		return h.renderSignInCode(c, http.StatusOK, form, view.SignInCodeElsewhere)
 	}
 	return h.renderSignInCode(c, http.StatusOK, form, view.SignInCodeLink)
@@ -92,7 +95,7 @@ func (h Handlers) requestCode(c *gin.Context, form *forms.Form, what, kind, emai
 	secret, request := models.NewCodeRequest(email, web.LocalPath(c.Query("next")))
 	limited, err = h.requestMail(c, form, what, models.Mail{Kind: kind, Recipient: email, Detail: models.MailDetail{Code: request}})
 	if err == nil && !limited {
-		h.SetCodeCookie(c, secret, email)
+		h.setCodeCookie(c, secret, email)
 	}
 	return limited, err
 }
@@ -100,10 +103,10 @@ func (h Handlers) requestCode(c *gin.Context, form *forms.Form, what, kind, emai
 // signInByCode is SignInCode for a form that was sent with a code.
 func (h Handlers) signInByCode(c *gin.Context, form *view.SignInCode) error {
 	form.Excuse("email")
-	_, form.Email = h.AskedForCode(c)
+	_, form.Email = h.askedForCode(c)
 	render := func(status int) error { return h.renderSignInCode(c, status, form, view.SignInCodeSent) }
 	if user := web.Current(c).User; user != nil && form.Email != "" && text.EmailKey(form.Email) != user.EmailKey {
-		return h.signedInMeanwhile(c, &form.Form, form.Email, func() error { return render(http.StatusConflict) })
+		return h.auth().SignedInMeanwhile(c, &form.Form, form.Email, func() error { return render(http.StatusConflict) })
 	}
 	code, limited, err := h.attemptMailedCode(c, &form.Form, form.Code, models.SignInByCode)
 	switch {
@@ -115,14 +118,14 @@ func (h Handlers) signInByCode(c *gin.Context, form *view.SignInCode) error {
 		return render(http.StatusUnprocessableEntity)
 	}
 	claimed := false
-	p, err := h.prove(c, step{
-		factor: models.FactorMailCode,
-		kind:   models.EventSignIn,
-		prepare: func(tx *models.DB) (user *models.User, err error) {
+	p, err := h.auth().Prove(c, auth.Step{
+		Factor: models.FactorMailCode,
+		Kind:   models.EventSignIn,
+		Prepare: func(tx *models.DB) (user *models.User, err error) {
 			if user, claimed, err = tx.UseCode(c.Request.Context(), code); err != nil || !claimed {
 				return user, err
 			}
-			return user, recordOwn(c, tx, models.EventEmailConfirmed, user, models.EventDetail{Email: user.Email})
+			return user, auth.RecordOwn(c, tx, models.EventEmailConfirmed, user, models.EventDetail{Email: user.Email})
 		},
 	})
 	if errors.Is(err, models.ErrNotFound) { // used in another tab, or the account has changed
@@ -132,7 +135,7 @@ func (h Handlers) signInByCode(c *gin.Context, form *view.SignInCode) error {
 	if err != nil {
 		return err
 	}
-	h.ClearCodeCookie(c)
+	h.ClearCookie(c, web.CodeCookie)
 	next := code.Next
 	if path := web.LocalPath(c.Query("next")); path != layouts.Home {
 		next = path
@@ -141,9 +144,9 @@ func (h Handlers) signInByCode(c *gin.Context, form *view.SignInCode) error {
 		if strings.HasPrefix(next, "/verify-email") { // whose link is used up with that
 			next = layouts.Home
 		}
-		return h.finishSignIn(c, p, "claimed", next)
+		return h.auth().FinishSignIn(c, p, "claimed", next)
 	}
-	return h.finishSignIn(c, p, "signed-in", next)
+	return h.auth().FinishSignIn(c, p, "signed-in", next)
 }
 
 // What the site says about a code that was typed. Nothing of it depends on whether anybody
@@ -163,7 +166,7 @@ var mailedCodeLimit = models.Limit{Free: models.MaxCodeTries, First: models.Code
 // there were too many attempts. It doesn't use the code up. As [Handlers.checkSignIn], it
 // does the same work for an address that nobody has.
 func (h Handlers) attemptMailedCode(c *gin.Context, form *forms.Form, typed string, purpose models.Purpose) (code *models.Code, limited bool, err error) {
-	secret, email := h.AskedForCode(c)
+	secret, email := h.askedForCode(c)
 	form.Error = h.CookieProblem(c)
 	switch typed = models.NormalizeCode(typed); {
 	case typed == "":
@@ -263,4 +266,24 @@ func (h Handlers) tryMailedCode(c *gin.Context, form *forms.Form, t try) (match,
 		limited, err = h.Limited(c, form, h.Write(t.user))
 	}
 	return !limited && err == nil, limited, err
+}
+
+// codeCookieLife is how long the browser waits for a mailed code: longer than the code
+// lives, because mail can be late.
+const codeCookieLife = time.Hour
+
+// setCodeCookie makes this the browser that has asked for a code to be sent to email.
+func (h Handlers) setCodeCookie(c *gin.Context, secret, email string) {
+	h.SetCookie(c, web.CodeCookie, secret+"."+base64.RawURLEncoding.EncodeToString([]byte(email)), codeCookieLife)
+}
+
+// askedForCode returns what setCodeCookie has set. Both are empty if the browser has asked
+// for no code.
+func (h Handlers) askedForCode(c *gin.Context) (secret, email string) {
+	secret, encoded, _ := strings.Cut(h.Cookie(c, web.CodeCookie), ".")
+	decoded, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil || secret == "" || len(decoded) == 0 {
+		return "", ""
+	}
+	return secret, string(decoded)
 }

@@ -1,4 +1,4 @@
-package auth_test
+package mailed_test
 
 import (
 	"net/http"
@@ -109,7 +109,7 @@ func TestNotMe(t *testing.T) {
 			}
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
 				s := apptest.NewSite(t, db, many)
-				a := joinWithApp(s)
+				a := s.JoinWithApp()
 				s.SignIn(apptest.Anna, a)
 				s.RecoveryCodes()
 				addKey(s, "anna's")
@@ -146,8 +146,8 @@ func TestNotMe(t *testing.T) {
 				if pending, err := s.DB.PendingEmail(t.Context(), user); err != nil || pending != "" {
 					t.Errorf("%s still waits (%v)", pending, err)
 				}
-				if !slices.Contains(kinds(s), "change-reported") {
-					t.Errorf("the audit log has %v", kinds(s))
+				if !slices.Contains(s.Kinds(), "change-reported") {
+					t.Errorf("the audit log has %v", s.Kinds())
 				}
 
 				// The way back takes the mailed link, and the second factor that was kept.
@@ -312,7 +312,7 @@ func TestNotMeOnceAtATime(t *testing.T) {
 		}
 		group.Wait()
 		n := 0
-		for _, kind := range kinds(s) {
+		for _, kind := range s.Kinds() {
 			if kind == "change-reported" {
 				n++
 			}
@@ -369,7 +369,7 @@ func TestWrongCodesAreTold(t *testing.T) {
 		s := apptest.NewSite(t, db, func(c *app.Config) {
 			c.LimitAccount = models.Limit{Free: 2, First: 30 * time.Second, Longest: time.Hour, Forget: apptest.Day}
 		})
-		joinWithApp(s)
+		s.JoinWithApp()
 		s.Deliver()
 		eve := s.Visit(t)
 		guess := func() *apptest.Answer {

@@ -1,4 +1,4 @@
-package auth
+package mailed
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -91,31 +92,31 @@ func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, 
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}
 	user := token.User
-	match, limited, err := h.attemptSignIn(c, &form.Form, user, form.Password)
+	match, limited, err := h.auth().AttemptSignIn(c, &form.Form, user, form.Password)
 	switch {
 	case err != nil:
 		return err
 	case limited:
 		return h.renderVerifyEmail(c, http.StatusTooManyRequests, form, token)
 	case !match:
-		h.recordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
+		h.auth().RecordRefused(c, models.FactorPassword, models.EventSignInFailed, user)
 		form.Fail("password", "That isn't the password of this account.")
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}
-	p, err := h.prove(c, step{
-		factor:  models.FactorPassword,
-		kind:    models.EventSignIn,
-		quietly: true,
-		prepare: func(*models.DB) (*models.User, error) { return user, nil },
-		then:    func(tx *models.DB) error { return confirmEmail(c, tx, token) },
+	p, err := h.auth().Prove(c, auth.Step{
+		Factor:  models.FactorPassword,
+		Kind:    models.EventSignIn,
+		Quietly: true,
+		Prepare: func(*models.DB) (*models.User, error) { return user, nil },
+		Then:    func(tx *models.DB) error { return confirmEmail(c, tx, token) },
 	})
 	switch {
 	case err != nil:
 		return asConfirmFailure(c, err)
-	case p.session == nil: // the link works once they are signed in
-		return h.finishSignIn(c, p, "signed-in", view.VerifyEmailPath(form.Token))
+	case p.Session == nil: // the link works once they are signed in
+		return h.auth().FinishSignIn(c, p, "signed-in", view.VerifyEmailPath(form.Token))
 	default:
-		return h.finishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
+		return h.auth().FinishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
 	}
 }
 
@@ -125,17 +126,17 @@ func (h Handlers) verifyEmailByPasskey(c *gin.Context, form *view.VerifyEmail, t
 	if form.Error = h.CookieProblem(c); !form.Valid() {
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}
-	p, err := h.provePasskey(c, form.PasskeyAnswer, token.UserID, step{
-		quietly: true,
-		then:    func(tx *models.DB) error { return asConfirmFailure(c, confirmEmail(c, tx, token)) },
+	p, err := h.auth().ProvePasskey(c, form.PasskeyAnswer, token.UserID, auth.Step{
+		Quietly: true,
+		Then:    func(tx *models.DB) error { return asConfirmFailure(c, confirmEmail(c, tx, token)) },
 	})
-	if Refused(&form.Form, err) {
+	if auth.Refused(&form.Form, err) {
 		return h.renderVerifyEmail(c, http.StatusUnprocessableEntity, form, token)
 	}
 	if err != nil {
 		return err
 	}
-	return h.finishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
+	return h.auth().FinishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
 }
 
 // confirmEmail confirms the address of token, and records it.
@@ -152,7 +153,7 @@ func recordConfirmed(c *gin.Context, tx *models.DB, token *models.Token) error {
 	if token.Purpose == models.ChangeEmail {
 		detail.EmailFrom = token.User.Email
 	}
-	return recordOwn(c, tx, models.EventEmailConfirmed, token.User, detail)
+	return auth.RecordOwn(c, tx, models.EventEmailConfirmed, token.User, detail)
 }
 
 // asConfirmFailure returns the [web.Refusal] for an address that wasn't confirmed.

@@ -1,4 +1,4 @@
-package auth_test
+package oauth_test
 
 import (
 	"crypto/hmac"
@@ -45,15 +45,6 @@ func identities(s *apptest.Site) (all []models.Identity) {
 		s.T.Fatal(err)
 	}
 	return all
-}
-
-// leadsBack wants a redirect to path, and a toast there.
-func leadsBack(v *apptest.Visitor, a *apptest.Answer, path, toast string) {
-	v.T.Helper()
-	a.LeadsTo(path)
-	if text := v.Get(path).Wants(http.StatusOK).Text("#toasts .toast p"); text != toast {
-		v.T.Errorf("the toast is %q, want %q", text, toast)
-	}
 }
 
 func TestSignUpByProvider(t *testing.T) {
@@ -133,7 +124,7 @@ func TestSignUpByProvider(t *testing.T) {
 
 		// Another subject with the address of old is somebody else.
 		acme.Person = apptest.OpenIDPerson{Subject: "another", Email: apptest.Anna.Email, Verified: true}
-		leadsBack(s.Visit(t), s.Visit(t).ComesBy(acme), "/sign-in?next=%2Faccount%2Fconnections", "")
+		s.Visit(t).LeadsBack(s.Visit(t).ComesBy(acme), "/sign-in?next=%2Faccount%2Fconnections", "")
 	})
 }
 
@@ -250,11 +241,11 @@ func TestProviderRefused(t *testing.T) {
 			v := a.s.Visit(a.v.T)
 			path := v.GoesTo(v.Post("/auth/acme", nil))
 			v.Get(path).LeadsTo("/dashboard")
-			return parameter(a.v.T, path, "code")
+			return apptest.Parameter(a.v.T, path, "code")
 		}), nil, acmeRefused},
 		"the code of another browser": {answer("code", func(a attempt) string {
 			v := a.s.Visit(a.v.T)
-			return parameter(a.v.T, v.GoesTo(v.Post("/auth/acme", nil)), "code")
+			return apptest.Parameter(a.v.T, v.GoesTo(v.Post("/auth/acme", nil)), "code")
 		}), nil, acmeRefused},
 		"another state": {answer("state", func(attempt) string { return strings.Repeat("A", 43) }), nil, expiredThere},
 		"no state":      {answer("state", func(attempt) string { return "" }), nil, expiredThere},
@@ -313,7 +304,7 @@ func TestProviderRefused(t *testing.T) {
 				if open == nil {
 					open = func(a attempt, path string) *apptest.Answer { return a.v.Get(path) }
 				}
-				leadsBack(a.v, open(a, path), "/sign-in", tt.toast)
+				a.v.LeadsBack(open(a, path), "/sign-in", tt.toast)
 				if a.v.SignedIn() || tt.open == nil && len(s.Sessions()) != before || len(s.Users()) != 1 || len(identities(s)) != 1 {
 					t.Error("somebody is signed in or stored")
 				}
@@ -326,15 +317,6 @@ func TestProviderRefused(t *testing.T) {
 		s.Get("/auth/nobody/callback").Wants(http.StatusNotFound)
 		s.Post("/auth/acme/callback", nil).Wants(http.StatusNotFound) // only Apple posts its answers
 	})
-}
-
-func parameter(t testing.TB, path, name string) string {
-	t.Helper()
-	u, err := url.Parse(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Query().Get(name)
 }
 
 func unsigned(claims []byte) string {
@@ -388,13 +370,13 @@ func TestProviderDiscovery(t *testing.T) {
 				defer acme.Mend()
 				tt.change(acme)
 				v := s.Visit(t)
-				leadsBack(v, v.Post("/auth/acme?next=/account", nil), "/sign-in?next=%2Faccount", tt.toast)
+				v.LeadsBack(v.Post("/auth/acme?next=/account", nil), "/sign-in?next=%2Faccount", tt.toast)
 			})
 		}
 
 		// A provider that names itself in its answers must do so in each (RFC 9207).
 		acme.Discovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = true }
-		leadsBack(s.Visitor, s.ComesBy(acme), "/sign-in", acmeRefused)
+		s.LeadsBack(s.ComesBy(acme), "/sign-in", acmeRefused)
 		acme.Answers = func(q url.Values) { q.Set("iss", acme.URL) }
 		s.ComesBy(acme).LeadsTo("/sign-up/provider")
 
@@ -453,7 +435,7 @@ func TestProviderMeetsAnAccount(t *testing.T) {
 					page := v.Get(tt.leads).Wants(http.StatusOK)
 					v.Submit(page, "form#provider-sign-up", apptest.Fill("username", "eve.jones")).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"email": apptest.TakenEmail})
 				} else {
-					leadsBack(v, a, tt.leads, tt.toast)
+					v.LeadsBack(a, tt.leads, tt.toast)
 				}
 
 				u := s.User(apptest.Anna.Username)
@@ -496,7 +478,7 @@ func TestProviderAddressThatLooksAlike(t *testing.T) {
 		for range 2 {
 			acme.Person.Email = "\u017Fue@example.com" // a long s
 			v := s.Visit(t)
-			leadsBack(v, v.ComesBy(acme), "/sign-in?next=%2Faccount%2Fconnections", acmeHave)
+			v.LeadsBack(v.ComesBy(acme), "/sign-in?next=%2Faccount%2Fconnections", acmeHave)
 			acme.Person.Email = "sue@\u212Aate.example" // a Kelvin sign, which in a domain is a k
 			v.ComesBy(acme).LeadsTo("/sign-up/provider")
 			v.Get("/sign-up/provider").Says("sue@Kate.example")
@@ -539,13 +521,13 @@ func TestOtherWaysAfterAProvider(t *testing.T) {
 		ben := s.Visit(t)
 		path := ben.GoesTo(ben.Post("/auth/acme", nil))
 		ben.Join(apptest.Ben)
-		leadsBack(ben, ben.Get(path), "/account/security", expiredThere)
+		ben.LeadsBack(ben.Get(path), "/account/security", expiredThere)
 
 		if err := s.DB.DisableUser(t.Context(), s.User(apptest.Anna.Username)); err != nil {
 			t.Fatal(err)
 		}
 		guest := s.Visit(t)
-		leadsBack(guest, guest.ComesBy(acme), "/sign-in", "This account is disabled. Please contact the site's administrator.")
+		guest.LeadsBack(guest.ComesBy(acme), "/sign-in", "This account is disabled. Please contact the site's administrator.")
 	})
 }
 
@@ -565,7 +547,7 @@ func TestResetEndsPreparedIdentities(t *testing.T) {
 		if action := page.Find("form[action^='/auth/acme']").AttrOr("action", ""); action != "/auth/acme?next="+url.QueryEscape(link) {
 			page.Failf("the provider leads back by %s", action)
 		}
-		owner.Post("/verify-email/password", apptest.With(apptest.Twice(apptest.Anna.Password), "token", parameter(t, link, "token"))).LeadsTo("/dashboard")
+		owner.Post("/verify-email/password", apptest.With(apptest.Twice(apptest.Anna.Password), "token", apptest.Parameter(t, link, "token"))).LeadsTo("/dashboard")
 		if all := identities(s); len(all) > 0 || s.SignedIn() {
 			t.Errorf("the stranger keeps %+v, or is signed in", all)
 		}
@@ -595,10 +577,10 @@ func TestConfirmByProvider(t *testing.T) {
 		s.AgePassword()
 		asked := s.Get("/account/email").Says("Sign in again to continue.")
 		acme.Claims = func(c map[string]any) { c["auth_time"] = time.Now().Add(-time.Hour).Unix() }
-		leadsBack(s.Visitor, confirms(asked), "/account/security", acmeRefused)
+		s.LeadsBack(confirms(asked), "/account/security", acmeRefused)
 		acme.Mend()
 		acme.Person.Subject = "another"
-		leadsBack(s.Visitor, confirms(asked), "/account/security", "That account at Acme isn't connected to yours.")
+		s.LeadsBack(confirms(asked), "/account/security", "That account at Acme isn't connected to yours.")
 		acme.Person = apptest.AnnaElsewhere
 		confirms(asked).LeadsTo("/account/email")
 		page := s.Get("/account/email").Wants(http.StatusOK)
@@ -661,7 +643,7 @@ func TestGitHub(t *testing.T) {
 			t.Error("an address that GitHub hasn't verified is taken for granted")
 		}
 		delete(github.User, "id")
-		leadsBack(v, comes(v), "/sign-in", "GitHub didn't confirm who you are. Try again, or use another way.")
+		v.LeadsBack(comes(v), "/sign-in", "GitHub didn't confirm who you are. Try again, or use another way.")
 		v.Get(v.GoesTo(v.Post("/auth/github", nil)) + "x").LeadsTo("/sign-in")
 	})
 }
@@ -685,4 +667,49 @@ func TestApplePostsItsAnswer(t *testing.T) {
 		s.Get(path).LeadsTo("/sign-up/provider")
 		s.Get("/sign-up/provider").Says("Name Anna Smith Email anna@example.com")
 	})
+}
+
+// TestUninvitedByProvider comes by a provider, in each mode, with an address that it has
+// verified or not.
+func TestUninvitedByProvider(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		mode, domains     string
+		verified, invited bool
+		may               bool
+	}{
+		{"closed", "", true, false, false},
+		{"closed", "", true, true, true},
+		{"closed", "", false, true, false},
+		{"invited", "", true, false, false},
+		{"invited", "", true, true, true},
+		{"domains", "example.com", true, false, true},
+		{"domains", "example.com", false, false, true}, // which asks for the address
+		{"domains", "corp.example", true, false, false},
+		{"domains", "corp.example", true, true, true},
+	} {
+		modelstest.Each(t, func(t *testing.T, db *models.DB) {
+			acme := apptest.NewOpenID(t, "acme")
+			s := apptest.NewSite(t, db, acme.Use, apptest.SignUpMode(tt.mode, tt.domains))
+			acme.Person.Verified = tt.verified
+			if tt.invited {
+				s.InviteToSite(acme.Person.Email)
+			}
+			back := s.ComesBy(acme)
+			if !tt.may {
+				s.LeadsBack(back, "/sign-in", "You need an invitation to create an account here. Sign in another way if you have one.")
+				return
+			}
+			back.LeadsTo("/sign-up/provider")
+			form := url.Values{"username": {"anna.smith"}, "email": {"anna@elsewhere.example"}}
+			if !tt.verified {
+				s.Post("/sign-up/provider", form).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"email": "Use an email address at example.com."})
+				form.Set("email", "anna@example.com")
+			}
+			s.Post("/sign-up/provider", form).LeadsTo("/dashboard")
+			if n, err := db.Bun().NewSelect().Model((*models.SiteInvitation)(nil)).Count(t.Context()); n != 0 || err != nil {
+				t.Errorf("%+v: %d invitations are left (%v)", tt, n, err)
+			}
+		})
+	}
 }

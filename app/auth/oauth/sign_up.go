@@ -1,4 +1,4 @@
-package auth
+package oauth
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/provider"
 	"vestibule/app/text"
@@ -26,7 +27,7 @@ func (h Handlers) holdSignUp(c *gin.Context, p *provider.Provider, a *models.Aut
 	if may, err := h.maySignUp(c, person.Email, person.EmailVerified); err != nil || !may {
 		return cmp.Or(err, h.backFromProvider(c, p, a, "uninvited"))
 	}
-	if err := h.EndWaitingSignUps(c); err != nil {
+	if err := h.auth().EndWaitingSignUps(c); err != nil {
 		return err
 	}
 	waiting := &models.Authorization{Provider: p.Name, Kind: models.AuthorizeSignUp, Next: a.Next, Claims: models.Claims(*person)}
@@ -150,14 +151,14 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 		return err
 	}
 	if user := web.Current(c).User; user != nil {
-		return h.signedInMeanwhile(c, &form.Form, cmp.Or(form.Username, form.Email), func() error { return h.renderProviderSignUp(c, http.StatusConflict, form) })
+		return h.auth().SignedInMeanwhile(c, &form.Form, cmp.Or(form.Username, form.Email), func() error { return h.renderProviderSignUp(c, http.StatusConflict, form) })
 	}
 	if limited, err := h.Limited(c, &form.Form, h.EnumerationLimit(c)); err != nil {
 		return err
 	} else if limited {
 		return h.renderProviderSignUp(c, http.StatusTooManyRequests, form)
 	}
-	if err := h.FailUnavailable(c, &form.Form); err != nil {
+	if err := h.auth().FailUnavailable(c, &form.Form); err != nil {
 		return err
 	}
 	if !form.Valid() {
@@ -174,7 +175,7 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 	}
 	p, err := h.signUpByProvider(c, form, waiting)
 	if taken := new(models.TakenError); errors.As(err, &taken) && (taken.Field == "username" || taken.Field == "email" && form.Has(&form.Email)) {
-		Taken(&form.Form, taken.Field)
+		auth.Taken(&form.Form, taken.Field)
 		return h.renderProviderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
 	if errors.Is(err, models.ErrChanged) || errors.As(err, new(*models.TakenError)) { // sent twice, or signed up another way
@@ -184,10 +185,10 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	return h.finishSignIn(c, p, "welcome", waiting.Next)
+	return h.auth().FinishSignIn(c, p, "welcome", waiting.Next)
 }
 
-func (h Handlers) signUpByProvider(c *gin.Context, form *view.ProviderSignUp, waiting *models.Authorization) (*proved, error) {
+func (h Handlers) signUpByProvider(c *gin.Context, form *view.ProviderSignUp, waiting *models.Authorization) (*auth.Proved, error) {
 	said := waiting.Claims
 	user := &models.User{Email: form.Email}
 	form.Apply(user)
@@ -196,13 +197,13 @@ func (h Handlers) signUpByProvider(c *gin.Context, form *view.ProviderSignUp, wa
 	}
 	person := provider.Person(said)
 	identity := &models.Identity{Provider: waiting.Provider, Issuer: said.Issuer, Subject: said.Subject, Name: nameOf(&person)}
-	return h.prove(c, step{
-		factor:   models.FactorProvider,
-		identity: identity, providerSession: said.SessionID,
-		kind:    models.EventSignUp,
-		detail:  models.EventDetail{Connection: h.ProviderLabel(waiting.Provider)},
-		quietly: true,
-		prepare: func(tx *models.DB) (*models.User, error) {
+	return h.auth().Prove(c, auth.Step{
+		Factor:   models.FactorProvider,
+		Identity: identity, ProviderSession: said.SessionID,
+		Kind:    models.EventSignUp,
+		Detail:  models.EventDetail{Connection: h.ProviderLabel(waiting.Provider)},
+		Quietly: true,
+		Prepare: func(tx *models.DB) (*models.User, error) {
 			return user, tx.CreateUserWithIdentity(c.Request.Context(), user, identity, waiting)
 		},
 	})
@@ -218,5 +219,5 @@ func (h Handlers) CheckProviderSignUp(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.CheckTaken(c, &h.newProviderSignUp(waiting).Form)
+	return h.auth().CheckTaken(c, &h.newProviderSignUp(waiting).Form)
 }

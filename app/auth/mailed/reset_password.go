@@ -1,4 +1,4 @@
-package auth
+package mailed
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/web"
 	"vestibule/models"
@@ -17,7 +18,7 @@ import (
 func (h Handlers) newResetPassword() *view.ResetPassword {
 	form := forms.New(new(view.ResetPassword))
 	form.CheckURL = "/reset-password/check"
-	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
+	h.auth().OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	return form
 }
 
@@ -51,7 +52,7 @@ func (h Handlers) ResetPassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.applyPasswordRules(c, &form.Form, form.Password, token.User)
+	h.auth().ApplyAllPasswordRules(c, &form.Form, form.Password, token.User)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderResetPassword(c, http.StatusUnprocessableEntity, form, token.User)
@@ -71,21 +72,21 @@ func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) er
 	if err != nil {
 		return err
 	}
-	return h.finishSignIn(c, p, "password-changed", web.LocalPath(c.Query("next")))
+	return h.auth().FinishSignIn(c, p, "password-changed", web.LocalPath(c.Query("next")))
 }
 
 // proveLink is prove for a mailed link that sets a new password by calling set with its
 // hash. It returns a [web.Refusal] if the link was used in the meantime.
-func (h Handlers) proveLink(c *gin.Context, token *models.Token, pw, kind string, set func(tx *models.DB, hash string) error) (*proved, error) {
+func (h Handlers) proveLink(c *gin.Context, token *models.Token, pw, kind string, set func(tx *models.DB, hash string) error) (*auth.Proved, error) {
 	hash, err := h.Hash(c, pw)
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.prove(c, step{
-		factor:  models.FactorEmail,
-		kind:    kind,
-		quietly: true,
-		prepare: func(tx *models.DB) (*models.User, error) {
+	p, err := h.auth().Prove(c, auth.Step{
+		Factor:  models.FactorEmail,
+		Kind:    kind,
+		Quietly: true,
+		Prepare: func(tx *models.DB) (*models.User, error) {
 			err := set(tx, hash)
 			return token.User, err // which set may have renewed
 		},
@@ -115,7 +116,7 @@ func (h Handlers) checkNewPassword(c *gin.Context, form *forms.Form, secret, pw 
 	case err != nil:
 		return err
 	default:
-		h.applyPasswordRules(c, form, pw, token.User)
+		h.auth().ApplyAllPasswordRules(c, form, pw, token.User)
 		return web.CheckFields(c, form.Refresh(c.Query("field")))
 	}
 }

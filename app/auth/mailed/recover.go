@@ -1,4 +1,4 @@
-package auth
+package mailed
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/auth"
 	"vestibule/app/device"
 	"vestibule/app/forms"
 	"vestibule/app/web"
@@ -111,7 +112,7 @@ func (h Handlers) RecoverStart(c *gin.Context) error {
 		if err != nil || !begun {
 			return err
 		}
-		return recordOwn(c, tx, models.EventRecoveryBegun, token.User, models.EventDetail{})
+		return auth.RecordOwn(c, tx, models.EventRecoveryBegun, token.User, models.EventDetail{})
 	})
 	if errors.Is(err, models.ErrNotFound) {
 		return goneLink(c, models.Recover)
@@ -170,7 +171,7 @@ func (h Handlers) CancelRecovery(c *gin.Context, user *models.User) error {
 func (h Handlers) newRecoverFinish() *view.RecoverFinish {
 	form := forms.New(new(view.RecoverFinish))
 	form.CheckURL = "/recover/finish/check"
-	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
+	h.auth().OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	return form
 }
 
@@ -218,7 +219,7 @@ func (h Handlers) RecoverFinish(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.applyPasswordRules(c, &form.Form, form.Password, token.User)
+	h.auth().ApplyAllPasswordRules(c, &form.Form, form.Password, token.User)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderRecoverFinish(c, http.StatusUnprocessableEntity, form, token.User)
@@ -229,7 +230,7 @@ func (h Handlers) RecoverFinish(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.finishSignIn(c, p, "recovered", "/account/security")
+	return h.auth().FinishSignIn(c, p, "recovered", "/account/security")
 }
 
 // CheckRecoverFinish checks one field as the user leaves it.

@@ -1,4 +1,4 @@
-package auth
+package oauth
 
 import (
 	"cmp"
@@ -10,12 +10,12 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"vestibule/app/auth"
 	"vestibule/app/metrics"
 	"vestibule/app/provider"
 	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
-	view "vestibule/templates/auth"
 	"vestibule/templates/layouts"
 )
 
@@ -26,9 +26,7 @@ func (h Handlers) StartProvider(c *gin.Context) error {
 	if web.Current(c).User != nil {
 		kind = models.AuthorizeConfirm
 	} else if problem := h.CookieProblem(c); problem != "" {
-		form := h.newSignIn()
-		form.Error = problem
-		return h.renderSignIn(c, http.StatusUnprocessableEntity, form)
+		return h.auth().RefuseSignIn(c, problem)
 	}
 	return h.Authorize(c, c.Param("provider"), kind, web.LocalPath(c.Query("next")))
 }
@@ -54,26 +52,7 @@ func (h Handlers) Authorize(c *gin.Context, name string, kind models.Authorizati
 	if err != nil {
 		return h.providerFailed(c, p, a, err)
 	}
-	return h.leave(c, p.Label, address, "")
-}
-
-// leave leads the browser to another site, which is called label, and shows a toast when it
-// comes back, unless that is empty. It isn't a redirect: browsers apply the form-action of
-// the Content-Security-Policy to where the answer to a form leads, and a provider may lead
-// anywhere.
-func (h Handlers) leave(c *gin.Context, label, address, toast string) error {
-	c.Header("Cache-Control", "no-store")
-	f := h.Frame(c, http.StatusOK) // which takes the toast of the request before
-	if toast != "" {
-		h.Flash(c, toast)
-	}
-	if web.IsHTMX(c) {
-		c.Header("HX-Redirect", address)
-		c.Status(http.StatusOK)
-		return nil
-	}
-	c.Header("Refresh", "0; url="+address)
-	return web.RenderFragment(c, http.StatusOK, view.ProviderPage(f, label, address))
+	return h.auth().Leave(c, p.Label, address, "")
 }
 
 // asRequest returns what the provider's answer to a is checked against.
@@ -208,28 +187,28 @@ func (h Handlers) connect(c *gin.Context, p *provider.Provider, a *models.Author
 func (h Handlers) signInByIdentity(c *gin.Context, p *provider.Provider, a *models.Authorization, person *provider.Person, identity *models.Identity) error {
 	user := identity.User
 	if user.Disabled() {
-		h.recordRefused(c, models.FactorProvider, models.EventSignInFailed, user)
+		h.auth().RecordRefused(c, models.FactorProvider, models.EventSignInFailed, user)
 		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
 	}
-	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, prepare: func(tx *models.DB) (*models.User, error) {
+	return h.proveProvider(c, a, auth.Step{Identity: identity, ProviderSession: person.SessionID, Prepare: func(tx *models.DB) (*models.User, error) {
 		return user, tx.UseIdentity(c.Request.Context(), identity, p.Name, nameOf(person))
 	}}, user, "signed-in")
 }
 
 // proveProvider is prove for what a provider has proved about user.
-func (h Handlers) proveProvider(c *gin.Context, a *models.Authorization, s step, user *models.User, toast string) error {
+func (h Handlers) proveProvider(c *gin.Context, a *models.Authorization, s auth.Step, user *models.User, toast string) error {
 	if err := h.Attempt(c, h.Write(user)); err != nil { // a session is about to be stored, and more
 		return err
 	}
-	s.factor, s.kind, s.detail = models.FactorProvider, models.EventSignIn, models.EventDetail{Connection: h.ProviderLabel(a.Provider)}
-	proved, err := h.prove(c, s)
+	s.Factor, s.Kind, s.Detail = models.FactorProvider, models.EventSignIn, models.EventDetail{Connection: h.ProviderLabel(a.Provider)}
+	proved, err := h.auth().Prove(c, s)
 	if errors.Is(err, models.ErrNotFound) { // disabled, disconnected or with a new password in the meantime
 		return h.RedirectWith(c, "changed", h.afterProvider(c, a))
 	}
 	if err != nil {
 		return err
 	}
-	return h.finishSignIn(c, proved, toast, a.Next)
+	return h.auth().FinishSignIn(c, proved, toast, a.Next)
 }
 
 // meetPerson goes on with somebody whose identity nobody has. If the provider has verified
@@ -249,7 +228,7 @@ func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Aut
 	case err != nil:
 		return err
 	case user.Disabled():
-		h.recordRefused(c, models.FactorProvider, models.EventSignInFailed, user)
+		h.auth().RecordRefused(c, models.FactorProvider, models.EventSignInFailed, user)
 		return h.RedirectWith(c, "disabled", h.afterProvider(c, a))
 	case asciiLower(user.Email) != asciiLower(email): // it only looks alike
 		a.Next = "/account/connections"
@@ -266,11 +245,11 @@ func (h Handlers) meetPerson(c *gin.Context, p *provider.Provider, a *models.Aut
 		return h.backFromProvider(c, p, a, "have")
 	}
 	identity := newIdentity(p, person)
-	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, prepare: func(tx *models.DB) (*models.User, error) {
+	return h.proveProvider(c, a, auth.Step{Identity: identity, ProviderSession: person.SessionID, Prepare: func(tx *models.DB) (*models.User, error) {
 		if err := tx.AddIdentity(c.Request.Context(), user, identity, p.Label); err != nil {
 			return nil, err
 		}
-		return user, recordOwn(c, tx, models.EventConnectionAdded, user, models.EventDetail{Connection: p.Label})
+		return user, auth.RecordOwn(c, tx, models.EventConnectionAdded, user, models.EventDetail{Connection: p.Label})
 	}}, user, web.ProviderToast("connected", p.Name))
 }
 
@@ -292,14 +271,36 @@ func (h Handlers) claimAccount(c *gin.Context, p *provider.Provider, a *models.A
 		a.Next = layouts.Home
 	}
 	identity := newIdentity(p, person)
-	return h.proveProvider(c, a, step{identity: identity, providerSession: person.SessionID, quietly: true, prepare: func(tx *models.DB) (*models.User, error) {
+	return h.proveProvider(c, a, auth.Step{Identity: identity, ProviderSession: person.SessionID, Quietly: true, Prepare: func(tx *models.DB) (*models.User, error) {
 		claimed, err := tx.ClaimUser(c.Request.Context(), user.ID, person.Email, identity, p.Label)
 		if err != nil {
 			return nil, err
 		}
-		if err := recordOwn(c, tx, models.EventEmailConfirmed, claimed, models.EventDetail{Email: claimed.Email}); err != nil {
+		if err := auth.RecordOwn(c, tx, models.EventEmailConfirmed, claimed, models.EventDetail{Email: claimed.Email}); err != nil {
 			return nil, err
 		}
-		return claimed, recordOwn(c, tx, models.EventConnectionAdded, claimed, models.EventDetail{Connection: p.Label})
+		return claimed, auth.RecordOwn(c, tx, models.EventConnectionAdded, claimed, models.EventDetail{Connection: p.Label})
 	}}, user, web.ProviderToast("claimed", p.Name))
+}
+
+// StartAuthorization stores a until the provider answers, and returns the state that the
+// answer must bring. Only this browser may bring it.
+func (h Handlers) StartAuthorization(c *gin.Context, a *models.Authorization) (state string, err error) {
+	state, secret, err := h.DB.StartAuthorization(c.Request.Context(), h.Cookie(c, web.ProviderCookie), a)
+	if err == nil {
+		h.SetCookie(c, web.ProviderCookie, secret, models.AuthorizationLife)
+	}
+	return state, err
+}
+
+// TakeAuthorization ends the authorization that a provider answers. It returns
+// models.ErrNotFound if this browser has no such authorization.
+func (h Handlers) TakeAuthorization(c *gin.Context, state, provider string) (*models.Authorization, error) {
+	return h.DB.TakeAuthorization(c.Request.Context(), state, h.Cookie(c, web.ProviderCookie), provider)
+}
+
+// WaitingSignUp returns the sign-up of this browser that waits for what its provider
+// doesn't say, or models.ErrNotFound.
+func (h Handlers) WaitingSignUp(c *gin.Context) (*models.Authorization, error) {
+	return h.DB.WaitingSignUp(c.Request.Context(), h.Cookie(c, web.ProviderCookie))
 }

@@ -1,8 +1,11 @@
-package auth_test
+package mailed_test
 
 import (
+	"crypto/sha1"
+	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +18,8 @@ import (
 	"vestibule/models"
 	"vestibule/models/modelstest"
 )
+
+const secondFactor = "/sign-in/second-factor"
 
 // The subjects of mail about recoveries.
 const (
@@ -53,7 +58,7 @@ func hasWaited(s *apptest.Site, email string) string {
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		other := s.Visit(t)
 		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
 		other.Post(secondFactor, apptest.Fill("code", a.Code(), "trust", "1")).LeadsTo("/dashboard")
@@ -127,7 +132,7 @@ func TestRecovery(t *testing.T) {
 		if m := s.MailTo(apptest.Anna.Email, recoveredSubject); !strings.HasPrefix(m.Link, "/not-me?token=") {
 			t.Errorf("the notice is %+v", m)
 		}
-		got := slices.DeleteFunc(kinds(s), func(kind string) bool {
+		got := slices.DeleteFunc(s.Kinds(), func(kind string) bool {
 			return !strings.HasPrefix(kind, "recovery-") || strings.HasPrefix(kind, "recovery-code")
 		})
 		if want := []string{"recovery-asked", "recovery-asked", "recovery-begun", "recovery-asked", "recovery-asked", "recovery-finished"}; !slices.Equal(got, want) {
@@ -146,7 +151,7 @@ func TestRecoveryIsToldToEveryone(t *testing.T) {
 	t.Parallel()
 	const present, pending = "new@example.com", "pending@example.com"
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.SignIn(apptest.Anna, a)
 		other := s.Visit(t)
 		other.SignIn(apptest.Anna, a)
@@ -234,7 +239,7 @@ func TestRecoveryEnds(t *testing.T) {
 			t.Parallel()
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
 				s := apptest.NewSite(t, db, many)
-				a := joinWithApp(s)
+				a := s.JoinWithApp()
 				s.SignIn(apptest.Anna, a)
 				s.Deliver()
 				link := recoverLink(s, apptest.Anna.Email)
@@ -242,7 +247,7 @@ func TestRecoveryEnds(t *testing.T) {
 				s.Deliver()
 				tt.act(s, a)
 				ended := s.Dump("recoveries") == "" && !strings.Contains(s.Dump("mails"), models.MailRecoveryReady)
-				if recorded := slices.Contains(kinds(s), "recovery-canceled"); ended != tt.ends || recorded != tt.ends {
+				if recorded := slices.Contains(s.Kinds(), "recovery-canceled"); ended != tt.ends || recorded != tt.ends {
 					t.Fatalf("it ended: %v, recorded: %v, want %v", ended, recorded, tt.ends)
 				}
 				if !tt.ends {
@@ -265,7 +270,7 @@ func TestRecoverRefuses(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db, many)
-		joinWithApp(s)
+		s.JoinWithApp()
 		s.Deliver()
 		token := func(purpose models.Purpose, email string) string {
 			t.Helper()
@@ -345,7 +350,7 @@ func TestRecoveryIsOff(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		on := apptest.NewSite(t, db)
-		joinWithApp(on)
+		on.JoinWithApp()
 		on.Deliver()
 		cancel := beginRecovery(on, apptest.Anna.Email)[0].Link
 		off := apptest.NewSite(t, db, func(c *app.Config) { c.RecoveryWait = 0 })
@@ -411,7 +416,7 @@ func TestRecoverIsThrottled(t *testing.T) {
 			c.LimitMail = models.Limit{Free: 2, First: time.Minute, Longest: time.Minute, Forget: apptest.Day}
 			c.LimitSignUp = models.Limit{Free: 4, First: time.Minute, Longest: time.Minute, Forget: apptest.Day}
 		})
-		joinWithApp(s)
+		s.JoinWithApp()
 		for range 2 {
 			s.Post("/recover", apptest.Fill("email", apptest.Anna.Email)).Wants(http.StatusOK)
 		}
@@ -443,7 +448,7 @@ func TestRecoveryHasWaitedOnce(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s, other := apptest.NewSite(t, db), apptest.NewSite(t, db)
-		joinWithApp(s)
+		s.JoinWithApp()
 		s.Deliver()
 		beginRecovery(s, apptest.Anna.Email)
 		s.NoMail() // it has to wait
@@ -457,5 +462,25 @@ func TestRecoveryHasWaitedOnce(t *testing.T) {
 		if n := len(s.Outbox()) - before + len(other.Outbox()); n != 1 {
 			t.Errorf("it is told %d times", n)
 		}
+	})
+}
+
+// TestRecoverRefusesBreachedPasswords ends a recovery with a password that is known from a
+// data breach.
+func TestRecoverRefusesBreachedPasswords(t *testing.T) {
+	t.Parallel()
+	hash := fmt.Sprintf("%X", sha1.Sum([]byte(apptest.BreachedPassword))) // #nosec G401 -- the public lists are of SHA-1
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, hash[5:]+":12") }))
+	t.Cleanup(server.Close)
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, func(c *app.Config) {
+			c.Breached = strings.Replace(server.URL, "127.0.0.1", "localhost", 1) + "/range/"
+		})
+		s.JoinWithApp()
+		s.Deliver()
+		beginRecovery(s, apptest.Anna.Email)
+		link := hasWaited(s, apptest.Anna.Email)
+		s.Visit(t).Post("/recover/finish", apptest.Fill("token", apptest.Parameter(t, link, "token"), "password", apptest.BreachedPassword, "confirm_password", apptest.BreachedPassword)).
+			Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"password": apptest.WasBreached})
 	})
 }

@@ -1,4 +1,4 @@
-package auth
+package mailed
 
 import (
 	"net/http"
@@ -16,7 +16,7 @@ import (
 func (h Handlers) newVerifyEmailPassword() *view.VerifyEmailPassword {
 	form := forms.New(new(view.VerifyEmailPassword))
 	form.CheckURL = "/verify-email/password/check"
-	h.OmitConfirmation(&form.Form, &form.ConfirmPassword)
+	h.auth().OmitConfirmation(&form.Form, &form.ConfirmPassword)
 	return form
 }
 
@@ -58,7 +58,7 @@ func (h Handlers) VerifyEmailPassword(c *gin.Context) error {
 	if isAnothers(c, token) {
 		return h.renderAnotherAccount(c, http.StatusConflict, token, view.VerifyEmailPasswordPath(form.Token))
 	}
-	h.applyPasswordRules(c, &form.Form, form.Password, token.User)
+	h.auth().ApplyAllPasswordRules(c, &form.Form, form.Password, token.User)
 	form.Error = h.CookieProblem(c)
 	if !form.Valid() {
 		return h.renderVerifyEmailPassword(c, http.StatusUnprocessableEntity, form, token)

@@ -1,4 +1,4 @@
-package auth_test
+package mailed_test
 
 import (
 	"encoding/base64"
@@ -88,7 +88,7 @@ func TestSignInCode(t *testing.T) {
 			t.Error("opening the link signs in")
 		}
 		s.Submit(page, "form#enter-code", nil, options...).LeadsTo("/account/sessions")
-		if got := strings.Join(kinds(s), " "); got != "sign-up sign-in-failed sign-in sign-out sign-in-failed sign-in" {
+		if got := strings.Join(s.Kinds(), " "); got != "sign-up sign-in-failed sign-in sign-out sign-in-failed sign-in" {
 			t.Errorf("the events are %s", got)
 		}
 
@@ -273,7 +273,7 @@ func TestSignInCodeEndsWhatWasPrepared(t *testing.T) {
 		if strings.Contains(m.Text, "Hello Anna") {
 			t.Error("the mail greets with a name that a stranger chose")
 		}
-		leadsBack(s.Visitor, s.Post(signInCode, code(m.Code)), "/dashboard", "Signed in. Your email address wasn't confirmed before, so we removed the password and the devices that this account had.")
+		s.LeadsBack(s.Post(signInCode, code(m.Code)), "/dashboard", "Signed in. Your email address wasn't confirmed before, so we removed the password and the devices that this account had.")
 		u := s.User("anna.smith")
 		if eve.SignedIn() || !s.SignedIn() || u.HasPassword() || !u.Verified() || s.Dump("authenticators")+s.Dump("recovery_codes")+s.Dump("passkeys")+s.Dump("identities") != "" || len(s.Sessions()) != 1 {
 			t.Error("something of Eve is left")
@@ -286,7 +286,7 @@ func TestSignInCodeEndsWhatWasPrepared(t *testing.T) {
 func TestSignInCodeAsksForTheSecondFactor(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		a := joinWithApp(s)
+		a := s.JoinWithApp()
 		s.Deliver()
 		v := s.Visit(t)
 		signIn := func() *apptest.Answer {
