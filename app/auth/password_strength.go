@@ -31,7 +31,7 @@ func (h Handlers) PasswordStrength(c *gin.Context) error {
 	if err := web.Bind(c, &form.Form); err != nil {
 		return err
 	}
-	release, ok := h.AcquireScoring()
+	release, ok := h.AcquireScoring(c.Request.Context())
 	if !ok { // better an empty meter than slow pages
 		return renderStrength(c, password.NoScore)
 	}

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -99,13 +101,19 @@ func (k *Kit) Verify(c *gin.Context, pw, hash string) (match, outdated bool, err
 	return k.Hasher.Verify(ctx, pw, hash)
 }
 
-// AcquireScoring reports whether a password may be scored now: at most half the cores
-// score at once. If so, the caller must call release.
-func (k *Kit) AcquireScoring() (release func(), ok bool) {
+// maxScoringWait is how long a password waits to be scored: longer, and the person has gone
+// on.
+const maxScoringWait = 3 * time.Second
+
+// AcquireScoring waits until a password may be scored: at most half the cores score at once.
+// It reports whether that was so in time; the caller must then call release.
+func (k *Kit) AcquireScoring(ctx context.Context) (release func(), ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, maxScoringWait)
+	defer cancel()
 	select {
 	case k.scoring <- struct{}{}:
 		return func() { <-k.scoring }, true
-	default:
+	case <-ctx.Done():
 		return nil, false
 	}
 }

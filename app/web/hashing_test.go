@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -102,4 +103,32 @@ func (s *clientQuota) held(client string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.taken[client]
+}
+
+// TestScoringWaitsItsTurn takes the only slot. Another password waits for it, unless its
+// sender goes away.
+func TestScoringWaitsItsTurn(t *testing.T) {
+	t.Parallel()
+	k := &Kit{scoring: make(chan struct{}, 1)}
+	release, ok := k.AcquireScoring(t.Context())
+	if !ok {
+		t.Fatal("the first has to wait")
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, ok := k.AcquireScoring(gone); ok {
+		t.Error("two are scored at once")
+	}
+	waits := make(chan bool)
+	go func() {
+		next, ok := k.AcquireScoring(t.Context())
+		if ok {
+			next()
+		}
+		waits <- ok
+	}()
+	release()
+	if !<-waits {
+		t.Error("what was released is lost")
+	}
 }
