@@ -351,6 +351,9 @@ func TestUsernamesSwitchedOff(t *testing.T) {
 		}
 		anna.Submit(page, "form#sign-in", apptest.Credentials("ANNA@example.com", apptest.Anna.Password)).LeadsTo("/dashboard")
 
+		// What is stored of her is in her data, all the same.
+		anna.Get("/account/data").Wants(http.StatusOK).Says(`"username": "` + apptest.Anna.Username + `"`)
+
 		change := anna.Get("/account/password").Wants(http.StatusOK)
 		if login := change.Find("input[autocomplete=username]").AttrOr("value", apptest.Anna.Email); login != apptest.Anna.Email {
 			t.Errorf("password managers are told %q", login)

@@ -2,6 +2,7 @@ package models
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -124,4 +125,11 @@ func (db *DB) ForUsernames(usernames Usernames) *DB {
 		}
 	}
 	return &site
+}
+
+// StoredUsername returns the username that is stored for u, also if db is for a site without
+// usernames.
+func (db *DB) StoredUsername(ctx context.Context, u *User) (username string, err error) {
+	err = db.bun.NewSelect().Model((*User)(nil)).Column("username").Where("id = ?", u.ID).Scan(ctx, &username)
+	return username, asNotFound(err)
 }

@@ -160,16 +160,25 @@ func (h Handlers) WriteData(ctx context.Context, w *bufio.Writer, u *models.User
 		}
 		lists = append(lists, ownList{key, h.Exports()[key]})
 	}
-	return writeData(ctx, w, u, lists)
+	profile, err := h.ownProfile(ctx, u)
+	if err != nil {
+		return err
+	}
+	return writeData(ctx, w, u, profile, lists)
 }
 
-// writeData writes a JSON object with u's profile and lists, a row at a time.
-func writeData(ctx context.Context, w *bufio.Writer, u *models.User, lists []ownList) error {
-	const indent = "    "
-	own := ownProfile{Username: u.Username, Email: u.ShownEmail(), FirstName: u.FirstName, LastName: u.LastName, VerifiedAt: u.VerifiedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt}
+func (h Handlers) ownProfile(ctx context.Context, u *models.User) (own ownProfile, err error) {
+	own = ownProfile{Email: u.ShownEmail(), FirstName: u.FirstName, LastName: u.LastName, VerifiedAt: u.VerifiedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt}
 	if u.LastName == "" {
 		own.FirstName, own.Name = "", u.FirstName
 	}
+	own.Username, err = h.DB.StoredUsername(ctx, u) // also if the site no longer has any
+	return own, err
+}
+
+// writeData writes a JSON object with u's profile and lists, a row at a time.
+func writeData(ctx context.Context, w *bufio.Writer, u *models.User, own ownProfile, lists []ownList) error {
+	const indent = "    "
 	profile, err := json.MarshalIndent(own, "", indent)
 	if err != nil {
 		return err

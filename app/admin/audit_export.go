@@ -21,8 +21,9 @@ type AuditRow struct {
 	Kind     string     `json:"kind"`
 	UserID   *uuid.UUID `json:"user_id"`
 	Username *string    `json:"username"`
+	Login    *string    `json:"login"` // the username, or else the email address
 	ActorID  *uuid.UUID `json:"actor_id"`
-	Actor    *string    `json:"actor"`
+	Actor    *string    `json:"actor"` // the same of who caused the event
 	Operator bool       `json:"operator"`
 
 	OrganizationID *uuid.UUID `json:"organization_id,omitempty"`
@@ -61,8 +62,18 @@ func NewAuditRow(e *models.Event) AuditRow {
 		row.OperatorID = &e.OperatorID
 	}
 	row.UserID, row.Username = OptionalUser(e.UserID, e.User)
-	row.ActorID, row.Actor = OptionalUser(e.ActorID, e.Actor)
+	row.ActorID, _ = OptionalUser(e.ActorID, e.Actor)
+	row.Login, row.Actor = optionalLogin(e.User), optionalLogin(e.Actor)
 	return row
+}
+
+// optionalLogin returns what user signs in with, or nil for nobody.
+func optionalLogin(user *models.User) *string {
+	if user == nil {
+		return nil
+	}
+	login := user.Login()
+	return &login
 }
 
 // OptionalUser returns pointers to the id and username, or nil, which JSON prints as

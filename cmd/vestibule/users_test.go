@@ -567,12 +567,12 @@ func TestOperatorAudit(t *testing.T) {
 		row := readJSON[[]object](o, o.does("audit", "operator", "--json"))[0]
 		id, at := row["id"], row["created_at"]
 		wantEqual(o.T, "JSON", row, object{
-			"id": id, "kind": "sign-out", "user_id": otto.ID.String(), "username": "operator", "actor_id": otto.ID.String(), "actor": "operator",
+			"id": id, "kind": "sign-out", "user_id": otto.ID.String(), "username": "operator", "login": "operator", "actor_id": otto.ID.String(), "actor": "operator",
 			"operator": false, "ip": "::1", "device": "Unknown browser", "user_agent": "[31m", "request_id": "", "created_at": at,
 		})
 		row = readJSON[[]object](o, o.does("audit", "--kind=deleted", "--json"))[0]
 		wantEqual(o.T, "JSON of who was deleted", row, object{
-			"id": row["id"], "kind": "deleted", "user_id": ben.ID.String(), "username": nil, "actor_id": nil, "actor": nil,
+			"id": row["id"], "kind": "deleted", "user_id": ben.ID.String(), "username": nil, "login": nil, "actor_id": nil, "actor": nil,
 			"operator": true, "ip": "", "device": "", "user_agent": "", "request_id": "", "created_at": row["created_at"],
 		})
 		row = readJSON[[]object](o, o.does("audit", "--kind=session-ended", "--json"))[0]
