@@ -78,7 +78,7 @@ var columns = [][]variant{
 }
 
 func signUp(mode models.SignUpMode) func(*app.Config) {
-	return func(c *app.Config) { c.SignUp, c.SignUpDomains = string(mode), "example.com" }
+	return apptest.SignUpMode(string(mode), "example.com")
 }
 
 func usernames(u models.Usernames) func(*app.Config) {
@@ -136,10 +136,7 @@ func TestNaming(t *testing.T) {
 
 				path := "/sign-up"
 				if strings.Contains(name, "SIGN_UP=invited") || strings.Contains(name, "SIGN_UP=closed") {
-					if _, err := db.InviteToSite(t.Context(), apptest.Anna.Email); err != nil {
-						t.Fatal(err)
-					}
-					path = s.MailTo(apptest.Anna.Email, apptest.SiteInvitationSubject).Link
+					path = s.InviteToSite(apptest.Anna.Email)
 				}
 				s.signsUp(s.Visitor, path, fields, apptest.Anna).LeadsTo("/dashboard")
 				s.Confirmed()

@@ -82,10 +82,7 @@ func TestPasskeys(t *testing.T) {
 			t.Errorf("left are %+v", left)
 		}
 		s.Get(path).Wants(http.StatusNotFound)
-		var kinds []string
-		for _, e := range s.Events() {
-			kinds = append(kinds, e.Kind)
-		}
+		kinds := s.Kinds()
 		if want := []string{"sign-up", "passkey-added", "passkey-added", "passkey-renamed", "passkey-removed"}; !slices.Equal(kinds, want) {
 			t.Errorf("the events are %v, want %v", kinds, want)
 		}

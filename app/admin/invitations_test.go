@@ -85,10 +85,7 @@ func TestRevokeInvitation(t *testing.T) {
 		v := s.Operator(apptest.Nth(1), models.OperatorAdmin)
 		s.Deliver()
 		joins := s.Invite("new@example.com", "Member")
-		if _, err := s.DB.InviteToSite(t.Context(), "site@example.com"); err != nil {
-			t.Fatal(err)
-		}
-		signsUp := s.MailTo("site@example.com", apptest.SiteInvitationSubject).Link
+		signsUp := s.InviteToSite("site@example.com")
 		for _, tt := range []struct {
 			email, link, kind string
 			model             any

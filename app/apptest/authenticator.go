@@ -9,8 +9,12 @@ import (
 	"github.com/pquerna/otp/totp"
 )
 
-// SecondFactorForm is the form that asks for a code after the password.
-const SecondFactorForm = "form#second-factor"
+// SecondFactorPath is the path of the page that asks for a code after the password, and
+// SecondFactorForm its form.
+const (
+	SecondFactorPath = "/sign-in/second-factor"
+	SecondFactorForm = "form#second-factor"
+)
 
 // Authenticator is a person's app that shows codes.
 type Authenticator struct {

@@ -1,5 +1,5 @@
-// Package auth has sign-up, sign-in, sign-out, password reset, email confirmation and
-// reauthentication.
+// Package auth has sign-up, sign-in and its steps, sign-out and reauthentication. Every way in
+// calls [Handlers.Prove] with what it has proved.
 package auth
 
 import "vestibule/app/web"

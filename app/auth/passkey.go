@@ -173,7 +173,7 @@ func (h Handlers) checkCreation(c *gin.Context, kind models.CeremonyKind, sent v
 	if err != nil {
 		return nil, AsRefusal(c, err)
 	}
-	ceremony, err := h.TakeCeremony(c, kind, creation.Challenge())
+	ceremony, err := h.takeCeremony(c, kind, creation.Challenge())
 	if err != nil {
 		return nil, AsRefusal(c, err)
 	}
@@ -218,8 +218,8 @@ func (h Handlers) PasskeySignInOptions(c *gin.Context) error {
 
 // ProvePasskey signs in the user whose passkey signed an answer, who must have the id of
 // unless that is zero. A passkey counts as two factors, because authenticators ask for a
-// PIN or a finger. It returns a *PasskeyRefusal if nobody may sign in by it. The step may
-// say what else is stored.
+// PIN or a finger. It returns a *PasskeyRefusal if nobody may sign in by it. It sets s's
+// Factor, Kind and Prepare, and limits the attempts.
 func (h Handlers) ProvePasskey(c *gin.Context, sent view.PasskeyAnswer, of uuid.UUID, s Step) (p *Proved, err error) {
 	defer func() {
 		if errors.As(err, new(*PasskeyRefusal)) {
@@ -294,7 +294,7 @@ func (h Handlers) checkAnswer(c *gin.Context, kind models.CeremonyKind, sent vie
 	if err != nil {
 		return nil, AsRefusal(c, err)
 	}
-	ceremony, err := h.TakeCeremony(c, kind, assertion.Challenge())
+	ceremony, err := h.takeCeremony(c, kind, assertion.Challenge())
 	if err != nil {
 		return nil, AsRefusal(c, err)
 	}
@@ -360,9 +360,9 @@ func (h Handlers) StartCeremony(c *gin.Context, kind models.CeremonyKind, begun 
 	return nil
 }
 
-// TakeCeremony ends the ceremony that an authenticator answers. It returns
+// takeCeremony ends the ceremony that an authenticator answers. It returns
 // models.ErrNotFound if this browser and user have no such ceremony.
-func (h Handlers) TakeCeremony(c *gin.Context, kind models.CeremonyKind, challenge string) (*models.PasskeyCeremony, error) {
+func (h Handlers) takeCeremony(c *gin.Context, kind models.CeremonyKind, challenge string) (*models.PasskeyCeremony, error) {
 	return h.DB.TakeCeremony(c.Request.Context(), challenge, h.Cookie(c, web.PasskeyCookie), kind, userID(c))
 }
 

@@ -27,7 +27,7 @@ func ApplyPasswordRules(form *forms.Form, pw string, user *models.User) {
 	}
 }
 
-// ApplyPasswordRules applies the rules for a new password of user, and sets an error in form if
+// ApplyAllPasswordRules applies the rules for a new password of user, and sets an error in form if
 // it is known from a data breach.
 func (h Handlers) ApplyAllPasswordRules(c *gin.Context, form *forms.Form, pw string, user *models.User) {
 	ApplyPasswordRules(form, pw, user)
@@ -86,7 +86,8 @@ func (h Handlers) authenticate(c *gin.Context, user *models.User, pw string) (bo
 }
 
 // AttemptSignIn reports whether pw is the password of user, for somebody who isn't signed
-// in. It reports whether there were too many attempts; form then has that error.
+// in; also that of a disabled user, whom Prove refuses. It reports whether there were too many
+// attempts; form then has that error. The caller records a wrong password by RecordRefused.
 func (h Handlers) AttemptSignIn(c *gin.Context, form *forms.Form, user *models.User, pw string) (match, limited bool, err error) {
 	account, known, err := h.PerAccount(c, "password", user)
 	if err != nil {

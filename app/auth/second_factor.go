@@ -119,7 +119,7 @@ func (h Handlers) secondFactorByPasskey(c *gin.Context, form *view.SecondFactor,
 	return h.FinishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
 }
 
-// proveCode is prove for the code in a field of form, after the steps of s. It returns nil
+// proveCode is [Handlers.Prove] for the code in a field of form, after the steps of s. It returns nil
 // if the code is wrong, or limited; form has the error.
 func (h Handlers) proveCode(c *gin.Context, form *forms.Form, field, typed string, s *models.SignIn, trust bool) (p *Proved, limited bool, err error) {
 	right, limited, err := h.attemptCode(c, form, field, typed, s.User, func(use func(tx *models.DB) error) (err error) {

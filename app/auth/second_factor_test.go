@@ -18,8 +18,6 @@ import (
 	"vestibule/models/modelstest"
 )
 
-const secondFactor = "/sign-in/second-factor"
-
 const wrongCode = "That code is wrong, or was used before."
 
 func TestSecondFactor(t *testing.T) {
@@ -27,7 +25,7 @@ func TestSecondFactor(t *testing.T) {
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		a := s.JoinWithApp()
 		s.Post("/sign-in?next=/account", apptest.Credentials("anna.smith", "not mine, really"), options...).Wants(http.StatusUnprocessableEntity).Says(apptest.WrongSignIn)
-		to := secondFactor + "?next=%2Faccount"
+		to := apptest.SecondFactorPath + "?next=%2Faccount"
 		answer := s.Post("/sign-in?next=/account", apptest.Anna.Credentials(), options...).LeadsTo(to).Keeps("session")
 		if c := answer.Sets("sign_in"); c == nil || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.MaxAge < 590 || c.MaxAge > 600 {
 			answer.Failf("the cookie is %v", c)
@@ -51,7 +49,7 @@ func TestSecondFactor(t *testing.T) {
 		if done.Sets("session") == nil || !s.SignedIn() || strings.Contains(s.Dump("sign_ins"), "password") {
 			t.Error("the code doesn't sign in, or the sign-in still waits")
 		}
-		s.Get(secondFactor + "?next=/account").LeadsTo("/account")
+		s.Get(apptest.SecondFactorPath + "?next=/account").LeadsTo("/account")
 		if got := s.Kinds(); !slices.Equal(got[len(got)-3:], []string{"code-failed", "code-failed", "sign-in"}) || !slices.Contains(got, "sign-in-started") {
 			t.Errorf("the audit log has %v", got)
 		}
@@ -69,7 +67,7 @@ func TestSecondFactorRefuses(t *testing.T) {
 		},
 		"another password": func(s *apptest.Site) {
 			token := s.ResetToken(apptest.Anna.Email)
-			s.Visit(s.T).Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(secondFactor)
+			s.Visit(s.T).Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(apptest.SecondFactorPath)
 		},
 		"another address": func(s *apptest.Site) {
 			secret, err := s.DB.CreateToken(s.T.Context(), nil, s.User("anna.smith"), models.ChangeEmail, "new@example.com")
@@ -115,13 +113,13 @@ func TestSecondFactorRefuses(t *testing.T) {
 			modelstest.Each(t, func(t *testing.T, db *models.DB) {
 				s := apptest.NewSite(t, db)
 				a := s.JoinWithApp()
-				s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-				page := s.Get(secondFactor).Wants(http.StatusOK)
+				s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+				page := s.Get(apptest.SecondFactorPath).Wants(http.StatusOK)
 				end(s)
 				s.Get("/dashboard").LeadsTo("/sign-in")
 				s.Get("/account/security").LeadsTo("/sign-in?next=%2Faccount%2Fsecurity")
 				s.Submit(page, apptest.SecondFactorForm, apptest.Fill("code", a.CodeIn(0))).LeadsTo("/sign-in")
-				s.Get(secondFactor).LeadsTo("/sign-in")
+				s.Get(apptest.SecondFactorPath).LeadsTo("/sign-in")
 				s.Get("/sign-in").Says("That took too long, or your account changed. Please sign in again.")
 				if s.SignedIn() || len(s.Sessions()) > 0 {
 					t.Error("somebody is signed in")
@@ -141,25 +139,25 @@ func TestOtherWaysInAskForTheSecondFactor(t *testing.T) {
 
 		// A mailed link sets the password, and the code is still missing.
 		token := s.ResetToken(apptest.Anna.Email)
-		s.Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(secondFactor).Keeps("session")
+		s.Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(apptest.SecondFactorPath).Keeps("session")
 		if s.SignedIn() {
 			t.Error("a mailed link alone signs in")
 		}
 		s.MailTo(apptest.Anna.Email, "Your password was reset")
-		s.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
+		s.Post(apptest.SecondFactorPath, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
 		s.NoMail() // about a new browser
 
 		// So does a link that somebody else opens who is signed in: they stay, until the code.
 		ben := s.Visit(t)
 		ben.Join(apptest.Ben)
 		token = s.ResetToken(apptest.Anna.Email)
-		ben.Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(secondFactor)
+		ben.Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", token)).LeadsTo(apptest.SecondFactorPath)
 		ben.Get("/account").Wants(http.StatusOK).Says("Ben Jones")
-		ben.Submit(ben.Get(secondFactor).Says("Signing in as anna.smith."), apptest.SecondFactorForm, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
+		ben.Submit(ben.Get(apptest.SecondFactorPath).Says("Signing in as anna.smith."), apptest.SecondFactorForm, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
 		ben.Get("/account").Wants(http.StatusOK).Says("Anna Smith")
 		ben.Post("/sign-out", nil).LeadsTo("/")
-		s.Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).LeadsTo(secondFactor)
-		s.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
+		s.Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).LeadsTo(apptest.SecondFactorPath)
+		s.Post(apptest.SecondFactorPath, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
 		s.Confirmed()
 		s.Deliver()
 
@@ -169,7 +167,7 @@ func TestOtherWaysInAskForTheSecondFactor(t *testing.T) {
 		v := s.Visit(t)
 		page := v.Get(link).Wants(http.StatusOK)
 		to := v.Submit(page, "form#verify", apptest.Fill("password", apptest.AnotherPassword)).Wants(http.StatusSeeOther).Header.Get("Location")
-		if !strings.HasPrefix(to, secondFactor+"?next=%2Fverify-email") || s.User("anna.smith").Email != apptest.Anna.Email {
+		if !strings.HasPrefix(to, apptest.SecondFactorPath+"?next=%2Fverify-email") || s.User("anna.smith").Email != apptest.Anna.Email {
 			t.Errorf("the password alone leads to %s, and the address is %s", to, s.User("anna.smith").Email)
 		}
 		v.Post(to, apptest.Fill("code", a.Code())).LeadsTo(link)
@@ -199,7 +197,7 @@ func TestPreparedFactorsEnd(t *testing.T) {
 				t.Errorf("%s: what was prepared is still there", name)
 			}
 			eve.Post("/sign-in", apptest.Credentials("anna.smith", apptest.AnotherPassword)).Wants(http.StatusUnprocessableEntity)
-			eve.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/sign-in")
+			eve.Post(apptest.SecondFactorPath, apptest.Fill("code", a.Code())).LeadsTo("/sign-in")
 			if err := db.DeleteUser(t.Context(), s.User("anna.smith")); err != nil {
 				t.Fatal(err)
 			}
@@ -214,13 +212,13 @@ func TestCodeCountsOnce(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s := apptest.NewSite(t, db)
 		a := s.JoinWithApp()
-		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		other := s.Visit(t)
-		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		code := a.Code()
-		s.Post(secondFactor, apptest.Fill("code", code)).LeadsTo("/dashboard")
-		other.Post(secondFactor, apptest.Fill("code", code)).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"code": wrongCode})
-		other.Post(secondFactor, apptest.Fill("code", a.CodeIn(-30*time.Second))).Wants(http.StatusUnprocessableEntity) // older than one that was used
+		s.Post(apptest.SecondFactorPath, apptest.Fill("code", code)).LeadsTo("/dashboard")
+		other.Post(apptest.SecondFactorPath, apptest.Fill("code", code)).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"code": wrongCode})
+		other.Post(apptest.SecondFactorPath, apptest.Fill("code", a.CodeIn(-30*time.Second))).Wants(http.StatusUnprocessableEntity) // older than one that was used
 
 		storm := func(send []func() *apptest.Answer) (through int) {
 			answers := make([]*apptest.Answer, len(send))
@@ -239,8 +237,8 @@ func TestCodeCountsOnce(t *testing.T) {
 		var send []func() *apptest.Answer
 		for range 4 {
 			v := s.Visit(t)
-			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-			send = append(send, func() *apptest.Answer { return v.Post(secondFactor, apptest.Fill("code", code)) })
+			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+			send = append(send, func() *apptest.Answer { return v.Post(apptest.SecondFactorPath, apptest.Fill("code", code)) })
 		}
 		code = a.Code()
 		if n := storm(send); n != 1 {
@@ -248,14 +246,14 @@ func TestCodeCountsOnce(t *testing.T) {
 		}
 
 		v := s.Visit(t)
-		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		waiting, before := v.Cookie("sign_in"), len(s.Sessions())
 		first, second := a.Code(), a.CodeIn(30*time.Second)
 		send = nil
 		for _, code := range []string{first, second} {
 			v := s.Visit(t)
 			v.SetCookie("sign_in", waiting)
-			send = append(send, func() *apptest.Answer { return v.Post(secondFactor, apptest.Fill("code", code)) })
+			send = append(send, func() *apptest.Answer { return v.Post(apptest.SecondFactorPath, apptest.Fill("code", code)) })
 		}
 		if n := storm(send); n != 1 || len(s.Sessions()) != before+1 {
 			t.Errorf("one sign-in begins %d sessions", len(s.Sessions())-before)
@@ -269,10 +267,10 @@ func TestSignInGoesOnInAnotherProcess(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, db *models.DB) {
 		s, other := apptest.NewSite(t, db), apptest.NewSite(t, db)
 		a := s.JoinWithApp()
-		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		other.SetCookie("sign_in", s.Cookie("sign_in"))
-		other.Post(secondFactor, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
-		s.Post(secondFactor, apptest.Fill("code", a.CodeIn(30*time.Second))).LeadsTo("/sign-in")
+		other.Post(apptest.SecondFactorPath, apptest.Fill("code", a.Code())).LeadsTo("/dashboard")
+		s.Post(apptest.SecondFactorPath, apptest.Fill("code", a.CodeIn(30*time.Second))).LeadsTo("/sign-in")
 	})
 }
 
@@ -288,12 +286,12 @@ func TestCodesAreThrottled(t *testing.T) {
 		eve := []*apptest.Visitor{s.Visit(t), other.Visitor}
 		for i := range 3 {
 			v := eve[i%2]
-			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor) // a right password doesn't forget the guesses
-			v.Post(secondFactor, apptest.Fill("code", "000000")).Wants(http.StatusUnprocessableEntity)
+			v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath) // a right password doesn't forget the guesses
+			v.Post(apptest.SecondFactorPath, apptest.Fill("code", "000000")).Wants(http.StatusUnprocessableEntity)
 		}
 		for _, v := range eve {
-			v.Post(secondFactor, apptest.Fill("code", a.Code())).TooEarly()
-			v.Post(secondFactor, apptest.Fill("recovery_code", "aaaa-bbbb-cccc-dddd")).TooEarly()
+			v.Post(apptest.SecondFactorPath, apptest.Fill("code", a.Code())).TooEarly()
+			v.Post(apptest.SecondFactorPath, apptest.Fill("recovery_code", "aaaa-bbbb-cccc-dddd")).TooEarly()
 		}
 		s.SignIn(apptest.Anna, a) // from a browser that she has used before
 	})
@@ -378,8 +376,8 @@ func TestRecoveryCodesSignIn(t *testing.T) {
 		codes := s.RecoveryCodes()
 		s.Post("/sign-out", nil).LeadsTo("/")
 		s.Deliver()
-		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-		page := s.Get(secondFactor).Wants(http.StatusOK)
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+		page := s.Get(apptest.SecondFactorPath).Wants(http.StatusOK)
 		link := page.Find("#second-factor a").AttrOr("href", "")
 		page = s.Get(link).Wants(http.StatusOK)
 		s.Submit(page, apptest.SecondFactorForm, apptest.Fill("recovery_code", ""), options...).Wants(http.StatusUnprocessableEntity).WantsErrors(map[string]string{"recovery_code": "Enter a recovery code."})
@@ -395,11 +393,11 @@ func TestRecoveryCodesSignIn(t *testing.T) {
 			t.Error("the codes are shown again")
 		}
 		v := s.Visit(t)
-		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-		v.Post(secondFactor, apptest.Fill("recovery_code", codes[3])).Wants(http.StatusUnprocessableEntity) // used
+		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+		v.Post(apptest.SecondFactorPath, apptest.Fill("recovery_code", codes[3])).Wants(http.StatusUnprocessableEntity) // used
 		s.RecoveryCodes()
-		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-		v.Post(secondFactor, apptest.Fill("recovery_code", codes[4])).Wants(http.StatusUnprocessableEntity) // of an old set
+		v.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+		v.Post(apptest.SecondFactorPath, apptest.Fill("recovery_code", codes[4])).Wants(http.StatusUnprocessableEntity) // of an old set
 	})
 }
 
@@ -412,10 +410,10 @@ func TestRecoveryCodesAreHashedLikePasswords(t *testing.T) {
 		s.SignIn(apptest.Anna, s.JoinWithApp())
 		user := s.User(apptest.Anna.Username)
 		waits := s.Visit(t)
-		waits.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		waits.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		try := func(code string) (a *apptest.Answer) {
 			t.Helper()
-			got := s.Hashes.During(func() { a = waits.Post(secondFactor, apptest.Fill("recovery_code", code)) })
+			got := s.Hashes.During(func() { a = waits.Post(apptest.SecondFactorPath, apptest.Fill("recovery_code", code)) })
 			if len(got) != 1 {
 				t.Errorf("%q computes %v", code, got)
 			}
@@ -452,7 +450,7 @@ func TestRecoveryCodesAreHashedLikePasswords(t *testing.T) {
 			t.Errorf("there are %d salts for 10 codes", len(salts))
 		}
 		waits.Post("/sign-out", nil)
-		waits.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+		waits.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		for _, wrong := range []string{earlier, codes[0][:18] + "7", codes[1][:1] + codes[0][1:]} {
 			if wrong != codes[0] { // which may end with 7
 				try(wrong).Wants(http.StatusUnprocessableEntity)
@@ -469,18 +467,18 @@ func TestTrustedBrowser(t *testing.T) {
 		a := s.JoinWithApp()
 		trust := func(v *apptest.Visitor, p apptest.Person) {
 			t.Helper()
-			v.Post("/sign-in", p.Credentials()).LeadsTo(secondFactor)
-			if !v.Get(secondFactor).Says("Don't ask again on this browser for 30 days").Find("[name=trust]").Is("input[type=checkbox]") {
+			v.Post("/sign-in", p.Credentials()).LeadsTo(apptest.SecondFactorPath)
+			if !v.Get(apptest.SecondFactorPath).Says("Don't ask again on this browser for 30 days").Find("[name=trust]").Is("input[type=checkbox]") {
 				t.Error("there is no checkbox")
 			}
-			v.Post(secondFactor, apptest.Fill("code", a.Code(), "trust", "1")).LeadsTo("/dashboard")
+			v.Post(apptest.SecondFactorPath, apptest.Fill("code", a.Code(), "trust", "1")).LeadsTo("/dashboard")
 			v.Post("/sign-out", nil).LeadsTo("/")
 		}
 		asks := func(v *apptest.Visitor, p apptest.Person, want bool) {
 			t.Helper()
 			to := "/dashboard"
 			if want {
-				to = secondFactor
+				to = apptest.SecondFactorPath
 			}
 			v.Post("/sign-in", p.Credentials()).LeadsTo(to)
 		}
@@ -524,7 +522,7 @@ func TestTrustedBrowser(t *testing.T) {
 		never := apptest.NewSite(t, db, func(c *app.Config) { c.TrustBrowser = 0 })
 		never.SetCookie("browser", s.Cookie("browser"))
 		asks(never.Visitor, anna, true)
-		if never.Get(secondFactor).Find("[name=trust]").Length() > 0 {
+		if never.Get(apptest.SecondFactorPath).Find("[name=trust]").Length() > 0 {
 			t.Error("trust is offered although it's off")
 		}
 		s.Join(apptest.Ben)
@@ -541,7 +539,7 @@ func TestWaitingSignInsEnd(t *testing.T) {
 		s := apptest.NewSite(t, db)
 		s.JoinWithApp()
 		for range 25 {
-			s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+			s.Visit(t).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		}
 		count := func() int {
 			n, err := db.Bun().NewSelect().Model((*models.SignIn)(nil)).Count(context.WithoutCancel(t.Context()))
@@ -557,5 +555,50 @@ func TestWaitingSignInsEnd(t *testing.T) {
 		if _, err := db.Purge(t.Context(), time.Hour); err != nil || count() != 0 {
 			t.Error(err, count())
 		}
+	})
+}
+
+// TestWrongCodesAreTold guesses codes after the right password.
+func TestWrongCodesAreTold(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db, func(c *app.Config) {
+			c.LimitAccount = models.Limit{Free: 2, First: 30 * time.Second, Longest: time.Hour, Forget: apptest.Day}
+		})
+		s.JoinWithApp()
+		s.Deliver()
+		eve := s.Visit(t)
+		guess := func() *apptest.Answer {
+			eve.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+			return eve.Post(apptest.SecondFactorPath, apptest.Fill("code", "000000"))
+		}
+		for range 2 {
+			guess().Wants(http.StatusUnprocessableEntity)
+		}
+		s.NoMail()
+		for range 3 {
+			guess().TooEarly()
+		}
+		m := s.MailTo(apptest.Anna.Email, "Someone may know your password")
+		if !strings.Contains(m.Text, "IP address: 127.0.0.1") {
+			t.Errorf("the mail says %s", m.Text)
+		}
+		// Another wait within the hour is not told.
+		if _, err := db.Bun().ExecContext(t.Context(), "UPDATE throttles SET until = ? WHERE kind = 'security code'", time.Now().UTC().Add(-time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		guess().Wants(http.StatusUnprocessableEntity)
+		guess().TooEarly()
+		v := s.Visit(t)
+		v.Submit(v.Get(m.Link).Wants(http.StatusOK), "form#not-me", nil).LeadsTo(m.Link)
+		v.Get(m.Link).Wants(http.StatusOK).Says("No password works until you choose one.")
+		factors, err := s.DB.Factors(t.Context(), s.User("anna.smith"))
+		if err != nil || factors.Password || factors.Apps != 1 {
+			t.Errorf("the password works, or the app is gone (%v)", err)
+		}
+		if waiting, err := db.SignInByToken(t.Context(), eve.Cookie("sign_in")); err == nil && waiting.ID != uuid.Nil {
+			t.Error("the sign-in still waits")
+		}
+		s.MailTo(apptest.Anna.Email, apptest.ResetSubject)
 	})
 }

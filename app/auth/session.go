@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -12,14 +13,15 @@ import (
 	"vestibule/templates/layouts"
 )
 
-// Step is a factor that a way in has proved. Every way in calls [Handlers.Prove] with one.
+// Step is a factor that a way in has proved. Every way in calls [Handlers.Prove] with one, in
+// which at least Factor, Kind and Prepare are set.
 type Step struct {
-	Factor  models.Factor
-	Kind    string         // of the event that is recorded
+	Factor  models.Factor  // one of those of models; FactorPasskey is as good as two
+	Kind    string         // of the event that is recorded, such as models.EventSignIn
 	Quietly bool           // a new browser is not announced by mail
 	Waiting *models.SignIn // the sign-in that the factor completes; nil for the first factor
 
-	Identity        *models.Identity // that a provider has proved; its id may be set by prepare
+	Identity        *models.Identity // that a provider has proved; its id may be set by Prepare
 	ProviderSession string           // the id of the session at the provider, if it says one
 
 	Detail models.EventDetail // of the event
@@ -43,11 +45,18 @@ type Proved struct {
 
 // Prove asks policy what is missing after s. If that is nothing, it starts a session. What
 // s writes, the session or the sign-in that waits, the browser and an event are stored in
-// one transaction. It returns models.ErrNotFound if the user, or the sign-in that waits,
-// has changed or ended in the meantime.
+// one transaction. The caller has limited the attempts, and those of the user by
+// [web.Kit.Write]; it passes what Prove returns to FinishSignIn.
+//
+// It returns models.ErrNotFound if the user, or the sign-in that waits, has changed, ended or
+// been disabled in the meantime, a [web.Refusal] to operators who impersonate somebody, and
+// the errors of s.Prepare and s.Then.
 func (h Handlers) Prove(c *gin.Context, s Step) (*Proved, error) {
 	ctx, p := c.Request.Context(), new(Proved)
-	if web.Current(c).Operator != nil { // who must not get a session of somebody else's
+	switch r := web.Current(c); {
+	case !r.SessionRead: // so nobody knows whether an operator asks, or which session ends
+		return nil, errors.New("a way in must be routed below Session")
+	case r.Operator != nil: // who must not get a session of somebody else's
 		return nil, web.ClosedToOperators()
 	}
 	err := h.DB.InTx(ctx, func(tx *models.DB) error {
@@ -77,7 +86,7 @@ func (h Handlers) Prove(c *gin.Context, s Step) (*Proved, error) {
 		if p.browser, err = h.RememberBrowser(c, tx, user, s.Quietly); err != nil {
 			return err
 		}
-		if s.Trust && h.Config.TrustBrowser > 0 {
+		if s.Trust && h.Config.TrustBrowser > 0 && !slices.Contains([]models.Factor{"", models.FactorBrowser}, p.Session.SecondFactor.Factor) { // a second factor trusts it, not itself
 			if err := tx.TrustBrowser(ctx, user, p.browser, c.Request.UserAgent(), h.Config.TrustBrowser); err != nil {
 				return err
 			}
@@ -90,10 +99,11 @@ func (h Handlers) Prove(c *gin.Context, s Step) (*Proved, error) {
 		}
 		return s.Then(tx)
 	})
-	if err == nil {
-		h.countProved(s, p)
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	h.countProved(s, p)
+	return p, nil
 }
 
 // countProved counts a factor that somebody has proved.
@@ -124,6 +134,18 @@ func overtakeRecovery(c *gin.Context, tx *models.DB, user *models.User) error {
 	return RecordOwn(c, tx, models.EventRecoveryCanceled, user, models.EventDetail{})
 }
 
+// CancelRecoveryOf cancels the recovery of user, if there is one, and records it. A link that
+// does so may have gone to an address that isn't the user's.
+func (h Handlers) CancelRecoveryOf(c *gin.Context, user *models.User) error {
+	return h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
+		canceled, err := tx.CancelRecovery(c.Request.Context(), user)
+		if err != nil || !canceled {
+			return err
+		}
+		return web.RecordIn(c, tx, uuid.Nil, models.EventRecoveryCanceled, user)
+	})
+}
+
 // RecordOwn records what user did before they were signed in.
 func RecordOwn(c *gin.Context, tx *models.DB, kind string, user *models.User, detail models.EventDetail) error {
 	entry := web.Event(c, uuid.Nil, kind, user)
@@ -131,8 +153,8 @@ func RecordOwn(c *gin.Context, tx *models.DB, kind string, user *models.User, de
 	return tx.Record(c.Request.Context(), entry)
 }
 
-// FinishSignIn sends p to the browser. It leads to next and shows a toast there, or first asks
-// for the factor that is missing.
+// FinishSignIn sends p to the browser. It leads to next, a path of this site, and shows a toast
+// there, or first asks for the factor that is missing.
 func (h Handlers) FinishSignIn(c *gin.Context, p *Proved, toast, next string) error {
 	h.use(c, p)
 	if p.Session == nil {
@@ -141,7 +163,7 @@ func (h Handlers) FinishSignIn(c *gin.Context, p *Proved, toast, next string) er
 		}
 		return web.Redirect(c, layouts.WithNext("/sign-in/second-factor", next))
 	}
-	return h.RedirectWith(c, toast, next)
+	return h.RedirectWith(c, toast, web.LocalPath(next))
 }
 
 // use sends p to the browser. A new session ends the one that it replaces, and the rest of
@@ -180,7 +202,8 @@ func (h Handlers) waiting(c *gin.Context) (*models.SignIn, error) {
 	return h.DB.SignInByToken(c.Request.Context(), h.Cookie(c, web.SignInCookie))
 }
 
-// EndWaitingSignUps ends such sign-ups of this browser.
+// EndWaitingSignUps ends the sign-ups by a provider that wait in this browser for what the
+// provider doesn't say.
 func (h Handlers) EndWaitingSignUps(c *gin.Context) error {
 	secret := h.Cookie(c, web.ProviderCookie)
 	if secret == "" {

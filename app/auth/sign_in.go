@@ -163,7 +163,7 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 	if nobody {
 		// Treated as a user with another password, so that neither the answer nor
 		// its time reveals who has an account.
-		user, err = &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(text.EmailKey(login)), 8)}, nil
+		user, err = UnknownUser(login), nil
 	}
 	if err != nil {
 		return nil, false, err
@@ -185,4 +185,10 @@ func (h Handlers) checkSignIn(c *gin.Context, form *forms.Form, login, pw string
 		return nil, false, nil
 	}
 	return user, false, nil
+}
+
+// UnknownUser stands in for the user whom somebody calls login and who doesn't exist. Their
+// attempts are counted as those of a user would be.
+func UnknownUser(login string) *models.User {
+	return &models.User{ID: uuid.NewHash(sha256.New(), uuid.Nil, []byte(text.EmailKey(login)), 8)}
 }

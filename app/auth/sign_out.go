@@ -2,7 +2,6 @@ package auth
 
 import (
 	"errors"
-	"net/http"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -10,7 +9,6 @@ import (
 	"vestibule/app/provider"
 	"vestibule/app/web"
 	"vestibule/models"
-	view "vestibule/templates/auth"
 )
 
 // SignOut ends the session, if there is one. It leads to the page in the field next, if
@@ -34,7 +32,7 @@ func (h Handlers) SignOut(c *gin.Context) error {
 	h.ClearSessionCookie(c)
 	if s != nil && h.Config.SignOutThere && c.PostForm("next") == "" {
 		if there, address := h.providerSignOut(c, s); address != "" {
-			return h.Leave(c, there.Label, address, "signed-out")
+			return h.LeadAway(c, there.Label, address, "signed-out")
 		}
 	}
 	next := "/"
@@ -63,23 +61,4 @@ func (h Handlers) providerSignOut(c *gin.Context, s *models.Session) (*provider.
 		web.Current(c).Log().Warn("provider failed", "provider", p.Name, "err", err)
 	}
 	return p, address
-}
-
-// Leave leads the browser to another site, which is called label, and shows a toast when it
-// comes back, unless that is empty. It isn't a redirect: browsers apply the form-action of
-// the Content-Security-Policy to where the answer to a form leads, and a provider may lead
-// anywhere.
-func (h Handlers) Leave(c *gin.Context, label, address, toast string) error {
-	c.Header("Cache-Control", "no-store")
-	f := h.Frame(c, http.StatusOK) // which takes the toast of the request before
-	if toast != "" {
-		h.Flash(c, toast)
-	}
-	if web.IsHTMX(c) {
-		c.Header("HX-Redirect", address)
-		c.Status(http.StatusOK)
-		return nil
-	}
-	c.Header("Refresh", "0; url="+address)
-	return web.RenderFragment(c, http.StatusOK, view.ProviderPage(f, label, address))
 }

@@ -118,7 +118,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
-	attempts := []web.Attempt{web.PerIP(c, "sign-up", h.Config.LimitSignUp), web.NewAttempt("sign-up of "+text.MailboxKey(form.Email), h.Config.LimitMail)}
+	attempts := h.SignUpAttempts(c, form.Email)
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
@@ -150,6 +150,11 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		return err
 	}
 	return h.FinishSignIn(c, p, "welcome", web.LocalPath(c.Query("next")))
+}
+
+// SignUpAttempts are what a sign-up with that address counts for.
+func (h Handlers) SignUpAttempts(c *gin.Context, email string) []web.Attempt {
+	return []web.Attempt{web.PerIP(c, "sign-up", h.Config.LimitSignUp), web.NewAttempt("sign-up of "+text.MailboxKey(email), h.Config.LimitMail)}
 }
 
 func (h Handlers) signUpByPassword(c *gin.Context, form *view.SignUp) (*Proved, error) {

@@ -342,3 +342,19 @@ func TestWhatIsTypedIsShownNotRun(t *testing.T) {
 		}
 	})
 }
+
+func TestSignUpQueuesOneMail(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		s.Post("/sign-up", apptest.With(apptest.Anna.Form(), "email", "anna@"), options...).Wants(http.StatusUnprocessableEntity)
+		if mails := s.Queue(); len(mails) > 0 {
+			t.Fatalf("a sign-up that failed queues %+v", mails)
+		}
+		s.Post("/sign-up", apptest.With(apptest.Anna.Form(), "email", "Anna@Example.com"), options...).LeadsTo("/dashboard")
+		s.Visit(t).Post("/sign-up", apptest.With(apptest.Anna.Form(), "username", "someone"), options...).Wants(http.StatusUnprocessableEntity)
+		if mails := s.Queue(); len(mails) != 1 || mails[0].Kind != models.MailVerifyEmail || mails[0].Recipient != "Anna@Example.com" || mails[0].UserID != s.Users()[0].ID {
+			t.Errorf("the queue holds %+v", mails)
+		}
+		s.MailTo("Anna@Example.com", apptest.VerifySubject)
+	})
+}

@@ -43,7 +43,7 @@ func (k *Kit) insecure() string {
 
 // sendsCookies reports whether the request has a cookie of this site.
 func (k *Kit) sendsCookies(c *gin.Context) bool {
-	for _, name := range []string{sessionCookie, browserCookie, toastCookie, probeCookie, PasskeyCookie, ProviderCookie, CodeCookie} {
+	for _, name := range []string{sessionCookie, SignInCookie, browserCookie, PasskeyCookie, ProviderCookie, CodeCookie, SetUpCookie, toastCookie, probeCookie} {
 		if len(c.Request.CookiesNamed(k.cookieName(name))) > 0 {
 			return true
 		}

@@ -71,7 +71,9 @@ func (k *Kit) Cookie(c *gin.Context, name string) string {
 	return value
 }
 
-// SetCookie sets one of the site's cookies, until the browser is closed if maxAge is 0.
+// SetCookie sets one of the site's cookies, until the browser is closed if maxAge is 0. Scripts
+// can't read it, and other sites' forms don't send it. That of a session is left to
+// SetSessionCookie and ClearSessionCookie.
 // It replaces what the answer sets already: a name must not be in it twice (RFC 6265, 4.1.1).
 func (k *Kit) SetCookie(c *gin.Context, name, value string, maxAge time.Duration) {
 	name = k.cookieName(name)

@@ -172,6 +172,7 @@ func (k *Kit) SameOrigin(c *gin.Context) error {
 // answer arrives, the browser may have the cookie of a newer session, which clearing would
 // remove.
 func (k *Kit) Session(c *gin.Context) error {
+	Current(c).SessionRead = true
 	c.Header("Vary", "Cookie, HX-Request")
 	c.Header("Cache-Control", "no-cache")
 	token, err := c.Cookie(k.cookieName(sessionCookie))

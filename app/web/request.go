@@ -22,6 +22,7 @@ type Request struct {
 	ID              string
 	TraceID         string // empty if the request is not traced
 	log             *slog.Logger
+	SessionRead     bool               // Session has run, so the next fields are known
 	Session         *models.Session    // nil for a guest
 	User            *models.User       // nil for a guest
 	Operator        *models.User       // who uses the site as the User; nil if nobody does

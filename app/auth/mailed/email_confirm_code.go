@@ -92,7 +92,7 @@ func (h Handlers) attemptOwnCode(c *gin.Context, form *forms.Form, typed string,
 	if err != nil {
 		return nil, false, err
 	}
-	match, limited, err := h.tryMailedCode(c, form, try{user: user, who: user, request: code.ID.String(), typed: typed, hash: code.CodeHash})
+	match, limited, err := h.checkMailedCode(c, form, codeAttempt{user: user, known: user, request: code.ID.String(), typed: typed, hash: code.CodeHash})
 	if !match {
 		return nil, limited, err
 	}

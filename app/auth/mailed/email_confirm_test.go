@@ -15,22 +15,6 @@ import (
 	"vestibule/templates/components"
 )
 
-func TestSignUpQueuesOneMail(t *testing.T) {
-	t.Parallel()
-	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
-		s.Post("/sign-up", apptest.With(apptest.Anna.Form(), "email", "anna@"), options...).Wants(http.StatusUnprocessableEntity)
-		if mails := s.Queue(); len(mails) > 0 {
-			t.Fatalf("a sign-up that failed queues %+v", mails)
-		}
-		s.Post("/sign-up", apptest.With(apptest.Anna.Form(), "email", "Anna@Example.com"), options...).LeadsTo("/dashboard")
-		s.Visit(t).Post("/sign-up", apptest.With(apptest.Anna.Form(), "username", "someone"), options...).Wants(http.StatusUnprocessableEntity)
-		if mails := s.Queue(); len(mails) != 1 || mails[0].Kind != models.MailVerifyEmail || mails[0].Recipient != "Anna@Example.com" || mails[0].UserID != s.Users()[0].ID {
-			t.Errorf("the queue holds %+v", mails)
-		}
-		s.MailTo("Anna@Example.com", apptest.VerifySubject)
-	})
-}
-
 func TestVerifyEmail(t *testing.T) {
 	t.Parallel()
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
@@ -406,4 +390,48 @@ func TestVerifyEmailByCode(t *testing.T) {
 			t.Errorf("the address is %s", u.Email)
 		}
 	}, many)
+}
+
+// A stranger signs up with somebody's address and waits. Whoever proves the address gets
+// the account without the stranger's passkey.
+func TestPasskeyOfAStrangerWhoWaits(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		strangers := s.SecurityKey()
+		s.JoinWith(apptest.Anna, strangers).LeadsTo("/dashboard")
+		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+
+		owner := s.Visit(t)
+		page := owner.Get(link).Wants(http.StatusOK).Page().Says("Is " + apptest.Anna.Email + " your email address?")
+		others := s.SecurityKey()
+		s.Visit(t).JoinWith(apptest.Ben, others).LeadsTo("/dashboard")
+		owner.Submit(page, "form#verify", apptest.Fill("credential", others.Sign(owner.Post("/sign-in/passkey", nil))), options...).
+			Wants(http.StatusUnprocessableEntity).Says("This passkey is for another account.")
+		chosen := owner.Get(page.Find(".aside a").AttrOr("href", "")).Wants(http.StatusOK)
+		owner.Submit(chosen, "form:has([name=password])", apptest.Twice(apptest.AnotherPassword), options...).LeadsTo("/dashboard")
+		if u := s.User(apptest.Anna.Email); !u.Verified() || !u.HasPassword() || s.SignedIn() {
+			t.Errorf("the user is %+v, or the stranger is still signed in", u)
+		}
+		s.SignInWith(strangers).Wants(http.StatusUnprocessableEntity).Says("We don't know this passkey.")
+	}, apptest.OnLocalhost)
+}
+
+func TestConfirmEmailWithAPasskey(t *testing.T) {
+	t.Parallel()
+	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
+		key := s.SecurityKey()
+		s.JoinWith(apptest.Anna, key).LeadsTo("/dashboard")
+		link := s.MailTo(apptest.Anna.Email, apptest.VerifySubject).Link
+		v := s.Visit(t) // on another device
+		page := v.Get(link).Wants(http.StatusOK).Page()
+		if page.Find("[type=password]").Length() > 0 {
+			page.Failf("it asks for a password that there isn't")
+		}
+		v.Submit(page, "form#verify", apptest.Fill("problem", "NotAllowedError"), options...).Wants(http.StatusUnprocessableEntity).WantsErrors(nil).Says("The request was canceled")
+		v.Submit(page, "form#verify", apptest.Fill("credential", key.Sign(v.Post("/sign-in/passkey", nil))), options...).LeadsTo("/dashboard")
+		if !s.User(apptest.Anna.Username).Verified() || !v.SignedIn() || !s.SignedIn() || len(s.Passkeys()) != 1 {
+			t.Error("the address isn't confirmed, or somebody is signed out")
+		}
+		v.Get(link).Gone()
+	}, apptest.OnLocalhost)
 }

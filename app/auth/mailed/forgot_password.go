@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"vestibule/app/forms"
-	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
@@ -77,18 +76,4 @@ func (h Handlers) ForgotPasswordCode(c *gin.Context) error {
 	}
 	h.ClearCookie(c, web.CodeCookie)
 	return web.Redirect(c, view.ResetPasswordPath(secret))
-}
-
-// requestMail queues m, which somebody asks for by their address, without looking that up.
-// It reports whether there were too many requests for what; form then has that error.
-func (h Handlers) requestMail(c *gin.Context, form *forms.Form, what string, m models.Mail) (limited bool, err error) {
-	attempts := []web.Attempt{web.PerIP(c, what, h.Config.LimitSignUp), web.NewAttempt(what+" of "+text.MailboxKey(m.Recipient), h.Config.LimitMail)}
-	if limited, err := h.Limited(c, form, attempts...); limited || err != nil {
-		return limited, err
-	}
-	if err := h.DB.QueueMail(c.Request.Context(), m); err != nil {
-		h.Refund(c, attempts...)
-		return false, err
-	}
-	return false, nil
 }

@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
-	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -158,7 +155,7 @@ func TestNotMe(t *testing.T) {
 					}
 				}
 				to := s.Visit(t).Post("/reset-password", apptest.With(apptest.Twice("seven purple kites"), "token", s.TokenOf(reset))).Header.Get("Location")
-				if want := map[bool]string{true: secondFactor, false: "/dashboard"}[tt.factors.Apps > 0]; reset.To != apptest.Anna.Email || to != want {
+				if want := map[bool]string{true: apptest.SecondFactorPath, false: "/dashboard"}[tt.factors.Apps > 0]; reset.To != apptest.Anna.Email || to != want {
 					t.Errorf("the link goes to %s, and leads to %s, want %s", reset.To, to, want)
 				}
 
@@ -359,47 +356,5 @@ func TestFormerEmailIsReserved(t *testing.T) {
 				a.Wants(http.StatusConflict).Says("Your email address was changed many times within a week.")
 			}
 		}
-	})
-}
-
-// TestWrongCodesAreTold guesses codes after the right password.
-func TestWrongCodesAreTold(t *testing.T) {
-	t.Parallel()
-	modelstest.Each(t, func(t *testing.T, db *models.DB) {
-		s := apptest.NewSite(t, db, func(c *app.Config) {
-			c.LimitAccount = models.Limit{Free: 2, First: 30 * time.Second, Longest: time.Hour, Forget: apptest.Day}
-		})
-		s.JoinWithApp()
-		s.Deliver()
-		eve := s.Visit(t)
-		guess := func() *apptest.Answer {
-			eve.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-			return eve.Post(secondFactor, apptest.Fill("code", "000000"))
-		}
-		for range 2 {
-			guess().Wants(http.StatusUnprocessableEntity)
-		}
-		s.NoMail()
-		for range 3 {
-			guess().TooEarly()
-		}
-		m := s.MailTo(apptest.Anna.Email, "Someone may know your password")
-		if !strings.Contains(m.Text, "IP address: 127.0.0.1") {
-			t.Errorf("the mail says %s", m.Text)
-		}
-		// Another wait within the hour is not told.
-		if _, err := db.Bun().ExecContext(t.Context(), "UPDATE throttles SET until = ? WHERE kind = 'security code'", time.Now().UTC().Add(-time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		guess().Wants(http.StatusUnprocessableEntity)
-		guess().TooEarly()
-		report(s, m.Link).Says("No password works until you choose one.")
-		if s.User("anna.smith").HasPassword() || factorsOf(s).Apps != 1 {
-			t.Error("the password works, or the app is gone")
-		}
-		if waiting, err := db.SignInByToken(t.Context(), eve.Cookie("sign_in")); err == nil && waiting.ID != uuid.Nil {
-			t.Error("the sign-in still waits")
-		}
-		s.MailTo(apptest.Anna.Email, apptest.ResetSubject)
 	})
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"vestibule/app/auth"
 	"vestibule/app/device"
@@ -150,22 +149,10 @@ func (h Handlers) RecoverCancel(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.CancelRecovery(c, token.User); err != nil {
+	if err := h.auth().CancelRecoveryOf(c, token.User); err != nil {
 		return err
 	}
 	return web.Redirect(c, view.RecoverCancelPath(form.Token))
-}
-
-// CancelRecovery cancels the recovery of user, if there is one, and records it. A link that
-// does so may have gone to an address that isn't the user's.
-func (h Handlers) CancelRecovery(c *gin.Context, user *models.User) error {
-	return h.DB.InTx(c.Request.Context(), func(tx *models.DB) error {
-		canceled, err := tx.CancelRecovery(c.Request.Context(), user)
-		if err != nil || !canceled {
-			return err
-		}
-		return web.RecordIn(c, tx, uuid.Nil, models.EventRecoveryCanceled, user)
-	})
 }
 
 func (h Handlers) newRecoverFinish() *view.RecoverFinish {

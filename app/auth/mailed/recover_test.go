@@ -19,8 +19,6 @@ import (
 	"vestibule/models/modelstest"
 )
 
-const secondFactor = "/sign-in/second-factor"
-
 // The subjects of mail about recoveries.
 const (
 	recoverSubject   = "Recover your account"
@@ -60,15 +58,15 @@ func TestRecovery(t *testing.T) {
 	apptest.EachWay(t, func(t *testing.T, s *apptest.Site, options ...apptest.Option) {
 		a := s.JoinWithApp()
 		other := s.Visit(t)
-		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-		other.Post(secondFactor, apptest.Fill("code", a.Code(), "trust", "1")).LeadsTo("/dashboard")
+		other.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+		other.Post(apptest.SecondFactorPath, apptest.Fill("code", a.Code(), "trust", "1")).LeadsTo("/dashboard")
 		codes := other.RecoveryCodes()
 		s.Deliver()
 
 		// From the page that asks for the code, to a mailed link.
-		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-		for _, path := range []string{secondFactor, secondFactor + "?recovery", "/forgot-password"} {
-			if leads := s.Get(path).Find("main a[href='/recover']").Length() == 1; leads == (path == secondFactor) {
+		s.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+		for _, path := range []string{apptest.SecondFactorPath, apptest.SecondFactorPath + "?recovery", "/forgot-password"} {
+			if leads := s.Get(path).Find("main a[href='/recover']").Length() == 1; leads == (path == apptest.SecondFactorPath) {
 				t.Errorf("%s leads to /recover: %v", path, leads)
 			}
 		}
@@ -128,7 +126,7 @@ func TestRecovery(t *testing.T) {
 		}
 		s.Get(newer).Gone()
 		other.Post("/sign-in", apptest.Anna.Credentials()).Wants(http.StatusUnprocessableEntity)
-		other.Post(secondFactor, apptest.Fill("recovery_code", codes[0])).LeadsTo("/sign-in")
+		other.Post(apptest.SecondFactorPath, apptest.Fill("recovery_code", codes[0])).LeadsTo("/sign-in")
 		if m := s.MailTo(apptest.Anna.Email, recoveredSubject); !strings.HasPrefix(m.Link, "/not-me?token=") {
 			t.Errorf("the notice is %+v", m)
 		}
@@ -227,10 +225,10 @@ func TestRecoveryEnds(t *testing.T) {
 			}
 		}, true},
 		"password alone": {func(s *apptest.Site, _ *apptest.Authenticator) {
-			s.Visit(s.T).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
+			s.Visit(s.T).Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
 		}, false},
 		"reset by mail": {func(s *apptest.Site, _ *apptest.Authenticator) {
-			s.Visit(s.T).Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", s.ResetToken(apptest.Anna.Email))).LeadsTo(secondFactor)
+			s.Visit(s.T).Post("/reset-password", apptest.With(apptest.Twice(apptest.AnotherPassword), "token", s.ResetToken(apptest.Anna.Email))).LeadsTo(apptest.SecondFactorPath)
 		}, false},
 		"confirmed who they are": {func(s *apptest.Site, _ *apptest.Authenticator) { s.Get("/account/email").Wants(http.StatusOK) }, false},
 	}
@@ -361,8 +359,8 @@ func TestRecoveryIsOff(t *testing.T) {
 		if off.Get("/forgot-password").Find("a[href='/recover']").Length() > 0 {
 			t.Error("a page leads to /recover")
 		}
-		off.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(secondFactor)
-		off.Get(secondFactor + "?recovery").Says("Contact the site's administrator.")
+		off.Post("/sign-in", apptest.Anna.Credentials()).LeadsTo(apptest.SecondFactorPath)
+		off.Get(apptest.SecondFactorPath + "?recovery").Says("Contact the site's administrator.")
 		off.SetTime("mails", "created_at", time.Now())
 		off.SetTime("mails", "next_at", time.Now())
 		off.NoMail()

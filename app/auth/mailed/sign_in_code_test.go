@@ -294,11 +294,11 @@ func TestSignInCodeAsksForTheSecondFactor(t *testing.T) {
 			v.Post(signInCode+"?next=/account", apptest.Fill("email", apptest.Anna.Email)).Wants(http.StatusOK)
 			return v.Post(signInCode, code(s.MailTo(apptest.Anna.Email, codeSubject).Code), options...)
 		}
-		signIn().LeadsTo(secondFactor + "?next=%2Faccount").Keeps("session")
+		signIn().LeadsTo(apptest.SecondFactorPath + "?next=%2Faccount").Keeps("session")
 		if v.SignedIn() {
 			t.Error("a mailed code alone signs in")
 		}
-		v.Post(secondFactor+"?next=/account", apptest.Fill("code", a.Code(), "trust", "1"), options...).LeadsTo("/account")
+		v.Post(apptest.SecondFactorPath+"?next=/account", apptest.Fill("code", a.Code(), "trust", "1"), options...).LeadsTo("/account")
 		s.MailTo(apptest.Anna.Email, apptest.NewBrowserSubject)
 		v.Post("/sign-out", nil).LeadsTo("/")
 		signIn().LeadsTo("/account") // a trusted browser, as after a password

@@ -1,5 +1,5 @@
 // Package oauth has signing in and up by a provider, such as Google or GitHub (OpenID Connect
-// or OAuth 2.0), and signing out there. Package provider has the protocols.
+// or OAuth 2.0), and signing out when a provider says so. Package provider has the protocols.
 package oauth
 
 import (

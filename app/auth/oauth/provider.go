@@ -44,7 +44,7 @@ func (h Handlers) Authorize(c *gin.Context, name string, kind models.Authorizati
 	if user := web.Current(c).User; user != nil {
 		a.UserID = user.ID
 	}
-	state, err := h.StartAuthorization(c, a)
+	state, err := h.startAuthorization(c, a)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (h Handlers) Authorize(c *gin.Context, name string, kind models.Authorizati
 	if err != nil {
 		return h.providerFailed(c, p, a, err)
 	}
-	return h.auth().Leave(c, p.Label, address, "")
+	return h.auth().LeadAway(c, p.Label, address, "")
 }
 
 // asRequest returns what the provider's answer to a is checked against.
@@ -93,7 +93,7 @@ func (h Handlers) ProviderCallback(c *gin.Context) error {
 		return web.NotFound(c)
 	}
 	answer := c.Request.URL.Query()
-	a, err := h.TakeAuthorization(c, answer.Get("state"), p.Name)
+	a, err := h.takeAuthorization(c, answer.Get("state"), p.Name)
 	if errors.Is(err, models.ErrNotFound) {
 		return h.RedirectWith(c, "provider-expired", h.afterProvider(c, new(models.Authorization)))
 	}
@@ -195,7 +195,7 @@ func (h Handlers) signInByIdentity(c *gin.Context, p *provider.Provider, a *mode
 	}}, user, "signed-in")
 }
 
-// proveProvider is prove for what a provider has proved about user.
+// proveProvider is [auth.Handlers.Prove] for what a provider has proved about user.
 func (h Handlers) proveProvider(c *gin.Context, a *models.Authorization, s auth.Step, user *models.User, toast string) error {
 	if err := h.Attempt(c, h.Write(user)); err != nil { // a session is about to be stored, and more
 		return err
@@ -283,9 +283,9 @@ func (h Handlers) claimAccount(c *gin.Context, p *provider.Provider, a *models.A
 	}}, user, web.ProviderToast("claimed", p.Name))
 }
 
-// StartAuthorization stores a until the provider answers, and returns the state that the
+// startAuthorization stores a until the provider answers, and returns the state that the
 // answer must bring. Only this browser may bring it.
-func (h Handlers) StartAuthorization(c *gin.Context, a *models.Authorization) (state string, err error) {
+func (h Handlers) startAuthorization(c *gin.Context, a *models.Authorization) (state string, err error) {
 	state, secret, err := h.DB.StartAuthorization(c.Request.Context(), h.Cookie(c, web.ProviderCookie), a)
 	if err == nil {
 		h.SetCookie(c, web.ProviderCookie, secret, models.AuthorizationLife)
@@ -293,14 +293,14 @@ func (h Handlers) StartAuthorization(c *gin.Context, a *models.Authorization) (s
 	return state, err
 }
 
-// TakeAuthorization ends the authorization that a provider answers. It returns
+// takeAuthorization ends the authorization that a provider answers. It returns
 // models.ErrNotFound if this browser has no such authorization.
-func (h Handlers) TakeAuthorization(c *gin.Context, state, provider string) (*models.Authorization, error) {
+func (h Handlers) takeAuthorization(c *gin.Context, state, provider string) (*models.Authorization, error) {
 	return h.DB.TakeAuthorization(c.Request.Context(), state, h.Cookie(c, web.ProviderCookie), provider)
 }
 
-// WaitingSignUp returns the sign-up of this browser that waits for what its provider
+// waitingSignUp returns the sign-up of this browser that waits for what its provider
 // doesn't say, or models.ErrNotFound.
-func (h Handlers) WaitingSignUp(c *gin.Context) (*models.Authorization, error) {
+func (h Handlers) waitingSignUp(c *gin.Context) (*models.Authorization, error) {
 	return h.DB.WaitingSignUp(c.Request.Context(), h.Cookie(c, web.ProviderCookie))
 }

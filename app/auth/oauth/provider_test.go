@@ -113,18 +113,15 @@ func TestSignUpByProvider(t *testing.T) {
 		if all := identities(s); len(all) != 1 || all[0].Name != "anna@elsewhere.example" || all[0].Subject != acme.Person.Subject || all[0].Issuer != acme.URL {
 			t.Errorf("the identities are %+v", all)
 		}
-		var kinds []string
-		for _, e := range s.Events() {
-			kinds = append(kinds, e.Kind)
-		}
-		if got := strings.Join(kinds, " "); got != "sign-up sign-in" {
+		if got := strings.Join(s.Kinds(), " "); got != "sign-up sign-in" {
 			t.Errorf("the events are %s", got)
 		}
 		v.Get("/account/activity").Says("Signed up with Acme").Says("Signed in with Acme")
 
 		// Another subject with the address of old is somebody else.
 		acme.Person = apptest.OpenIDPerson{Subject: "another", Email: apptest.Anna.Email, Verified: true}
-		s.Visit(t).LeadsBack(s.Visit(t).ComesBy(acme), "/sign-in?next=%2Faccount%2Fconnections", "")
+		other := s.Visit(t)
+		other.LeadsBack(other.ComesBy(acme), "/sign-in?next=%2Faccount%2Fconnections", acmeHave)
 	})
 }
 
@@ -509,11 +506,11 @@ func TestOtherWaysAfterAProvider(t *testing.T) {
 		s.Deliver()
 
 		v := s.Visit(t)
-		v.ComesBy(acme).LeadsTo("/sign-in/second-factor")
+		v.ComesBy(acme).LeadsTo(apptest.SecondFactorPath)
 		if v.SignedIn() {
 			t.Fatal("a provider alone signs in somebody with a second factor")
 		}
-		v.Submit(v.Get("/sign-in/second-factor").Wants(http.StatusOK), "form#second-factor", apptest.Fill("code", anna.Code(), "trust", "1")).LeadsTo("/dashboard")
+		v.Submit(v.Get(apptest.SecondFactorPath).Wants(http.StatusOK), apptest.SecondFactorForm, apptest.Fill("code", anna.Code(), "trust", "1")).LeadsTo("/dashboard")
 		v.Post("/sign-out", nil)
 		v.ComesBy(acme).LeadsTo("/dashboard") // a trusted browser
 

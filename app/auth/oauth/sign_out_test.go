@@ -2,12 +2,9 @@ package oauth_test
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
 
-	"vestibule/app"
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
@@ -102,42 +99,4 @@ func TestSignOutAtTheProvider(t *testing.T) {
 		}
 		tell(acme.SignOut(kind, nil)).Wants(http.StatusBadRequest) // the new key can't be read
 	})
-}
-
-// TestSigningOutLeadsToTheProvider signs out there, too, if the site wants it.
-func TestSigningOutLeadsToTheProvider(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		on      bool
-		options []apptest.Option
-	}{"on": {true, nil}, "on, under htmx": {true, []apptest.Option{apptest.HTMX}}, "off": {false, nil}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			modelstest.Each(t, func(t *testing.T, db *models.DB) {
-				acme := apptest.NewOpenID(t, "acme")
-				s := apptest.NewSite(t, db, acme.Use, func(c *app.Config) { c.ProviderSignOut = app.Switch(tt.on) })
-				s.Join(apptest.Anna)
-				s.GetsConnected(acme)
-				s.Post("/sign-out", nil, tt.options...).LeadsTo("/") // it began with a password
-				s.ComesBy(acme).LeadsTo("/dashboard")
-				s.Post("/sign-out", apptest.Fill("next", "/sign-in"), tt.options...).LeadsTo("/sign-in") // to sign in as somebody else
-				s.ComesBy(acme).LeadsTo("/dashboard")
-				left := s.Post("/sign-out", nil, tt.options...)
-				if !tt.on {
-					left.LeadsTo("/")
-					return
-				}
-				address, _ := url.Parse(strings.TrimPrefix(left.Header.Get("Refresh")+left.Header.Get("HX-Redirect"), "0; url="))
-				if query := address.Query(); !strings.HasPrefix(address.String(), acme.URL+"/end_session?") || query.Get("client_id") == "" || query.Get("post_logout_redirect_uri") != s.BaseURL+"/" {
-					left.Failf("it leads to %s", address)
-				}
-				if back := s.GoesTo(left); back != "/" || s.SignedIn() {
-					t.Errorf("the provider leads back to %s", back)
-				}
-				if toast := s.Get("/").Text("#notices p"); toast != "Signed out" {
-					t.Errorf("the toast is %q", toast)
-				}
-			})
-		})
-	}
 }

@@ -14,7 +14,6 @@ import (
 	"vestibule/app/auth"
 	"vestibule/app/forms"
 	"vestibule/app/provider"
-	"vestibule/app/text"
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/auth"
@@ -31,7 +30,7 @@ func (h Handlers) holdSignUp(c *gin.Context, p *provider.Provider, a *models.Aut
 		return err
 	}
 	waiting := &models.Authorization{Provider: p.Name, Kind: models.AuthorizeSignUp, Next: a.Next, Claims: models.Claims(*person)}
-	if _, err := h.StartAuthorization(c, waiting); err != nil {
+	if _, err := h.startAuthorization(c, waiting); err != nil {
 		return err
 	}
 	return web.Redirect(c, layouts.WithNext("/sign-up/provider", a.Next))
@@ -86,7 +85,7 @@ func (h Handlers) newProviderSignUp(waiting *models.Authorization) *view.Provide
 
 // ShowProviderSignUp shows the form for what the provider doesn't say.
 func (h Handlers) ShowProviderSignUp(c *gin.Context) error {
-	waiting, err := h.WaitingSignUp(c)
+	waiting, err := h.waitingSignUp(c)
 	if err != nil {
 		return h.providerSignUpEnded(c, err)
 	}
@@ -142,7 +141,7 @@ func (h Handlers) suggestUsername(ctx context.Context, said models.Claims) (stri
 
 // ProviderSignUp stores the account of somebody who came by a provider, and signs them in.
 func (h Handlers) ProviderSignUp(c *gin.Context) error {
-	waiting, err := h.WaitingSignUp(c)
+	waiting, err := h.waitingSignUp(c)
 	if err != nil {
 		return h.providerSignUpEnded(c, err)
 	}
@@ -164,7 +163,7 @@ func (h Handlers) ProviderSignUp(c *gin.Context) error {
 	if !form.Valid() {
 		return h.renderProviderSignUp(c, http.StatusUnprocessableEntity, form)
 	}
-	attempts := []web.Attempt{web.PerIP(c, "sign-up", h.Config.LimitSignUp), web.NewAttempt("sign-up of "+text.MailboxKey(form.Email), h.Config.LimitMail)}
+	attempts := h.auth().SignUpAttempts(c, form.Email)
 	if limited, err := h.Limited(c, &form.Form, attempts...); err != nil {
 		return err
 	} else if limited {
@@ -211,7 +210,7 @@ func (h Handlers) signUpByProvider(c *gin.Context, form *view.ProviderSignUp, wa
 
 // CheckProviderSignUp checks one field as the user leaves it.
 func (h Handlers) CheckProviderSignUp(c *gin.Context) error {
-	waiting, err := h.WaitingSignUp(c)
+	waiting, err := h.waitingSignUp(c)
 	if errors.Is(err, models.ErrNotFound) { // the form was sent in the meantime
 		c.Status(http.StatusNoContent)
 		return nil
