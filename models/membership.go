@@ -143,10 +143,8 @@ func (db *DB) Members(ctx context.Context, organization uuid.UUID, search Member
 }
 
 // CountMembers returns how many members an organization has.
-func (db *DB) CountMembers(ctx context.Context, organization uuid.UUID) (n int64, err error) {
-	err = db.bun.NewSelect().Conn(db.prepared(organization)).Model((*Membership)(nil)).ColumnExpr("count(*)").
-		Where("organization_id = ?", db.parameter(1)).Scan(ctx, &n)
-	return n, err
+func (db *DB) CountMembers(ctx context.Context, organization uuid.UUID) (int64, error) {
+	return db.bun.NewSelect().Model((*Membership)(nil)).Where("organization_id = ?", organization).Count(ctx)
 }
 
 // MemberByID finds a member of an organization, with organization, user and role.

@@ -17,6 +17,8 @@ type Role struct {
 	Name           string
 	NameKey        string
 	Permissions    []Permission // of a custom role; permission.go has those of the other kinds
+
+	Members int64 `bun:",scanonly"` // how many have it; only RolesWithMembers reads it
 }
 
 func newRole(o *Organization, kind RoleKind, name string, allowed []Permission) Role {
@@ -29,8 +31,21 @@ var roleConstraints = map[string]string{"name_key": "name"}
 // by name.
 func (db *DB) Roles(ctx context.Context, organization uuid.UUID) ([]Role, error) {
 	var roles []Role
-	err := db.bun.NewSelect().Conn(db.prepared(organization)).Model(&roles).Where("organization_id = ?", db.parameter(1)).
-		OrderExpr("CASE kind WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 ELSE 3 END, name_key", RoleOwner, RoleAdmin, RoleMember).Scan(ctx)
+	err := db.selectRoles(&roles, organization).Scan(ctx)
+	return roles, err
+}
+
+func (db *DB) selectRoles(roles *[]Role, organization uuid.UUID) *bun.SelectQuery {
+	return db.bun.NewSelect().Conn(db.prepared(organization)).Model(roles).Where("r.organization_id = ?", db.parameter(1)).
+		OrderExpr("CASE kind WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 ELSE 3 END, name_key", RoleOwner, RoleAdmin, RoleMember)
+}
+
+// RolesWithMembers is Roles, each with the number of its members. A query of its own for
+// that number would take a tenth of the page of members.
+func (db *DB) RolesWithMembers(ctx context.Context, organization uuid.UUID) ([]Role, error) {
+	var roles []Role
+	members := db.bun.NewSelect().Model((*Membership)(nil)).ColumnExpr("count(*)").Where("m.organization_id = r.organization_id").Where("m.role_id = r.id")
+	err := db.selectRoles(&roles, organization).ColumnExpr("r.*").ColumnExpr("(?) AS members", members).Scan(ctx)
 	return roles, err
 }
 

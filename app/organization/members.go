@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/dustin/go-humanize"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
@@ -19,11 +20,15 @@ import (
 // ShowMembers shows the members of an organization, or those that a search finds.
 func (h Handlers) ShowMembers(c *gin.Context) error {
 	actor := web.Current(c).Member
-	roles, err := h.DB.Roles(c.Request.Context(), actor.OrganizationID)
+	roles, err := h.DB.RolesWithMembers(c.Request.Context(), actor.OrganizationID)
 	if err != nil {
 		return err
 	}
-	found := view.Members{Path: c.Request.URL.Path, Search: web.Search(c), Roles: optionsOf(roles), Sort: view.MembersBySince}
+	found := view.Members{Path: c.Request.URL.Path, Search: web.Search(c), Sort: view.MembersBySince}
+	for _, r := range roles {
+		found.Count += r.Members
+		found.Roles = append(found.Roles, forms.Option{Value: r.ID.String(), Label: r.Name + " (" + humanize.Comma(r.Members) + ")"})
+	}
 	if slices.Contains(view.MemberOrders(), c.Query("sort")) {
 		found.Sort = c.Query("sort")
 	}
@@ -32,9 +37,6 @@ func (h Handlers) ShowMembers(c *gin.Context) error {
 	search.Descending = found.Sort == view.MembersByNameDown || found.Sort == view.MembersBySinceDown
 	if i := slices.IndexFunc(roles, func(r models.Role) bool { return r.ID.String() == c.Query("role") }); i >= 0 {
 		found.Role, search.Role = roles[i].ID.String(), roles[i].ID
-	}
-	if found.Count, err = h.DB.CountMembers(c.Request.Context(), actor.OrganizationID); err != nil {
-		return err
 	}
 	kept := found.Query(found.Sort)
 	limited := found.Search + found.Role // what may have to look at every member
