@@ -106,7 +106,7 @@ func TestOrganization(t *testing.T) {
 		}
 		path := "/admin/organizations/" + s.First.OrganizationID.String()
 		page := v.Get(path).Wants(http.StatusOK).Page().Harmless().WantsHeader("Cache-Control", "no-store")
-		page.Says("Address /o/acme").Says("Members 25").Says("Second factor required No").Says("invited@example.com Admin Not sent yet").Says("Created the organization Acme")
+		page.Says("Address /o/acme").Says("Members 25").Says("Second factor required No").Says("invited@example.com Not sent yet To Acme as Admin, invited by").Says("Created the organization Acme")
 		if got := rows(page, "#owners"); len(got) != 1 || !strings.HasPrefix(got[0], "Anna Smith Owner") {
 			t.Errorf("the owners are %q", got)
 		}

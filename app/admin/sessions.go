@@ -63,7 +63,7 @@ func (h Handlers) signedInWith(s *models.Session) string {
 		with = append(with, "a trusted browser")
 	}
 	if s.Identity == nil && s.SecondFactor.Factor != models.FactorPasskey {
-		with = append([]string{"a password or by email"}, with...)
+		with = append([]string{"a password or email"}, with...)
 	}
 	return strings.Join(with, " and ")
 }

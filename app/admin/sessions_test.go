@@ -24,7 +24,7 @@ func TestSessions(t *testing.T) {
 		s.Visit(t).Join(apptest.Ben)
 		ben := s.User("benjamin")
 		page := v.Get("/admin/sessions").Wants(http.StatusOK).Page().Harmless().WantsHeader("Cache-Control", "no-store")
-		page.Says("Anna Smith This session Operator: support").Says("IP address 127.0.0.1, last seen ").Says("Signed in with a password or by email and an authenticator app ").Says(", expires ")
+		page.Says("Anna Smith This session Operator: support").Says(", 127.0.0.1, with a password or email and an authenticator app").Says("Seen ").Says(", signed in ").Says(", expires ")
 		if got := rows(page, "#sessions"); len(got) != 2 || !strings.HasPrefix(got[0], "Ben Jones") {
 			t.Errorf("listed are %q", got)
 		}
