@@ -80,6 +80,10 @@ func TestAudit(t *testing.T) {
 			}
 		}
 		v.Get("/admin/audit?person=nobody").Says("No account has this username, email address or ID.")
+		acme := s.First.OrganizationID.String()
+		if page := v.Get("/admin/audit?organization=" + acme); page.Find(`#events .hint a[href="/admin/organizations/`+acme+`"]`).Length() == 0 {
+			page.Failf("no event leads to its organization")
+		}
 		v.Get("/admin/audit?organization=nowhere").Says("No organization has this address or ID.")
 		looks := 0
 		for _, e := range s.Events() {

@@ -62,7 +62,7 @@ func (h Handlers) actOnMail(c *gin.Context, a mailAction) error {
 	if !a.fits(row) {
 		return models.ErrNotFound
 	}
-	about := view.Reasoned{Title: a.Title, About: row.Kind + " to " + text.ShowEmail(row.Recipient), Means: a.Means, Button: a.Button, Grave: a.Grave,
+	about := view.Reasoned{Title: a.Title, About: components.MailLabel(row.Kind) + " to " + text.ShowEmail(row.Recipient), Means: a.Means, Button: a.Button, Grave: a.Grave,
 		Path: view.MailPath(row.ID, a.Name), Back: view.MailPath(row.ID, ""), BackTo: "the mail"}
 	err = h.withReason(c, about, a.toast, "/admin/mail", func(tx *models.DB, reason string) error {
 		if err := a.act(ctx, tx, row.ID); err != nil {

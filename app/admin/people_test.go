@@ -109,14 +109,18 @@ func TestPerson(t *testing.T) {
 		page := v.Get(path).Wants(http.StatusOK).Page().Harmless().WantsHeader("Cache-Control", "no-store")
 		page.Says("Nothing keeps them from signing in.").Says("anna@example.com").Says("Acme").Says("Created the organization Acme")
 
+		limit := models.Limit{Free: 1, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
+		if err := db.Attempt(t.Context(), "mail by others to "+anna.Email, limit); err != nil {
+			t.Fatal(err)
+		}
+		v.Get(path).Wants(http.StatusOK).Says("Nothing keeps them from signing in.").Says("Mail that others asked for")
 		if err := db.RefuseMail(t.Context(), &models.Mail{ID: anna.ID, Kind: models.MailResetPassword, Recipient: anna.Email, UserID: anna.ID, CreatedAt: time.Now()}, "the mailbox is full"); err != nil {
 			t.Fatal(err)
 		}
-		limit := models.Limit{Free: 1, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
 		if err := db.Attempt(t.Context(), "password of "+anna.ID.String()+" by ", limit); err != nil {
 			t.Fatal(err)
 		}
-		v.Get(path).Wants(http.StatusOK).Says("They can't sign in until ").Says("the mailbox is full")
+		v.Get(path).Wants(http.StatusOK).Says("They can't sign in until ").Says("because of too many wrong passwords.").Says("the mailbox is full")
 		if err := db.LiftThrottles(t.Context(), anna); err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +141,7 @@ func TestPerson(t *testing.T) {
 				}
 			}
 		}
-		if looks != 3 {
+		if looks != 4 {
 			t.Errorf("%d looks are recorded", looks)
 		}
 		again := s.Visit(t)

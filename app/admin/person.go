@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -11,6 +13,7 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/admin"
+	"vestibule/templates/components"
 )
 
 // recentEvents is how many events a person's page shows.
@@ -60,11 +63,14 @@ func (h Handlers) person(ctx context.Context, user *models.User) (view.Person, e
 	return p, err
 }
 
+// signInThrottles are the kinds of throttles that keep a person from signing in.
+var signInThrottles = []string{"password", "security code", "mailed code"}
+
 // signInState says why a person can't sign in, or that nothing keeps them from it.
 func signInState(p view.Person, now time.Time) view.SignIn {
 	for _, th := range p.Throttles {
-		if !p.User.Disabled() && th.Until.After(now) {
-			return view.SignIn{Blocked: true, Before: "They can't sign in until ", At: th.Until, After: ", because of too many attempts (" + th.Kind + "). Browsers they have used before may not have to wait."}
+		if !p.User.Disabled() && th.Until.After(now) && slices.Contains(signInThrottles, th.Kind) {
+			return view.SignIn{Blocked: true, Before: "They can't sign in until ", At: th.Until, After: ", because of too many " + strings.ToLower(components.ThrottleLabel(th.Kind)) + ". Browsers they have used before may not have to wait."}
 		}
 	}
 	switch {

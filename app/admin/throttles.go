@@ -94,7 +94,7 @@ func (h Handlers) LiftThrottle(c *gin.Context) error {
 		}
 	}
 	r := view.Reasoned{
-		Title: "Lift the throttle", About: view.Waiting(named[0]) + ", " + th.Kind, Button: "Lift throttle",
+		Title: "Lift the throttle", About: view.Waiting(named[0]) + ": " + components.ThrottleLabel(th.Kind), Button: "Lift throttle",
 		Means: "It forgets these attempts, so nobody has to wait because of them any more. What else makes the same person wait stays: their page lifts it all.",
 		Path:  view.ThrottlePath(th.Key), Back: "/admin/throttles", BackTo: "the throttles",
 	}

@@ -43,7 +43,7 @@ func TestThrottles(t *testing.T) {
 		}
 		for _, q := range []string{ben.Email, "Benjamin", ben.ID.String()} {
 			page := v.Get("/admin/throttles?q=" + q).Wants(http.StatusOK)
-			if got := rows(page, "#throttles"); len(got) != 1 || !strings.HasPrefix(got[0], "Ben Jones password3 attempts, wait until ") {
+			if got := rows(page, "#throttles"); len(got) != 1 || !strings.HasPrefix(got[0], "Ben JonesWrong passwords, 3 attempts, wait ends ") {
 				t.Errorf("%s finds %q", q, got)
 			}
 		}
@@ -51,7 +51,7 @@ func TestThrottles(t *testing.T) {
 		if len(looks) != 3 || looks[0].UserID != ben.ID {
 			t.Errorf("recorded are %+v", looks)
 		}
-		v.Get("/admin/throttles?q=203.0.113.5", apptest.HTMX).Wants(http.StatusOK).Says("IP address 203.0.113.5 sign-in 1 attempt, wait until ")
+		v.Get("/admin/throttles?q=203.0.113.5", apptest.HTMX).Wants(http.StatusOK).Says("IP address 203.0.113.5 Failed sign-ins, 1 attempt, wait ends ")
 		for _, q := range []string{"nobody", "203.0.113.6", apptest.Anna.Email, "nobody@example.com"} {
 			v.Get("/admin/throttles?q=" + q).Wants(http.StatusOK).Says("there's nobody of that name")
 		}
@@ -59,7 +59,7 @@ func TestThrottles(t *testing.T) {
 		if err := db.Record(t.Context(), models.Event{Kind: models.EventSignInFailed, UserID: ben.ID, IP: "203.0.113.5"}); err != nil {
 			t.Fatal(err)
 		}
-		v.Get("/admin/throttles").Wants(http.StatusOK).Says("Ben Jones password").Says("IP address 203.0.113.5 sign-in")
+		v.Get("/admin/throttles").Wants(http.StatusOK).Says("Ben Jones Wrong passwords").Says("IP address 203.0.113.5 Failed sign-ins")
 
 		for i := range 40 {
 			attempts(fmt.Sprintf("sign-in from 198.51.100.%d", i), 1)
@@ -94,14 +94,15 @@ func TestLiftThrottle(t *testing.T) {
 		ben := s.Visit(t)
 		ben.Post("/sign-in", apptest.Credentials("benjamin", "wrong password")).Wants(http.StatusUnprocessableEntity)
 		ben.Post("/sign-in", apptest.Ben.Credentials()).Wants(http.StatusTooManyRequests)
-		path := v.Get("/admin/throttles").Says("Ben Jones password").Find(`#throttles a[href$="/lift"]`).AttrOr("href", "")
-		page := v.Get(path).Wants(http.StatusOK).Page().Harmless().Says("Ben Jones, password")
+		path := v.Get("/admin/throttles").Says("Ben Jones Wrong passwords").Find(`#throttles a[href$="/lift"]`).AttrOr("href", "")
+		page := v.Get(path).Wants(http.StatusOK).Page().Harmless().Says("Ben Jones: Wrong passwords")
 		v.Submit(page, "form#act", nil, options...).Wants(http.StatusUnprocessableEntity).Says("Enter the reason.")
 		v.Submit(page, "form#act", apptest.Fill("reason", reason), options...).LeadsTo("/admin/throttles")
 		e := s.Events()[slices.IndexFunc(s.Events(), func(e models.Event) bool { return e.Kind == models.EventUnlocked })]
 		if e.UserID != s.User("benjamin").ID || e.ActorID != s.User("anna.smith").ID || e.OperatorRole != models.OperatorSupport || e.Detail != (models.EventDetail{Limit: "password", Reason: reason}) {
 			t.Errorf("recorded is %+v", e)
 		}
+		v.Get("/admin/audit").Says("Attempt limit reset: Wrong passwords")
 		ben.Post("/sign-in", apptest.Ben.Credentials()).LeadsTo("/dashboard")
 		v.Post(path, apptest.Fill("reason", reason), options...).Wants(http.StatusNotFound)
 
@@ -111,7 +112,7 @@ func TestLiftThrottle(t *testing.T) {
 			if err := s.DB.Attempt(t.Context(), "security code of "+u.ID.String()+" by ", anHour); err != nil {
 				t.Fatal(err)
 			}
-			if page := v.Get("/admin/throttles?q=" + u.Email).Says("security code"); page.Find(`#throttles a[href$="/lift"]`).Length() != 0 {
+			if page := v.Get("/admin/throttles?q=" + u.Email).Says("Wrong security codes"); page.Find(`#throttles a[href$="/lift"]`).Length() != 0 {
 				page.Failf("it offers to lift it")
 			}
 			waits, err := s.DB.Waits(t.Context(), models.WaitSearch{User: u, Limit: 1})

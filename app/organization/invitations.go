@@ -233,14 +233,14 @@ var invitedSentences = map[string]string{
 // others do; the mail queue has that one (see app.toStranger).
 func (h Handlers) inviteAttempts(c *gin.Context, email string) []web.Attempt {
 	actor := web.Current(c).Member
-	by, to := "invitations by "+actor.UserID.String(), "invitations of "+actor.OrganizationID.String()
+	by, of := " by "+actor.UserID.String(), " of "+actor.OrganizationID.String()
 	return []web.Attempt{
 		web.PerIP(c, "invite", h.Config.LimitSignUp),
-		web.NewAttempt("invitation to "+text.MailboxKey(email)+" by "+actor.UserID.String(), h.Config.LimitMail),
-		web.NewAttempt(by, h.Config.LimitInvite),
-		web.NewAttempt(by+" in a day", h.Config.LimitInviteDay),
-		web.NewAttempt(to, h.Config.LimitInvite),
-		web.NewAttempt(to+" in a day", h.Config.LimitInviteDay),
+		web.NewAttempt("invitation to "+text.MailboxKey(email)+by, h.Config.LimitMail),
+		web.NewAttempt("invitations"+by, h.Config.LimitInvite),
+		web.NewAttempt("daily invitations"+by, h.Config.LimitInviteDay),
+		web.NewAttempt("invitations"+of, h.Config.LimitInvite),
+		web.NewAttempt("daily invitations"+of, h.Config.LimitInviteDay),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"vestibule/app/apptest"
 	"vestibule/models"
 	"vestibule/models/modelstest"
+	"vestibule/templates/components"
 )
 
 func TestInvitationRefuses(t *testing.T) {
@@ -255,6 +256,15 @@ func TestInvitationsOfOneAccount(t *testing.T) {
 				s.Confirmed()
 				if got := invitationsTo(s, "a@example.com", "b@example.com", "c@example.com"); !slices.Equal(got, []int{sent, sent, early}) {
 					t.Errorf("the invitations of one account get %v", got)
+				}
+				waits, err := db.Waits(t.Context(), models.WaitSearch{Limit: 9})
+				for _, w := range waits {
+					if components.ThrottleLabel(w.Kind) == w.Kind {
+						t.Errorf("there are no words for the throttle %q", w.Kind)
+					}
+				}
+				if len(waits) != 2 || err != nil {
+					t.Errorf("%d wait (%v)", len(waits), err)
 				}
 				// Neither another organization of the account nor another account of the
 				// organization gets around it.

@@ -331,7 +331,7 @@ func NewAuditRow(e models.Event) components.EventRow {
 		add(device.Name(e.UserAgent))
 	}
 	if e.Organization != nil {
-		add("in ", components.Words{Text: e.Organization.Name, Path: "/admin/audit?organization=" + e.Organization.Slug})
+		add("in ", components.Words{Text: e.Organization.Name, Path: OrganizationPath(e.OrganizationID, "")})
 	} else if e.OrganizationID != uuid.Nil {
 		add("in ", components.Words{Text: "a deleted organization", Path: "/admin/audit?organization=" + e.OrganizationID.String()})
 	}

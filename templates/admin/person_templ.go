@@ -688,9 +688,9 @@ func PersonPage(f layouts.Frame, p Person) templ.Component {
 									return templ_7745c5c3_Err
 								}
 								var templ_7745c5c3_Var32 string
-								templ_7745c5c3_Var32, templ_7745c5c3_Err = templ.JoinStringErrs(th.Kind)
+								templ_7745c5c3_Var32, templ_7745c5c3_Err = templ.JoinStringErrs(components.ThrottleLabel(th.Kind))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/admin/person.templ`, Line: 168, Col: 25}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/admin/person.templ`, Line: 168, Col: 51}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var32))
 								if templ_7745c5c3_Err != nil {
@@ -700,7 +700,7 @@ func PersonPage(f layouts.Frame, p Person) templ.Component {
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
-								templ_7745c5c3_Err = components.DateWithin(strconv.FormatInt(th.Tries, 10)+" attempts, wait until ", th.Until, "").Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = components.TimeWithin(attempts(th.Tries)+", wait ends ", th.Until, "").Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
@@ -796,9 +796,9 @@ func PersonPage(f layouts.Frame, p Person) templ.Component {
 									return templ_7745c5c3_Err
 								}
 								var templ_7745c5c3_Var37 string
-								templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(m.Kind)
+								templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(components.MailLabel(m.Kind))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/admin/person.templ`, Line: 186, Col: 67}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/admin/person.templ`, Line: 186, Col: 89}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var37))
 								if templ_7745c5c3_Err != nil {
@@ -866,9 +866,9 @@ func PersonPage(f layouts.Frame, p Person) templ.Component {
 									return templ_7745c5c3_Err
 								}
 								var templ_7745c5c3_Var40 string
-								templ_7745c5c3_Var40, templ_7745c5c3_Err = templ.JoinStringErrs(m.Kind)
+								templ_7745c5c3_Var40, templ_7745c5c3_Err = templ.JoinStringErrs(components.MailLabel(m.Kind))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/admin/person.templ`, Line: 198, Col: 67}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/admin/person.templ`, Line: 198, Col: 89}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var40))
 								if templ_7745c5c3_Err != nil {

@@ -111,8 +111,9 @@ func detailWords(d models.EventDetail) map[string]Words {
 		"mode":              {Text: d.Mode},
 		"form":              {Text: d.Form},
 		"log":               {Text: d.Log},
-		"mail":              {Text: d.Mail},
+		"mail":              {Text: MailLabel(d.Mail)},
 		"table":             {Text: d.Table},
+		"limit":             {Text: ThrottleLabel(d.Limit)},
 	}
 	switch {
 	case d.Count == 1:
@@ -163,6 +164,7 @@ var eventSentences = map[string][]string{
 	models.EventEmailCanceled:  {"Canceled the change of email address to {email}"},
 	models.EventEmailConfirmed: {"Changed email address from {email_from} to {email}", "Confirmed email address {email}"},
 	models.EventSessionEnded:   {"Signed out {device}"},
+	models.EventUnlocked:       {"Attempt limit reset: {limit}"},
 
 	models.EventImpersonationBegun: {"Impersonation started, {mode}"},
 	models.EventFormSent:           {"Form sent while impersonating: {form}"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vestibule/models"
+	"vestibule/templates/components"
 )
 
 func TestRender(t *testing.T) {
@@ -50,6 +51,9 @@ func TestRender(t *testing.T) {
 			subject, text, page, err := Render(kind, data)
 			if err != nil || !Known(kind) {
 				t.Fatal(err)
+			}
+			if components.MailLabel(kind) == kind {
+				t.Error("components.MailLabel has no words for it")
 			}
 			if subject == "" || len(subject) > 60 || strings.ContainsAny(subject, "\r\n") || strings.Contains(subject, "Zoë") {
 				t.Errorf("subject: %q", subject)
