@@ -11,6 +11,7 @@ import (
 	"vestibule/app/web"
 	"vestibule/models"
 	view "vestibule/templates/admin"
+	"vestibule/templates/mail"
 )
 
 // ShowMail lists the mail that waits, or that couldn't be delivered.
@@ -86,8 +87,13 @@ func (h Handlers) ShowMessage(c *gin.Context) error {
 	if err := h.record(c, h.DB, models.EventLooked, row.User, models.EventDetail{Mail: row.Kind}); err != nil {
 		return err
 	}
-	m := view.Message{MailRow: row, None: "The text of mail that couldn't be delivered isn't kept."}
-	if waiting != nil {
+	m := view.Message{MailRow: row}
+	switch {
+	case waiting == nil:
+		m.None = "The text of mail that couldn't be delivered isn't kept."
+	case !mail.Known(row.Kind):
+		m.None = "This version doesn't know mail of this kind. A newer one queued it, and will send it."
+	default:
 		message, err := h.PreviewMail(ctx, waiting)
 		if err != nil && !errors.Is(err, models.ErrNotFound) {
 			return err

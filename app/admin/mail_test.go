@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,26 @@ func TestMail(t *testing.T) {
 		if overview.Find(`a[href="/admin/mail"]`).Length() < 2 || overview.Find(`a[href="/admin/mail?state=failed"]`).Length() != 1 {
 			overview.Failf("its numbers don't lead to the mail")
 		}
+	})
+}
+
+// TestMailOfALaterVersion wants the page of mail whose kind this version doesn't know.
+func TestMailOfALaterVersion(t *testing.T) {
+	t.Parallel()
+	modelstest.Each(t, func(t *testing.T, db *models.DB) {
+		s := apptest.NewSite(t, db)
+		v := s.Operator(apptest.Anna, models.OperatorAdmin)
+		s.Visit(t).Join(apptest.Ben)
+		id := s.User("benjamin").ID
+		if err := db.QueueMail(t.Context(), models.Mail{Kind: "birthday", Recipient: apptest.Ben.Email, UserID: id}); err != nil {
+			t.Fatal(err)
+		}
+		queue := s.Queue()
+		m := queue[slices.IndexFunc(queue, func(m models.Mail) bool { return m.Kind == "birthday" })]
+		v.Get("/admin/mail").Wants(http.StatusOK).Says("birthday to ben@example.com")
+		page := v.Get("/admin/mail/" + m.ID.String()).Wants(http.StatusOK).Page().Harmless()
+		page.Says("Mail to ben@example.com").Says("Ben Jones").Says("This version doesn't know mail of this kind.").Says("Drop the mail")
+		v.Get("/admin/people/" + id.String()).Wants(http.StatusOK).Says("birthday")
 	})
 }
 

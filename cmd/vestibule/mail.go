@@ -14,6 +14,7 @@ import (
 	"vestibule/app/admin"
 	"vestibule/app/mail"
 	"vestibule/models"
+	view "vestibule/templates/mail"
 )
 
 type mails struct {
@@ -112,6 +113,8 @@ func (c mailShow) Run(ctx context.Context, config *app.Config) error {
 		row := queuedMail{queuedMailRow: newQueuedMailRow(m)}
 		message, err := app.PreviewMail(ctx, config, db, m)
 		switch {
+		case !view.Known(m.Kind):
+			row.Text = "This version doesn't know mail of this kind. A newer one queued it, and will send it."
 		case errors.Is(err, models.ErrNotFound):
 			row.Text = "Nobody is left to send it to, so it will be dropped."
 		case err != nil:

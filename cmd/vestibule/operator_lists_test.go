@@ -102,6 +102,13 @@ func TestOperatorManagesMail(t *testing.T) {
 		if text := o.does("mail", "show", refused.ID.String()); !strings.Contains(text, "550 5.1.1 no such user") {
 			o.Errorf("shown is\n%s", text)
 		}
+		if err := o.db.QueueMail(o.Context(), models.Mail{Kind: "birthday", Recipient: "eve@example.com"}); err != nil {
+			o.Fatal(err)
+		}
+		later := readJSON[[]object](o, o.does("mail", "list", "--json"))[0]["id"].(string)
+		if text := o.does("mail", "show", later); !strings.Contains(text, "birthday") || !strings.Contains(text, "This version doesn't know mail of this kind.") {
+			o.Errorf("shown is\n%s", text)
+		}
 		o.fails("no mail "+refused.ID.String()+" waits: it was sent, dropped or refused", "", "mail", "retry", refused.ID.String())
 		o.does("mail", "drop", refused.ID.String())
 		for _, command := range []string{"show", "drop"} {
