@@ -31,7 +31,7 @@ type Reasoned struct {
 // Reason is the form of a Reasoned.
 type Reason struct {
 	forms.Form
-	Reason string `form:"reason" label:"Reason" noun:"the reason" hint:"It's recorded in the audit log, and the person doesn't see it. A ticket's number is better than a name." autocomplete:"off" validate:"required,max=200"`
+	Reason string `form:"reason" label:"Reason" noun:"the reason" hint:"It's recorded in the audit log, and only operators see it. A ticket's number is better than a name." autocomplete:"off" validate:"required,max=200"`
 }
 
 func ReasonPage(f layouts.Frame, r Reasoned, form *Reason) templ.Component {
