@@ -47,6 +47,9 @@ func TestNotes(t *testing.T) {
 		}
 		member.Submit(page, "form#create-note", apptest.Fill("title", "Größe & <b>", "body", "one\r\ntwo"), options...).LeadsTo("/o/acme/notes")
 		page = reader.Get("/o/acme/notes").Wants(http.StatusOK).Page().Says("Größe & <b> one two").Says("by Ben Jones")
+		if page.Find("#notes p[dir=auto] > strong").Length() != 1 || page.Find("#notes pre[dir=auto]").Length() != 1 {
+			t.Error("a title and its text don't turn alike")
+		}
 		if page.Find("main form[method=post], main a[href*='/notes/']").Length() > 0 {
 			t.Error("who may only read sees buttons")
 		}
