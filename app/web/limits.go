@@ -26,7 +26,8 @@ type Attempt struct {
 
 // NewAttempt returns an attempt that is counted under key: what is limited, one of the
 // words of, from, to, by, in and for, and whose attempts are counted, such as "sign-in
-// from ADDRESS". The log says both, and operators find the throttle by them.
+// from ADDRESS". The log says both, and operators find the throttle by them. They read the
+// words of [components.ThrottleLabel] for what is limited.
 func NewAttempt(key string, limit models.Limit) Attempt { return Attempt{key: key, limit: limit} }
 
 // Limited counts the attempts. If one is too early, it sets form's error and reports
