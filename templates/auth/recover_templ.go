@@ -409,12 +409,19 @@ func RecoverCancelPage(f layouts.Frame, form *RecoverCancel, user *models.User, 
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layouts.Card(f, "Cancel the recovery", "Cancel the recovery").Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layouts.Card(f, cancelTitle(r), cancelTitle(r)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		return nil
 	})
+}
+
+func cancelTitle(r *models.Recovery) string {
+	if r == nil {
+		return "No recovery is waiting"
+	}
+	return "Cancel the recovery"
 }
 
 func RecoverCancelForm(form *RecoverCancel, user *models.User, r *models.Recovery) templ.Component {
@@ -435,7 +442,7 @@ func RecoverCancelForm(form *RecoverCancel, user *models.User, r *models.Recover
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
 		if r == nil {
-			templ_7745c5c3_Err = whoseAccount("No recovery of the account ", user, " is waiting. It was canceled, or it's over.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = whoseAccount("The recovery of the account ", user, " was canceled, or it's over.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -609,7 +616,7 @@ func RecoverFinishForm(f layouts.Frame, form *RecoverFinish, user *models.User) 
 				var templ_7745c5c3_Var22 string
 				templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(f.User.Login())
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/recover.templ`, Line: 150, Col: 50}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/auth/recover.templ`, Line: 157, Col: 50}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 				if templ_7745c5c3_Err != nil {

@@ -185,7 +185,7 @@ func TestRecoveryIsToldToEveryone(t *testing.T) {
 		page := stranger.Get(cancel[apptest.Anna.Email])
 		stranger.Submit(page, "form#recover-cancel", nil, options...).LeadsTo(cancel[apptest.Anna.Email])
 		for _, link := range cancel {
-			s.Visit(t).Get(link).Wants(http.StatusOK).Says("No recovery of the account anna.smith is waiting.")
+			s.Visit(t).Get(link).Wants(http.StatusOK).Says("No recovery is waiting")
 		}
 		stranger.Submit(page, "form#recover-cancel", nil, options...).LeadsTo(cancel[apptest.Anna.Email]) // twice
 		if s.MailTo(present, canceledSubject); s.Get("/dashboard").Find("aside.banner.warning").Length() > 0 {
