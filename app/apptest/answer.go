@@ -145,7 +145,7 @@ func (a *Answer) Text(selector string) string {
 }
 
 // inline are the elements within a line of text.
-var inline = map[string]bool{"b": true, "bdi": true, "code": true, "i": true, "span": true, "strong": true, "time": true}
+var inline = map[string]bool{"b": true, "bdi": true, "code": true, "i": true, "span": true, "strong": true, "time": true, "wbr": true}
 
 func writeText(b *strings.Builder, n *html.Node) {
 	if n.Type == html.TextNode {
