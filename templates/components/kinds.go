@@ -10,7 +10,7 @@ import (
 // kind without words stands for itself: another version may have counted it.
 func ThrottleLabel(kind string) string { return cmp.Or(throttleLabels[kind], kind) }
 
-var throttleLabels = map[string]string{
+var throttleLabels = map[string]string{ // #nosec G101 -- words, not credentials
 	"password":             "Wrong passwords",
 	"security code":        "Wrong security codes",
 	"mailed code":          "Wrong codes from mail",
