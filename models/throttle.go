@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -166,6 +167,18 @@ func (db *DB) Throttles(ctx context.Context, u *User) ([]Throttle, error) {
 	err := db.bun.NewSelect().Model(&waits).Where("subject IN (?)", bun.List(hashSubjects(u.throttleSubjects()))).
 		Where("until > ?", now()).Order("until DESC", "key").Scan(ctx)
 	return waits, err
+}
+
+// SignInWait returns the first of waits that keeps its user from signing in, or nil. Others
+// slow down something else, such as mail.
+func SignInWait(waits []Throttle) *Throttle {
+	i := slices.IndexFunc(waits, func(th Throttle) bool {
+		return th.Kind == "password" || th.Kind == "security code" || th.Kind == "mailed code"
+	})
+	if i < 0 {
+		return nil
+	}
+	return &waits[i]
 }
 
 // LiftThrottles forgets the attempts that are counted for u.

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,19 +62,14 @@ func (h Handlers) person(ctx context.Context, user *models.User) (view.Person, e
 	return p, err
 }
 
-// signInThrottles are the kinds of throttles that keep a person from signing in.
-var signInThrottles = []string{"password", "security code", "mailed code"}
-
 // signInState says why a person can't sign in, or that nothing keeps them from it.
 func signInState(p view.Person, now time.Time) view.SignIn {
-	for _, th := range p.Throttles {
-		if !p.User.Disabled() && th.Until.After(now) && slices.Contains(signInThrottles, th.Kind) {
-			return view.SignIn{Blocked: true, Before: "They can't sign in until ", At: th.Until, After: ", because of too many " + strings.ToLower(components.ThrottleLabel(th.Kind)) + ". Browsers they have used before may not have to wait."}
-		}
-	}
+	wait := models.SignInWait(p.Throttles)
 	switch {
 	case p.User.Disabled():
 		return view.SignIn{Blocked: true, Before: "They can't sign in: the account has been disabled since ", At: p.User.DisabledAt, After: "."}
+	case wait != nil && wait.Until.After(now):
+		return view.SignIn{Blocked: true, Before: "They can't sign in until ", At: wait.Until, After: ", because of too many " + strings.ToLower(components.ThrottleLabel(wait.Kind)) + ". Browsers they have used before may not have to wait."}
 	case !p.Factors.WayIn():
 		return view.SignIn{Before: "They can sign in only by mail, with a code or a reset link: the account has no password, passkey or connected account."}
 	case p.Factors.Required && !p.Factors.HasSecond():

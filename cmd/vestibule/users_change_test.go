@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"vestibule/app/apptest"
 	"vestibule/models"
@@ -176,12 +177,25 @@ func TestOperatorShowsWhy(t *testing.T) {
 			o.Helper()
 			return readJSON[object](o, o.does("users", "show", anna, "--json"))["sign_in"].(string)
 		}
+		limit := models.Limit{Free: 1, First: time.Hour, Longest: time.Hour, Forget: time.Hour}
+		for _, tt := range []struct {
+			key   string
+			waits bool
+		}{{"mail by others to " + apptest.Anna.Email, false}, {"password of " + s.First.UserID.String(), true}} {
+			if err := o.db.Attempt(o.Context(), tt.key, limit); err != nil {
+				o.Fatal(err)
+			}
+			if got := why(); strings.HasPrefix(got, "must wait until ") != tt.waits || !tt.waits && got != "yes" {
+				o.Errorf("with a throttle of %s, it says %q", tt.key, got)
+			}
+		}
 		o.does("users", "disable", anna)
 		wantEqual(o.T, "why", why(), "no: the account is disabled; users enable lifts it")
 		o.does("users", "enable", anna)
 		if _, err := o.db.Bun().NewUpdate().Model((*models.User)(nil)).Set("password_hash = ''").Where("id = ?", s.First.UserID).Exec(o.Context()); err != nil {
 			o.Fatal(err)
 		}
+		o.does("users", "unlock", anna)
 		wantEqual(o.T, "why", why(), "only by mail, with a code or a reset link: there is no password, passkey or connected account")
 	})
 }

@@ -113,11 +113,12 @@ func readUser(ctx context.Context, config *app.Config, db *models.DB, user *mode
 
 // signInState says in one sentence what keeps user from signing in, if anything does.
 func signInState(user *models.User, factors models.Factors, waits []models.Throttle) (can bool, why string) {
+	wait := models.SignInWait(waits)
 	switch {
 	case user.Disabled():
 		return false, "no: the account is disabled; users enable lifts it"
-	case len(waits) > 0:
-		return false, fmt.Sprintf("must wait until %s UTC after too many attempts; users unlock lifts it", formatTime(waits[0].Until))
+	case wait != nil:
+		return false, fmt.Sprintf("must wait until %s UTC after too many attempts; users unlock lifts it", formatTime(wait.Until))
 	case !factors.WayIn():
 		return true, "only by mail, with a code or a reset link: there is no password, passkey or connected account"
 	}
