@@ -40,8 +40,8 @@ func (db *DB) selectRoles(roles *[]Role, organization uuid.UUID) *bun.SelectQuer
 		OrderExpr("CASE kind WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 ELSE 3 END, name_key", RoleOwner, RoleAdmin, RoleMember)
 }
 
-// RolesWithMembers is Roles, each with the number of its members. A query of its own for
-// that number would take a tenth of the page of members.
+// RolesWithMembers is Roles, each with the number of its members. Counting them in a query of
+// its own would take a tenth of the time of the members page.
 func (db *DB) RolesWithMembers(ctx context.Context, organization uuid.UUID) ([]Role, error) {
 	var roles []Role
 	members := db.bun.NewSelect().Model((*Membership)(nil)).ColumnExpr("count(*)").Where("m.organization_id = r.organization_id").Where("m.role_id = r.id")

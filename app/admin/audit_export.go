@@ -49,22 +49,27 @@ func NewAuditRow(e *models.Event) AuditRow {
 		RequestID: e.RequestID,
 		CreatedAt: e.CreatedAt.UTC(),
 
+		ActorID:        optionalID(e.ActorID),
+		OrganizationID: optionalID(e.OrganizationID),
+
+		OperatorID:   optionalID(e.OperatorID),
 		OperatorRole: e.OperatorRole,
 		Detail:       e.Detail,
 	}
 	if e.UserAgent != "" {
 		row.Device = device.Name(e.UserAgent)
 	}
-	if e.OrganizationID != uuid.Nil {
-		row.OrganizationID = &e.OrganizationID
-	}
-	if e.OperatorID != uuid.Nil {
-		row.OperatorID = &e.OperatorID
-	}
 	row.UserID, row.Username = OptionalUser(e.UserID, e.User)
-	row.ActorID, _ = OptionalUser(e.ActorID, e.Actor)
 	row.Login, row.Actor = optionalLogin(e.User), optionalLogin(e.Actor)
 	return row
+}
+
+// optionalID returns a pointer to id, or nil for the zero id.
+func optionalID(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
 }
 
 // optionalLogin returns what user signs in with, or nil for nobody.
@@ -79,11 +84,8 @@ func optionalLogin(user *models.User) *string {
 // OptionalUser returns pointers to the id and username, or nil, which JSON prints as
 // null, where they are unknown or there is none.
 func OptionalUser(id uuid.UUID, user *models.User) (*uuid.UUID, *string) {
-	switch {
-	case id == uuid.Nil:
-		return nil, nil
-	case user == nil, user.Username == "":
-		return &id, nil
+	if id == uuid.Nil || user == nil || user.Username == "" {
+		return optionalID(id), nil
 	}
 	return &id, &user.Username
 }

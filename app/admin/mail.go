@@ -14,6 +14,12 @@ import (
 	"vestibule/templates/mail"
 )
 
+// Why mail that waits has no text, as "vestibule mail show" says it, too.
+const (
+	UnknownMail  = "This version doesn't know mail of this kind. A newer one queued it, and will send it."
+	OrphanedMail = "Nobody is left to send it to, so it will be dropped."
+)
+
 // ShowMail lists the mail that waits, or that couldn't be delivered.
 func (h Handlers) ShowMail(c *gin.Context) error {
 	ctx, before := c.Request.Context(), web.PageStart(c, "before")
@@ -92,7 +98,7 @@ func (h Handlers) ShowMessage(c *gin.Context) error {
 	case waiting == nil:
 		m.None = "The text of mail that couldn't be delivered isn't kept."
 	case !mail.Known(row.Kind):
-		m.None = "This version doesn't know mail of this kind. A newer one queued it, and will send it."
+		m.None = UnknownMail
 	default:
 		message, err := h.PreviewMail(ctx, waiting)
 		if err != nil && !errors.Is(err, models.ErrNotFound) {
@@ -100,7 +106,7 @@ func (h Handlers) ShowMessage(c *gin.Context) error {
 		}
 		m.Subject, m.Text, m.None = message.Subject, message.Text, ""
 		if err != nil {
-			m.None = "Nobody is left to send it to, so it will be dropped."
+			m.None = OrphanedMail
 		}
 	}
 	if isAdmin(c) && (row.User == nil || mayAct(web.Current(c).User, row.User) == nil) {

@@ -51,8 +51,8 @@ func (h Handlers) ShowPeople(c *gin.Context) error {
 	return web.Render(c, f, view.PeoplePage(f, people), view.PeopleFound(people))
 }
 
-// listOrFound returns a page of the newest models or, if the request is a search, all that it
-// found, of which cut reports whether there are more than maxFound.
+// listOrFound returns a page of the newest models or, if the request is a search, the first
+// maxFound results. It reports whether the search found more.
 func listOrFound[Model, Row any](c *gin.Context, models []Model, id func(Model) uuid.UUID, row func(Model) Row, kept ...url.Values) (list components.List[Row], cut bool) {
 	if web.Search(c) == "" {
 		return web.NewList(c, "before", models, id, row, kept...), false

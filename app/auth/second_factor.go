@@ -103,7 +103,7 @@ func (h Handlers) SecondFactor(c *gin.Context) error {
 	case p == nil:
 		return h.renderSecondFactor(c, http.StatusUnprocessableEntity, form, s)
 	}
-	return h.FinishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "signed-in", c.Query("next"))
 }
 
 // secondFactorByPasskey is SecondFactor for a form that was sent with a passkey, which
@@ -116,7 +116,7 @@ func (h Handlers) secondFactorByPasskey(c *gin.Context, form *view.SecondFactor,
 	if err != nil {
 		return h.signInEnded(c, err)
 	}
-	return h.FinishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "signed-in", c.Query("next"))
 }
 
 // proveCode is [Handlers.Prove] for the code in a field of form, after the steps of s. It returns nil

@@ -153,9 +153,10 @@ func RecordOwn(c *gin.Context, tx *models.DB, kind string, user *models.User, de
 	return tx.Record(c.Request.Context(), entry)
 }
 
-// FinishSignIn sends p to the browser. It leads to next, a path of this site, and shows a toast
-// there, or first asks for the factor that is missing.
+// FinishSignIn sends p to the browser. It leads to next, or home if that isn't a path of this
+// site, and shows a toast there. If a factor is missing, it asks for that first.
 func (h Handlers) FinishSignIn(c *gin.Context, p *Proved, toast, next string) error {
+	next = web.LocalPath(next)
 	h.use(c, p)
 	if p.Session == nil {
 		if toast != "signed-in" {
@@ -163,7 +164,7 @@ func (h Handlers) FinishSignIn(c *gin.Context, p *Proved, toast, next string) er
 		}
 		return web.Redirect(c, layouts.WithNext("/sign-in/second-factor", next))
 	}
-	return h.RedirectWith(c, toast, web.LocalPath(next))
+	return h.RedirectWith(c, toast, next)
 }
 
 // use sends p to the browser. A new session ends the one that it replaces, and the rest of

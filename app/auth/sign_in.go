@@ -129,7 +129,7 @@ func (h Handlers) signInByPasskey(c *gin.Context, sent *view.SignIn) error {
 	if err != nil {
 		return err
 	}
-	return h.FinishSignIn(c, p, "signed-in", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "signed-in", c.Query("next"))
 }
 
 // provePassword is [Handlers.Prove] for a user whose password was right.

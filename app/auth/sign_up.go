@@ -149,7 +149,7 @@ func (h Handlers) SignUp(c *gin.Context) error {
 		h.Refund(c, attempts...)
 		return err
 	}
-	return h.FinishSignIn(c, p, "welcome", web.LocalPath(c.Query("next")))
+	return h.FinishSignIn(c, p, "welcome", c.Query("next"))
 }
 
 // SignUpAttempts are what a sign-up with that address counts for.

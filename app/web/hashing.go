@@ -101,12 +101,11 @@ func (k *Kit) Verify(c *gin.Context, pw, hash string) (match, outdated bool, err
 	return k.Hasher.Verify(ctx, pw, hash)
 }
 
-// maxScoringWait is how long a password waits to be scored: longer, and the person has gone
-// on.
+// maxScoringWait is how long a password waits to be scored. By then, the person has moved on.
 const maxScoringWait = 3 * time.Second
 
-// AcquireScoring waits until a password may be scored: at most half the cores score at once.
-// It reports whether that was so in time; the caller must then call release.
+// AcquireScoring waits until a password may be scored, because at most half the cores score at
+// once. If ok, the caller must call release; otherwise the wait took too long.
 func (k *Kit) AcquireScoring(ctx context.Context) (release func(), ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, maxScoringWait)
 	defer cancel()

@@ -114,9 +114,9 @@ func (c mailShow) Run(ctx context.Context, config *app.Config) error {
 		message, err := app.PreviewMail(ctx, config, db, m)
 		switch {
 		case !view.Known(m.Kind):
-			row.Text = "This version doesn't know mail of this kind. A newer one queued it, and will send it."
+			row.Text = admin.UnknownMail
 		case errors.Is(err, models.ErrNotFound):
-			row.Text = "Nobody is left to send it to, so it will be dropped."
+			row.Text = admin.OrphanedMail
 		case err != nil:
 			return err
 		default:

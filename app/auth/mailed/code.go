@@ -34,13 +34,13 @@ const (
 	otherBrowser    = "This browser hasn't asked for a code lately. Enter it where you asked for it, or ask for another code here."
 )
 
-// mailedCodeLimit is for the code of one request: after the last try, it takes another.
+// mailedCodeLimit is for the code of one request: after the last attempt, it takes another.
 var mailedCodeLimit = models.Limit{Free: models.MaxCodeTries, First: models.CodeLife, Longest: models.CodeLife, Forget: models.CodeLife}
 
 // attemptMailedCode returns the code that was typed into form's field "code", if it is right
 // and this browser has asked for it. Otherwise form has the error; limited reports whether
-// there were too many attempts. It doesn't use the code up. As sign-in
-// by password, it does the same work for an address that nobody has.
+// there were too many attempts. It doesn't use the code up. As sign-in by password does, it
+// does the same work for an address that nobody has.
 func (h Handlers) attemptMailedCode(c *gin.Context, form *forms.Form, typed string, purpose models.Purpose) (code *models.Code, limited bool, err error) {
 	secret, email := h.askedForCode(c)
 	form.Error = h.CookieProblem(c)

@@ -99,7 +99,7 @@ func (h Handlers) verifyEmailByPassword(c *gin.Context, form *view.VerifyEmail, 
 	case p.Session == nil: // the link works once they are signed in
 		return h.auth().FinishSignIn(c, p, "signed-in", view.VerifyEmailPath(form.Token))
 	default:
-		return h.auth().FinishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
+		return h.auth().FinishSignIn(c, p, "verified", c.Query("next"))
 	}
 }
 
@@ -119,7 +119,7 @@ func (h Handlers) verifyEmailByPasskey(c *gin.Context, form *view.VerifyEmail, t
 	if err != nil {
 		return err
 	}
-	return h.auth().FinishSignIn(c, p, "verified", web.LocalPath(c.Query("next")))
+	return h.auth().FinishSignIn(c, p, "verified", c.Query("next"))
 }
 
 // confirmEmail confirms the address of token, and records it.

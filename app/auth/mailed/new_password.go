@@ -24,11 +24,11 @@ func (h Handlers) setPassword(c *gin.Context, token *models.Token, pw string) er
 	if err != nil {
 		return err
 	}
-	return h.auth().FinishSignIn(c, p, "password-changed", web.LocalPath(c.Query("next")))
+	return h.auth().FinishSignIn(c, p, "password-changed", c.Query("next"))
 }
 
-// proveLink is [auth.Handlers.Prove] for a mailed link that sets a new password by calling set with its
-// hash. It returns a [web.Refusal] if the link was used in the meantime.
+// proveLink is [auth.Handlers.Prove] for a mailed link that sets a new password by calling set
+// with its hash. It returns a [web.Refusal] if the link was used in the meantime.
 func (h Handlers) proveLink(c *gin.Context, token *models.Token, pw, kind string, set func(tx *models.DB, hash string) error) (*auth.Proved, error) {
 	hash, err := h.Hash(c, pw)
 	if err != nil {
