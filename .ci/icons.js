@@ -15,7 +15,7 @@ fs.writeFileSync("templates/components/icons.templ", `package components
 // Icon draws an icon of Lucide, which .ci/icons.js lists. It only decorates: the text
 // beside it or the label of its button says what it means.
 templ Icon(name string) {
-	<svg class="icon" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
+	<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
 		switch name {
 ${cases}
 		}
@@ -30,7 +30,7 @@ const drawn = Object.entries(brands).map(([name, icon]) => {
 	const { body, width = logos.width, height = logos.height } = logos.icons[icon];
 	const side = Math.max(width, height); // a square, so that the names beside them line up
 	const shape = (plain.includes(name) ? body.replace(/ fill="[^"]*"/g, "") : body).replace(/\/>/g, "></path>");
-	return `\t\tcase "${name}":\n\t\t\t<svg class="icon" viewBox="${(width - side) / 2} ${(height - side) / 2} ${side} ${side}" fill="currentColor" aria-hidden="true">${shape}</svg>`;
+	return `\t\tcase "${name}":\n\t\t\t<svg class="icon logo" viewBox="${(width - side) / 2} ${(height - side) / 2} ${side} ${side}" aria-hidden="true">${shape}</svg>`;
 });
 fs.writeFileSync("templates/components/brands.templ", `package components
 

@@ -95,7 +95,7 @@ const offer = async () => {
   }, renewal);
   try {
     const credential = await ask(autofill(), { mediation: "conditional" });
-    if (autofill()) send(autofill(), credential);
+    if (autofill()?.disabled === false) send(autofill(), credential); // else the form is on its way
   } catch {
     // The person signs in another way, or it has expired. The button says what is wrong.
   }

@@ -34,9 +34,12 @@ document.addEventListener("click", ({ target }) => {
   }
 });
 
-// Hide passwords on submit: browsers don't offer to save a text input as a password.
-document.addEventListener("submit", ({ target }) => {
+// Hide passwords on submit: browsers don't offer to save a text input as a password. Of
+// the form's buttons, all of which htmx disables, the pressed one shows the spinner.
+document.addEventListener("submit", ({ target, submitter }) => {
   for (const button of target.querySelectorAll("[data-reveal]")) reveal(button, false);
+  const pressed = submitter ?? target.querySelector(".submit");
+  for (const button of target.querySelectorAll(".submit")) button.classList.toggle("pressed", button === pressed);
 }, true);
 
 // Warn of Caps Lock while someone types a password.
@@ -69,7 +72,7 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => queueMicrotask(() => {
   if (!ctx.focused || document.activeElement !== document.body) return;
   const places = [ctx.sourceElement, ctx.next].filter((place) => place?.isConnected);
-  const button = places.map((place) => place.querySelector(".submit") ?? place.querySelector("button:not(.reveal)")).find((found) => found);
+  const button = places.map((place) => place.querySelector(".pressed") ?? place.querySelector(".submit") ?? place.querySelector("button:not(.reveal)")).find((found) => found);
   (button ?? main()).focus({ preventScroll: true });
 }));
 

@@ -133,12 +133,20 @@ func TestPasskeyOfADevice(t *testing.T) {
 		v.signsOut()
 		v.wantsToasts("Signed out")
 		v.opens("/sign-in")
-		device.touched(true)
 		device.confirms(false)
+		device.touched(true)
 		v.presses("Sign in with a passkey")
 		v.wantsText(cancelled)
 		device.confirms(true)
+		v.holds("/sign-in")
 		v.presses("Sign in with a passkey")
+		if !waitFor(func() bool { return v.requests("/sign-in") == 1 }) {
+			t.Fatal("no request goes out")
+		}
+		// A second press would send the same answer, which the site takes once.
+		v.wants(`document.querySelectorAll("#sign-in .submit:not(:disabled)").length`, 0)
+		v.wants(`[...document.querySelectorAll("#sign-in .submit")].map(e => e.querySelector(".spinner").checkVisibility()).join()`, "false,true")
+		v.releases()
 		v.wantsPage("/dashboard", "Dashboard")
 
 		// A dialog asks for it when the session has ended, above a page without the script.
@@ -202,12 +210,9 @@ func TestPasskeyOfADevice(t *testing.T) {
 		if _, err := db.Bun().ExecContext(t.Context(), "DELETE FROM passkeys"); err != nil {
 			t.Fatal(err)
 		}
-		device.touched(false)
 		v.signsOut()
 		v.wantsToasts("Signed out")
-		v.opens("/sign-in")
-		device.touched(true)
-		v.presses("Sign in with a passkey")
+		v.opens("/sign-in") // where the browser offers it by itself
 		v.wantsText(unknown)
 		device.wantsKept(0)
 	})
