@@ -41,7 +41,8 @@ check: lint ## lint, and test on SQLite without a browser: 2 minutes, after ever
 test: deps lint gosec ## install what is missing, and run everything a change must pass
 	@GO=$(GO) .ci/test test
 
-soak: deps ## storms, crashes, thousands of connections, every browser variant and long fuzzing
+soak: ## storms, crashes, thousands of connections, every browser variant and long fuzzing
+	@.ci/deps soak
 	@GO=$(GO) .ci/test soak
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 

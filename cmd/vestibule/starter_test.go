@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"vestibule/app/apptest"
+	"vestibule/models/modelstest"
 )
 
 // These tests are of the starter: its README, and the commands by which a builder
@@ -113,43 +114,59 @@ func addRoutes(t *testing.T, path, lines string) string {
 }
 
 // TestMakeItYours follows README's "Make it yours" in a copy of the repository,
-// and replaces README. The tests then know the site by its new name.
+// and replaces README. The tests then know the site by its new name. Except in make
+// soak, the notes are removed before, so that one copy is compiled for both documents.
 func TestMakeItYours(t *testing.T) {
 	t.Parallel()
 	copied := copyRepository(t)
+	if !modelstest.Soaking() {
+		removeNotes(t, copied)
+	}
 	runIn(t, copied, "git", "init", "-q")
 	runIn(t, copied, "git", "add", "-A")
 	runIn(t, copied, "sh", "-e", "-c", commandsBelow(t, "README.md", "## Make it yours"))
 	write(t, filepath.Join(copied, "README.md"), "# Lobby\n")
-	runIn(t, copied, "go", "vet", "./...")
-	if out := runIn(t, copied, "gofmt", "-l", "."); out != "" {
-		t.Errorf("these files are no longer formatted: %s", out)
-	}
+	vet(t, copied)
 	if out := runIn(t, copied, "sh", "-c", `grep -rnE 'V[e]stibule|"v[e]stibule/' app cmd models templates || true`); out != "" {
 		t.Errorf("the old name is left:\n%s", out)
 	}
 	runIn(t, copied, "go", "test", "./app/mail", "./app/password", "-run", "^Test(NewSMTP|Check)")
 	runIn(t, copied, "go", "test", "./app", "-run", "^Test(PagesHoldTogether|Permissions|SettingsAreDocumented)$/^(sqlite)?$")
+	runIn(t, copied, "go", "test", "./app/account", "-run", "^TestDownloadData$/sqlite")
 	runIn(t, copied, "go", "test", "./app/organization", "-run", "^TestCreateOrganizationRefuses$/sqlite")
 	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^Test(Security|Links)$")
 }
 
-// TestRemoveNotes follows "Remove it" in the document of the notes, in a copy of
-// the repository. What is left builds, and agrees with its documents.
+// TestRemoveNotes removes the notes alone. What is left builds, and agrees with its
+// documents.
 func TestRemoveNotes(t *testing.T) {
+	modelstest.Soak(t)
 	t.Parallel()
 	copied := copyRepository(t)
+	removeNotes(t, copied)
+	vet(t, copied)
+	runIn(t, copied, "go", "test", "./app", "-run", "^Test(Permissions|PagesHoldTogether)$/sqlite")
+	runIn(t, copied, "go", "test", "./app/account", "-run", "^TestDownloadData$/sqlite")
+	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^Test(Security|Links)$")
+}
+
+// removeNotes follows "Remove it" in the document of the notes, in a copy of the
+// repository. Nothing of them is left.
+func removeNotes(t *testing.T, copied string) {
+	t.Helper()
 	runIn(t, copied, "sh", "-e", "-c", commandsBelow(t, "app/notes/README.md", "## Remove it"))
+	if out := runIn(t, copied, "sh", "-c", `grep -rniE 'write-?notes|newnote|own-?notes|/notes|notes/|create_notes|models\.note|Test[a-z]*Notes' --exclude=starter_test.go . || true`); out != "" {
+		t.Errorf("this is left of the notes:\n%s", out)
+	}
+}
+
+// vet checks the code of a copy of the repository, as make lint does.
+func vet(t *testing.T, copied string) {
+	t.Helper()
 	runIn(t, copied, "go", "vet", "./...")
 	if out := runIn(t, copied, "gofmt", "-l", "."); out != "" {
 		t.Errorf("these files are no longer formatted: %s", out)
 	}
-	if out := runIn(t, copied, "sh", "-c", `grep -rniE 'write-?notes|newnote|own-?notes|/notes|notes/|create_notes|models\.note|Test[a-z]*Notes' --exclude=starter_test.go . || true`); out != "" {
-		t.Errorf("this is left of the notes:\n%s", out)
-	}
-	runIn(t, copied, "go", "test", "./app", "-run", "^Test(Permissions|PagesHoldTogether)$/sqlite")
-	runIn(t, copied, "go", "test", "./app/account", "-run", "^TestDownloadData$/sqlite")
-	runIn(t, copied, "go", "test", "./cmd/vestibule", "-run", "^Test(Security|Links)$")
 }
 
 // copyRepository copies the program's source and its documents to a folder that is

@@ -12,8 +12,8 @@ import (
 //   - make check runs go test -short: on SQLite alone, and without a browser.
 //   - make test runs go test: on both databases, and each flow in a browser once
 //     with JavaScript, on SQLite, and once without, on PostgreSQL.
-//   - make soak sets SOAK=1: each flow in a browser both ways on both databases,
-//     and what takes long, as thousands of connections and a program that dies
+//   - make soak sets SOAK=1: each flow in the whole of Chromium, both ways on both
+//     databases, and what takes long, as thousands of connections and a program that dies
 //     twenty times.
 //
 // TEST_DATABASE=sqlite or postgres leaves out the other database. make test uses it to
