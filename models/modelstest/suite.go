@@ -16,10 +16,10 @@ import (
 //     databases, and what takes long, as thousands of connections and a program that dies
 //     twenty times.
 //
-// TEST_DATABASE=sqlite or postgres leaves out the other database. make test uses it to
-// run the tests of app with the race detector on PostgreSQL, and without it on SQLite,
-// which is translated from C and takes five times as long with it. make soak runs both
-// with it.
+// TEST_DATABASE=sqlite or postgres leaves out the other database. make test uses it for
+// packages of app that import sync: with the race detector on PostgreSQL, and without it
+// on SQLite, which is translated from C and takes five times as long with it. make soak
+// runs everything with it.
 
 // Soaking reports whether the tests run as make soak does.
 func Soaking() bool { return os.Getenv("SOAK") != "" }
