@@ -48,6 +48,7 @@ func NewList[Model, Row any](c *gin.Context, key string, models []Model, id func
 		}
 		list.More = components.PathWith(c.Request.URL.Path, next)
 	}
+	list.Rows = make([]Row, 0, len(models))
 	for i := range models {
 		list.Rows = append(list.Rows, row(models[i]))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 
 	"github.com/a-h/templ"
@@ -84,6 +85,7 @@ func RenderFragment(c *gin.Context, status int, component templ.Component) error
 	if err := component.Render(ctx, b); err != nil {
 		return err
 	}
+	c.Header("Content-Length", strconv.Itoa(b.Len())) // or a long page would be sent in chunks
 	c.Data(status, "text/html; charset=utf-8", b.Bytes())
 	return nil
 }

@@ -13,7 +13,7 @@ type userKey struct{}
 
 // WithUser returns a context in which components are drawn for u, who is nil for a guest.
 func WithUser(ctx context.Context, u *models.User) context.Context {
-	return context.WithValue(ctx, userKey{}, OwnerOf(u))
+	return context.WithValue(ctx, userKey{}, OwnerOf(u).String())
 }
 
 // OwnerField is the hidden field by which a form says for whom it was drawn.
@@ -33,9 +33,10 @@ func OwnerOf(u *models.User) Owner {
 	return Owner{u.ID, u.Login()}
 }
 
-// ownerIn returns the owner of the forms that are drawn in ctx.
-func ownerIn(ctx context.Context) Owner {
-	o, _ := ctx.Value(userKey{}).(Owner)
+// ownerIn returns the owner of the forms that are drawn in ctx, as the field has it. It is
+// empty for a guest.
+func ownerIn(ctx context.Context) string {
+	o, _ := ctx.Value(userKey{}).(string)
 	return o
 }
 
