@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/dustin/go-humanize"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
@@ -20,15 +19,11 @@ import (
 // ShowMembers shows the members of an organization, or those that a search finds.
 func (h Handlers) ShowMembers(c *gin.Context) error {
 	actor := web.Current(c).Member
-	roles, err := h.DB.RolesWithMembers(c.Request.Context(), actor.OrganizationID)
+	roles, count, err := h.DB.RolesAndMembers(c.Request.Context(), actor.OrganizationID)
 	if err != nil {
 		return err
 	}
-	found := view.Members{Path: c.Request.URL.Path, Search: web.Search(c), Sort: view.MembersBySince}
-	for _, r := range roles {
-		found.Count += r.Members
-		found.Roles = append(found.Roles, forms.Option{Value: r.ID.String(), Label: r.Name + " (" + humanize.Comma(r.Members) + ")"})
-	}
+	found := view.Members{Path: c.Request.URL.Path, Count: count, Search: web.Search(c), Roles: optionsOf(roles), Sort: view.MembersBySince}
 	if slices.Contains(view.MemberOrders(), c.Query("sort")) {
 		found.Sort = c.Query("sort")
 	}
