@@ -117,7 +117,7 @@ func attacker(in io.Reader, out io.Writer) error {
 	workers := uint64(o.Workers) // #nosec G115 -- a small number
 	client := http.Client{Timeout: vegeta.DefaultTimeout, Transport: &http.Transport{DialContext: dialFrom(o.Addresses)}}
 	a := vegeta.NewAttacker(vegeta.Client(&client), vegeta.Workers(workers), vegeta.MaxWorkers(workers),
-		vegeta.Connections(o.Workers), vegeta.Redirects(vegeta.NoFollow), vegeta.HTTP2(false), vegeta.MaxBody(0))
+		vegeta.Connections(o.Workers), vegeta.Redirects(vegeta.NoFollow), vegeta.HTTP2(false))
 	seen := outcome{Statuses: map[int]int{}, Failures: map[string]int{}}
 	start := time.Now()
 	for r := range a.Attack(target, vegeta.Rate{Freq: o.Rate, Per: time.Second}, o.For, "") {
