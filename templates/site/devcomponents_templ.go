@@ -189,7 +189,7 @@ func DevComponentsPage(f layouts.Frame, form, refused, failed *Specimen) templ.C
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</p><button class=\"submit\" disabled><span>Saving…</span><i class=\"spinner\" aria-hidden=\"true\"></i></button>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</p><button class=\"submit pressed\" disabled><span>Saving…</span><i class=\"spinner\" aria-hidden=\"true\"></i></button>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
