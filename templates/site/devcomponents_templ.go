@@ -1663,7 +1663,7 @@ func specimenEvent(e models.Event, where string) components.EventRow {
 	if e.CreatedAt.IsZero() {
 		e.CreatedAt = time.Now()
 	}
-	return components.EventRow{Kind: e.Kind, What: components.OwnEvent(e), At: e.CreatedAt, By: components.Sentence{{Text: where}}}
+	return components.EventRow{Kind: e.Kind, What: components.OwnEvent(e), At: e.CreatedAt, By: components.Plain(where)}
 }
 
 var _ = templruntime.GeneratedTemplate
