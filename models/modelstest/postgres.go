@@ -61,8 +61,9 @@ var settings = []string{
 // when the test process ends for whatever reason, shuts the server down too and
 // removes the directory.
 //
-// A dead test process must not end the script by SIGPIPE. The signal to the
-// server is repeated because it ignores it in its first moments.
+// The guard reads the same input, so it must be gone before the next line comes, or it
+// might take a part of that. A dead test process must not end the script by SIGPIPE. The
+// signal to the server is repeated because it ignores it in its first moments.
 const supervisor = `
 dir=$1 bin=$2
 shift 2
@@ -76,6 +77,7 @@ while read -r command port; do
 	{ read -r _; while kill -QUIT $server; do sleep 1; done; } <&3 >/dev/null 2>&1 & guard=$!
 	wait $server
 	kill $guard
+	wait $guard
 	echo exited
 done
 rm -rf "$dir"
