@@ -18,6 +18,9 @@ type Message struct {
 	On   templ.Component // leads on from a Problem; nil if nothing does
 }
 
+// class returns the class of a toast.
+func (k Kind) class() string { return [...]string{"good", "note", "problem"}[k] }
+
 func (k Kind) icon() string { return [...]string{"circle-check", "info", "circle-alert"}[k] }
 
 // region returns the live region that announces the kind: a problem interrupts.
